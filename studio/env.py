@@ -1,0 +1,116 @@
+"""Typed readers of environment variables.
+
+A value that cannot be read stops the process with the variable's name, what was found and what is expected:
+a wrong setting must never become a silent default. A secret may be given as NAME or, for container secrets,
+as NAME_FILE, the path of a file that holds it.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+
+class SettingError(Exception):
+    """A setting is missing or cannot be read; the message names it and says what is expected."""
+
+
+def text(name: str, default: str | None = None) -> str:
+    """Value of `name`; SettingError when it is not set and there is no default."""
+    value = os.environ.get(name)
+    if value is None or value == "":
+        if default is None:
+            raise SettingError(f"{name} is not set.")
+        return default
+    return value
+
+
+def optional(name: str) -> str | None:
+    """Value of `name`, or None when it is unset or empty."""
+    return os.environ.get(name) or None
+
+
+def secret(name: str, default: str | None = None) -> str:
+    """Value of `name`, else the content of the file that `name`_FILE names (surrounding white space removed)."""
+    file_name = os.environ.get(f"{name}_FILE")
+    if file_name and os.environ.get(name):
+        raise SettingError(f"Both {name} and {name}_FILE are set; keep one.")
+    if file_name:
+        try:
+            return Path(file_name).read_text().strip()
+        except OSError as error:
+            raise SettingError(f"{name}_FILE names {file_name}, which cannot be read: {error.strerror}.") from error
+    return text(name, default)
+
+
+def flag(name: str, default: bool) -> bool:
+    """True for 1, true, yes, on; False for 0, false, no, off."""
+    value = text(name, "1" if default else "0").lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    raise SettingError(f"{name} is {value!r}; expected 1 or 0.")
+
+
+def whole(name: str, default: int, *, least: int = 0, most: int | None = None) -> int:
+    """A whole number between `least` and `most`, both included."""
+    value = text(name, str(default))
+    try:
+        number = int(value)
+    except ValueError:
+        raise SettingError(f"{name} is {value!r}; expected a whole number.") from None
+    if number < least or (most is not None and number > most):
+        bounds = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise SettingError(f"{name} is {number}; expected a number {bounds}.")
+    return number
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """Comma-separated values, white space around each removed, empty ones left out."""
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+_UNITS = {"": 1, "b": 1, "k": 1024, "kb": 1024, "m": 1024**2, "mb": 1024**2, "g": 1024**3, "gb": 1024**3}
+
+
+def size(name: str, default: str) -> int:
+    """A number of bytes, written as `2GB`, `500 MB`, `10k` or a plain number."""
+    value = text(name, default).strip().lower()
+    digits = value.rstrip("bkmg ").strip()
+    unit = value[len(digits) :].strip()
+    if not digits.isdigit() or unit not in _UNITS:
+        raise SettingError(f"{name} is {value!r}; expected a size such as 2GB or 500MB.")
+    return int(digits) * _UNITS[unit]
+
+
+def load_file(path: Path) -> None:
+    """Take NAME=value lines of `path` for names that the environment does not set; a missing file is no error.
+
+    The launcher of `make run` writes this file, so that `manage.py` typed by hand finds the same services.
+    """
+    if not path.is_file():
+        return
+    for line in path.read_text().splitlines():
+        name, found, value = line.partition("=")
+        if found and not line.startswith("#") and not os.environ.get(name) and not os.environ.get(f"{name}_FILE"):
+            os.environ[name] = value
+
+
+def database(name: str) -> dict[str, object]:
+    """Django's database settings from a URL such as `postgresql://user:password@host:5432/name`.
+
+    A unix socket folder is given as `?host=/folder`; other query parameters go to libpq unchanged.
+    """
+    url = urlsplit(secret(name))
+    if url.scheme not in {"postgresql", "postgres"} or not url.path.strip("/"):
+        raise SettingError(f"{name} must look like postgresql://user:password@host:5432/name.")
+    options: dict[str, str] = dict(parse_qsl(url.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(url.path.strip("/")),
+        "USER": unquote(url.username or ""),
+        "PASSWORD": unquote(url.password or ""),
+        "HOST": options.pop("host", url.hostname or ""),
+        "PORT": str(options.pop("port", url.port or "")),
+        "OPTIONS": options,
+    }

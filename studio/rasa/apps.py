@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class RasaConfig(AppConfig):
+    name = "studio.rasa"
+    label = "rasa"

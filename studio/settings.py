@@ -1,0 +1,176 @@
+"""All settings of Parley. Each is an environment variable, read here and nowhere else, and listed in .env.example."""
+
+from pathlib import Path
+
+from studio import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+# --- Where things are ---------------------------------------------------------------------------------------------
+DATA = Path(env.text("PARLEY_DATA", str(BASE_DIR / "var"))).resolve()
+env.load_file(DATA / "run" / "parley.env")
+
+PORT = env.whole("PORT", 8000, least=1, most=65535)
+PUBLIC_URL = env.text("PARLEY_URL", f"http://localhost:{PORT}").rstrip("/")  # for browsers
+INTERNAL_URL = env.text("PARLEY_INTERNAL_URL", f"http://127.0.0.1:{PORT}").rstrip("/")  # for Rasa servers
+RASA_HOSTS = env.words("PARLEY_RASA_HOSTS", "localhost,127.0.0.1,::1")  # private hosts that we may call
+ARTIFACTS_DIR = Path(env.text("PARLEY_ARTIFACTS", str(DATA / "artifacts"))).resolve()
+JOBS_DIR = Path(env.text("PARLEY_JOBS", str(DATA / "jobs"))).resolve()
+SERVERS_DIR = Path(env.text("PARLEY_SERVERS", str(DATA / "servers"))).resolve()
+RASA_DIR = Path(env.text("PARLEY_RASA", str(DATA / "rasa"))).resolve()
+RASA_VERSION = env.text("PARLEY_RASA_VERSION", "3.6.21")
+RASA_PYTHON = env.optional("RASA_PYTHON")
+ENVIRONMENTS_FILE = env.optional("PARLEY_ENVIRONMENTS")
+
+# --- Behaviour ----------------------------------------------------------------------------------------------------
+STARTER = env.flag("PARLEY_STARTER", True)
+TRAINING_WORKERS = env.whole("PARLEY_TRAINING_WORKERS", 1)
+RUNNING_WORKERS = env.whole("PARLEY_RUNNING_WORKERS", 1)
+MAX_MODEL_BYTES = env.size("PARLEY_MAX_MODEL_BYTES", "2GB")
+MAX_DATA_BYTES = env.size("PARLEY_MAX_DATA_BYTES", "50MB")
+TRAINING_SECONDS = env.whole("PARLEY_TRAINING_SECONDS", 4 * 3600, least=1)
+ADMIN_PASSWORD = env.secret("PARLEY_ADMIN_PASSWORD", "")
+RASA_X_TOKEN = env.secret("RASA_X_TOKEN", "")
+
+# --- Django -------------------------------------------------------------------------------------------------------
+DEBUG = env.flag("PARLEY_DEBUG", False)
+SECRET_KEY = env.secret("PARLEY_SECRET_KEY")
+ENCRYPTION_KEYS = [key.strip() for key in env.secret("PARLEY_ENCRYPTION_KEYS").split(",") if key.strip()]
+ALLOWED_HOSTS = env.words("PARLEY_ALLOWED_HOSTS", "*")
+CSRF_TRUSTED_ORIGINS = env.words("PARLEY_TRUSTED_ORIGINS", PUBLIC_URL)
+TRUSTED_PROXIES = env.whole("PARLEY_TRUSTED_PROXIES", 0)  # how many hops of X-Forwarded-For are ours
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "django_filters",
+    "template_partials",
+    "heroicons",
+    "django_rq",
+    "studio.access",
+    "studio.audit",
+    "studio.jobs",
+    "studio.rasa",
+    "studio.web",
+    "models_app",
+    "environments",
+    "conversations",
+]
+
+MIDDLEWARE = [
+    "environments.model_server.ModelServerMiddleware",
+    "studio.web.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "studio.web.middleware.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "studio.web.middleware.SignedOutHtmxMiddleware",
+]
+
+ROOT_URLCONF = "studio.urls"
+WSGI_APPLICATION = "studio.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "studio.web.context.shell",
+            ],
+            "builtins": [
+                "django.templatetags.static",
+                "django_htmx.templatetags.django_htmx",
+                "heroicons.templatetags.heroicons",
+                "studio.web.templatetags.parley",
+            ],
+        },
+    }
+]
+
+DATABASES = {
+    "default": {
+        **env.database("DATABASE_URL"),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "ATOMIC_REQUESTS": False,
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.secret("REDIS_URL")
+RQ_QUEUES = {
+    name: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": -1, "SERIALIZER": "rq.serializers.JSONSerializer"}
+    for name in ("training", "background")
+}
+RQ = {"COMMIT_MODE": "request_finished"}
+
+AUTH_USER_MODEL = "access.User"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "access:sign-in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "access:sign-in"
+LOCKOUT_FAILURES = env.whole("PARLEY_LOCKOUT_FAILURES", 10, least=1)
+LOCKOUT_SECONDS = env.whole("PARLEY_LOCKOUT_SECONDS", 900, least=1)
+
+SECURE_COOKIES = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_NAME = f"parley_session_{PORT}"  # two installations on one host must not sign each other out
+SESSION_COOKIE_SECURE = SECURE_COOKIES
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+CSRF_COOKIE_NAME = f"parley_csrf_{PORT}"
+CSRF_COOKIE_SECURE = SECURE_COOKIES
+CSRF_FAILURE_VIEW = "studio.web.errors.csrf_failure"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = DATA / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"()": "studio.logs.formatter", "json": env.flag("PARLEY_LOG_JSON", False)}},
+    "filters": {"redact": {"()": "studio.logs.RedactSecrets"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["redact"]}},
+    "root": {"handlers": ["stderr"], "level": env.text("PARLEY_LOG_LEVEL", "INFO")},
+    "loggers": {"django": {"level": "INFO"}, "rq": {"level": "WARNING"}},
+}
