@@ -53,7 +53,6 @@ INSTALLED_APPS = [
     "django_filters",
     "template_partials",
     "heroicons",
-    "django_rq",
     "studio.access",
     "studio.audit",
     "studio.jobs",
@@ -116,12 +115,6 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.secret("REDIS_URL")
-RQ_QUEUES = {
-    name: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": -1, "SERIALIZER": "rq.serializers.JSONSerializer"}
-    for name in ("training", "background")
-}
-RQ = {"COMMIT_MODE": "request_finished"}
-
 AUTH_USER_MODEL = "access.User"
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]

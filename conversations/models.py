@@ -1,0 +1,149 @@
+"""What people and assistants said: conversations, their events, unreadable records, and links to talk by."""
+
+from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import models
+
+from conversations.querysets import ConversationQuerySet
+from environments.models import Environment
+from models_app.models import Assistant
+
+PERSON = settings.AUTH_USER_MODEL
+
+
+class ShareLink(models.Model):
+    """A link by which guests talk to an environment's assistant without an account."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="share_links")
+    name = models.CharField(max_length=120)
+    greeting = models.TextField(blank=True)
+    code_encrypted = models.BinaryField()  # 128 random bits, shown again to whoever may share
+    code_digest = models.BinaryField(max_length=32, unique=True)
+    is_on = models.BooleanField(default=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    created_by = models.ForeignKey(PERSON, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Conversation(models.Model):
+    """All events of one sender_id of one assistant. Counters come from the rows inserted, never from arrival."""
+
+    class Origin(models.TextChoices):
+        REAL = "real", "real"
+        TALK = "talk", "ours"
+        SHARE = "share", "share link"
+
+    assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="conversations")
+    environment = models.ForeignKey(Environment, on_delete=models.SET_NULL, null=True, related_name="conversations")
+    environment_name = models.CharField(max_length=255, blank=True)  # as the first event claimed it
+    sender_key = models.BinaryField(max_length=32)  # HMAC of sender_id: unique, and all that a tombstone needs
+    sender_id = models.TextField()
+    origin = models.CharField(max_length=8, choices=Origin, default=Origin.REAL)
+    share_link = models.ForeignKey(ShareLink, on_delete=models.SET_NULL, null=True, related_name="conversations")
+    talker = models.ForeignKey(PERSON, on_delete=models.SET_NULL, null=True, related_name="talks")
+    first_event_at = models.FloatField(null=True)  # seconds since 1970, as Rasa writes them
+    last_event_at = models.FloatField(null=True)
+    events_count = models.PositiveIntegerField(default=0)
+    user_count = models.PositiveIntegerField(default=0)
+    bot_count = models.PositiveIntegerField(default=0)
+    action_count = models.PositiveIntegerField(default=0)
+    session_count = models.PositiveIntegerField(default=0)
+    fallback_count = models.PositiveIntegerField(default=0)
+    min_confidence = models.FloatField(null=True)
+    channel = models.CharField(max_length=255, blank=True)  # of the latest user message
+    last_model_id = models.CharField(max_length=200, blank=True)  # Rasa's model_id of the latest event that has one
+    first_text = models.TextField(blank=True)  # the earliest user message, for lists
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-last_event_at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["assistant", "sender_key"], name="conversation_sender_unique")]
+        indexes = [models.Index(fields=["assistant", "-last_event_at", "-id"])]
+
+    def __str__(self) -> str:
+        return self.sender_id
+
+
+class Event(models.Model):
+    """One Rasa tracker event. Ordered by (timestamp, rank, digest), never by arrival; known by its digest."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="events")
+    digest = models.BinaryField(max_length=32)  # of timestamp, kind and canonical payload, without sender_id
+    timestamp = models.FloatField()
+    rank = models.SmallIntegerField(default=0)  # order of kinds within one timestamp
+    kind = models.CharField(max_length=63)
+    payload = models.TextField()  # Rasa's whole event as canonical JSON; text, because jsonb refuses what Rasa sends
+    text = models.TextField(blank=True)
+    name = models.CharField(max_length=255, blank=True)  # of the intent, action, slot, loop
+    policy = models.CharField(max_length=255, blank=True)
+    confidence = models.FloatField(null=True)
+    model_id = models.CharField(max_length=200, blank=True)
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["timestamp", "rank", "digest"]
+        constraints = [models.UniqueConstraint(fields=["conversation", "digest"], name="event_unique")]
+        indexes = [
+            models.Index(fields=["conversation", "timestamp", "rank", "digest"]),
+            BrinIndex(fields=["received_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name or self.text[:40]}"
+
+
+class DeadLetter(models.Model):
+    """A record that can never be decoded or stored, kept whole with the reason."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.SET_NULL, null=True, related_name="dead_letters")
+    source = models.CharField(max_length=200)
+    record = models.BinaryField()
+    reason = models.TextField()
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.reason[:80]
+
+
+class IngestState(models.Model):
+    """What the ingest process last did for one environment's intake; the home page and health read it."""
+
+    environment = models.OneToOneField(Environment, on_delete=models.CASCADE, related_name="ingest")
+    events_total = models.PositiveBigIntegerField(default=0)
+    last_event_at = models.DateTimeField(null=True)  # when it was stored
+    last_error = models.TextField(blank=True)
+    heartbeat_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"intake of {self.environment}"
+
+
+class TalkSession(models.Model):
+    """A conversation that one of us, or one guest, holds through Parley; it exists before its first event arrives."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="talks")
+    sender_id = models.CharField(max_length=255, unique=True)
+    person = models.ForeignKey(PERSON, on_delete=models.CASCADE, null=True, related_name="talk_sessions")
+    share_link = models.ForeignKey(ShareLink, on_delete=models.CASCADE, null=True, related_name="sessions")
+    guest_digest = models.BinaryField(max_length=32, null=True)  # of the secret in the guest's cookie
+    first_text = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-last_at"]
+        indexes = [models.Index(fields=["person", "environment", "-last_at"])]
+
+    def __str__(self) -> str:
+        return self.sender_id

@@ -1,0 +1,48 @@
+"""`manage.py bootstrap`: what an installation needs before its first page, made once; run at every start."""
+
+import json
+import secrets
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+from django.urls import reverse
+
+from environments.services.birth import create_assistant
+from models_app.models import Assistant
+from models_app.services.assistants import DEFAULT_SLUG
+from studio.access.models import Role, User
+from studio.access.services.people import create_person, ensure_default_roles, grant
+from studio.access.services.sign_in import make_link
+
+ADMIN = "admin"
+
+
+class Command(BaseCommand):
+    help = "Make the default roles, the first account and the default assistant; print how to sign in."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print one JSON line")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        ensure_default_roles()
+        person, password = first_account()
+        if not Assistant.objects.filter(slug=DEFAULT_SLUG).exists():
+            create_assistant(actor=None, slug=DEFAULT_SLUG, title="My assistant")
+        link = f"{settings.PUBLIC_URL}{reverse('access:sign-in-link', args=[make_link(actor=None, person=person)])}"
+        facts = {"username": person.username, "password": password, "link": link}
+        if options["json"]:
+            self.stdout.write(json.dumps(facts))
+            return
+        self.stdout.write("\n".join(f"{name}: {value}" for name, value in facts.items() if value))
+
+
+def first_account() -> tuple[User, str | None]:
+    """(the account `admin`, its password when it was generated just now)."""
+    person = User.objects.filter(username=ADMIN).first()
+    if person is not None:
+        return person, None
+    password = settings.ADMIN_PASSWORD or secrets.token_urlsafe(12)
+    person = create_person(actor=None, username=ADMIN, password=password, name="")
+    grant(actor=None, person=person, role=Role.objects.get(name=ADMIN))
+    return person, None if settings.ADMIN_PASSWORD else password

@@ -1,0 +1,173 @@
+"""Where models run: environments, the Rasa processes that poll for them, and every move of an environment's tag."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from environments.querysets import EnvironmentQuerySet
+from models_app.models import Assistant, Model, Tag, valid_name
+
+PERSON = settings.AUTH_USER_MODEL
+
+
+class Environment(models.Model):
+    """A Rasa server plus the tag of the same name, of one assistant.
+
+    `connected`: the team runs the server at `url`. `managed`: our controller runs it. `unset`: neither is decided yet.
+    Everything named `*_encrypted` is opened with studio.crypto.
+    """
+
+    class Kind(models.TextChoices):
+        UNSET = "unset", "not set up"
+        CONNECTED = "connected", "connected"
+        MANAGED = "managed", "managed"
+
+    assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="environments")
+    name = models.CharField(max_length=63, validators=[valid_name])
+    kind = models.CharField(max_length=16, choices=Kind, default=Kind.UNSET)
+    url = models.CharField(max_length=500, blank=True)  # of a connected server
+    protected = models.BooleanField(default=False)  # only roles with that right may modify it
+    tag = models.OneToOneField(Tag, on_delete=models.PROTECT, null=True, related_name="environment")
+    generation = models.PositiveBigIntegerField(default=0)  # grows with each promotion, in its transaction
+    server_token_encrypted = models.BinaryField(default=bytes)  # theirs: what their Rasa's HTTP API asks for
+    model_token_encrypted = models.BinaryField(default=bytes)  # ours: what a Rasa shows us when it polls
+    model_token_digest = models.BinaryField(max_length=32, unique=True)
+    private_key_encrypted = models.BinaryField(default=bytes)  # signs the tokens of its `rasa` channel
+    public_key = models.TextField(blank=True)  # PEM, what the server fetches
+    action_server_url = models.CharField(max_length=500, blank=True)
+    # Roles and schemas in our PostgreSQL for Rasa's SQL event broker and SQL tracker store; empty = not made.
+    database_key = models.CharField(max_length=40, blank=True)
+    events_password_encrypted = models.BinaryField(default=bytes)
+    tracker_password_encrypted = models.BinaryField(default=bytes)
+    created_at = models.DateTimeField(auto_now_add=True)
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = EnvironmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-protected", "name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["assistant", "name"], condition=Q(removed_at=None), name="environment_name_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(removed_at__isnull=False) | Q(tag__isnull=False), name="environment_has_tag"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EnvironmentAlias(models.Model):
+    """A former name of an environment, answered by the model server until no replica asks for it any more."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="aliases")
+    assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=63)
+    last_used_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["assistant", "name"], name="environment_alias_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ManagedServer(models.Model):
+    """The wish of people and the facts of the controller about one managed environment's Rasa process."""
+
+    class State(models.TextChoices):
+        STOPPED = "stopped", "Stopped"
+        WAITING = "waiting", "Waiting"  # for the Rasa runtime, a model, or the next try after a crash
+        STARTING = "starting", "Starting"
+        RUNNING = "running", "Running"
+        STOPPING = "stopping", "Stopping"
+
+    environment = models.OneToOneField(Environment, on_delete=models.CASCADE, related_name="server")
+    wanted = models.BooleanField(default=True)  # Start and Stop set it
+    restart_requested_at = models.DateTimeField(null=True)
+    state = models.CharField(max_length=16, choices=State, default=State.WAITING)
+    message = models.TextField(blank=True)
+    port = models.PositiveIntegerField(null=True)
+    token_encrypted = models.BinaryField(default=bytes)  # of its HTTP API, random for each start
+    handle = models.JSONField(null=True)  # what studio.rasa.process needs to find the process again
+    started_at = models.DateTimeField(null=True)
+    ready_at = models.DateTimeField(null=True)
+    failures = models.PositiveIntegerField(default=0)  # deaths in a row; sets the backoff
+    retry_at = models.DateTimeField(null=True)
+    heartbeat_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"server of {self.environment}"
+
+
+class Replica(models.Model):
+    """One Rasa process that polls for an environment, known by the name it gives itself, else by its address."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="replicas")
+    key = models.CharField(max_length=200)
+    named = models.BooleanField(default=False)  # only named ones can fail a promotion
+    runs_etag = models.CharField(max_length=80, blank=True)  # its If-None-Match: what it really runs
+    model = models.ForeignKey(Model, on_delete=models.SET_NULL, null=True, related_name="+")
+    runs_since = models.DateTimeField(null=True)
+    rasa_version = models.CharField(max_length=40, blank=True)
+    first_seen_at = models.DateTimeField(auto_now_add=True)
+    last_seen_at = models.DateTimeField()
+    interval = models.FloatField(null=True)  # seconds between its polls, as seen
+    served_etag = models.CharField(max_length=80, blank=True)  # the last full 200 that it took to the end
+    served_at = models.DateTimeField(null=True)
+    polls_since_served = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["key"]
+        constraints = [models.UniqueConstraint(fields=["environment", "key"], name="replica_unique")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Promotion(models.Model):
+    """One move of an environment's tag. Who, what and why never change; its state is that of its last transition."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="promotions")
+    number = models.PositiveIntegerField()
+    generation = models.PositiveBigIntegerField()
+    from_model = models.ForeignKey(Model, on_delete=models.PROTECT, null=True, related_name="+")
+    to_model = models.ForeignKey(Model, on_delete=models.PROTECT, null=True, related_name="promotions")
+    actor = models.ForeignKey(PERSON, on_delete=models.SET_NULL, null=True, related_name="+")
+    actor_label = models.CharField(max_length=200)
+    reason = models.TextField(blank=True)
+    requested_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["environment", "number"], name="promotion_number_unique")]
+
+    def __str__(self) -> str:
+        return f"promotion {self.number} of {self.environment}"
+
+
+class PromotionTransition(models.Model):
+    """A promotion reached a state. Rows are only added, each state at most once."""
+
+    class State(models.TextChoices):
+        REQUESTED = "requested", "Requested"
+        SWITCHED = "switched", "Switched"
+        FIRST_RUNNING = "first-running", "First replica"
+        RUNNING = "running", "Running"
+        FAILED = "failed", "Failed"
+        SUPERSEDED = "superseded", "Superseded"
+
+    promotion = models.ForeignKey(Promotion, on_delete=models.CASCADE, related_name="transitions")
+    state = models.CharField(max_length=16, choices=State)
+    at = models.DateTimeField()
+    detail = models.JSONField(default=dict)  # e.g. {"replicas": ["rasa-1"]} of a failure
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["promotion", "state"], name="transition_once")]
+
+    def __str__(self) -> str:
+        return f"{self.promotion}: {self.state}"

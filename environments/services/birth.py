@@ -1,0 +1,78 @@
+"""Making environments: keys, tokens and the tag of the same name."""
+
+import secrets
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from django.db import IntegrityError, transaction
+
+from environments.models import Environment, ManagedServer
+from models_app.models import Assistant, Tag
+from models_app.services.assistants import add_assistant
+from studio.access.models import User
+from studio.audit.actions import Action
+from studio.audit.services import record
+from studio.crypto import digest, encrypt
+from studio.errors import Conflict
+
+AT_BIRTH = (("production", True), ("worker", False))  # name, protected
+
+
+@transaction.atomic
+def create_assistant(*, actor: User | None, slug: str, title: str) -> Assistant:
+    """An assistant with the environments every assistant has from birth."""
+    assistant = add_assistant(actor=actor, slug=slug, title=title)
+    for name, protected in AT_BIRTH:
+        create_environment(actor=actor, assistant=assistant, name=name, protected=protected)
+    return assistant
+
+
+@transaction.atomic
+def create_environment(
+    *,
+    actor: User | None,
+    assistant: Assistant,
+    name: str,
+    kind: str = Environment.Kind.UNSET,
+    url: str = "",
+    server_token: str = "",
+    protected: bool = False,
+) -> Environment:
+    """A new environment; when a free tag of its name exists, the environment adopts it and the model it points at."""
+    tag, _made = Tag.objects.get_or_create(assistant=assistant, name=name, defaults={"kind": Tag.Kind.ENVIRONMENT})
+    Tag.objects.filter(pk=tag.pk).update(kind=Tag.Kind.ENVIRONMENT)
+    model_token = f"pmt_{secrets.token_urlsafe(32)}"
+    private_key, public_key = _key_pair()
+    try:
+        with transaction.atomic():
+            environment = Environment.objects.create(
+                assistant=assistant,
+                name=name,
+                kind=kind,
+                url=url,
+                protected=protected,
+                tag=tag,
+                generation=1,
+                server_token_encrypted=encrypt(server_token),
+                model_token_encrypted=encrypt(model_token),
+                model_token_digest=digest(model_token),
+                private_key_encrypted=encrypt(private_key),
+                public_key=public_key,
+            )
+    except IntegrityError:
+        raise Conflict(f"There is already an environment called {name}.", field="name") from None
+    if kind == Environment.Kind.MANAGED:
+        ManagedServer.objects.create(environment=environment)
+    after = {"name": name, "kind": kind, "url": url, "protected": protected}
+    record(actor, Action.ENVIRONMENT_CREATED, environment, assistant_id=assistant.pk, after=after)
+    return environment
+
+
+def _key_pair() -> tuple[str, str]:
+    """A private and a public RSA key of 2048 bits as PEM, which Rasa's channel checks RS256 signatures with."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return private.decode(), public.decode()

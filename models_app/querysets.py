@@ -1,0 +1,51 @@
+"""What a person may see of assistants, models and trainings. Closed by default."""
+
+from typing import TYPE_CHECKING, Self
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+
+from studio.access.permissions import Permission
+
+if TYPE_CHECKING:
+    from models_app.models import Assistant, Model, TrainingJob  # noqa: F401 - named in quotes below
+    from studio.access.models import User
+
+
+def within_assistants(user: "User | AnonymousUser", permission: Permission, path: str) -> models.Q:
+    """Condition on the assistant id at `path` ("id", "assistant_id"): those where `permission` is held somewhere."""
+    if isinstance(user, AnonymousUser):
+        return models.Q(pk__in=[])
+    ids = user.assistants_with(permission)
+    return models.Q() if ids is None else models.Q(**{f"{path}__in": ids})
+
+
+class AssistantQuerySet(models.QuerySet["Assistant"]):
+    def current(self) -> Self:
+        return self.filter(deleted_at=None)
+
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Assistants in which the person holds any grant at all."""
+        if isinstance(user, AnonymousUser) or not user.is_active:
+            return self.none()
+        scopes = [scope for scope, permissions in user.granted if permissions]
+        if any(scope.assistant_id is None for scope in scopes):
+            return self.current()
+        return self.current().filter(pk__in={scope.assistant_id for scope in scopes})
+
+
+class ModelQuerySet(models.QuerySet["Model"]):
+    def current(self) -> Self:
+        return self.filter(deleted_at=None)
+
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        return self.current().filter(within_assistants(user, Permission.MODELS_VIEW, "assistant_id"))
+
+
+class JobQuerySet(models.QuerySet["TrainingJob"]):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        return self.filter(within_assistants(user, Permission.MODELS_VIEW, "assistant_id"))
+
+    def ahead_of(self, job_id: int) -> Self:
+        """Queued jobs that workers take before this one."""
+        return self.filter(state="queued", pk__lt=job_id)

@@ -1,0 +1,100 @@
+"""Every permission of Parley, in code. Roles name sets of them; grants give a person a role somewhere.
+
+To add one: a member here, a line in `docs/permissions.md`, a row in the permission matrix of the URLs that ask it.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    """The value is what a role row stores."""
+
+    TALK = "talk"
+    SHARE = "share"
+    CONVERSATIONS_VIEW = "conversations.view"
+    CONVERSATIONS_FLAG = "conversations.flag"
+    NLU_VIEW = "nlu.view"
+    NLU_MODIFY = "nlu.modify"
+    STORIES_VIEW = "stories.view"
+    STORIES_MODIFY = "stories.modify"
+    RESPONSES_VIEW = "responses.view"
+    RESPONSES_MODIFY = "responses.modify"
+    CODE_MODIFY = "code.modify"
+    MODELS_VIEW = "models.view"
+    MODELS_MODIFY = "models.modify"
+    ANALYTICS_VIEW = "analytics.view"
+    ENVIRONMENTS_VIEW = "environments.view"
+    ENVIRONMENTS_MODIFY = "environments.modify"
+    ENVIRONMENTS_MODIFY_PROTECTED = "environments.modify_protected"
+    ASSISTANTS_MODIFY = "assistants.modify"
+    PEOPLE_MODIFY = "people.modify"
+    AUDIT_VIEW = "audit.view"
+
+    @property
+    def label(self) -> str:
+        """What people read."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    Permission.TALK: "Talk to the assistant",
+    Permission.SHARE: "Share the assistant by link",
+    Permission.CONVERSATIONS_VIEW: "View conversations",
+    Permission.CONVERSATIONS_FLAG: "Flag and review conversations",
+    Permission.NLU_VIEW: "View NLU training data",
+    Permission.NLU_MODIFY: "Modify NLU training data",
+    Permission.STORIES_VIEW: "View stories and rules",
+    Permission.STORIES_MODIFY: "Modify stories and rules",
+    Permission.RESPONSES_VIEW: "View responses",
+    Permission.RESPONSES_MODIFY: "Modify responses",
+    Permission.CODE_MODIFY: "Upload Python code that training and servers run",
+    Permission.MODELS_VIEW: "View and download models",
+    Permission.MODELS_MODIFY: "Train, upload, tag and delete models",
+    Permission.ANALYTICS_VIEW: "View analytics",
+    Permission.ENVIRONMENTS_VIEW: "View environments",
+    Permission.ENVIRONMENTS_MODIFY: "Modify environments and promote to them",
+    Permission.ENVIRONMENTS_MODIFY_PROTECTED: "Modify protected environments such as production",
+    Permission.ASSISTANTS_MODIFY: "Create, rename and delete assistants",
+    Permission.PEOPLE_MODIFY: "Manage people, roles and grants",
+    Permission.AUDIT_VIEW: "Read the audit log",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a permission is asked: everywhere (both None), in one assistant, or in one environment of it."""
+
+    assistant_id: int | None = None
+    environment_id: int | None = None
+
+
+EVERYWHERE = Scope()
+
+_TESTER = frozenset({Permission.TALK})
+_ANNOTATOR = _TESTER | {
+    Permission.SHARE,
+    Permission.CONVERSATIONS_VIEW,
+    Permission.CONVERSATIONS_FLAG,
+    Permission.NLU_VIEW,
+    Permission.NLU_MODIFY,
+    Permission.STORIES_VIEW,
+    Permission.STORIES_MODIFY,
+    Permission.RESPONSES_VIEW,
+    Permission.RESPONSES_MODIFY,
+    Permission.MODELS_VIEW,
+    Permission.ANALYTICS_VIEW,
+    Permission.ENVIRONMENTS_VIEW,
+    Permission.ENVIRONMENTS_MODIFY,
+}
+
+# The roles every installation begins with: name, description, permissions.
+DEFAULT_ROLES: tuple[tuple[str, str, frozenset[Permission]], ...] = (
+    ("admin", "May do everything.", frozenset(Permission)),
+    (
+        "annotator",
+        "Reads and corrects conversations, edits training data, promotes to unprotected environments.",
+        _ANNOTATOR,
+    ),
+    ("tester", "Talks to the assistant and sees their own conversations.", _TESTER),
+)

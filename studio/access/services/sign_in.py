@@ -1,0 +1,68 @@
+"""Signing in: lock-out after repeated failures, and links that sign one person in once."""
+
+import secrets
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from studio.access.models import SignInFailure, SignInLink, User
+from studio.audit.actions import Action
+from studio.audit.services import record
+from studio.crypto import digest
+from studio.errors import DomainError
+
+LINK_LIFE = timedelta(hours=1)
+
+
+class LockedOut(DomainError):
+    code = "locked-out"
+
+
+def refuse_locked_out(username: str, address: str | None) -> None:
+    """Raise LockedOut while the account, or four times as often the address, has failed too often lately."""
+    since = timezone.now() - timedelta(seconds=settings.LOCKOUT_SECONDS)
+    recent = SignInFailure.objects.filter(at__gte=since)
+    limit = settings.LOCKOUT_FAILURES
+    by_account = recent.filter(username=username.lower()[:150]).count()
+    by_address = recent.filter(address=address).count() if address else 0
+    if by_account >= limit or by_address >= 4 * limit:
+        minutes = max(1, settings.LOCKOUT_SECONDS // 60)
+        raise LockedOut(
+            f"Too many failed attempts. Wait {minutes} minutes, or ask an admin for a one-time sign-in link."
+        )
+
+
+@transaction.atomic
+def record_failure(username: str, address: str | None) -> None:
+    SignInFailure.objects.create(username=username.lower()[:150], address=address)
+    record(None, Action.SIGN_IN_REFUSED, actor_label=username[:200], after={"address": address})
+
+
+@transaction.atomic
+def record_success(person: User, *, by: str) -> None:
+    """`by` is password or link."""
+    SignInFailure.objects.filter(username=person.username.lower()).delete()
+    record(person, Action.SIGNED_IN, person, after={"by": by})
+
+
+@transaction.atomic
+def make_link(*, actor: User | None, person: User, life: timedelta = LINK_LIFE) -> str:
+    """The secret of a new one-time sign-in link; it is shown once and stored as a digest."""
+    secret = secrets.token_urlsafe(32)
+    SignInLink.objects.create(user=person, digest=digest(secret), expires_at=timezone.now() + life)
+    record(actor, Action.SIGN_IN_LINK_MADE, person)
+    return secret
+
+
+@transaction.atomic
+def use_link(secret: str) -> User | None:
+    """The person whose link this is, once; None when it is unknown, used or expired, or the person is shut out."""
+    now = timezone.now()
+    links = SignInLink.objects.filter(digest=digest(secret), used_at=None, expires_at__gt=now, user__is_active=True)
+    link = links.select_related("user").first()
+    if link is None or links.update(used_at=now) != 1:
+        return None
+    record_success(link.user, by="link")
+    return link.user

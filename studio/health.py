@@ -1,0 +1,87 @@
+"""`/healthz` says that the process lives; `/readyz` says, part by part, what works."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+from redis.exceptions import RedisError
+
+from studio import redis
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Part:
+    """`ok`, `degraded` (works without it, worse) or `down` (nothing works without it)."""
+
+    status: str
+    message: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        return {"status": self.status, **({"message": self.message} if self.message else {})}
+
+
+_parts: dict[str, Callable[[], Part]] = {}
+
+
+def register(name: str, check: Callable[[], Part]) -> None:
+    """Add a part to `/readyz`; apps call it from AppConfig.ready()."""
+    _parts[name] = check
+
+
+def check_all() -> dict[str, Part]:
+    """Every part's state, `database` first; without a database the others that need it are not asked."""
+    database = _database()
+    parts = {"database": database, "redis": _redis()}
+    for name, check in _parts.items():
+        if database.status == "down":
+            parts[name] = Part("degraded", "Not known without the database.")
+            continue
+        try:
+            parts[name] = check()
+        except (DatabaseError, RedisError):
+            parts[name] = Part("degraded", "Could not be asked.")
+    return parts
+
+
+def _database() -> Part:
+    try:
+        connection.ensure_connection()
+        executor = MigrationExecutor(connection)
+        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError:
+        return Part("down", "PostgreSQL does not answer.")
+    if pending:
+        return Part("down", f"{len(pending)} migrations are not applied. Run manage.py migrate.")
+    return Part("ok")
+
+
+def _redis() -> Part:
+    try:
+        redis.client().ping()
+    except RedisError:
+        return Part("degraded", "Redis does not answer: new jobs wait, polls are answered from the database.")
+    return Part("ok")
+
+
+@login_not_required
+@require_safe
+def healthz(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@login_not_required
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """503 only without a database or with migrations not applied; a missing Rasa never takes the web out of service."""
+    parts = check_all()
+    down = any(part.status == "down" for part in parts.values())
+    status = "down" if down else "degraded" if any(p.status != "ok" for p in parts.values()) else "ok"
+    body = {"status": status, "parts": {name: part.as_json() for name, part in parts.items()}}
+    return JsonResponse(body, status=503 if down else 200, json_dumps_params={"indent": 1})

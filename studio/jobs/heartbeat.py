@@ -1,0 +1,68 @@
+"""How a process says that it lives, and how others read it."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import structlog
+from django.db import DatabaseError, close_old_connections, connection
+from django.utils import timezone
+
+from studio.jobs.models import Heartbeat
+
+log = structlog.get_logger()
+
+BEAT_SECONDS = 5
+LIVE_WITHIN = timedelta(seconds=4 * BEAT_SECONDS)
+
+
+def process_name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def beat(kind: str, busy_with: str = "") -> None:
+    """Refresh this process's row; makes it at the first call."""
+    now = timezone.now()
+    Heartbeat.objects.update_or_create(
+        kind=kind,
+        name=process_name(),
+        defaults={"at": now, "busy_with": busy_with[:200]},
+        create_defaults={"at": now, "busy_with": busy_with[:200], "started_at": now},
+    )
+
+
+def live(kind: str) -> int:
+    """How many processes of that kind have spoken lately."""
+    return Heartbeat.objects.filter(kind=kind, at__gte=timezone.now() - LIVE_WITHIN).count()
+
+
+def forget_silent() -> None:
+    Heartbeat.objects.filter(at__lt=timezone.now() - timedelta(hours=1)).delete()
+
+
+@contextmanager
+def beating(kind: str) -> Iterator[None]:
+    """Beat from a thread of its own while the body runs, whatever the body waits for."""
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            try:
+                close_old_connections()
+                beat(kind)
+            except DatabaseError:
+                log.warning("heartbeat not written", kind=kind)
+            stop.wait(BEAT_SECONDS)
+        connection.close()
+
+    thread = threading.Thread(target=run, name=f"{kind}-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=2)
+        Heartbeat.objects.filter(kind=kind, name=process_name()).delete()

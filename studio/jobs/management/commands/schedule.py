@@ -1,0 +1,18 @@
+"""`manage.py schedule`: heartbeats, the reaper and everything else that happens by the clock."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from studio.jobs import schedule
+from studio.jobs.heartbeat import beating
+from studio.jobs.stopping import stop_on_signal
+
+
+class Command(BaseCommand):
+    help = "Run periodic work; a second one waits for the first to end."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = stop_on_signal()
+        with beating("schedule"):
+            schedule.run_forever(stop.is_set)

@@ -1,0 +1,39 @@
+"""Queues in Redis. They carry ids only; the rows are the truth, and a row nobody queued is found by the schedule."""
+
+import uuid
+from functools import partial
+
+import structlog
+from django.db import transaction
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from studio import redis
+
+log = structlog.get_logger()
+
+TRAINING = "training"
+BACKGROUND = "background"
+
+
+def queue(name: str) -> Queue:
+    """The RQ queue of that name; JSON on both ends, because a pickle from Redis would be code."""
+    return Queue(name, connection=redis.blocking_client(), serializer=JSONSerializer, default_timeout=-1)
+
+
+def enqueue(name: str, function: str, *arguments: str | int) -> None:
+    """Queue `function` (a dotted path) for after the caller's commit.
+
+    Redis being away is no error here: the row stays queued, the page says so, and the schedule queues it again.
+    """
+    transaction.on_commit(partial(_push, name, function, arguments))
+
+
+def _push(name: str, function: str, arguments: tuple[str | int, ...]) -> None:
+    try:
+        queue(name).enqueue_call(
+            function, args=arguments, timeout=-1, job_id=uuid.uuid4().hex, result_ttl=0, failure_ttl=3600
+        )
+    except RedisError:
+        log.warning("enqueue failed, the schedule will try again", queue=name, function=function, arguments=arguments)

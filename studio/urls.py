@@ -1,0 +1,21 @@
+"""The root of all URLs. Only this module and studio/api.py look up to the product's apps."""
+
+from django.urls import include, path
+
+from studio import health
+
+urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("", include("studio.access.urls")),
+    path("", include("studio.audit.urls")),
+    path("", include("studio.rasa.urls")),
+    path("", include("studio.web.urls")),
+    path("", include("models_app.urls")),
+    path("", include("environments.urls")),
+    path("", include("conversations.urls")),
+]
+handler400 = "studio.web.errors.bad_request"
+handler403 = "studio.web.errors.permission_denied"
+handler404 = "studio.web.errors.not_found"
+handler500 = "studio.web.errors.server_error"
