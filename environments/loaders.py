@@ -1,0 +1,52 @@
+"""From a URL to an environment: 404 when the viewer may not see it, 403 when they may not act on it."""
+
+from django.http import Http404, HttpRequest
+
+from environments.models import Environment
+from models_app.loaders import load_assistant
+from studio.access.loaders import require, signed_in
+from studio.access.models import User
+from studio.access.permissions import Permission, Scope
+
+
+def scope_of(environment: Environment) -> Scope:
+    return Scope(environment.assistant_id, environment.pk)
+
+
+def modify_permission(environment: Environment) -> Permission:
+    """What it takes to modify this environment or to promote to it."""
+    if environment.protected:
+        return Permission.ENVIRONMENTS_MODIFY_PROTECTED
+    return Permission.ENVIRONMENTS_MODIFY
+
+
+def may_modify(user: User, environment: Environment) -> bool:
+    return user.may(modify_permission(environment), scope_of(environment))
+
+
+def load_environment(
+    request: HttpRequest, slug: str, name: str, permission: Permission = Permission.ENVIRONMENTS_VIEW
+) -> Environment:
+    """An environment on which the person holds `permission`; whoever holds it nowhere near gets 404."""
+    assistant = load_assistant(request, slug)
+    user = signed_in(request)
+    environment = (
+        Environment.objects.current()
+        .select_related("assistant", "tag__model")
+        .filter(assistant=assistant, name=name)
+        .first()
+    )
+    may_see = environment is not None and (
+        user.may(Permission.ENVIRONMENTS_VIEW, scope_of(environment)) or user.may(permission, scope_of(environment))
+    )
+    if environment is None or not may_see:
+        raise Http404("There is no such environment, or you may not see it.")
+    require(user, permission, scope_of(environment))
+    return environment
+
+
+def load_modifiable(request: HttpRequest, slug: str, name: str) -> Environment:
+    """An environment that the person may modify."""
+    environment = load_environment(request, slug, name)
+    require(signed_in(request), modify_permission(environment), scope_of(environment))
+    return environment

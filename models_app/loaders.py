@@ -1,0 +1,54 @@
+"""From a URL to an assistant or a model of it: 404 when the viewer may not see it, 403 when they may not act on it."""
+
+from django.http import Http404, HttpRequest
+
+from models_app.models import Assistant, Model, TrainingJob
+from studio.access.loaders import require, signed_in
+from studio.access.permissions import Permission, Scope
+
+
+def load_assistant(request: HttpRequest, slug: str, permission: Permission | None = None) -> Assistant:
+    """The assistant of a page's address; the shell's navigation follows it.
+
+    `permission` is asked within the whole assistant, so a grant for one of its environments is not enough.
+    """
+    user = signed_in(request)
+    assistant = Assistant.objects.visible_to(user).filter(slug=slug).first()
+    if assistant is None:
+        raise Http404("There is no such assistant, or you may not see it.")
+    request.assistant = assistant  # type: ignore[attr-defined]
+    if permission is not None:
+        require(user, permission, Scope(assistant.pk))
+    return assistant
+
+
+def load_model(request: HttpRequest, slug: str, name: str, permission: Permission = Permission.MODELS_VIEW) -> Model:
+    assistant = load_assistant(request, slug)
+    user = signed_in(request)
+    model = (
+        Model.objects.visible_to(user)
+        .select_related("assistant", "artifact", "revision")
+        .filter(assistant=assistant, name=name)
+        .first()
+    )
+    if model is None:
+        raise Http404("There is no such model, or you may not see it.")
+    require(user, permission, Scope(assistant.pk))
+    return model
+
+
+def load_job(
+    request: HttpRequest, slug: str, number: int, permission: Permission = Permission.MODELS_VIEW
+) -> TrainingJob:
+    assistant = load_assistant(request, slug)
+    user = signed_in(request)
+    job = (
+        TrainingJob.objects.visible_to(user)
+        .select_related("revision", "model")
+        .filter(assistant=assistant, number=number)
+        .first()
+    )
+    if job is None:
+        raise Http404("There is no such training, or you may not see it.")
+    require(user, permission, Scope(assistant.pk))
+    return job
