@@ -1,0 +1,38 @@
+"""The ground of every test: real PostgreSQL and Redis, then Django.
+
+DJANGO_SETTINGS_MODULE is set here and not in pyproject.toml: pytest-django would read the settings before any
+conftest could start the servers that they name.
+"""
+
+import os
+from collections.abc import Iterator
+
+import django
+import pytest
+import redis
+
+from tests.services import Services, use_redis_database
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker:
+        use_redis_database(1 + int(worker.removeprefix("gw")))
+    else:
+        services = Services()
+        config.add_cleanup(services.stop)
+        services.start()
+    os.environ.setdefault("PARLEY_LOG_LEVEL", "WARNING")
+    os.environ["DJANGO_SETTINGS_MODULE"] = "studio.settings"
+    django.setup()
+    # Parallel test processes inherit the environment, and must not read the settings before they got here either.
+    del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+@pytest.fixture
+def redis_client() -> Iterator[redis.Redis]:
+    """An empty Redis database of this test process's own; REDIS_URL names it."""
+    with redis.Redis.from_url(os.environ["REDIS_URL"], decode_responses=True) as client:
+        client.flushdb()
+        yield client
+        client.flushdb()
