@@ -1,0 +1,69 @@
+# What one does with a checkout. Each target makes what it needs; only Python 3.11 or 3.12 has to be there.
+PY := .venv/bin/python
+PYTEST := $(PY) -m pytest
+# The fast tests run on all cores; a suite with a real program has the machine to itself.
+FAST := -n auto --dist loadscope -m "not rasa and not browser and not stack"
+# Types and migrations are checked without a server; the settings only have to be readable.
+OFFLINE := DATABASE_URL=postgresql://offline@offline/offline REDIS_URL=redis://offline PARLEY_SECRET_KEY=offline \
+	PARLEY_ENCRYPTION_KEYS=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test test-fast test-rasa test-browser test-stack test-all check format lock bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Start Parley on this machine (PORT, PARLEY_DATA and more: .env.example)
+	@scripts/setup.sh run
+	@exec $(PY) -m studio.embedded run --end-with-parent
+
+demo: ## Fill a running installation with realistic use
+	@scripts/setup.sh run
+	@exec $(PY) manage.py demo
+
+test: test-fast test-rasa ## Run the tests, also those with a real Rasa
+
+test-fast:
+	@scripts/setup.sh dev
+	$(PYTEST) $(FAST)
+
+test-rasa:
+	@scripts/setup.sh dev
+	$(PYTEST) -m rasa
+
+test-browser:
+	@scripts/setup.sh dev
+	$(PYTEST) -m browser
+
+test-stack:
+	@scripts/setup.sh dev
+	$(PYTEST) -m stack
+
+test-all: test test-browser test-stack ## Run also the suites that need programs beyond Python
+
+check: ## Lint, format, types, migrations
+	@scripts/setup.sh dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(OFFLINE) $(PY) -m mypy .
+	$(OFFLINE) $(PY) -W ignore manage.py makemigrations --check --dry-run
+
+format: ## Mend what ruff can mend by itself
+	@scripts/setup.sh dev
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+lock: ## Write the lock files from requirements*.txt
+	@scripts/setup.sh dev
+	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--custom-compile-command "make lock" requirements.txt -o requirements.lock
+	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--custom-compile-command "make lock" requirements-dev.txt -o requirements-dev.lock
+
+bench: ## Measure on this machine, and print the ratios
+	@scripts/setup.sh dev
+	@exec $(PY) -m bench
+
+clean: ## Remove what can be made again; data (PARLEY_DATA) stays
+	rm -rf .venv .boot .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
