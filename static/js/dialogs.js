@@ -1,0 +1,46 @@
+// Dialogs: htmx loads content into <dialog id="dialog">, which then opens. Esc, the cross, [data-close] and a click
+// beside it close it; the focus returns to what opened it. [data-typed] asks for a word before its button works.
+
+const dialog = document.getElementById("dialog");
+let openedBy = null;
+
+function open() {
+  dialog.setAttribute("aria-labelledby", "dialog-title");
+  if (!dialog.open) {
+    openedBy = document.activeElement;
+    dialog.showModal();
+  }
+  (dialog.querySelector("[autofocus], .errors, [aria-invalid=true]") ?? dialog.querySelector("input:not([type=hidden]), select, textarea, .btn-primary"))?.focus();
+}
+
+if (dialog) {
+  dialog.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target === dialog) open();
+  });
+  dialog.addEventListener("close", () => {
+    dialog.replaceChildren();
+    if (openedBy?.isConnected) openedBy.focus();
+  });
+}
+
+document.addEventListener("click", (event) => {
+  const box = event.target.closest("dialog");
+  if (box && event.target.closest("[data-close]")) {
+    event.preventDefault();
+    box.close();
+  } else if (event.target === box && isBeside(box, event)) {
+    box.close();
+  }
+});
+
+function isBeside(box, event) {
+  const at = box.getBoundingClientRect();
+  return event.clientX < at.left || event.clientX > at.right || event.clientY < at.top || event.clientY > at.bottom;
+}
+
+document.addEventListener("dialog:close", () => dialog?.close());
+
+document.addEventListener("input", (event) => {
+  if (!event.target.matches("[data-typed]")) return;
+  event.target.form.querySelector("[type=submit]").disabled = event.target.value.trim() !== event.target.dataset.typed;
+});

@@ -1,0 +1,61 @@
+"""Error pages: what happened, in one sentence, and what to do next."""
+
+from dataclasses import dataclass
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    status: int
+    title: str
+    text: str
+
+
+BAD_REQUEST = Problem(
+    400, "That request makes no sense here", "Go back and try again; a reload of the page often helps."
+)
+FORBIDDEN = Problem(
+    403, "You may not do this", "Your roles do not include it here. Ask an administrator if you need it."
+)
+NOT_FOUND = Problem(
+    404, "There is nothing here", "It may have been deleted or renamed, or you may not have access to it."
+)
+CSRF = Problem(
+    403,
+    "This form has expired",
+    "Nothing was changed. Go back, reload the page and send it again. If it happens every time, the browser may be "
+    "blocking cookies, or Parley is opened under an address other than PARLEY_URL.",
+)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _page(request, BAD_REQUEST)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """A PermissionDenied of ours carries a sentence that says which permission is missing."""
+    reason = str(exception) if isinstance(exception, PermissionDenied) else ""
+    return _page(request, FORBIDDEN, reason)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _page(request, NOT_FOUND)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return _page(request, CSRF)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Rendered without context processors: they may be what failed."""
+    page = render_to_string("500.html", {"request_id": getattr(request, "request_id", "")})
+    return HttpResponse(page, status=500)
+
+
+def _page(request: HttpRequest, problem: Problem, text: str = "") -> HttpResponse:
+    context = {"problem": problem, "text": text or problem.text, "request_id": getattr(request, "request_id", "")}
+    return render(request, "web/problem.html", context, status=problem.status)

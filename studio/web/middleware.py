@@ -1,0 +1,81 @@
+"""What every web request passes: its id for the logs, the content security policy, htmx answers after sign-out."""
+
+import re
+import uuid
+from collections.abc import Callable
+from urllib.parse import urlencode, urlsplit
+
+import structlog
+from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django_htmx.http import HttpResponseClientRedirect
+
+from studio.web.htmx import HtmxHttpRequest
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: https:",  # bots answer with pictures from anywhere
+        "frame-ancestors 'none'",
+        "form-action 'self'",
+        "base-uri 'self'",
+        "object-src 'none'",
+    )
+)
+
+
+class RequestIdMiddleware:
+    """Take the caller's X-Request-Id when it is a plain word, else make one; log with it and answer with it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-Id", "")
+        request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex
+        request.request_id = request_id  # type: ignore[attr-defined]
+        structlog.contextvars.clear_contextvars()  # a thread serves many requests
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        response = self.get_response(request)
+        response["X-Request-Id"] = request_id
+        return response
+
+
+class ContentSecurityPolicyMiddleware:
+    """Everything the browser runs comes from us; a view may set a policy of its own."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        return response
+
+
+class SignedOutHtmxMiddleware:
+    """Send the whole browser to the sign-in page where an htmx request would have swapped it into a fragment."""
+
+    def __init__(self, get_response: Callable[[HtmxHttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HtmxHttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if not request.htmx or not _leads_to_sign_in(response):
+            return response
+        # The fragment's own address makes no page: come back to the page that asked for it.
+        back = urlencode({REDIRECT_FIELD_NAME: request.htmx.current_url_abs_path or "/"})
+        return HttpResponseClientRedirect(f"{resolve_url(settings.LOGIN_URL)}?{back}")
+
+
+def _leads_to_sign_in(response: HttpResponse) -> bool:
+    location = response.headers.get("Location", "")
+    return response.status_code == 302 and urlsplit(location).path == resolve_url(settings.LOGIN_URL)
