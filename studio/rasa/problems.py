@@ -1,0 +1,110 @@
+"""What can go wrong with the Rasa runtime: each says in one sentence what happened and in another how to mend it."""
+
+from pathlib import Path
+
+TAIL_LINES = 12
+
+
+class RuntimeProblem(Exception):
+    """The Rasa runtime cannot be had. `message` says why, `mend` what to do; `details` may hold a program's output."""
+
+    def __init__(self, message: str, mend: str, details: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.mend = mend
+        self.details = details
+
+
+class NoUv(RuntimeProblem):
+    def __init__(self) -> None:
+        super().__init__(
+            "The program uv, which installs Rasa, was not found.",
+            "Install Parley's own packages again (requirements.lock holds uv), or put uv on the PATH.",
+        )
+
+
+class NoPython(RuntimeProblem):
+    def __init__(self, details: str = "") -> None:
+        super().__init__(
+            "Rasa needs Python 3.10. None was found on this machine, and none could be downloaded.",
+            "Install Python 3.10 (for example with pyenv), or set RASA_PYTHON to the path of one, then try again.",
+            details,
+        )
+
+
+class WrongInterpreter(RuntimeProblem):
+    def __init__(self, named: str, version: str | None) -> None:
+        what = "does not run, or lacks a module that Rasa needs" if version is None else f"is Python {version}"
+        super().__init__(
+            f"RASA_PYTHON is {named}, which {what}.",
+            "Set RASA_PYTHON to the path of a complete Python 3.8, 3.9 or 3.10, or unset it.",
+        )
+
+
+class NoNetwork(RuntimeProblem):
+    def __init__(self, details: str = "") -> None:
+        super().__init__(
+            "The package index could not be reached.",
+            "Check the network, or name a mirror that this machine may use with UV_DEFAULT_INDEX, then try again.",
+            details,
+        )
+
+
+class DiskFull(RuntimeProblem):
+    def __init__(self, folder: Path | None = None, free: int | None = None, needed: int | None = None) -> None:
+        sizes = ""
+        if free is not None and needed is not None:
+            sizes = f" {free / 1e9:.1f} GB are free, {needed / 1e9:.1f} GB are needed."
+        super().__init__(
+            f"There is not enough room for Rasa in {folder}.{sizes}" if folder else "The disk is full.",
+            "Free some space, or set PARLEY_RASA to a folder on a larger disk, then try again.",
+        )
+
+
+class InstallFailed(RuntimeProblem):
+    def __init__(self, details: str) -> None:
+        super().__init__(
+            "The packages of Rasa could not be installed.",
+            "The installer's own words are below. Mend what they name, then try again.",
+            details,
+        )
+
+
+class CheckFailed(RuntimeProblem):
+    def __init__(self, details: str) -> None:
+        super().__init__(
+            "Rasa was installed but does not start on this machine.",
+            "Its own words are below. A missing system library is the usual cause.",
+            tail(details),
+        )
+
+
+_NETWORK_SIGNS = (
+    "error sending request",
+    "dns error",
+    "tcp connect error",
+    "failed to fetch",
+    "connection refused",
+    "network is unreachable",
+    "request failed after",
+    "operation timed out",
+)
+_DISK_SIGNS = ("no space left on device", "os error 28", "disk quota exceeded")
+_PYTHON_SIGNS = ("no interpreter found", "no download found", "no python")
+
+
+def problem_of_uv(output: str, *, making_environment: bool) -> RuntimeProblem:
+    """The problem that uv's `output` tells of. A Python that cannot be downloaded is no Python, not no network."""
+    said = output.lower()
+    if any(sign in said for sign in _DISK_SIGNS):
+        return DiskFull()
+    if making_environment and any(sign in said for sign in (*_PYTHON_SIGNS, *_NETWORK_SIGNS)):
+        return NoPython(tail(output))
+    if any(sign in said for sign in _NETWORK_SIGNS):
+        return NoNetwork(tail(output))
+    return InstallFailed(tail(output))
+
+
+def tail(output: str) -> str:
+    """The last lines of a program's output."""
+    return "\n".join(output.strip().splitlines()[-TAIL_LINES:])
