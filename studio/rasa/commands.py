@@ -1,0 +1,51 @@
+"""The command lines of Rasa that we use, and the ports its servers get."""
+
+import socket
+from pathlib import Path
+
+from studio.rasa.process import secret
+
+TOKEN_VARIABLE = "PARLEY_SERVER_TOKEN"  # noqa: S105  the variable's name; Spec.environment holds its value
+
+
+def train_arguments(
+    *, config: Path, domain: Path, data: Path, out: Path, model_name: str, force: bool = False
+) -> tuple[str, ...]:
+    """`rasa train`, which leaves `<out>/<model_name>.tar.gz`. Without `force` unchanged parts come from its cache."""
+    return (
+        "train",
+        *("--config", str(config), "--domain", str(domain), "--data", str(data)),
+        *("--out", str(out), "--fixed-model-name", model_name),
+        *(("--force",) if force else ()),
+    )
+
+
+def run_arguments(
+    *,
+    port: int,
+    credentials: Path,
+    endpoints: Path,
+    model: Path | None = None,
+    interface: str = "127.0.0.1",
+) -> tuple[str, ...]:
+    """`rasa run` with its HTTP API, on this machine alone unless `interface` says otherwise.
+
+    The API's token is taken from the environment variable TOKEN_VARIABLE of the Spec. Both files are always named:
+    without credentials Rasa talks to a terminal, and without endpoints it takes those that lie in its folder.
+    """
+    return (
+        *("run", "--enable-api", "--auth-token", secret(TOKEN_VARIABLE)),
+        *("--interface", interface, "--port", str(port)),
+        *("--endpoints", str(endpoints), "--credentials", str(credentials)),
+        *(("--model", str(model)) if model else ()),
+    )
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody uses now.
+
+    Somebody may take it before Rasa does, so what answers there is ours only when `RasaClient.is_mine` says so.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,170 @@
+"""Rasa processes of this machine."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from studio.rasa import proc
+from studio.rasa.process import Handle, LogChunk, Spec, StartFailed, Status, environment_of
+
+_CHILD = str(Path(__file__).with_name("child.py"))
+_ENTRY = str(Path(__file__).with_name("entry.py"))
+_POLL_SECONDS = 0.05
+LARGE_LOG = 20 * 1024**2  # a log that grew beyond this is set aside when its process is started again
+
+
+class _Spawner:
+    """Starts processes in one thread that lives as long as this process.
+
+    The kernel's "parent died" signal comes when the *thread* that forked ends. A process started by the thread of one
+    web request or of a pool would die with that thread; this one ends only with the interpreter.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+        os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:  # a fork copies no threads: the child needs one of its own
+        self._lock = threading.Lock()
+        self._pool = None
+
+    def run(self, start: Callable[[], "subprocess.Popen[bytes]"]) -> "subprocess.Popen[bytes]":
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rasa-spawner")
+            pool = self._pool
+        return pool.submit(start).result()
+
+
+_spawner = _Spawner()
+
+
+@dataclass
+class LocalProcesses:
+    """Runs Rasa with the interpreter `python`; `home` is a writable folder that all its processes share."""
+
+    python: Path
+    home: Path
+    _started: dict[Handle, "subprocess.Popen[bytes]"] = field(default_factory=dict, init=False, repr=False)
+    _over_memory: set[Handle] = field(default_factory=set, init=False, repr=False)
+
+    def start(self, spec: Spec) -> Handle:
+        command = self._command(spec)
+        environment = environment_of(spec, self.home)
+
+        def spawn() -> "subprocess.Popen[bytes]":
+            with spec.log.open("ab") as log:
+                return subprocess.Popen(
+                    command,
+                    cwd=spec.folder,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # a group of its own: stopping it stops what it started
+                )
+
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+            spec.folder.mkdir(parents=True, exist_ok=True)
+            _set_large_log_aside(spec.log)
+            process = _spawner.run(spawn)
+        except OSError as error:
+            raise StartFailed(f"Rasa could not be started: {error.strerror}.") from error
+        handle = Handle(process.pid, proc.born(process.pid) or "", str(spec.log), spec.memory_limit)
+        self._started[handle] = process
+        return handle
+
+    def poll(self, handle: Handle) -> Status:
+        if self._is_alive(handle):
+            memory = proc.group_memory(handle.pid)
+            if handle.memory_limit is None or memory is None or memory <= handle.memory_limit:
+                return Status(running=True, memory=memory)
+            self._over_memory.add(handle)
+            return self.stop(handle, grace=0)
+        return self._ended(handle)
+
+    def stop(self, handle: Handle, grace: float = 10.0) -> Status:
+        if self._is_alive(handle):
+            _signal_group(handle, signal.SIGTERM if grace > 0 else signal.SIGKILL)
+            self._wait(handle, grace)
+        if self._is_alive(handle):
+            _signal_group(handle, signal.SIGKILL)
+            self._wait(handle, 30)
+        return self._ended(handle)
+
+    def read_log(self, handle: Handle, offset: int = 0, limit: int = 65536) -> LogChunk:
+        return read_log(Path(handle.log), offset, limit)
+
+    def _command(self, spec: Spec) -> list[str]:
+        options = json.dumps({"parent": os.getpid(), "low_priority": spec.low_priority})
+        launcher = [sys.executable, "-I", "-S", _CHILD, options]
+        return [*launcher, str(self.python), _ENTRY, *spec.arguments]
+
+    def _is_alive(self, handle: Handle) -> bool:
+        return proc.born(handle.pid) == handle.born != ""
+
+    def _wait(self, handle: Handle, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while self._is_alive(handle) and time.monotonic() < until:
+            time.sleep(_POLL_SECONDS)
+
+    def _ended(self, handle: Handle) -> Status:
+        """Reap it, and kill what it left behind in its group.
+
+        In this order: as long as the dead leader is not reaped its number cannot be given to another process.
+        """
+        process = self._started.get(handle)
+        if process is None:
+            return Status(running=False, over_memory=handle in self._over_memory)
+        if process.returncode is None:
+            _signal_group(handle, signal.SIGKILL)
+            process.wait(timeout=30)
+        return Status(running=False, code=process.returncode, over_memory=handle in self._over_memory)
+
+
+def read_log(path: Path, offset: int = 0, limit: int = 65536) -> LogChunk:
+    """What stands in the log from byte `offset` on; an offset beyond its end (it was set aside) starts over."""
+    try:
+        with path.open("rb") as log:
+            if offset > os.fstat(log.fileno()).st_size:
+                offset = 0
+            log.seek(offset)
+            data = log.read(limit)
+    except FileNotFoundError:
+        return LogChunk("", 0)
+    whole = data[: len(data) - _cut_at_end(data)]
+    return LogChunk(whole.decode(errors="replace"), offset + len(whole))
+
+
+def _cut_at_end(data: bytes) -> int:
+    """How many bytes at the end belong to a character that is not whole yet."""
+    for back in range(1, min(4, len(data)) + 1):
+        byte = data[-back]
+        if byte & 0b1100_0000 == 0b1000_0000:
+            continue  # inside a character: look further back
+        length = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
+        return back if length > back else 0
+    return 0
+
+
+def _signal_group(handle: Handle, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # PermissionError: macOS says so of a group of dead ones
+        os.killpg(handle.pid, number)
+
+
+def _set_large_log_aside(log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        if log.stat().st_size > LARGE_LOG:
+            log.replace(log.with_name(log.name + ".1"))

@@ -1,0 +1,151 @@
+"""One Rasa process: start, poll, stop, read its log. Everything that runs Rasa does it through `Processes`.
+
+Training, managed environments and slots all use this protocol and know nothing of how a process is run; here it is a
+process of this machine. A `Handle` is plain data, so a supervisor that was restarted can keep it in a row and still
+tell whether the process lives.
+"""
+
+import os
+import re
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+_SECRET_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to run. `arguments` are those after `rasa`.
+
+    `$(NAME)` in an argument stands for the environment variable NAME (Kubernetes' own notation) and is put in inside
+    the process: a token given so is never on a command line, where every user of the machine could read it.
+    """
+
+    arguments: tuple[str, ...]
+    folder: Path  # where it runs; its own, and the home of what it writes
+    log: Path  # standard output and error are appended here
+    environment: Mapping[str, str] = field(default_factory=dict)
+    python_path: tuple[Path, ...] = ()  # folders with the assistant's own packages
+    low_priority: bool = False
+    memory_limit: int | None = None  # bytes of resident memory of the whole process group
+
+
+@dataclass(frozen=True)
+class Handle:
+    """Which process, so that it is never taken for another one with the same number."""
+
+    pid: int
+    born: str  # the boot of the machine and the moment in it
+    log: str
+    memory_limit: int | None = None
+
+    def to_json(self) -> dict[str, str | int | None]:
+        return {"pid": self.pid, "born": self.born, "log": self.log, "memory_limit": self.memory_limit}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, object]) -> "Handle":
+        limit = data.get("memory_limit")
+        return cls(
+            pid=int(str(data["pid"])),
+            born=str(data["born"]),
+            log=str(data["log"]),
+            memory_limit=None if limit is None else int(str(limit)),
+        )
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a process is. `code` is known only to the supervisor that started it: negative is a signal, as in Popen."""
+
+    running: bool
+    code: int | None = None
+    memory: int | None = None  # bytes in use while it runs
+    over_memory: bool = False  # it was ended because it passed its memory limit
+
+    def explain(self) -> str:
+        """A sentence for people."""
+        if self.running:
+            return "It is running."
+        if self.over_memory:
+            return "It was ended because it used more memory than it may."
+        if self.code is None:
+            return "It has ended; how is not known."
+        if self.code == -signal.SIGKILL:
+            return "It was killed (SIGKILL), by hand or because the machine ran out of memory."
+        if self.code < 0:
+            return f"It was ended by the signal {signal.Signals(-self.code).name}."
+        return "It ended by itself." if self.code == 0 else f"It ended by itself with exit code {self.code}."
+
+
+@dataclass(frozen=True)
+class LogChunk:
+    text: str
+    offset: int  # read on from here
+
+
+class StartFailed(Exception):
+    """The process could not be started; `message` says why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Processes(Protocol):
+    def start(self, spec: Spec) -> Handle:
+        """Start it; returns at once. Raises StartFailed."""
+
+    def poll(self, handle: Handle) -> Status:
+        """How it is now. Ends it when it is over its memory limit."""
+
+    def stop(self, handle: Handle, grace: float = 10.0) -> Status:
+        """Ask its whole group to end, kill what is left after `grace` seconds, and return when it is gone."""
+
+    def read_log(self, handle: Handle, offset: int = 0, limit: int = 65536) -> LogChunk:
+        """What it has written from byte `offset` on, whole characters only."""
+
+
+# --- What every Rasa process gets ---------------------------------------------------------------------------------
+
+# Nothing else is inherited: the assistant's own code runs in there, and our environment holds the keys of this house.
+_INHERITED = (
+    "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+)  # fmt: skip
+
+_FIXED = {
+    "RASA_TELEMETRY_ENABLED": "false",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONIOENCODING": "utf-8",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "SQLALCHEMY_SILENCE_UBER_WARNING": "1",
+    "SANIC_WORKERS": "1",
+    "NO_COLOR": "1",
+}
+
+
+def environment_of(spec: Spec, home: Path) -> dict[str, str]:
+    """The whole environment of a Rasa process. `home` must be writable: matplotlib and Rasa keep caches there."""
+    threads = str(min(os.cpu_count() or 1, 4))
+    path = [str(folder) for folder in spec.python_path]
+    return {
+        **{name: os.environ[name] for name in _INHERITED if name in os.environ},
+        **_FIXED,
+        "OMP_NUM_THREADS": threads,
+        "TF_INTRA_OP_PARALLELISM_THREADS": threads,
+        "HOME": str(home),
+        "MPLCONFIGDIR": str(home / "matplotlib"),
+        **({"PYTHONPATH": os.pathsep.join(path)} if path else {}),
+        **spec.environment,
+    }
+
+
+def secret(name: str) -> str:
+    """The argument that stands for the environment variable `name`."""
+    if not _SECRET_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not the name of an environment variable")
+    return f"$({name})"
