@@ -1,6 +1,7 @@
 """What people and assistants said: conversations, their events, unreadable records, and links to talk by."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 
@@ -33,7 +34,12 @@ class ShareLink(models.Model):
 
 
 class Conversation(models.Model):
-    """All events of one sender_id of one assistant. Counters come from the rows inserted, never from arrival."""
+    """All events of one sender_id of one assistant.
+
+    Everything below the origin is a function of the events stored, whatever order they arrived in: ingestion keeps it
+    from the rows it inserts, and `manage.py rebuild_conversations` makes the same from all of them. A row exists only
+    together with its first event. The environment is that of the first event that arrived.
+    """
 
     class Origin(models.TextChoices):
         REAL = "real", "real"
@@ -42,24 +48,25 @@ class Conversation(models.Model):
 
     assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="conversations")
     environment = models.ForeignKey(Environment, on_delete=models.SET_NULL, null=True, related_name="conversations")
-    environment_name = models.CharField(max_length=255, blank=True)  # as the first event claimed it
+    environment_name = models.CharField(max_length=255, blank=True)  # as the first event to arrive claimed it
     sender_key = models.BinaryField(max_length=32)  # HMAC of sender_id: unique, and all that a tombstone needs
     sender_id = models.TextField()
     origin = models.CharField(max_length=8, choices=Origin, default=Origin.REAL)
     share_link = models.ForeignKey(ShareLink, on_delete=models.SET_NULL, null=True, related_name="conversations")
     talker = models.ForeignKey(PERSON, on_delete=models.SET_NULL, null=True, related_name="talks")
-    first_event_at = models.FloatField(null=True)  # seconds since 1970, as Rasa writes them
-    last_event_at = models.FloatField(null=True)
+    first_event_at = models.FloatField()  # seconds since 1970, as Rasa writes them
+    last_event_at = models.FloatField()
     events_count = models.PositiveIntegerField(default=0)
     user_count = models.PositiveIntegerField(default=0)
     bot_count = models.PositiveIntegerField(default=0)
     action_count = models.PositiveIntegerField(default=0)
     session_count = models.PositiveIntegerField(default=0)
-    fallback_count = models.PositiveIntegerField(default=0)
-    min_confidence = models.FloatField(null=True)
+    fallback_count = models.PositiveIntegerField(default=0)  # messages that NLU gave up on (intent nlu_fallback)
+    min_confidence = models.FloatField(null=True)  # of NLU in any message
     channel = models.CharField(max_length=255, blank=True)  # of the latest user message
     last_model_id = models.CharField(max_length=200, blank=True)  # Rasa's model_id of the latest event that has one
-    first_text = models.TextField(blank=True)  # the earliest user message, for lists
+    model_ids = ArrayField(models.CharField(max_length=200), default=list)  # every model_id of its events, sorted
+    first_text = models.TextField(blank=True)  # the earliest user message, shortened, for lists
 
     objects = ConversationQuerySet.as_manager()
 
@@ -75,24 +82,26 @@ class Conversation(models.Model):
 class Event(models.Model):
     """One Rasa tracker event. Ordered by (timestamp, rank, digest), never by arrival; known by its digest."""
 
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="events")
+    # Its own index would repeat the beginning of the two below, and cost every insert.
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="events", db_index=False)
     digest = models.BinaryField(max_length=32)  # of timestamp, kind and canonical payload, without sender_id
     timestamp = models.FloatField()
     rank = models.SmallIntegerField(default=0)  # order of kinds within one timestamp
     kind = models.CharField(max_length=63)
     payload = models.TextField()  # Rasa's whole event as canonical JSON; text, because jsonb refuses what Rasa sends
     text = models.TextField(blank=True)
-    name = models.CharField(max_length=255, blank=True)  # of the intent, action, slot, loop
+    name = models.CharField(max_length=255, blank=True)  # of the intent, action, slot, form
     policy = models.CharField(max_length=255, blank=True)
     confidence = models.FloatField(null=True)
     model_id = models.CharField(max_length=200, blank=True)
+    channel = models.CharField(max_length=255, blank=True)  # of a user message
     received_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["timestamp", "rank", "digest"]
         constraints = [models.UniqueConstraint(fields=["conversation", "digest"], name="event_unique")]
         indexes = [
-            models.Index(fields=["conversation", "timestamp", "rank", "digest"]),
+            models.Index(fields=["conversation", "timestamp", "rank"]),
             BrinIndex(fields=["received_at"]),
         ]
 

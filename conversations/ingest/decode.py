@@ -1,0 +1,161 @@
+"""One record of an event broker to one event, or the reason why it can never be one. Pure: no database, no clock."""
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+FIRST_SECOND = -62_135_596_800.0  # 0001-01-01T00:00:00Z
+AFTER_LAST_SECOND = 253_402_300_800.0  # 10000-01-01T00:00:00Z
+
+KIND_LENGTH = 63
+NAME_LENGTH = 255
+MODEL_ID_LENGTH = 200
+TEXT_LENGTH = 20_000  # of the searchable copy; the payload keeps everything
+
+# Order of events that carry the same time, as Rasa writes them one after the other: a session opens, a person speaks,
+# an action runs, then its slots and messages follow, and action_listen ends the turn. Kinds not named stand at 50.
+_RANKS = {"restart": 1, "session_started": 5, "user": 10, "user_featurization": 15, "entities": 16, "action": 20}
+_OPENS_SESSION, _ENDS_TURN, _DEFAULT_RANK = 0, 90, 50
+_LAST_RANKS = {"slot": 60, "active_loop": 65, "bot": 70}
+
+# What PostgreSQL's text refuses.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# orjson makes an inexact float of a whole number beyond 64 bits; the standard library keeps it.
+_MANY_DIGITS = re.compile(rb"\d{19}")
+
+# json, not orjson, writes the canonical form: it escapes to ASCII and can write NaN and lone surrogates, so that
+# one event has one form whichever library read it.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+class Undecodable(Exception):
+    """The record can never be an event; the message says why, for the dead letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedEvent:
+    """An event as it is stored. `sender_id` is as Rasa wrote it; every other text is fit for PostgreSQL."""
+
+    sender_id: str
+    digest: bytes
+    timestamp: float
+    rank: int
+    kind: str
+    payload: str
+    text: str
+    name: str
+    policy: str
+    confidence: float | None
+    model_id: str
+    channel: str
+
+
+def decode(data: bytes) -> DecodedEvent:
+    """Read one event as Rasa publishes it: a JSON object in UTF-8. Raises Undecodable."""
+    try:
+        return _decode(_parse(data))
+    except RecursionError:
+        raise Undecodable("The JSON is nested too deeply.") from None
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    try:
+        event = json.loads(data) if _MANY_DIGITS.search(data) else orjson.loads(data)
+    except orjson.JSONDecodeError:  # NaN, a lone surrogate, 1e400: what Python's json writes and orjson refuses
+        event = _parse_leniently(data)
+    except ValueError as error:
+        raise Undecodable(f"Not JSON: {error}") from None
+    if not isinstance(event, dict):
+        raise Undecodable("Not a JSON object.")
+    return event
+
+
+def _parse_leniently(data: bytes) -> object:
+    try:
+        return json.loads(data)
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are both
+        raise Undecodable(f"Not JSON: {error}") from None
+
+
+def _decode(event: dict[str, Any]) -> DecodedEvent:
+    sender_id = event.pop("sender_id", None)
+    if not isinstance(sender_id, str):
+        raise Undecodable("No sender_id.")
+    kind = event.get("event")
+    if not isinstance(kind, str) or not kind:
+        raise Undecodable("No kind of event.")
+    timestamp = _time(event.get("timestamp"))
+    payload = _encode(event)
+    identity = f"{timestamp!r}\n{kind}\n{payload}".encode("utf-8", "surrogatepass")
+    name = _name(kind, event)
+    return DecodedEvent(
+        sender_id=sender_id,
+        digest=hashlib.sha256(identity).digest(),
+        timestamp=timestamp,
+        rank=rank(kind, name),
+        kind=storable(kind, KIND_LENGTH),
+        payload=payload,
+        text=storable(event.get("action_text" if kind == "action" else "text"), TEXT_LENGTH),
+        name=name,
+        policy=storable(event.get("policy"), NAME_LENGTH) if kind == "action" else "",
+        confidence=_confidence(kind, event),
+        model_id=storable(_member(event, "metadata").get("model_id"), MODEL_ID_LENGTH),
+        channel=storable(event.get("input_channel"), NAME_LENGTH) if kind == "user" else "",
+    )
+
+
+def _time(value: object) -> float:
+    """Seconds since 1970. Beyond the years 1 to 9999 no calendar of ours could show it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Undecodable("No timestamp.")
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
+    if not FIRST_SECOND <= seconds < AFTER_LAST_SECOND:  # false for NaN too
+        raise Undecodable("The timestamp is outside the years 1 to 9999.")
+    return seconds + 0.0  # -0.0 and 0.0 are one time
+
+
+def rank(kind: str, name: str = "") -> int:
+    """Place of an event among those of the same time."""
+    if kind == "action" and name == "action_session_start":
+        return _OPENS_SESSION
+    if kind == "action" and name == "action_listen":
+        return _ENDS_TURN
+    return _RANKS.get(kind) or _LAST_RANKS.get(kind) or _DEFAULT_RANK
+
+
+def storable(value: object, length: int) -> str:
+    """`value` cut to `length`, with U+FFFD for what PostgreSQL text refuses; whatever is no text is empty."""
+    if not isinstance(value, str):
+        return ""
+    return _UNSTORABLE.sub("\ufffd", value[:length])
+
+
+def _name(kind: str, event: dict[str, Any]) -> str:
+    """Of the intent, action, slot or form that the event is about."""
+    named = _member(_member(event, "parse_data"), "intent") if kind == "user" else event
+    return storable(named.get("name"), NAME_LENGTH)
+
+
+def _confidence(kind: str, event: dict[str, Any]) -> float | None:
+    holder = _member(_member(event, "parse_data"), "intent") if kind == "user" else event
+    value = holder.get("confidence")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
+
+
+def _member(holder: dict[str, Any], key: str) -> dict[str, Any]:
+    """The object at `key`, or an empty one: senders of their own events leave out or replace what Rasa writes."""
+    value = holder.get(key)
+    return value if isinstance(value, dict) else {}
