@@ -1,0 +1,258 @@
+"""Storing batches: what is new is added once, whatever the order, the repetition and the company it comes in."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+from django.db import DatabaseError, OperationalError, connection, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from conversations.ingest import write
+from conversations.ingest.write import Record, Stored, again_when_interrupted, store_batch
+from conversations.models import Conversation, DeadLetter, Event, TalkSession
+from conversations.services.rebuild import mark_own_conversations, rebuild_conversations
+from environments.models import Environment
+from tests.conversations.events import action, bot, event, small_talk, user
+from tests.factories import environment_of, make_assistant, make_person
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., list[Record]]
+
+
+def snapshot() -> list[dict]:
+    """Everything about conversations and events but the ids and the moment of arrival."""
+    conversations = Conversation.objects.order_by("assistant_id", "sender_key").values()
+    events = Event.objects.order_by("conversation__sender_key", "timestamp", "rank", "digest").values()
+    keep = [{key: value for key, value in row.items() if key != "id"} for row in conversations]
+    return keep + [
+        {key: bytes(value) if isinstance(value, memoryview) else value for key, value in row.items()}
+        for row in (
+            {k: v for k, v in one.items() if k not in {"id", "conversation_id", "received_at"}} for one in events
+        )
+    ]
+
+
+def test_a_batch_becomes_a_conversation_with_its_counters(records: Make, environment: Environment):
+    assert store_batch(records(*small_talk(100.0))) == Stored(added=8)
+    one = Conversation.objects.get()
+    assert (one.assistant_id, one.environment_id, one.environment_name) == (
+        environment.assistant_id,
+        environment.pk,
+        "production",
+    )
+    assert (one.sender_id, one.origin, one.first_text, one.channel) == ("anna", "real", "hi", "rasa")
+    assert (one.events_count, one.user_count, one.bot_count, one.action_count, one.session_count) == (8, 1, 1, 4, 1)
+    assert (one.first_event_at, one.last_event_at, one.min_confidence) == (100.0, 101.3, 0.97)
+    assert (one.last_model_id, one.model_ids, one.fallback_count) == ("m-1", ["m-1"], 0)
+
+
+def test_the_same_batch_again_changes_nothing(records: Make):
+    store_batch(records(*small_talk()))
+    before = snapshot()
+    assert store_batch(records(*small_talk())) == Stored(known=8)
+    assert snapshot() == before
+
+
+def test_a_record_twice_in_one_batch_counts_once(records: Make):
+    assert store_batch(records(user("hi", 1.0), user("hi", 1.0))) == Stored(added=1, known=1)
+    assert Conversation.objects.get().user_count == 1
+
+
+def test_messages_that_nlu_gave_up_on_are_counted(records: Make):
+    store_batch(records(user("??", 1.0, intent="nlu_fallback", confidence=0.3), user("hi", 2.0)))
+    one = Conversation.objects.get()
+    assert (one.fallback_count, one.min_confidence) == (1, 0.3)
+
+
+def test_an_older_event_that_comes_late_changes_the_beginning_only(records: Make):
+    store_batch(records(user("second", 20.0, channel="b", model="new")))
+    store_batch(records(user("first", 10.0, channel="a", model="old")))
+    one = Conversation.objects.get()
+    assert (one.first_text, one.channel, one.last_model_id) == ("first", "b", "new")
+    assert (one.first_event_at, one.last_event_at, one.model_ids) == (10.0, 20.0, ["new", "old"])
+
+
+def test_an_event_known_already_is_dropped_whatever_environment_it_now_claims(records: Make, environment: Environment):
+    store_batch(records(user("hi", 1.0)))
+    worker = environment_of(environment.assistant, "worker")
+    binding = write.Binding(worker.assistant_id, worker.pk, worker.name, "test")
+    store_batch([Record(one.data, binding) for one in records(user("hi", 1.0), user("ho", 2.0))])
+    one = Conversation.objects.get()
+    assert (one.environment_id, one.events_count) == (environment.pk, 2)
+
+
+def test_one_sender_of_two_assistants_has_two_conversations(records: Make):
+    other = environment_of(make_assistant())
+    binding = write.Binding(other.assistant_id, other.pk, other.name, "test")
+    batch = records(user("hi", 1.0))
+    store_batch([*batch, Record(batch[0].data, binding)])
+    assert Conversation.objects.count() == 2
+
+
+def test_unreadable_records_become_dead_letters_with_the_reason_and_block_nothing(
+    records: Make, environment: Environment
+):
+    assert store_batch(records(b"{oops", user("hi", 1.0), b'{"sender_id": "a"}')) == Stored(added=1, dead=2)
+    dead = DeadLetter.objects.order_by("pk")
+    assert [bytes(one.record) for one in dead] == [b"{oops", b'{"sender_id": "a"}']
+    assert "Not JSON" in dead[0].reason
+    assert dead[0].environment == environment
+
+
+def test_a_record_that_the_database_refuses_is_found_among_many(records: Make):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE conversations_event ADD CONSTRAINT no_poison CHECK (text <> 'poison')")
+    batch = [user(f"hello {number}", float(number)) for number in range(40)]
+    batch.insert(17, user("poison", 17.5))
+    assert store_batch(records(*batch)) == Stored(added=40, dead=1)
+    assert "no_poison" in DeadLetter.objects.get().reason
+    assert Conversation.objects.get().user_count == 40
+
+
+def test_a_fault_that_is_not_of_the_data_stores_nothing_and_is_no_dead_letter(records: Make):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE conversations_event RENAME TO away")
+    with pytest.raises(DatabaseError), transaction.atomic():
+        store_batch(records(user("hi", 1.0), b"{oops"))
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE away RENAME TO conversations_event")
+    assert not DeadLetter.objects.exists()
+    assert not Conversation.objects.exists()
+
+
+def test_senders_and_texts_that_postgresql_refuses_are_stored(records: Make):
+    store_batch(records(user("\x00 \ud83d", 1.0, sender="x\x00y\ud800")))
+    one = Conversation.objects.get()
+    assert one.sender_id == "x\ufffdy\ufffd"
+    assert one.first_text == "\ufffd \ufffd"
+
+
+def test_senders_that_look_alike_once_stored_stay_apart(records: Make):
+    store_batch(records(user("a", 1.0, sender="x\x00"), user("b", 1.0, sender="x\ud800")))
+    assert Conversation.objects.count() == 2
+
+
+def test_our_own_conversations_are_marked_with_who_talked(records: Make, environment: Environment):
+    person = make_person()
+    TalkSession.objects.create(environment=environment, sender_id="anna", person=person)
+    store_batch(records(*small_talk()))
+    one = Conversation.objects.get()
+    assert (one.origin, one.talker) == ("talk", person)
+
+
+def test_a_session_that_became_known_after_its_events_is_found(records: Make, environment: Environment):
+    store_batch(records(*small_talk()))
+    person = make_person()
+    TalkSession.objects.create(environment=environment, sender_id="anna", person=person)
+    assert mark_own_conversations() == 1
+    assert Conversation.objects.get().talker == person
+
+
+def test_a_session_of_another_assistant_marks_nothing(records: Make):
+    other = environment_of(make_assistant())
+    TalkSession.objects.create(environment=other, sender_id="anna", person=make_person())
+    store_batch(records(*small_talk()))
+    assert Conversation.objects.get().origin == "real"
+
+
+def test_a_transaction_that_lost_a_deadlock_is_tried_again(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(write.time, "sleep", lambda seconds: None)
+    failures = [deadlock(), deadlock()]
+
+    def work() -> str:
+        if failures:
+            raise failures.pop()
+        return "done"
+
+    assert again_when_interrupted(work) == "done"
+
+
+def test_another_operational_error_is_not_tried_again():
+    def work() -> None:
+        raise OperationalError("the connection is gone")
+
+    with pytest.raises(OperationalError):
+        again_when_interrupted(work)
+
+
+def deadlock() -> OperationalError:
+    cause = Exception()
+    cause.sqlstate = "40P01"  # type: ignore[attr-defined]
+    error = OperationalError("deadlock detected")
+    error.__cause__ = cause
+    return error
+
+
+def history() -> list[dict]:
+    """Events of two senders with everything that counters look at, some at the very same time."""
+    return [
+        *small_talk(10.0, "anna"),
+        *small_talk(10.0, "ben"),
+        user("what?", 30.0, intent="nlu_fallback", confidence=0.2, model="m-2", channel="socketio"),
+        user("same instant", 30.0, confidence=0.2, model="m-3", channel="telegram"),
+        bot(None, 30.0, model="m-0"),
+        event("restart", 30.0, model=""),
+        action("action_default_fallback", 31.0, model="m-2"),
+        event("something_new", 9.0, "ben"),
+    ]
+
+
+def batches(order: list[int], sizes: list[int]) -> list[list[int]]:
+    cut, result = 0, []
+    for size in sizes:
+        result.append(order[cut : cut + size])
+        cut += size
+    return [*result, order[cut:]]
+
+
+@pytest.fixture
+def once_in_order(records: Make) -> list[dict]:
+    with transaction.atomic():
+        store_batch(records(*history()))
+        result = snapshot()
+        transaction.set_rollback(True)
+    return result
+
+
+everything = list(range(len(history())))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    order=st.permutations(everything),
+    doubles=st.lists(st.sampled_from(everything), max_size=8),
+    sizes=st.lists(st.integers(1, 9), max_size=6),
+    seed=st.integers(),
+)
+def test_any_order_repetition_and_batching_gives_the_same_conversations(
+    records: Make, once_in_order: list[dict], order: list[int], doubles: list[int], sizes: list[int], seed: int
+):
+    shuffled = [*order, *doubles]
+    random.Random(seed).shuffle(shuffled)
+    events = history()
+    with transaction.atomic():
+        for batch in batches(shuffled, sizes):
+            store_batch(records(*(events[index] for index in batch)))
+        assert snapshot() == once_in_order
+        list(rebuild_conversations())
+        assert snapshot() == once_in_order
+        transaction.set_rollback(True)
+
+
+def test_rebuilding_mends_counters_that_went_wrong(records: Make):
+    store_batch(records(*history()))
+    right = snapshot()
+    Conversation.objects.update(
+        events_count=0, user_count=99, first_event_at=-5, last_event_at=5e9, min_confidence=0, model_ids=["x"],
+        first_text="?", channel="?", last_model_id="?",
+    )  # fmt: skip
+    assert list(rebuild_conversations()) == [2]
+    assert snapshot() == right
+
+
+def test_rebuilding_one_assistant_leaves_the_others(records: Make):
+    store_batch(records(*small_talk()))
+    Conversation.objects.update(events_count=0)
+    assert list(rebuild_conversations(make_assistant())) == []
+    assert Conversation.objects.get().events_count == 0
