@@ -22,6 +22,8 @@ RASA_DIR = Path(env.text("PARLEY_RASA", str(DATA / "rasa"))).resolve()
 RASA_VERSION = env.text("PARLEY_RASA_VERSION", "3.6.21")
 RASA_PYTHON = env.optional("RASA_PYTHON")
 ENVIRONMENTS_FILE = env.optional("PARLEY_ENVIRONMENTS")
+INTAKE_DATABASE_HOST = env.text("PARLEY_INTAKE_DATABASE_HOST", "")  # where Rasa servers reach our PostgreSQL
+INTAKE_DATABASE_PORT = env.whole("PARLEY_INTAKE_DATABASE_PORT", 0, most=65535)
 
 # --- Behaviour ----------------------------------------------------------------------------------------------------
 STARTER = env.flag("PARLEY_STARTER", True)

@@ -1,0 +1,131 @@
+"""What people wish of the Rasa servers that we run. The controller reads these rows and makes it so."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from environments.models import Environment, ManagedServer
+from environments.services.database import ensure_intake
+from studio.access.models import User
+from studio.audit.actions import Action
+from studio.audit.services import record
+from studio.errors import Conflict, Invalid
+from studio.rasa.local import read_log
+from studio.rasa.process import LogChunk
+
+LOG_TAIL = 64 * 1024
+
+
+@transaction.atomic
+def run_here(*, actor: User | None, environment: Environment) -> ManagedServer:
+    """Let our controller run this environment's Rasa; one that the team ran before is no longer asked."""
+    row = Environment.objects.select_for_update().get(pk=environment.pk)
+    if row.kind == Environment.Kind.MANAGED:
+        raise Conflict(f"{row.name} is run here already.")
+    before = {"kind": row.kind, "url": row.url}
+    Environment.objects.filter(pk=row.pk).update(kind=Environment.Kind.MANAGED, url="", server_token_encrypted=b"")
+    ensure_intake(row)
+    server, _made = ManagedServer.objects.update_or_create(
+        environment=row, defaults={"wanted": True, "failures": 0, "retry_at": None}
+    )
+    record(
+        actor,
+        Action.ENVIRONMENT_CHANGED,
+        row,
+        assistant_id=row.assistant_id,
+        before=before,
+        after={"kind": Environment.Kind.MANAGED, "url": ""},
+    )
+    environment.refresh_from_db()
+    return server
+
+
+@transaction.atomic
+def start_server(*, actor: User | None, environment: Environment) -> None:
+    """Also ends the pause after a crash: who presses Start wants it now."""
+    server = _locked(environment)
+    if server.wanted and server.retry_at is None:
+        raise Conflict(f"The server of {environment.name} is started already.")
+    server.wanted, server.failures, server.retry_at = True, 0, None
+    server.save(update_fields=["wanted", "failures", "retry_at"])
+    record(actor, Action.SERVER_STARTED, environment, assistant_id=environment.assistant_id)
+
+
+@transaction.atomic
+def stop_server(*, actor: User | None, environment: Environment) -> None:
+    server = _locked(environment)
+    if not server.wanted:
+        raise Conflict(f"The server of {environment.name} is stopped already.")
+    server.wanted = False
+    server.save(update_fields=["wanted"])
+    record(actor, Action.SERVER_STOPPED, environment, assistant_id=environment.assistant_id)
+
+
+@transaction.atomic
+def restart_server(*, actor: User | None, environment: Environment) -> None:
+    """A fresh process with fresh files; starts it when it was stopped."""
+    server = _locked(environment)
+    server.wanted, server.failures, server.retry_at = True, 0, None
+    server.restart_requested_at = timezone.now()
+    server.save(update_fields=["wanted", "failures", "retry_at", "restart_requested_at"])
+    record(actor, Action.SERVER_RESTARTED, environment, assistant_id=environment.assistant_id)
+
+
+@transaction.atomic
+def set_action_server(*, actor: User | None, environment: Environment, url: str) -> None:
+    """Where Rasa calls the team's own actions; empty for none. A running server is restarted to take it."""
+    address = url.strip()
+    if address and not _is_http(address):
+        raise Invalid(
+            f"{address} is not an address such as http://actions.example.com:5055/webhook.", field="action_server_url"
+        )
+    row = Environment.objects.select_for_update().get(pk=environment.pk)
+    if row.action_server_url == address:
+        return
+    Environment.objects.filter(pk=row.pk).update(action_server_url=address)
+    ManagedServer.objects.filter(environment=row, wanted=True).update(restart_requested_at=timezone.now())
+    record(
+        actor,
+        Action.ENVIRONMENT_CHANGED,
+        row,
+        assistant_id=row.assistant_id,
+        before={"action_server_url": row.action_server_url},
+        after={"action_server_url": address},
+    )
+    environment.action_server_url = address
+
+
+def folder_of(environment: Environment) -> Path:
+    """Where the server of a managed environment runs; named by a key that no renaming changes."""
+    return Path(settings.SERVERS_DIR) / str(environment.pk)
+
+
+def log_path(environment: Environment) -> Path:
+    return folder_of(environment) / "rasa.log"
+
+
+def read_server_log(environment: Environment, offset: int | None = None) -> LogChunk:
+    """What the server wrote from byte `offset` on, or its last lines. It can hold people's texts: ask permission."""
+    path = log_path(environment)
+    if offset is None:
+        size = path.stat().st_size if path.exists() else 0
+        offset = max(0, size - LOG_TAIL)
+    return read_log(path, offset)
+
+
+def _is_http(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a broken IPv6 address
+        return False
+
+
+def _locked(environment: Environment) -> ManagedServer:
+    server = ManagedServer.objects.select_for_update().filter(environment=environment).first()
+    if server is None or environment.kind != Environment.Kind.MANAGED:
+        raise Conflict(f"No server runs here for {environment.name}.")
+    return server
