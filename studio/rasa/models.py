@@ -16,11 +16,10 @@ class RasaRuntime(models.Model):
     version = models.CharField(max_length=40, unique=True)
     state = models.CharField(max_length=16, choices=State, default=State.MISSING)
     step = models.CharField(max_length=200, blank=True)
-    done = models.PositiveIntegerField(default=0)
-    total = models.PositiveIntegerField(default=0)
+    done = models.PositiveBigIntegerField(default=0)  # of `total`; bytes, for the packages
+    total = models.PositiveBigIntegerField(default=0)  # 0: not known
     message = models.TextField(blank=True)  # what went wrong
     mend = models.TextField(blank=True)  # what to do about it
-    heartbeat_at = models.DateTimeField(null=True)
     changed_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:

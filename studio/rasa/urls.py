@@ -1,6 +1,11 @@
 """URLs of this app."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+
+from studio.rasa import views
 
 app_name = "rasa"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("rasa/status", views.runtime_status, name="status"),
+    path("rasa/install", views.install, name="install"),
+]
