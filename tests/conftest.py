@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import django
 import pytest
 import redis
+from django.conf import settings
 
 from tests.services import Services, use_redis_database
 
@@ -25,8 +26,15 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("PARLEY_LOG_LEVEL", "WARNING")
     os.environ["DJANGO_SETTINGS_MODULE"] = "studio.settings"
     django.setup()
+    serve_static_files_from_their_source()
     # Parallel test processes inherit the environment, and must not read the settings before they got here either.
     del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+def serve_static_files_from_their_source() -> None:
+    """Tests collect no static files, so there is no manifest of them either."""
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+    settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
 
 @pytest.fixture
