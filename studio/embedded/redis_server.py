@@ -35,6 +35,7 @@ class RedisServer:
     program: Path
     configuration: Path
     socket: Path
+    data: Path
 
     def command(self) -> list[str]:
         return [str(self.program), str(self.configuration)]
@@ -57,7 +58,7 @@ def prepare(folders: Folders, *, durable: bool = True) -> RedisServer:
         save="3600 1" if durable else '""',
     )
     write_private(configuration, text)
-    return RedisServer(program=_program(), configuration=configuration, socket=socket)
+    return RedisServer(program=_program(), configuration=configuration, socket=socket, data=folders.redis)
 
 
 def wait_until_ready(url: str, wait: Callable[[str], None]) -> None:

@@ -1,0 +1,30 @@
+"""`python -m studio.embedded run`: what `make run` starts."""
+
+import argparse
+import signal
+import sys
+
+from studio.embedded import config, launcher
+from studio.embedded.child import end_with_parent
+from studio.embedded.errors import LaunchError
+from studio.env import SettingError
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m studio.embedded", description="Run Parley on this machine.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="start everything, and keep it running until Ctrl-C")
+    run.add_argument("--end-with-parent", action="store_true", help="stop when the calling process dies (Linux)")
+    arguments = parser.parse_args()
+    if arguments.end_with_parent:
+        end_with_parent(signal.SIGTERM)
+    try:
+        launcher.run(config.read())
+    except (LaunchError, SettingError) as error:
+        sys.stderr.write(f"\n{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
