@@ -5,10 +5,9 @@ from django.urls import URLPattern, URLResolver, path
 
 from studio.web import views
 
-urlpatterns: list[URLPattern | URLResolver] = []
+gallery = [
+    path("_components/", views.components, name="components"),
+    path("_components/<slug:name>", views.component_dialog, name="component-dialog"),
+]
 
-if settings.DEBUG:
-    urlpatterns += [
-        path("_components/", views.components, name="components"),
-        path("_components/<slug:name>", views.component_dialog, name="component-dialog"),
-    ]
+urlpatterns: list[URLPattern | URLResolver] = [*gallery] if settings.DEBUG else []
