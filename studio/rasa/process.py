@@ -114,6 +114,7 @@ class Processes(Protocol):
 _INHERITED = (
     "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
     "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+    "PARLEY_LAUNCHED_FOR",  # by it the launcher finds a stray one after everything was killed
 )  # fmt: skip
 
 _FIXED = {
