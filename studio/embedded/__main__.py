@@ -4,10 +4,10 @@ import argparse
 import signal
 import sys
 
+from studio import env
 from studio.embedded import config, launcher
 from studio.embedded.child import end_with_parent
 from studio.embedded.errors import LaunchError
-from studio.env import SettingError
 
 
 def main() -> int:
@@ -19,8 +19,9 @@ def main() -> int:
     if arguments.end_with_parent:
         end_with_parent(signal.SIGTERM)
     try:
+        env.load_file(config.CHECKOUT / ".env")
         launcher.run(config.read())
-    except (LaunchError, SettingError) as error:
+    except (LaunchError, env.SettingError) as error:
         sys.stderr.write(f"\n{error}\n")
         return 1
     return 0

@@ -37,7 +37,6 @@ class Config:
 
 
 def read() -> Config:
-    env.load_file(CHECKOUT / ".env")
     postgres_port = env.whole("PARLEY_POSTGRES_PORT", 0, most=65535)
     return Config(
         folders=Folders(Path(env.text("PARLEY_DATA", str(CHECKOUT / "var"))).resolve()),
