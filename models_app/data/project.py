@@ -76,14 +76,19 @@ def read_folder(root: Path, limits: Limits | None = None) -> Project:
 
 def check_path(path: str) -> str:
     """A path as it is kept: relative, with "/" and without anything that climbs. Raises `ProjectError`."""
+    inside = _inside(path)
+    if not inside or len(inside) > 300 or not inside.isprintable():
+        raise ProjectError(f"{_shown(path)} is no usable file name.")
+    return inside
+
+
+def _inside(path: str) -> str:
     slashed = path.replace("\\", "/")
     parts = [part for part in slashed.split("/") if part not in ("", ".")]
     if slashed.startswith("/") or (parts and ":" in parts[0]):
         raise ProjectError(f"{_shown(path)} is an absolute path; paths begin at the project's folder.")
     if ".." in parts:
         raise ProjectError(f"{_shown(path)} climbs out of the project's folder.")
-    if not parts or len(slashed) > 300 or not slashed.isprintable():
-        raise ProjectError(f"{_shown(path)} is no usable file name.")
     return "/".join(parts)
 
 
@@ -103,7 +108,7 @@ def _zip_entries(archive: zipfile.ZipFile, limits: Limits) -> Iterator[_Entry]:
     for info in infos:
         if not info.is_dir():
             mode = info.external_attr >> 16
-            yield _Entry(check_path(info.filename), info, is_link=stat.S_ISLNK(mode))
+            yield _Entry(_inside(info.filename), info, is_link=stat.S_ISLNK(mode))
 
 
 def _folder_entries(root: Path, limits: Limits) -> Iterator[_Entry]:
@@ -119,7 +124,7 @@ def _folder_entries(root: Path, limits: Limits) -> Iterator[_Entry]:
                 if not _is_left_out_anywhere(PurePosixPath(path.name)):
                     folders.append(path)
             else:
-                yield _Entry(check_path(path.relative_to(root).as_posix()), path, path.is_symlink())
+                yield _Entry(_inside(path.relative_to(root).as_posix()), path, path.is_symlink())
 
 
 def _choose(entries: Iterable[_Entry]) -> tuple[list[_Entry], tuple[str, ...]]:
@@ -159,6 +164,7 @@ def _read_all(kept: list[_Entry], limits: Limits, archive: zipfile.ZipFile | Non
     files: dict[str, bytes] = {}
     total = 0
     for entry in sorted(kept, key=lambda entry: entry.path):
+        check_path(entry.path)
         if entry.path in files:
             raise ProjectError(f"{_shown(entry.path)} is in it twice.")
         files[entry.path] = _read(entry, limits, archive)

@@ -75,6 +75,11 @@ def test_what_is_no_training_data_is_left_out_and_named():
     assert project.left_out == tuple(sorted(unwanted))
 
 
+def test_a_strange_name_matters_only_where_the_file_is_kept():
+    assert project_of({"config.yml": CONFIG, "Icon\r": b"", "node_modules/" + "x" * 400 + ".json": b""}).files
+    assert "is no usable file name" in refusal_of(zipped({"con\nfig.yml": CONFIG}))
+
+
 def test_a_package_called_models_inside_the_project_stays():
     assert "addons/models/a.py" in project_of({"config.yml": CONFIG, "addons/models/a.py": b""}).files
 
