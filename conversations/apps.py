@@ -4,3 +4,11 @@ from django.apps import AppConfig
 class ConversationsConfig(AppConfig):
     name = "conversations"
     label = "conversations"
+
+    def ready(self) -> None:
+        from conversations.services import intake_health, rebuild
+        from studio import health
+        from studio.jobs import schedule
+
+        health.register("ingest", intake_health.ingest_part)
+        schedule.every(60, rebuild.mark_own_conversations, name="mark our own conversations")

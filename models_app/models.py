@@ -123,9 +123,7 @@ class Model(models.Model):
     language = models.CharField(max_length=20, blank=True)
     project_fingerprint = models.CharField(max_length=200, blank=True)
     training_type = models.CharField(max_length=20, blank=True)
-    domain = models.JSONField(
-        default=dict
-    )  # {"intents": [names], "entities": […], "slots", "responses", "actions", "forms"}
+    domain = models.JSONField(default=dict)  # studio.rasa.domain.DomainSummary.as_json()
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(PERSON, on_delete=models.SET_NULL, null=True, related_name="+")
     created_by_label = models.CharField(max_length=200, blank=True)

@@ -1,13 +1,16 @@
 """Rows for tests, made through the services that make them in life."""
 
+import io
 from itertools import count
 
 from environments.models import Environment
 from environments.services.birth import create_assistant
-from models_app.models import Assistant
+from models_app.models import Assistant, Model
+from models_app.services.models import add_model
 from studio.access.models import Role, User
 from studio.access.permissions import EVERYWHERE, Scope
 from studio.access.services.people import create_person, ensure_default_roles, grant
+from tests.models_app.archives import model_archive
 
 _numbers = count(1)
 PASSWORD = "correct-horse-battery"
@@ -29,3 +32,13 @@ def make_person(role: str = "", scope: Scope = EVERYWHERE, username: str = "") -
         ensure_default_roles()
         grant(actor=None, person=person, role=Role.objects.get(name=role), scope=scope)
     return person
+
+
+def make_model(assistant: Assistant, name: str = "", content: bytes | None = None) -> Model:
+    """A model uploaded to `assistant`; each has bytes of its own unless `content` is given."""
+    name = name or f"model-{next(_numbers)}"
+    source = io.BytesIO(content or model_archive(model_id=name))
+    added = add_model(
+        actor=None, assistant=assistant, source=source, file_name=f"{name}.tar.gz", origin=Model.Origin.UPLOADED
+    )
+    return added.model

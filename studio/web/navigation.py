@@ -13,6 +13,8 @@ from typing import Literal, Protocol
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
+from studio.access.permissions import Permission
+
 
 class Assistant(Protocol):
     """What the shell needs to know of an assistant; models_app's row has it."""
@@ -26,7 +28,7 @@ class Viewer(Protocol):
     @property
     def is_authenticated(self) -> bool: ...
 
-    def may_somewhere(self, permission: str, assistant_id: int | None = None) -> bool: ...
+    def may_somewhere(self, permission: Permission, assistant_id: int | None = None) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Entry:
     icon: str
     url_name: str
     order: int
-    permission: str | None = None
+    permission: Permission | None = None
     per_assistant: bool = False
     group: Literal["main", "settings"] = "main"
     shortcut: str = ""

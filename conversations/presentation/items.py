@@ -1,0 +1,144 @@
+"""What a conversation's page is made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, Protocol
+
+FALLBACK_INTENT = "nlu_fallback"
+# Below this, or with the next intent this near, a message deserves a look.
+UNSURE_BELOW = 0.6
+AMBIGUOUS_WITHIN = 0.1
+
+
+class StoredEvent(Protocol):
+    """What is needed of a row of `Event`; its payload is Rasa's whole event as JSON."""
+
+    pk: int
+    kind: str
+    timestamp: float
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    name: str
+    confidence: float
+
+    @property
+    def is_fallback(self) -> bool:
+        return self.name == FALLBACK_INTENT
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    name: str
+    value: str
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """What NLU made of a message; `ranking` is best first and holds the chosen intent."""
+
+    intent: Intent
+    ranking: Sequence[Intent] = ()
+    entities: Sequence[Entity] = ()
+
+    @property
+    def runner_up(self) -> Intent | None:
+        """The next best real intent; for a fallback, the best one."""
+        others = (one for one in self.ranking if one.name != self.intent.name and not one.is_fallback)
+        return next(others, None)
+
+    @property
+    def level(self) -> str:
+        """`sure`, `unsure` or `fallback`."""
+        if self.intent.is_fallback or not self.intent.name:
+            return "fallback"
+        if self.intent.confidence < UNSURE_BELOW:
+            return "unsure"
+        second = self.runner_up
+        close = second is not None and self.intent.confidence - second.confidence < AMBIGUOUS_WITHIN
+        return "unsure" if close else "sure"
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    title: str
+    payload: str
+
+
+@dataclass(slots=True)
+class Message:
+    """Something that a person or the assistant said. `event_id` is None while its event has not arrived yet."""
+
+    shape: ClassVar[str] = "message"
+    event_id: int | None
+    by: str  # user, bot, or agent: a person who took over
+    at: datetime
+    text: str
+    understanding: Understanding | None = None
+    buttons: Sequence[Button] = ()
+    image: str = ""  # an address that a page may load
+    links: Sequence[str] = ()  # addresses of pictures and attachments that it may only link to
+    custom: str = ""  # anything else the bot sent, as indented JSON
+    action: str = ""  # the action that uttered it
+    policy: str = ""
+    answered_in: float | None = None  # seconds until the first answer
+    channel: str = ""
+
+    @property
+    def is_user(self) -> bool:
+        return self.by == "user"
+
+    @property
+    def is_empty(self) -> bool:
+        """True for an utterance of which nothing can be shown."""
+        return not (self.text or self.buttons or self.image or self.links or self.custom)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event between messages. `subject` is set off from `text`; quiet ones are shown on request."""
+
+    event_id: int
+    kind: str
+    at: datetime
+    text: str
+    subject: str = ""
+    value: str = ""
+    policy: str = ""
+    quiet: bool = False
+    bad: bool = False
+
+
+@dataclass(slots=True)
+class Machinery:
+    """Events that lie between two messages, folded into one line."""
+
+    shape: ClassVar[str] = "machinery"
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def loud(self) -> list[Step]:
+        """What the folded line names."""
+        return [step for step in self.steps if not step.quiet]
+
+    @property
+    def is_quiet(self) -> bool:
+        return all(step.quiet for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Divider:
+    """A line across: a new day, a session, a restart, another model."""
+
+    shape: ClassVar[str] = "divider"
+    kind: str  # day, session, restart, model
+    at: datetime
+    event_id: int | None = None
+    model: str = ""
+
+
+Item = Message | Machinery | Divider

@@ -1,0 +1,72 @@
+"""The only writer of tags. A tag that is an environment's name is moved by promotion alone."""
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from models_app.models import Assistant, Model, Tag, valid_name
+from studio.access.models import User
+from studio.audit.actions import Action
+from studio.audit.services import record
+from studio.errors import Conflict, Invalid
+
+
+@transaction.atomic
+def set_tag(*, actor: User | None, model: Model, name: str) -> Tag:
+    """Point the free tag `name` at `model`; it leaves whichever model had it."""
+    try:
+        valid_name(name)
+    except ValidationError as error:
+        raise Invalid(error.messages[0], field="name") from None
+    _lock(model)
+    _, made = Tag.objects.get_or_create(assistant=model.assistant, name=name, defaults={"model": model})
+    tag = _locked_tag(model.assistant, name)
+    if made or tag.model_id != model.pk:
+        before = None if made else tag.model
+        tag.model = model
+        tag.save(update_fields=["model", "moved_at"])
+        _record(actor, Action.TAG_SET, tag, before=before, after=model)
+    return tag
+
+
+@transaction.atomic
+def remove_tag(*, actor: User | None, assistant: Assistant, name: str) -> None:
+    """Take a free tag off whichever model has it."""
+    tag = _locked_tag(assistant, name)
+    _record(actor, Action.TAG_REMOVED, tag, before=tag.model, after=None)
+    tag.delete()
+
+
+def move_environment_tag(*, tag: Tag, model: Model | None) -> None:
+    """Point an environment's tag at `model`, or at nothing. For promotion alone, inside its transaction."""
+    if tag.kind != Tag.Kind.ENVIRONMENT:
+        raise RuntimeError(f"{tag.name} is no environment's tag")
+    tag.model = model
+    tag.save(update_fields=["model", "moved_at"])
+
+
+def _lock(model: Model) -> None:
+    """Against a deletion of the model that looks for its tags at this moment."""
+    if not Model.objects.current().select_for_update().filter(pk=model.pk).exists():
+        raise Conflict(f"{model.name} has been deleted meanwhile.")
+
+
+def _locked_tag(assistant: Assistant, name: str) -> Tag:
+    """A free tag, held until the transaction ends."""
+    rows = Tag.objects.select_for_update(of=["self"]).select_related("model")
+    tag = rows.filter(assistant=assistant, name=name).first()
+    if tag is None:
+        raise Conflict(f"No model has the tag {name} any more.", code="no-tag")
+    if tag.kind == Tag.Kind.ENVIRONMENT:
+        raise Conflict(f"{name} is the tag of an environment; only a promotion moves it.", code="environment-tag")
+    return tag
+
+
+def _record(actor: User | None, action: Action, tag: Tag, *, before: Model | None, after: Model | None) -> None:
+    record(
+        actor,
+        action,
+        tag,
+        assistant_id=tag.assistant_id,
+        before={"model": before.name} if before else None,
+        after={"model": after.name} if after else None,
+    )

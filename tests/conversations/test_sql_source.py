@@ -1,0 +1,216 @@
+"""Events leave the table that Rasa writes to exactly when they are stored, whoever and how many look for them."""
+
+import threading
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+
+from conversations.ingest import sql_source
+from conversations.ingest.loop import Ingest
+from conversations.ingest.sql_source import Intake, TooManyInvalid, intakes, move_batch
+from conversations.ingest.write import Stored
+from conversations.models import Conversation, DeadLetter, Event, IngestState
+from conversations.services.intake_health import ingest_part
+from environments.services.database import SqlAccess, drop_intake, ensure_intake
+from studio.jobs.heartbeat import beat
+from tests.conversations.events import raw, small_talk, user
+from tests.factories import environment_of, make_assistant
+
+
+@pytest.fixture
+def access(transactional_db: None) -> Iterator[SqlAccess]:
+    """The events table of an environment, as Rasa is given it; its roles outlive no test."""
+    environment = environment_of(make_assistant())
+    made = ensure_intake(environment)
+    assert made is not None
+    yield made
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {made.schema}.events")
+    assert drop_intake(environment)
+
+
+@pytest.fixture
+def intake(access: SqlAccess) -> Intake:
+    return intakes()[0]
+
+
+def publish(access: SqlAccess, *records: bytes) -> None:
+    """Write as Rasa's broker does: with its own role, one commit for each event."""
+    with psycopg.connect(
+        host=access.host,
+        port=access.port,
+        dbname=access.name,
+        user=access.username,
+        password=access.password,
+        autocommit=True,
+    ) as session:
+        for record in records:
+            session.execute("INSERT INTO events (sender_id, data) VALUES ('anna', %s) RETURNING id", [record.decode()])
+
+
+def waiting(access: SqlAccess) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {access.schema}.events")
+        return cursor.fetchone()[0]
+
+
+def test_what_rasa_wrote_becomes_a_conversation_and_leaves_its_table(access: SqlAccess, intake: Intake):
+    publish(access, *raw(*small_talk()))
+    assert move_batch(intake) == Stored(added=8)
+    assert waiting(access) == 0
+    assert Conversation.objects.get().events_count == 8
+
+
+def test_an_empty_table_is_nothing_to_do(intake: Intake):
+    assert move_batch(intake) == Stored()
+
+
+def test_what_could_not_be_stored_is_still_in_the_table(
+    access: SqlAccess, intake: Intake, monkeypatch: pytest.MonkeyPatch
+):
+    publish(access, *raw(*small_talk()))
+
+    def fail(*_: object) -> None:
+        raise OSError("killed here")
+
+    monkeypatch.setattr(sql_source, "_remember", fail)
+    with pytest.raises(OSError):
+        move_batch(intake)
+    assert waiting(access) == 8
+    assert not Event.objects.exists()
+
+
+def test_rows_that_another_process_holds_are_passed_over(access: SqlAccess, intake: Intake):
+    publish(access, *raw(*small_talk()))
+    with psycopg.connect(dsn()) as other:
+        other.execute(f"SELECT ctid FROM {access.schema}.events LIMIT 3 FOR UPDATE")
+        assert move_batch(intake) == Stored(added=5)
+    assert move_batch(intake) == Stored(added=3)
+
+
+def dsn() -> str:
+    settings = connection.settings_dict
+    facts = {"host": settings["HOST"], "port": settings["PORT"], "user": settings["USER"]}
+    return psycopg.conninfo.make_conninfo(
+        dbname=settings["NAME"], password=settings["PASSWORD"], **{k: v for k, v in facts.items() if v}
+    )
+
+
+def test_two_processes_at_once_have_the_effect_of_one(access: SqlAccess, intake: Intake):
+    events = [user(f"message {n}", float(n), sender=f"sender {n % 7}") for n in range(600)]
+    publish(access, *raw(*events, *events[:200]))
+    totals: list[Stored] = []
+    threads = [threading.Thread(target=lambda: totals.append(move_all(intake))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sum(totals, Stored()) == Stored(added=600, known=200)
+    assert waiting(access) == 0
+    assert sum(Conversation.objects.values_list("user_count", flat=True)) == Event.objects.count() == 600
+
+
+def move_all(intake: Intake) -> Stored:
+    total = Stored()
+    try:
+        while (moved := move_batch(intake, limit=37)) != Stored():
+            total += moved
+    finally:
+        connection.close()
+    return total
+
+
+def test_unreadable_rows_go_to_the_dead_letters(access: SqlAccess, intake: Intake):
+    publish(access, b"{", *raw(user("hi", 1.0)))
+    assert move_batch(intake) == Stored(added=1, dead=1)
+    assert bytes(DeadLetter.objects.get().record) == b"{"
+
+
+def test_nothing_is_taken_when_too_many_in_a_row_are_unreadable(
+    access: SqlAccess, intake: Intake, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sql_source, "INVALID_IN_A_ROW", 3)
+    publish(access, b"{", b"{")
+    with pytest.raises(TooManyInvalid):
+        move_batch(intake, invalid_before=1)
+    assert waiting(access) == 2
+    assert not DeadLetter.objects.exists()
+
+
+def test_the_process_ends_with_an_error_when_too_many_are_unreadable(
+    access: SqlAccess, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sql_source, "INVALID_IN_A_ROW", 2)
+    publish(access, b"{", b"{")
+    with pytest.raises(CommandError):
+        call_command("ingest", "--once")
+    assert "could not be read" in IngestState.objects.get().last_error
+
+
+def test_the_running_process_stores_what_arrives_within_a_second_and_a_half_and_stops(access: SqlAccess):
+    stop = threading.Event()
+    thread = threading.Thread(target=run_ingest, args=[stop])
+    thread.start()
+    publish(access, *raw(*small_talk()))
+    try:
+        assert eventually(lambda: Event.objects.count() == 8, seconds=3)
+    finally:
+        stop.set()
+        thread.join(5)
+    assert not thread.is_alive()
+    state = IngestState.objects.get()
+    assert (state.events_total, state.last_error) == (8, "")
+    assert state.last_event_at is not None and state.heartbeat_at is not None
+
+
+def run_ingest(stop: threading.Event) -> None:
+    try:
+        Ingest(stop).run()
+    finally:
+        connection.close()
+
+
+def eventually(condition, seconds: float) -> bool:
+    pause = threading.Event()
+    for _ in range(int(seconds / 0.05)):
+        if condition():
+            return True
+        pause.wait(0.05)
+    return False
+
+
+def test_an_environment_whose_table_is_missing_does_not_keep_the_others_waiting(access: SqlAccess):
+    broken = environment_of(make_assistant())
+    broken.database_key = "missing"
+    broken.save(update_fields=["database_key"])
+    publish(access, *raw(*small_talk()))
+    stop = threading.Event()
+    thread = threading.Thread(target=run_ingest, args=[stop])
+    thread.start()
+    try:
+        assert eventually(lambda: Event.objects.count() == 8, seconds=3)
+        assert eventually(lambda: IngestState.objects.filter(last_error__contains="does not exist").exists(), seconds=3)
+    finally:
+        stop.set()
+        thread.join(5)
+    assert IngestState.objects.exclude(last_error="").get().environment == broken
+
+
+def test_once_moves_everything_that_waits(access: SqlAccess, capsys: pytest.CaptureFixture):
+    publish(access, *raw(*small_talk(sender="a"), *small_talk(sender="b")))
+    call_command("ingest", "--once")
+    assert "16 new" in capsys.readouterr().out
+
+
+@pytest.mark.django_db
+def test_health_says_when_nobody_ingests_and_what_fails():
+    assert ingest_part().status == "degraded"
+    beat("ingest")
+    assert ingest_part().status == "ok"
+    with transaction.atomic():
+        environment = environment_of(make_assistant(slug="cafe"))
+        IngestState.objects.create(environment=environment, last_error="The table is gone.")
+    assert ingest_part().message == "cafe/production: The table is gone."
