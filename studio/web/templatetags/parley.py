@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cache
-from itertools import count
+from secrets import token_hex
 from typing import Any
 
 from django import template
@@ -18,8 +18,6 @@ from heroicons.templatetags.heroicons import heroicon_outline
 from studio.web import code, formats
 
 register = template.Library()
-
-_menu_numbers = count(1)
 
 # Shapes differ as well as colours: a state must be told apart without seeing colour.
 _STATUS_ICONS = {
@@ -230,10 +228,11 @@ def pager(context: Context, newer: object = None, older: object = None, summary:
 def menu(content: str, label: str) -> SafeString:
     """The three dots of a row and what they open; `label` says of what: `Actions for brisk-otter`."""
     return format_html(
-        '<span class="menu"><button class="btn btn-icon btn-ghost" type="button" popovertarget="menu-{number}"'
+        '<span class="menu"><button class="btn btn-icon btn-ghost" type="button" popovertarget="{id}"'
         ' aria-haspopup="menu" aria-label="{label}">{dots}</button>'
-        '<span class="menu-panel" id="menu-{number}" popover role="menu" aria-label="{label}">{content}</span></span>',
-        number=next(_menu_numbers),
+        '<span class="menu-panel" id="{id}" popover role="menu" aria-label="{label}">{content}</span></span>',
+        # Random, not counted: a fragment that htmx swaps in comes from another process than the page around it.
+        id=f"menu-{token_hex(4)}",
         label=label,
         dots=_icon("ellipsis-horizontal", 18),
         content=content,

@@ -1,0 +1,83 @@
+"""The shell in a real browser: menus, dialogs, toasts, theme and keyboard, under the strict policy."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.urls("tests.web.urls"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+]
+
+
+@pytest.fixture
+def page(live_server: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """The component page; whatever the browser complains about fails the test."""
+    monkeypatch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # playwright keeps a loop running in this thread
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.append(message.text) if "Security Policy" in message.text else None)
+        page.goto(f"{live_server}/_components/")
+        yield page
+        browser.close()
+    assert complaints == []
+
+
+def test_a_row_menu_is_worked_by_keys_and_gives_the_focus_back(page: Page) -> None:
+    dots = page.get_by_role("button", name="Actions for brisk-otter")
+    dots.focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("menuitem", name="Promote…")).to_be_focused()
+    page.keyboard.press("End")
+    expect(page.get_by_role("menuitem", name="Delete in use")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitem", name="Delete in use")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dots).to_be_focused()
+
+
+def test_a_dialog_asks_for_the_word_and_closes_by_escape(page: Page) -> None:
+    opener = page.get_by_role("link", name="Delete…", exact=True).first
+    opener.click()
+    confirm = page.get_by_role("dialog").get_by_role("button", name="Delete the assistant")
+    expect(confirm).to_be_disabled()
+    page.get_by_label("to confirm").fill("cafe-lumen")
+    expect(confirm).to_be_enabled()
+    page.keyboard.press("Escape")
+    expect(page.locator("#dialog")).to_be_hidden()
+    expect(opener).to_be_focused()
+
+
+def test_a_failed_request_says_what_happened(page: Page) -> None:
+    page.get_by_role("button", name="A request that fails").click()
+    expect(page.get_by_role("status").filter(has_text="That is no longer there")).to_be_visible()
+
+
+def test_the_chosen_theme_survives_a_reload(page: Page) -> None:
+    page.get_by_role("button", name="Dark").first.click()
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(232, 233, 233)"
+
+
+def test_the_question_mark_lists_the_keys_of_the_page(page: Page) -> None:
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_contain_text("Next")
+
+
+def test_a_slash_goes_to_the_filter(page: Page) -> None:
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox", name="Filter by name")).to_be_focused()
+
+
+def test_nothing_is_wider_than_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
