@@ -45,4 +45,7 @@ def chat_token(
         raise ValueError(f"a chat token lives at most {LONGEST_SECONDS} seconds")
     scopes = [ANY_CONVERSATION] if any_conversation else []
     claims = {"username": username, "scopes": scopes, "exp": int(time.time()) + seconds}
-    return jwt.encode(claims, private_pem, algorithm=ALGORITHM)
+    # Checking the primes again at every message would take 100 ms, and the key is one that we made.
+    key = serialization.load_pem_private_key(private_pem.encode(), None, unsafe_skip_rsa_key_validation=True)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return jwt.encode(claims, key, algorithm=ALGORITHM)
