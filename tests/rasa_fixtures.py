@@ -97,7 +97,7 @@ def _train(processes: LocalProcesses, folder: Path, archive: Path) -> None:
         out=folder / "out",
         model_name="starter",
     )
-    handle = processes.start(Spec(arguments, folder, folder / "train.log", low_priority=True))
+    handle = processes.start(Spec(arguments, folder, folder / "train.log"))
     status = wait_for_end(processes, handle, 300)
     assert status.code == 0, (folder / "train.log").read_text()
     archive.parent.mkdir()

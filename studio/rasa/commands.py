@@ -44,7 +44,8 @@ def run_arguments(
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody uses now.
 
-    Somebody may take it before Rasa does, so what answers there is ours only when `RasaClient.is_mine` says so.
+    Somebody may take it before Rasa does; Rasa then ends with code 0, having said "address already in use" in its log.
+    What answers there is ours only when `RasaClient.is_mine` says so.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
