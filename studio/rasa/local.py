@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from studio.rasa.process import Handle, LogChunk, Spec, StartFailed, Status, env
 _CHILD = str(Path(__file__).with_name("child.py"))
 _ENTRY = str(Path(__file__).with_name("entry.py"))
 _POLL_SECONDS = 0.05
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # Rasa colours its warnings even when it writes to a file
 LARGE_LOG = 20 * 1024**2  # a log that grew beyond this is set aside when its process is started again
 
 
@@ -104,7 +106,8 @@ class LocalProcesses:
         return self._ended(handle)
 
     def read_log(self, handle: Handle, offset: int = 0, limit: int = 65536) -> LogChunk:
-        return read_log(Path(handle.log), offset, limit)
+        ended = not self._is_alive(handle)  # asked before reading: what it writes while ending is not missed
+        return read_log(Path(handle.log), offset, limit, to_its_end=ended)
 
     def _command(self, spec: Spec) -> list[str]:
         options = json.dumps({"parent": os.getpid(), "low_priority": spec.low_priority})
@@ -133,8 +136,11 @@ class LocalProcesses:
         return Status(running=False, code=process.returncode, over_memory=handle in self._over_memory)
 
 
-def read_log(path: Path, offset: int = 0, limit: int = 65536) -> LogChunk:
-    """What stands in the log from byte `offset` on; an offset beyond its end (it was set aside) starts over."""
+def read_log(path: Path, offset: int = 0, limit: int = 65536, *, to_its_end: bool = False) -> LogChunk:
+    """What stands in the log from byte `offset` on; an offset beyond its end (it was set aside) starts over.
+
+    A line that has begun is held back unless `to_its_end`: a progress bar rewrites its line again and again.
+    """
     try:
         with path.open("rb") as log:
             if offset > os.fstat(log.fileno()).st_size:
@@ -143,8 +149,16 @@ def read_log(path: Path, offset: int = 0, limit: int = 65536) -> LogChunk:
             data = log.read(limit)
     except FileNotFoundError:
         return LogChunk("", 0)
-    whole = data[: len(data) - _cut_at_end(data)]
-    return LogChunk(whole.decode(errors="replace"), offset + len(whole))
+    is_last = len(data) < limit
+    if not (is_last and to_its_end):
+        lines_end = data.rfind(b"\n") + 1
+        data = data[: lines_end if lines_end or is_last else len(data) - _cut_at_end(data)]
+    return LogChunk(_for_people(data.decode(errors="replace")), offset + len(data))
+
+
+def _for_people(text: str) -> str:
+    plain = _COLOURS.sub("", text)
+    return "\n".join(line.removesuffix("\r").rpartition("\r")[2] for line in plain.split("\n"))
 
 
 def _cut_at_end(data: bytes) -> int:

@@ -82,6 +82,8 @@ class Status:
 
 @dataclass(frozen=True)
 class LogChunk:
+    """A piece of a log as people read it: without colours, and of a progress bar its last state alone."""
+
     text: str
     offset: int  # read on from here
 
@@ -105,7 +107,7 @@ class Processes(Protocol):
         """Ask its whole group to end, kill what is left after `grace` seconds, and return when it is gone."""
 
     def read_log(self, handle: Handle, offset: int = 0, limit: int = 65536) -> LogChunk:
-        """What it has written from byte `offset` on, whole characters only."""
+        """What it has written from byte `offset` on: whole lines while it runs, and all of it when it has ended."""
 
 
 # --- What every Rasa process gets ---------------------------------------------------------------------------------

@@ -267,23 +267,38 @@ def test_a_log_is_read_piece_by_piece_without_cutting_a_character(tmp_path):
     text = "aé€😀" * 20
     log.write_text(text)
     read, offset = "", 0
-    while chunk := read_log(log, offset, 7).text:
-        offset = read_log(log, offset, 7).offset
-        assert "\ufffd" not in chunk
-        read += chunk
+    while (chunk := read_log(log, offset, 7, to_its_end=True)).text:
+        offset = chunk.offset
+        assert "\ufffd" not in chunk.text
+        read += chunk.text
     assert read == text
+
+
+def test_a_line_is_shown_when_it_is_whole(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("one\ntw")
+    first = read_log(log)
+    assert first.text == "one\n"
+    log.write_text("one\ntwo\n")
+    assert read_log(log, first.offset).text == "two\n"
+
+
+def test_colours_and_the_former_states_of_a_progress_bar_are_left_out(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("\x1b[93mcareful\x1b[0m\nrules: 0%\rrules: 50%\rrules: 100%\r\nend\n")
+    assert read_log(log).text == "careful\nrules: 100%\nend\n"
 
 
 def test_bytes_that_are_no_text_do_not_stop_the_reading(tmp_path):
     log = tmp_path / "log"
-    log.write_bytes(b"a\xff\x80b")
-    assert read_log(log).text == "a\ufffd\ufffdb"
+    log.write_bytes(b"a\xff\x80b\n")
+    assert read_log(log).text == "a\ufffd\ufffdb\n"
 
 
 def test_a_log_that_began_anew_is_read_from_its_start(tmp_path):
     log = tmp_path / "log"
-    log.write_text("new")
-    assert read_log(log, 100).text == "new"
+    log.write_text("new\n")
+    assert read_log(log, 100).text == "new\n"
 
 
 def test_a_log_not_written_yet_is_empty(tmp_path):
