@@ -22,7 +22,7 @@ from environments.models import Environment
 from studio.crypto import decrypt, encrypt
 from studio.rasa.files import Database
 
-CONNECTIONS = 20  # of each role: one Rasa holds a few, and a broken one must not take them all
+CONNECTIONS = 50  # of each role: every replica holds a few, and a broken one must not take them all
 DEFAULT_PORT = 5432
 NAMED = ["database_key", "events_password_encrypted", "tracker_password_encrypted"]
 GRACE = timedelta(minutes=10)  # a removed environment's Rasa may still be writing

@@ -33,10 +33,10 @@ def tasks() -> list[Task]:
     return list(_tasks.values())
 
 
-def hold_lock() -> bool:
-    """Take the lock on this connection unless another schedule has it; it ends with the connection."""
+def hold_lock(number: int = LOCK_ID) -> bool:
+    """Take the lock on this connection unless another process has it; it ends with the connection."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK_ID])
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [number])
         row = cursor.fetchone()
     return bool(row and row[0])
 

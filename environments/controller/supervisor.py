@@ -1,0 +1,252 @@
+"""Brings each managed server to where people want it: one small step for each row at each turn of the loop."""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import cast
+
+import structlog
+from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
+
+from environments.controller import memory
+from environments.controller.folder import cap_log, prepare
+from environments.controller.watch import Watch
+from environments.models import Environment, ManagedServer
+from environments.services.database import ensure_intake
+from studio.crypto import decrypt, encrypt
+from studio.rasa.commands import free_port
+from studio.rasa.process import Handle, Processes, StartFailed, Status
+from studio.rasa.services import find_runtime
+
+log = structlog.get_logger()
+State = ManagedServer.State
+
+LONGEST_PAUSE = 60  # seconds between two tries
+STEADY = timedelta(seconds=60)  # a server that was ready for so long has overcome its former failures
+START_WITHIN = timedelta(minutes=10)  # a large model on a busy machine
+SILENT_FOR = timedelta(minutes=5)  # loading a large model freezes Rasa for less than a minute
+LOOK_EVERY = timedelta(seconds=10)
+GRACE_SECONDS = 10.0
+LOG_SECONDS = 60.0
+
+NO_MODEL = "It starts as soon as a model is promoted to this environment."
+NO_RUNTIME = "It waits for Rasa, which is not installed yet."
+NO_ROLES = (
+    "Our PostgreSQL role may not make the roles that Rasa needs. "
+    "The environment's page shows the SQL for a database administrator."
+)
+NO_PARLEY = "It starts together with Parley's controller."
+LOADED_NOTHING = "The server runs, but it could not load the model. Its log says why."
+
+
+class Supervisor:
+    """One for each controller. It remembers nothing that matters: a new one reads the rows and goes on."""
+
+    def __init__(
+        self,
+        processes: Processes,
+        *,
+        watch: Watch | None = None,
+        free_memory: Callable[[], int | None] = memory.available,
+    ) -> None:
+        self._processes = processes
+        self._watch = watch or Watch()
+        self._free_memory = free_memory
+        self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="stop")
+        self._stops: dict[int, Future[Status]] = {}
+        self._logs_due = 0.0
+
+    def take_over(self) -> None:
+        """After the start: what a former controller ran has ended with it, which is no failure of the server."""
+        for server in _rows():
+            if server.handle is None or not self._processes.poll(_handle(server)).running:
+                _write(server, state=State.WAITING, handle=None, message="")
+
+    def step(self) -> None:
+        """Look once at every server; never waits for one."""
+        now = timezone.now()
+        for server in _rows():
+            try:
+                self._advance(server, now)
+            except (DatabaseError, InterfaceError):
+                raise
+            except Exception:  # an error of ours with one server must not leave the others alone
+                log.exception("server not looked after", environment=str(server.environment))
+        self._cap_logs()
+
+    def stop_all(self) -> None:
+        """End every server when the controller ends, all at once."""
+        running = [server for server in _rows() if server.handle is not None]
+        stops = [self._pool.submit(self._processes.stop, _handle(server), GRACE_SECONDS / 2) for server in running]
+        for server, stop in zip(running, stops, strict=True):
+            stop.result()
+            _write(server, state=State.WAITING if server.wanted else State.STOPPED, handle=None, message=NO_PARLEY)
+
+    # --- One server -----------------------------------------------------------------------------------------------
+
+    def _advance(self, server: ManagedServer, now: datetime) -> None:
+        if server.handle is None:
+            self._start_when_due(server, now)
+        elif server.pk in self._stops:
+            self._after_stop(server)
+        elif not (status := self._processes.poll(_handle(server))).running:
+            self._failed(server, status.explain(), now)
+        elif _must_end(server):
+            self._stop(server)
+        elif server.state == State.STARTING:
+            self._await_answer(server, now)
+        else:
+            self._keep(server, now)
+
+    def _start_when_due(self, server: ManagedServer, now: datetime) -> None:
+        if not _is_due(server):
+            _say(server, State.STOPPED if not server.wanted else State.WAITING, "" if not server.wanted else NO_MODEL)
+        elif server.retry_at is not None and server.retry_at > now:
+            return  # the message says when
+        elif obstacle := self._obstacle(server.environment):
+            _say(server, State.WAITING, obstacle)
+        else:
+            self._start(server, now)
+
+    def _obstacle(self, environment: Environment) -> str:
+        if find_runtime() is None:
+            return NO_RUNTIME
+        if ensure_intake(environment) is None:
+            return NO_ROLES
+        return memory.shortage(self._free_memory())
+
+    def _start(self, server: ManagedServer, now: datetime) -> None:
+        port, token = free_port(), secrets.token_urlsafe(24)
+        self._watch.forget(server.pk)
+        _write(
+            server,
+            state=State.STARTING,
+            message="",
+            port=port,
+            token_encrypted=encrypt(token),
+            started_at=max(now, server.restart_requested_at or now),  # the clock of who asked may be ahead
+            ready_at=None,
+            retry_at=None,
+            heartbeat_at=None,
+        )
+        try:
+            handle = self._processes.start(prepare(server.environment, port=port, token=token))
+        except StartFailed as error:
+            self._failed(server, error.message, now)
+        except OSError as error:
+            self._failed(server, f"Its files could not be written: {error.strerror}.", now)
+        else:
+            self._keep_handle(server, handle)
+
+    def _keep_handle(self, server: ManagedServer, handle: Handle) -> None:
+        """A process that no row knows would never be ended."""
+        try:
+            _write(server, handle=handle.to_json())
+        except (DatabaseError, InterfaceError):
+            self._processes.stop(handle, grace=0)
+            raise
+        log.info("server started", environment=str(server.environment), pid=handle.pid, port=server.port)
+
+    def _await_answer(self, server: ManagedServer, now: datetime) -> None:
+        answer = self._watch.answer(server.pk)
+        if answer is not None and answer.answers:
+            message = "" if answer.has_model else LOADED_NOTHING
+            _write(server, state=State.RUNNING, message=message, ready_at=now, heartbeat_at=now)
+        elif server.started_at is not None and now - server.started_at > START_WITHIN:
+            self._end_as_failed(server, "It did not answer within ten minutes of its start.", now)
+        else:
+            self._ask(server)
+
+    def _keep(self, server: ManagedServer, now: datetime) -> None:
+        """A running one: forgive its failures after a while, see that it answers."""
+        if server.failures and server.ready_at is not None and now - server.ready_at > STEADY:
+            _write(server, failures=0)
+        answer = self._watch.answer(server.pk)
+        if answer is not None and answer.answers:
+            _write(server, heartbeat_at=now, message="" if answer.has_model else LOADED_NOTHING)
+        silent = now - (server.heartbeat_at or now)
+        if silent > SILENT_FOR:
+            self._end_as_failed(server, "It did not answer for five minutes.", now)
+        elif silent > LOOK_EVERY:
+            self._ask(server)
+
+    def _ask(self, server: ManagedServer) -> None:
+        if server.port is not None:
+            self._watch.ask(server.pk, server.port, decrypt(server.token_encrypted))
+
+    # --- Ends -----------------------------------------------------------------------------------------------------
+
+    def _stop(self, server: ManagedServer) -> None:
+        _write(server, state=State.STOPPING, message="")
+        self._stops[server.pk] = self._pool.submit(self._processes.stop, _handle(server), GRACE_SECONDS)
+
+    def _after_stop(self, server: ManagedServer) -> None:
+        if self._stops[server.pk].done():
+            self._stops.pop(server.pk).result()
+            _write(server, state=State.WAITING, handle=None, port=None, message="")
+            log.info("server stopped", environment=str(server.environment))
+
+    def _end_as_failed(self, server: ManagedServer, why: str, now: datetime) -> None:
+        self._processes.stop(_handle(server), grace=0)
+        self._failed(server, why, now)
+
+    def _failed(self, server: ManagedServer, why: str, now: datetime) -> None:
+        failures = server.failures + 1
+        pause = min(2 ** (failures - 1), LONGEST_PAUSE)
+        log.warning("server ended", environment=str(server.environment), why=why, failures=failures)
+        _write(
+            server,
+            state=State.WAITING,
+            handle=None,
+            port=None,
+            failures=failures,
+            retry_at=now + timedelta(seconds=pause),
+            message=f"{why} It is started again {pause} s later.",
+        )
+
+    def _cap_logs(self) -> None:
+        if time.monotonic() < self._logs_due:
+            return
+        self._logs_due = time.monotonic() + LOG_SECONDS
+        for server in _rows():
+            with suppress(OSError):  # a full disk: the log goes on growing, and the next turn tries again
+                cap_log(server.environment)
+
+
+def _rows() -> list[ManagedServer]:
+    """Every server, also of environments that were removed or connected elsewhere: theirs must be ended."""
+    return list(ManagedServer.objects.select_related("environment__assistant", "environment__tag").order_by("pk"))
+
+
+def _is_due(server: ManagedServer) -> bool:
+    """Whether this server should run: people want it, its environment is in use, and there is a model for it."""
+    environment = server.environment
+    in_use = environment.removed_at is None and environment.assistant.deleted_at is None
+    managed = environment.kind == Environment.Kind.MANAGED
+    has_model = environment.tag is not None and environment.tag.model_id is not None
+    return server.wanted and in_use and managed and has_model
+
+
+def _must_end(server: ManagedServer) -> bool:
+    asked, started = server.restart_requested_at, server.started_at
+    return not _is_due(server) or (asked is not None and started is not None and asked > started)
+
+
+def _handle(server: ManagedServer) -> Handle:
+    return Handle.from_json(cast(Mapping[str, object], server.handle))
+
+
+def _say(server: ManagedServer, state: str, message: str) -> None:
+    if (server.state, server.message) != (state, message):
+        _write(server, state=state, message=message)
+
+
+def _write(server: ManagedServer, **values: object) -> None:
+    """Only what the controller owns; a row that was deleted meanwhile stays deleted."""
+    for name, value in values.items():
+        setattr(server, name, value)
+    ManagedServer.objects.filter(pk=server.pk).update(**values)

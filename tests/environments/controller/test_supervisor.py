@@ -1,0 +1,283 @@
+"""Where the controller brings each managed server, turn by turn; the processes are fakes, the rows are real."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from environments.controller.supervisor import LOADED_NOTHING, NO_MODEL, NO_RUNTIME, Supervisor
+from environments.controller.watch import Answer
+from environments.models import Environment, ManagedServer
+from environments.services import database, managed
+from environments.services.address import NoServer, server_of
+from models_app.models import Artifact, Model, Tag
+from studio.rasa.process import Spec
+from tests.environments.controller.fakes import FakeProcesses, FakeWatch
+from tests.factories import environment_of, make_assistant
+
+State = ManagedServer.State
+pytestmark = pytest.mark.django_db
+
+
+@dataclass
+class House:
+    """One managed environment with a controller that the test turns by hand."""
+
+    environment: Environment
+    processes: FakeProcesses = field(default_factory=FakeProcesses)
+    watch: FakeWatch = field(default_factory=FakeWatch)
+    free: int | None = None
+    supervisor: Supervisor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.new_controller()
+
+    def new_controller(self) -> None:
+        self.supervisor = Supervisor(self.processes, watch=self.watch, free_memory=lambda: self.free)
+
+    def turn(self, times: int = 1) -> ManagedServer:
+        for _ in range(times):
+            self.supervisor.step()
+        return self.server
+
+    @property
+    def server(self) -> ManagedServer:
+        return ManagedServer.objects.get(environment=self.environment)
+
+    @property
+    def specs(self) -> list[Spec]:
+        return self.processes.started
+
+
+def give_model(environment: Environment) -> None:
+    artifact, _ = Artifact.objects.get_or_create(sha256="a" * 64, size=1)
+    model = Model.objects.create(
+        assistant=environment.assistant, name="m1", artifact=artifact, size=1, origin=Model.Origin.UPLOADED
+    )
+    Tag.objects.filter(pk=environment.tag_id).update(model=model)
+
+
+@pytest.fixture
+def environment(settings, tmp_path) -> Environment:
+    settings.SERVERS_DIR = tmp_path
+    environment = environment_of(make_assistant())
+    managed.run_here(actor=None, environment=environment)
+    return environment
+
+
+@pytest.fixture
+def house(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> House:
+    monkeypatch.setattr("environments.controller.supervisor.find_runtime", lambda: object())
+    give_model(environment)
+    return House(environment)
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(timezone.now(), tick=False) as coordinates:
+        yield coordinates
+
+
+def test_a_server_starts_once_there_is_a_model_and_runs_once_it_answers(house: House) -> None:
+    assert house.turn().state == State.STARTING
+    assert house.turn(2).state == State.RUNNING
+    assert len(house.specs) == 1
+
+
+def test_without_a_model_it_waits_and_says_so(house: House) -> None:
+    Tag.objects.filter(pk=house.environment.tag_id).update(model=None)
+    assert (house.turn().state, house.server.message) == (State.WAITING, NO_MODEL)
+    assert house.specs == []
+
+
+def test_without_rasa_it_waits_and_says_so(house: House, monkeypatch) -> None:
+    monkeypatch.setattr("environments.controller.supervisor.find_runtime", lambda: None)
+    assert (house.turn().state, house.server.message) == (State.WAITING, NO_RUNTIME)
+
+
+def test_without_memory_it_waits_and_says_how_much_is_missing(house: House) -> None:
+    house.free = 200 * 1024**2
+    assert house.turn().state == State.WAITING
+    assert "209 MB of memory left" in house.server.message
+
+
+def test_without_the_right_to_make_roles_it_waits_and_says_so(house: House, monkeypatch) -> None:
+    monkeypatch.setattr("environments.controller.supervisor.ensure_intake", lambda environment: None)
+    assert house.turn().state == State.WAITING
+    assert "database administrator" in house.server.message
+
+
+def test_its_files_are_for_our_eyes_only_and_name_everything(house: House) -> None:
+    house.turn()
+    folder = managed.folder_of(house.environment)
+    assert folder.stat().st_mode & 0o077 == 0
+    for name in ("endpoints.yml", "credentials.yml", "rasa.log"):
+        assert (folder / name).stat().st_mode & 0o077 == 0
+    endpoints = (folder / "endpoints.yml").read_text()
+    assert f"/models/tags/{house.environment.name}" in endpoints
+    assert database.events_role(house.environment) in endpoints
+    assert database.tracker_role(house.environment) in endpoints
+    assert '"managed"' in endpoints
+    assert f"/environments/{house.environment.name}" in (folder / "credentials.yml").read_text()
+
+
+def test_no_secret_is_on_the_command_line(house: House) -> None:
+    server = house.turn(3)
+    token = server_of(house.environment).token
+    assert token
+    assert server.state == State.RUNNING
+    assert token not in " ".join(house.specs[0].arguments)
+
+
+def test_stop_ends_it_and_start_begins_anew(house: House) -> None:
+    house.turn(3)
+    managed.stop_server(actor=None, environment=house.environment)
+    assert house.turn(4).state == State.STOPPED
+    assert house.processes.alive == {}
+    managed.start_server(actor=None, environment=house.environment)
+    assert house.turn(3).state == State.RUNNING
+    assert len(house.specs) == 2
+
+
+def test_restart_is_one_end_and_one_start(house: House) -> None:
+    house.turn(3)
+    managed.restart_server(actor=None, environment=house.environment)
+    assert house.turn(8).state == State.RUNNING
+    assert len(house.specs) == 2
+    assert len(house.processes.alive) == 1
+
+
+def test_a_restart_asked_by_a_clock_ahead_of_ours_is_done_once(house: House) -> None:
+    house.turn(3)
+    ahead = timezone.now() + timedelta(hours=1)
+    ManagedServer.objects.update(restart_requested_at=ahead)
+    assert house.turn(10).state == State.RUNNING
+    assert len(house.specs) == 2
+
+
+def test_one_that_dies_is_started_again_after_a_second(house: House, clock) -> None:
+    house.turn(3)
+    house.processes.die(code=-9)
+    server = house.turn()
+    assert server.state == State.WAITING
+    assert "SIGKILL" in server.message
+    assert house.turn().state == State.WAITING
+    clock.shift(1.1)
+    assert house.turn(3).state == State.RUNNING
+
+
+def test_the_pauses_grow_to_a_minute(house: House, clock) -> None:
+    pauses = []
+    for _ in range(8):
+        house.turn()
+        house.processes.die()
+        server = house.turn()
+        assert server.retry_at is not None
+        pauses.append((server.retry_at - timezone.now()).total_seconds())
+        clock.shift(61)
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_failures_are_forgiven_after_a_steady_minute(house: House, clock) -> None:
+    house.turn()
+    house.processes.die()
+    house.turn()
+    clock.shift(2)
+    assert house.turn(3).failures == 1
+    clock.shift(61)
+    assert house.turn().failures == 0
+
+
+def test_start_ends_the_pause_after_a_crash(house: House) -> None:
+    house.turn(3)
+    house.processes.die()
+    house.turn()
+    managed.start_server(actor=None, environment=house.environment)
+    assert house.turn().state == State.STARTING
+
+
+def test_a_program_that_cannot_be_started_is_a_failure_with_its_reason(house: House) -> None:
+    house.processes.refuses = "Rasa could not be started: Permission denied."
+    server = house.turn()
+    assert server.state == State.WAITING
+    assert server.message.startswith("Rasa could not be started: Permission denied.")
+    assert server.failures == 1
+
+
+def test_a_server_that_never_answers_is_ended(house: House, clock) -> None:
+    house.watch.answers = Answer(False)
+    house.turn(3)
+    clock.shift(601)
+    server = house.turn()
+    assert server.failures == 1
+    assert house.processes.alive == {}
+
+
+def test_a_server_that_hangs_is_ended(house: House, clock) -> None:
+    house.turn(3)
+    house.watch.answers = Answer(False)
+    clock.shift(290)
+    assert house.turn(3).state == State.RUNNING
+    clock.shift(20)
+    assert "did not answer" in house.turn().message
+
+
+def test_a_model_that_does_not_load_is_told(house: House, clock) -> None:
+    house.watch.answers = Answer(True, has_model=False)
+    assert house.turn(3).message == LOADED_NOTHING
+    house.watch.answers = Answer(True, has_model=True)
+    clock.shift(11)
+    assert house.turn(3).message == ""
+
+
+def test_taking_the_environment_out_of_service_ends_its_server(house: House) -> None:
+    house.turn(3)
+    Tag.objects.filter(pk=house.environment.tag_id).update(model=None)
+    assert house.turn(4).state == State.WAITING
+    assert house.processes.alive == {}
+
+
+@pytest.mark.parametrize("change", [{"removed_at": timezone.now()}, {"kind": "connected"}])
+def test_a_removed_or_connected_environment_keeps_no_server_here(house: House, change) -> None:
+    house.turn(3)
+    Environment.objects.filter(pk=house.environment.pk).update(**change)
+    house.turn(4)
+    assert house.processes.alive == {}
+
+
+def test_a_new_controller_takes_over_what_still_runs(house: House) -> None:
+    house.turn(3)
+    house.new_controller()
+    house.supervisor.take_over()
+    assert house.turn(3).state == State.RUNNING
+    assert len(house.specs) == 1
+
+
+def test_what_died_with_a_controller_starts_at_once_and_is_no_failure(house: House) -> None:
+    house.turn(3)
+    house.processes.die(code=-9)
+    house.new_controller()
+    house.supervisor.take_over()
+    server = house.turn()
+    assert (server.state, server.failures) == (State.STARTING, 0)
+
+
+def test_a_controller_that_ends_leaves_no_server_behind(house: House) -> None:
+    house.turn(3)
+    house.supervisor.stop_all()
+    assert house.processes.alive == {}
+    assert house.server.handle is None
+    with pytest.raises(NoServer, match="controller"):
+        server_of(house.environment)
+
+
+def test_trouble_with_one_server_leaves_the_others_alone(house: House, monkeypatch) -> None:
+    other = environment_of(house.environment.assistant, "worker")
+    managed.run_here(actor=None, environment=other)
+    Tag.objects.filter(pk=other.tag_id).update(model=Model.objects.get())
+    Environment.objects.filter(pk=house.environment.pk).update(model_token_encrypted=b"of another key")
+    house.turn(3)
+    assert ManagedServer.objects.get(environment=other).state == State.RUNNING

@@ -1,0 +1,105 @@
+"""What people wish of managed servers."""
+
+import pytest
+
+from environments.models import Environment, ManagedServer
+from environments.services import managed
+from environments.services.address import NoServer, ServerAddress, server_of
+from studio.audit.actions import Action
+from studio.audit.models import AuditEvent
+from studio.crypto import encrypt
+from studio.errors import Conflict, Invalid
+from tests.factories import environment_of, make_assistant, make_person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def environment() -> Environment:
+    return environment_of(make_assistant())
+
+
+def test_run_here_makes_it_managed_with_a_corner_in_the_database(environment: Environment) -> None:
+    server = managed.run_here(actor=None, environment=environment)
+    assert environment.kind == Environment.Kind.MANAGED
+    assert environment.database_key
+    assert server.wanted
+
+
+def test_run_here_forgets_the_server_of_the_team(environment: Environment) -> None:
+    Environment.objects.filter(pk=environment.pk).update(
+        kind=Environment.Kind.CONNECTED, url="http://rasa:5005", server_token_encrypted=encrypt("s")
+    )
+    managed.run_here(actor=None, environment=environment)
+    assert (environment.url, bytes(environment.server_token_encrypted)) == ("", b"")
+
+
+def test_run_here_twice_is_refused(environment: Environment) -> None:
+    managed.run_here(actor=None, environment=environment)
+    with pytest.raises(Conflict, match="run here already"):
+        managed.run_here(actor=None, environment=environment)
+
+
+@pytest.mark.parametrize("service", [managed.start_server, managed.stop_server, managed.restart_server])
+def test_an_environment_without_a_server_here_has_nothing_to_start(environment: Environment, service) -> None:
+    with pytest.raises(Conflict, match="No server runs here"):
+        service(actor=None, environment=environment)
+
+
+def test_stop_and_start_set_the_wish_and_are_audited(environment: Environment) -> None:
+    person = make_person("admin")
+    managed.run_here(actor=person, environment=environment)
+    managed.stop_server(actor=person, environment=environment)
+    assert not ManagedServer.objects.get().wanted
+    managed.start_server(actor=person, environment=environment)
+    assert ManagedServer.objects.get().wanted
+    told = AuditEvent.objects.filter(actor=person).order_by("pk").values_list("action", flat=True)
+    assert list(told) == [Action.ENVIRONMENT_CHANGED, Action.SERVER_STOPPED, Action.SERVER_STARTED]
+
+
+def test_what_is_stopped_cannot_be_stopped_again(environment: Environment) -> None:
+    managed.run_here(actor=None, environment=environment)
+    managed.stop_server(actor=None, environment=environment)
+    with pytest.raises(Conflict):
+        managed.stop_server(actor=None, environment=environment)
+
+
+def test_another_action_server_restarts_the_server(environment: Environment) -> None:
+    managed.run_here(actor=None, environment=environment)
+    managed.set_action_server(actor=None, environment=environment, url=" http://actions:5055/webhook ")
+    assert environment.action_server_url == "http://actions:5055/webhook"
+    assert ManagedServer.objects.get().restart_requested_at is not None
+
+
+@pytest.mark.parametrize("url", ["actions:5055", "ftp://actions", "http://", "http://a:port", "http://[::1"])
+def test_an_address_that_is_none_is_refused(environment: Environment, url: str) -> None:
+    with pytest.raises(Invalid):
+        managed.set_action_server(actor=None, environment=environment, url=url)
+
+
+def test_the_log_is_read_from_where_the_reader_was(environment: Environment, settings, tmp_path) -> None:
+    settings.SERVERS_DIR = tmp_path
+    assert managed.read_server_log(environment).text == ""
+    managed.log_path(environment).parent.mkdir(parents=True)
+    managed.log_path(environment).write_text("first\n")
+    first = managed.read_server_log(environment)
+    managed.log_path(environment).write_text("first\nsecond\n")
+    assert (first.text, managed.read_server_log(environment, first.offset).text) == ("first\n", "second\n")
+
+
+def test_the_address_of_a_connected_server_is_its_own(environment: Environment) -> None:
+    environment.kind, environment.url = Environment.Kind.CONNECTED, "http://rasa:5005"
+    environment.server_token_encrypted = encrypt("secret")
+    assert server_of(environment) == ServerAddress("http://rasa:5005", "secret")
+
+
+def test_an_environment_that_is_not_set_up_has_no_address(environment: Environment) -> None:
+    with pytest.raises(NoServer, match="not set up"):
+        server_of(environment)
+
+
+def test_the_address_of_a_starting_server_is_not_given(environment: Environment) -> None:
+    managed.run_here(actor=None, environment=environment)
+    ManagedServer.objects.update(state=ManagedServer.State.STARTING, port=5005)
+    with pytest.raises(NoServer, match="It is starting"):
+        server_of(environment)
