@@ -1,5 +1,6 @@
 """From a URL to an assistant or a model of it: 404 when the viewer may not see it, 403 when they may not act on it."""
 
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
 from models_app.models import Assistant, Model, TrainingJob
@@ -22,6 +23,12 @@ def load_assistant(request: HttpRequest, slug: str, permission: Permission | Non
     return assistant
 
 
+def require_models(request: HttpRequest, assistant: Assistant) -> None:
+    """Whoever may see models anywhere within the assistant may see its models: a model is in no one environment."""
+    if not signed_in(request).may_somewhere(Permission.MODELS_VIEW, assistant.pk):
+        raise PermissionDenied(f"Your roles do not include “{Permission.MODELS_VIEW.label}” here.")
+
+
 def load_model(request: HttpRequest, slug: str, name: str, permission: Permission = Permission.MODELS_VIEW) -> Model:
     assistant = load_assistant(request, slug)
     user = signed_in(request)
@@ -33,7 +40,8 @@ def load_model(request: HttpRequest, slug: str, name: str, permission: Permissio
     )
     if model is None:
         raise Http404("There is no such model, or you may not see it.")
-    require(user, permission, Scope(assistant.pk))
+    if permission is not Permission.MODELS_VIEW:  # visible_to has asked that one
+        require(user, permission, Scope(assistant.pk))
     return model
 
 
@@ -50,5 +58,6 @@ def load_job(
     )
     if job is None:
         raise Http404("There is no such training, or you may not see it.")
-    require(user, permission, Scope(assistant.pk))
+    if permission is not Permission.MODELS_VIEW:
+        require(user, permission, Scope(assistant.pk))
     return job

@@ -1,0 +1,36 @@
+"""Filters of the models list, which live in its address."""
+
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import QuerySet
+
+from models_app.models import Assistant, Model, Tag
+
+
+class ModelFilter(django_filters.FilterSet):  # type: ignore[misc]
+    name = django_filters.CharFilter(
+        lookup_expr="icontains",
+        label="Name",
+        widget=forms.TextInput(attrs={"class": "input", "type": "search", "placeholder": "Filter by name"}),
+    )
+    tag = django_filters.ChoiceFilter(
+        field_name="tags__name", empty_label="Tag: any", widget=forms.Select(attrs={"class": "select"})
+    )
+    origin = django_filters.ChoiceFilter(
+        choices=Model.Origin.choices, empty_label="Origin: any", widget=forms.Select(attrs={"class": "select"})
+    )
+    rasa = django_filters.ChoiceFilter(
+        field_name="rasa_version", empty_label="Rasa: any", widget=forms.Select(attrs={"class": "select"})
+    )
+
+    def __init__(self, data: Any, queryset: QuerySet[Model], *, assistant: Assistant) -> None:
+        super().__init__(data, queryset)
+        tags = Tag.objects.filter(assistant=assistant).exclude(model=None).values_list("name", flat=True)
+        versions = Model.objects.current().filter(assistant=assistant).exclude(rasa_version="")
+        self.filters["tag"].extra["choices"] = [(name, name) for name in tags]
+        self.filters["rasa"].extra["choices"] = [
+            (version, version)
+            for version in versions.order_by("-rasa_version").values_list("rasa_version", flat=True).distinct()
+        ]

@@ -1,0 +1,35 @@
+"""What this app adds to the house: periodic work, entries of the navigation, the assistant switcher."""
+
+from collections.abc import Sequence
+from typing import cast
+
+from models_app.models import Assistant
+from models_app.services import artifacts
+from studio.access.models import User
+from studio.access.permissions import Permission
+from studio.jobs import schedule
+from studio.web import navigation
+
+SWEEP_SECONDS = 600
+
+
+def register() -> None:
+    schedule.every(SWEEP_SECONDS, artifacts.sweep, name="sweep the artifact store")
+    navigation.set_assistants(_assistants, list_url_name="models:assistants")
+    navigation.register(
+        navigation.Entry(
+            key="models",
+            label="Models",
+            icon="cube",
+            url_name="models:list",
+            permission=Permission.MODELS_VIEW,
+            order=20,
+            per_assistant=True,
+            shortcut="m",
+            match=("models:list", "models:detail", "models:upload", "models:compare", "models:tags", "models:delete"),
+        )
+    )
+
+
+def _assistants(viewer: navigation.Viewer) -> Sequence[Assistant]:
+    return list(Assistant.objects.visible_to(cast(User, viewer)))

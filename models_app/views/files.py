@@ -1,0 +1,72 @@
+"""Bytes of models in and out: the upload page, the raw PUT it sends, and the download."""
+
+from django.conf import settings
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from models_app.loaders import load_assistant, load_model
+from models_app.models import Model
+from models_app.services.models import AddedModel, add_model
+from models_app.storage import TooLarge, store
+from studio.access.loaders import signed_in
+from studio.access.permissions import Permission
+from studio.errors import Conflict, DomainError
+from studio.uploads import RawBody
+
+
+@require_safe
+def upload_page(request: HttpRequest, slug: str) -> HttpResponse:
+    assistant = load_assistant(request, slug, Permission.MODELS_MODIFY)
+    upload_url = reverse("models:upload-file", args=[slug, "0.tar.gz"]).removesuffix("0.tar.gz")
+    context = {"heading": "Upload models", "limit": settings.MAX_MODEL_BYTES, "upload_url": upload_url}
+    return render(request, "models_app/upload.html", {**context, "assistant": assistant})
+
+
+@require_http_methods(["PUT"])
+def upload(request: HttpRequest, slug: str, file_name: str) -> JsonResponse:
+    """The archive is the raw body; the answer is JSON with the model's address, or a sentence that says why not."""
+    assistant = load_assistant(request, slug, Permission.MODELS_MODIFY)
+    try:
+        added = add_model(
+            actor=signed_in(request),
+            assistant=assistant,
+            source=_body(request),
+            file_name=file_name,
+            origin=Model.Origin.UPLOADED,
+        )
+    except DomainError as error:
+        return JsonResponse({"message": error.message, "code": error.code}, status=_status(error))
+    return JsonResponse(_answer(slug, added), status=200 if added.existed else 201)
+
+
+def _body(request: HttpRequest) -> RawBody:
+    body = RawBody(request)
+    if body.length is not None and body.length > settings.MAX_MODEL_BYTES:
+        raise TooLarge(settings.MAX_MODEL_BYTES)
+    return body
+
+
+def _status(error: DomainError) -> int:
+    if isinstance(error, TooLarge):
+        return 413
+    return 409 if isinstance(error, Conflict) else 422
+
+
+def _answer(slug: str, added: AddedModel) -> dict[str, object]:
+    return {
+        "name": added.model.name,
+        "url": reverse("models:detail", args=[slug, added.model.name]),
+        "existed": added.existed,
+        "warnings": added.warnings,
+    }
+
+
+@require_safe
+def download(request: HttpRequest, slug: str, name: str) -> HttpResponseBase:
+    model = load_model(request, slug, name)
+    response = FileResponse(store().open(model.artifact_id), as_attachment=True, filename=model.file_name)
+    response["ETag"] = model.etag
+    response["X-Checksum-SHA256"] = model.artifact_id
+    return response
