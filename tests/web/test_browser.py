@@ -24,7 +24,9 @@ def page(live_server: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text) if "Security Policy" in message.text else None)
+        page.on(
+            "console", lambda message: complaints.append(message.text) if "Security Policy" in message.text else None
+        )
         page.goto(f"{live_server}/_components/")
         yield page
         browser.close()
