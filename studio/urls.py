@@ -2,11 +2,12 @@
 
 from django.urls import include, path
 
-from studio import health
+from studio import api, health
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("api/", include((api.urls(), "api"))),
     path("", include("studio.access.urls")),
     path("", include("studio.audit.urls")),
     path("", include("studio.rasa.urls")),

@@ -1,0 +1,42 @@
+"""The root of the HTTP API. It looks up to the product's apps, whose routers it joins.
+
+Every answer is JSON, failures too: `{version, status, message, reason, details, help, code}`, the shape that scripts
+written for Rasa Enterprise read.
+"""
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver
+from ninja import NinjaAPI
+
+from environments.api import router as environments_router
+
+api = NinjaAPI(title="Parley", version=settings.VERSION, docs_url=None, openapi_url=None)
+api.add_router("", environments_router)
+
+
+@api.exception_handler(Http404)
+def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
+    return failure(request, 404, "NotFound", str(error) or "There is nothing at this address.")
+
+
+def failure(request: HttpRequest, code: int, reason: str, message: str) -> HttpResponse:
+    body: dict[str, object] = {
+        "version": settings.VERSION,
+        "status": "failure",
+        "message": message,
+        "reason": reason,
+        "details": {},
+        "help": None,
+        "code": code,
+    }
+    return api.create_response(request, body, status=code)
+
+
+def urls() -> list[URLPattern | URLResolver]:
+    """The API's addresses, each responsible for its own authentication: the sign-in page is for browsers."""
+    patterns: list[URLPattern | URLResolver] = api.urls[0]
+    for pattern in patterns:
+        login_not_required(pattern.callback)
+    return patterns
