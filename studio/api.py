@@ -38,5 +38,6 @@ def urls() -> list[URLPattern | URLResolver]:
     """The API's addresses, each responsible for its own authentication: the sign-in page is for browsers."""
     patterns: list[URLPattern | URLResolver] = api.urls[0]
     for pattern in patterns:
-        login_not_required(pattern.callback)
+        if pattern.callback is not None:
+            login_not_required(pattern.callback)
     return patterns
