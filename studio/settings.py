@@ -29,6 +29,9 @@ INTAKE_DATABASE_PORT = env.whole("PARLEY_INTAKE_DATABASE_PORT", 0, most=65535)
 STARTER = env.flag("PARLEY_STARTER", True)
 TRAINING_WORKERS = env.whole("PARLEY_TRAINING_WORKERS", 1)
 RUNNING_WORKERS = env.whole("PARLEY_RUNNING_WORKERS", 1)
+WEB_WORKERS = env.whole("PARLEY_WEB_WORKERS", 2, least=1)  # web processes
+WEB_THREADS = env.whole("PARLEY_WEB_THREADS", 80, least=4)  # threads of each; made as they are needed
+TRANSFERS = max(1, WEB_THREADS - max(2, WEB_THREADS // 5))  # of them may send files; polls and pages keep the rest
 MAX_MODEL_BYTES = env.size("PARLEY_MAX_MODEL_BYTES", "2GB")
 MAX_DATA_BYTES = env.size("PARLEY_MAX_DATA_BYTES", "50MB")
 TRAINING_SECONDS = env.whole("PARLEY_TRAINING_SECONDS", 4 * 3600, least=1)

@@ -22,8 +22,6 @@ class Config:
     folders: Folders
     bind: str
     port: int
-    web_workers: int
-    web_threads: int
     training_workers: int
     postgres_port: int | None
     has_database: bool
@@ -42,8 +40,6 @@ def read() -> Config:
         folders=Folders(Path(env.text("PARLEY_DATA", str(CHECKOUT / "var"))).resolve()),
         bind=env.text("PARLEY_BIND", "127.0.0.1"),
         port=env.whole("PORT", 8000, least=1, most=65535),
-        web_workers=env.whole("PARLEY_WEB_WORKERS", 2, least=1),
-        web_threads=env.whole("PARLEY_WEB_THREADS", 64, least=1),
         training_workers=env.whole("PARLEY_TRAINING_WORKERS", 1),
         postgres_port=postgres_port or None,
         has_database=_is_set("DATABASE_URL"),

@@ -90,16 +90,7 @@ def manage(*arguments: str) -> list[str]:
 
 
 def _gunicorn(config: Config) -> list[str]:
-    """Threads, because most requests wait: for a slow download to be taken, for a Rasa to answer."""
+    """studio/gunicorn_conf.py says how many processes and threads, and why."""
     host = f"[{config.bind}]" if ":" in config.bind else config.bind
-    return [
-        *(sys.executable, "-m", "gunicorn", "studio.wsgi:application"),
-        *("--bind", f"{host}:{config.port}"),
-        *("--worker-class", "gthread"),
-        *("--workers", str(config.web_workers)),
-        *("--threads", str(config.web_threads)),
-        "--preload",  # imports once for all workers
-        *("--graceful-timeout", "8"),
-        *("--keep-alive", "75"),  # a Rasa polls every five seconds over one connection
-        "--no-control-socket",
-    ]
+    options = ("--config", str(CHECKOUT / "studio" / "gunicorn_conf.py"), "--bind", f"{host}:{config.port}")
+    return [sys.executable, "-m", "gunicorn", *options, "studio.wsgi:application"]

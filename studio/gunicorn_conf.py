@@ -1,0 +1,22 @@
+"""gunicorn's options: `gunicorn -c studio/gunicorn_conf.py studio.wsgi`.
+
+Threads wait for slow downloads at almost no cost, so there are many of them; studio.web.streaming keeps some free for
+polls. The kernel copies files to sockets (sendfile), so that a download takes neither memory nor the interpreter.
+"""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
+
+from studio import settings  # the module, not Django's lazy object
+
+bind = f"127.0.0.1:{settings.PORT}"
+chdir = str(Path(__file__).resolve().parent.parent)
+preload_app = True  # imports once for all processes
+worker_class = "gthread"
+workers = settings.WEB_WORKERS
+threads = settings.WEB_THREADS
+keepalive = 75
+graceful_timeout = 8
+control_socket_disable = True
