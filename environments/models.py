@@ -39,6 +39,12 @@ class Environment(models.Model):
     database_key = models.CharField(max_length=40, blank=True)
     events_password_encrypted = models.BinaryField(default=bytes)
     tracker_password_encrypted = models.BinaryField(default=bytes)
+    # What its Rasa server said of itself when it was last asked; empty = never.
+    server_version = models.CharField(max_length=40, blank=True)
+    server_minimum_version = models.CharField(max_length=40, blank=True)  # of the models that it loads
+    server_checked_at = models.DateTimeField(null=True)
+    pull_speed = models.FloatField(null=True)  # bytes per second of the last large model that a replica took
+    pull_speed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     removed_at = models.DateTimeField(null=True, blank=True)
 
@@ -109,14 +115,17 @@ class Replica(models.Model):
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="replicas")
     key = models.CharField(max_length=200)
     named = models.BooleanField(default=False)  # only named ones can fail a promotion
-    runs_etag = models.CharField(max_length=80, blank=True)  # its If-None-Match: what it really runs
+    runs_etag = models.CharField(max_length=80, blank=True)  # its If-None-Match without quotes: what it really runs
     model = models.ForeignKey(Model, on_delete=models.SET_NULL, null=True, related_name="+")
     runs_since = models.DateTimeField(null=True)
     rasa_version = models.CharField(max_length=40, blank=True)
     first_seen_at = models.DateTimeField(auto_now_add=True)
     last_seen_at = models.DateTimeField()
     interval = models.FloatField(null=True)  # seconds between its polls, as seen
-    served_etag = models.CharField(max_length=80, blank=True)  # the last full 200 that it took to the end
+    # Its last poll was answered with a model that it did not run: since then it pulls and loads, and may be silent.
+    pulling_since = models.DateTimeField(null=True)
+    # The model of the current promotion that it took to the last byte, and how often it asked again without running it.
+    served_etag = models.CharField(max_length=80, blank=True)
     served_at = models.DateTimeField(null=True)
     polls_since_served = models.PositiveIntegerField(default=0)
 

@@ -7,6 +7,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from django.db import IntegrityError, transaction
 
 from environments.models import Environment, ManagedServer
+from environments.services import promotion
+from environments.services.environments import free_alias
 from models_app.models import Assistant, Tag
 from models_app.services.assistants import add_assistant
 from studio.access.models import User
@@ -39,6 +41,7 @@ def create_environment(
     protected: bool = False,
 ) -> Environment:
     """A new environment; when a free tag of its name exists, the environment adopts it and the model it points at."""
+    free_alias(assistant, name)
     tag, _made = Tag.objects.get_or_create(assistant=assistant, name=name, defaults={"kind": Tag.Kind.ENVIRONMENT})
     Tag.objects.filter(pk=tag.pk).update(kind=Tag.Kind.ENVIRONMENT)
     model_token = f"pmt_{secrets.token_urlsafe(32)}"
@@ -65,6 +68,8 @@ def create_environment(
         ManagedServer.objects.create(environment=environment)
     after = {"name": name, "kind": kind, "url": url, "protected": protected}
     record(actor, Action.ENVIRONMENT_CREATED, environment, assistant_id=assistant.pk, after=after)
+    if tag.model_id is not None:
+        promotion.adopt(actor=actor, environment=environment, reason=f"It had the tag {name} before.")
     return environment
 
 

@@ -1,0 +1,166 @@
+"""Changing environments after their birth: names, addresses, tokens, removal, what their servers say of themselves."""
+
+from datetime import timedelta
+from functools import partial
+from urllib.parse import urlsplit
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from environments.loaders import may_modify
+from environments.models import Environment, EnvironmentAlias, ManagedServer
+from environments.services import pointers, replicas
+from models_app.models import Assistant, Tag, valid_name
+from studio.access.models import User
+from studio.audit.actions import Action
+from studio.audit.services import record
+from studio.crypto import encrypt
+from studio.errors import Conflict, Invalid
+
+ALIAS_IN_USE = timedelta(minutes=10)  # Rasa asks every 100 s unless told otherwise
+FORGET_ALIAS_AFTER = timedelta(hours=24)
+
+
+@transaction.atomic
+def update_environment(
+    *,
+    actor: User | None,
+    environment: Environment,
+    name: str | None = None,
+    kind: str | None = None,
+    url: str | None = None,
+    server_token: str = "",
+    action_server_url: str | None = None,
+) -> Environment:
+    """Change what is given; None leaves a field, an empty `server_token` keeps the token.
+
+    Whether the server can be reached is not asked: people also save before they start it.
+    """
+    locked = lock(actor, environment)
+    before = _facts(locked)
+    if name is not None and name != locked.name:
+        _rename(locked, name)
+    if kind is not None and kind != locked.kind:
+        _change_kind(locked, kind)
+    locked.url = _checked_url(url, "url") if url is not None else locked.url
+    if action_server_url is not None:
+        locked.action_server_url = _checked_url(action_server_url, "action_server_url")
+    if server_token:
+        locked.server_token_encrypted = encrypt(server_token)
+    locked.save(update_fields=["name", "kind", "url", "action_server_url", "server_token_encrypted"])
+    after = _facts(locked) | ({"server_token": "changed"} if server_token else {})
+    if after != before:
+        record(actor, Action.ENVIRONMENT_CHANGED, locked, assistant_id=locked.assistant_id, before=before, after=after)
+    return locked
+
+
+def rename_environment(*, actor: User | None, environment: Environment, name: str) -> Environment:
+    """The tag goes with it; servers that ask for the old name are answered until none does any more."""
+    return update_environment(actor=actor, environment=environment, name=name)
+
+
+@transaction.atomic
+def remove_environment(*, actor: User | None, environment: Environment) -> None:
+    """Its history and conversations stay. Its tag becomes a free one where it points at a model; its polls end."""
+    locked = lock(actor, environment)
+    tag, names = locked.tag, [locked.name, *locked.aliases.values_list("name", flat=True)]
+    locked.removed_at, locked.tag = timezone.now(), None
+    locked.save(update_fields=["removed_at", "tag"])
+    locked.aliases.all().delete()
+    if tag is not None and tag.model_id is None:
+        tag.delete()
+    elif tag is not None:
+        Tag.objects.filter(pk=tag.pk).update(kind=Tag.Kind.FREE)
+    ManagedServer.objects.filter(environment=locked).update(wanted=False)
+    record(actor, Action.ENVIRONMENT_REMOVED, locked, assistant_id=locked.assistant_id, before=_facts(locked))
+    transaction.on_commit(partial(pointers.forget, locked.assistant.slug, names))
+
+
+def note_server(*, environment: Environment, version: str, minimum_compatible_version: str) -> None:
+    """What the environment's Rasa answered at `/version`: promotions look at it."""
+    Environment.objects.filter(pk=environment.pk).update(
+        server_version=version[:40],
+        server_minimum_version=minimum_compatible_version[:40],
+        server_checked_at=timezone.now(),
+    )
+    replicas.note_version(environment, version[:40])
+
+
+def free_alias(assistant: Assistant, name: str) -> None:
+    """Make a former name available; Conflict while servers still ask for it."""
+    alias = EnvironmentAlias.objects.select_related("environment").filter(assistant=assistant, name=name).first()
+    if alias is None:
+        return
+    if alias.last_used_at is not None and timezone.now() - alias.last_used_at < ALIAS_IN_USE:
+        raise Conflict(
+            f"Servers of {alias.environment.name} still ask for its former name {name}. "
+            "Point them to the new address first, or choose another name.",
+            field="name",
+        )
+    alias.delete()
+
+
+def forget_unused_aliases() -> None:
+    """Schedule: nobody asked for a former name for a day."""
+    limit = timezone.now() - FORGET_ALIAS_AFTER
+    EnvironmentAlias.objects.filter(last_used_at__lt=limit).delete()
+    EnvironmentAlias.objects.filter(last_used_at=None, created_at__lt=limit).delete()
+
+
+def lock(actor: User | None, environment: Environment) -> Environment:
+    """The row, held until the transaction ends. Conflict when it is gone, PermissionDenied for who may not modify."""
+    rows = Environment.objects.current().select_for_update(no_key=True, of=("self",))
+    locked = rows.select_related("assistant").filter(pk=environment.pk).first()
+    if locked is None:
+        raise Conflict(f"The environment {environment.name} was removed meanwhile.")
+    # Read anew: a grant may have been taken away since the page was opened.
+    if actor is not None and not may_modify(User.objects.get(id=actor.id), locked):
+        raise PermissionDenied(f"You may not modify {locked.name}.")
+    return locked
+
+
+def _rename(environment: Environment, name: str) -> None:
+    try:
+        valid_name(name)
+    except ValidationError as error:
+        raise Invalid(error.messages[0], field="name") from None
+    taken = Tag.objects.filter(assistant=environment.assistant, name=name).first()
+    if taken is not None:
+        what = "an environment" if taken.kind == Tag.Kind.ENVIRONMENT else "a tag"
+        raise Conflict(f"There is already {what} called {name}.", field="name")
+    former, environment.name = environment.name, name
+    environment.aliases.filter(name=name).delete()  # it takes a former name of its own back
+    free_alias(environment.assistant, name)
+    Tag.objects.filter(environment=environment).update(name=name)
+    EnvironmentAlias.objects.create(environment=environment, assistant=environment.assistant, name=former)
+    transaction.on_commit(partial(pointers.forget, environment.assistant.slug, [former, name]))
+
+
+def _change_kind(environment: Environment, kind: str) -> None:
+    if kind not in Environment.Kind.values:
+        raise Invalid(f"There is no kind {kind}.", field="kind")
+    environment.kind = kind
+    if kind == Environment.Kind.MANAGED:
+        ManagedServer.objects.update_or_create(environment=environment, defaults={"wanted": True})
+    else:
+        ManagedServer.objects.filter(environment=environment).update(wanted=False)
+
+
+def _checked_url(url: str, field: str) -> str:
+    """The address without a slash at its end; empty stays empty."""
+    url = url.strip().rstrip("/")
+    parts = urlsplit(url)
+    if url and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
+        raise Invalid("Give an address such as https://rasa.example.org:5005.", field=field)
+    return url
+
+
+def _facts(environment: Environment) -> dict[str, object]:
+    """What the audit log keeps: never a token."""
+    return {
+        "name": environment.name,
+        "kind": environment.kind,
+        "url": environment.url,
+        "action_server_url": environment.action_server_url,
+    }

@@ -1,0 +1,87 @@
+"""From polls to rows: at once when one brings news, else gathered by the schedule from what Redis noted."""
+
+import threading
+import time
+from datetime import UTC, datetime
+
+import structlog
+from django.db import DatabaseError
+
+from environments.models import EnvironmentAlias, Replica
+from environments.services import replicas
+from environments.services.pointers import ALIASES_KEY, POLLS_KEY, Poll
+from environments.services.transitions import advance
+from studio.redis import hot_client
+from studio.web.streaming import Sent
+
+log = structlog.get_logger()
+
+QUIET_SECONDS = 5.0  # without Redis, a replica's unchanged polls are written at most so often by each process
+
+_written: dict[tuple[int, str], tuple[str, float]] = {}
+_writing = threading.Lock()
+
+
+def record(environment_id: int, poll: Poll, interval: float | None, *, answered: str | None) -> None:
+    """Write a poll down and let the promotion advance. A database that is away never costs the replica its answer."""
+    try:
+        replicas.note_poll(environment_id, poll, interval, answered=answered)
+        advance(environment_id)
+    except DatabaseError:
+        log.exception("poll not written", environment=environment_id, replica=poll.key)
+
+
+def record_now_and_then(environment_id: int, poll: Poll) -> None:
+    """`record` for a poll without news while Redis, which would know that it is none, is away."""
+    who, now = (environment_id, poll.key), time.monotonic()
+    with _writing:
+        runs, at = _written.get(who, ("", 0.0))
+        if runs == poll.runs and now - at < QUIET_SECONDS:
+            return
+        _written[who] = poll.runs, now
+    record(environment_id, poll, None, answered=None)
+
+
+def record_served(environment_id: int, poll: Poll, sha256: str, sent: Sent) -> None:
+    try:
+        replicas.note_served(environment_id, poll, sha256, size=sent.size, seconds=sent.seconds)
+    except DatabaseError:
+        log.exception("pull not written", environment=environment_id, replica=poll.key)
+
+
+def flush() -> None:
+    """Schedule: bring what Redis knows of replicas into their rows; also what `record` could not write."""
+    rows = {(row.environment_id, row.key): row for row in Replica.objects.all()}
+    seen: list[tuple[Replica, datetime, float | None]] = []
+    old: list[str] = []
+    for field, value in _hash(POLLS_KEY).items():
+        environment_id, poll, interval = _parse(field, value)
+        row, at = rows.get((environment_id, poll.key)), datetime.fromtimestamp(poll.at, UTC)
+        if time.time() - poll.at > replicas.FORGET_AFTER.total_seconds():
+            old.append(field)
+        elif row is None or (row.runs_etag != poll.runs and at > row.last_seen_at):
+            record(environment_id, poll, interval, answered=None)
+        elif at > row.last_seen_at:
+            seen.append((row, at, interval))
+    replicas.note_seen(seen)
+    if old:
+        hot_client().hdel(POLLS_KEY, *old)
+    _flush_aliases()
+
+
+def _flush_aliases() -> None:
+    for alias_id, at in _hash(ALIASES_KEY).items():
+        EnvironmentAlias.objects.filter(pk=int(alias_id)).update(last_used_at=datetime.fromtimestamp(float(at), UTC))
+        hot_client().hdel(ALIASES_KEY, alias_id)
+
+
+def _parse(field: str, value: str) -> tuple[int, Poll, float | None]:
+    """A field is `<environment> named|address <key>`, its value `<what it runs> <when> <interval>`."""
+    environment_id, kind, key = field.split(" ", 2)
+    runs, at, interval = value.rsplit(" ", 2)
+    return int(environment_id), Poll(key, kind == "named", runs, float(at)), float(interval) or None
+
+
+def _hash(key: str) -> dict[str, str]:
+    values: dict[bytes, bytes] = hot_client().hgetall(key)  # type: ignore[assignment]
+    return {field.decode(): value.decode() for field, value in values.items()}
