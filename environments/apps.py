@@ -4,3 +4,11 @@ from django.apps import AppConfig
 class EnvironmentsConfig(AppConfig):
     name = "environments"
     label = "environments"
+
+    def ready(self) -> None:
+        from environments import jobs
+        from environments.services import transitions
+        from models_app.services import models
+
+        jobs.register()
+        models.guard(transitions.reasons_to_keep)

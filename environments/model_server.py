@@ -1,15 +1,197 @@
-"""The model server: what Rasa servers poll."""
+"""The model server: what Rasa servers poll, `GET /api/projects/<slug>/models/tags/<tag>`.
 
+Answered by the outermost middleware, before sessions, cookies and sign-in: a poll that brings nothing new costs one
+round trip to Redis and no SQL. Never a redirect, never a cookie.
+"""
+
+import base64
+import binascii
+import hmac
+import re
+import time
 from collections.abc import Callable
+from functools import partial
 
-from django.http import HttpRequest, HttpResponseBase
+import structlog
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, JsonResponse
+
+from environments.services import pointers, polls
+from environments.services.pointers import EVERY_TAG, Answer, Pointer, Poll, UnknownTag, WrongToken
+from models_app.models import Tag
+from models_app.services.assistants import DEFAULT_SLUG
+from models_app.storage import ArtifactMissing, store
+from studio.crypto import digest
+from studio.web import streaming
+from studio.web.addresses import client_address
+
+log = structlog.get_logger()
+
+PATH = re.compile(r"/api/(?:projects/(?P<slug>[^/]+)/)?models/tags/(?P<tag>[^/]+)\Z")
+REPLICA_HEADER = "HTTP_X_PARLEY_REPLICA"
+
+_UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 
 
 class ModelServerMiddleware:
-    """Outermost middleware: answers polls before sessions, cookies and sign-in are looked at."""
+    """Outermost middleware: answers the model server's two paths, passes everything else on."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
+        match = PATH.match(request.path_info)
+        if match is None:
+            return self.get_response(request)
+        return answer(request, match["slug"] or DEFAULT_SLUG, match["tag"])
+
+
+@login_not_required
+def model_by_tag(request: HttpRequest, tag: str, slug: str = DEFAULT_SLUG) -> HttpResponseBase:
+    """The same as a view, so that the URL resolver knows the addresses; the middleware is faster."""
+    return answer(request, slug, tag)
+
+
+def answer(request: HttpRequest, slug: str, tag: str) -> HttpResponseBase:
+    if request.method not in {"GET", "HEAD"}:
+        return HttpResponseNotAllowed(["GET", "HEAD"])
+    proof = _proof(request, slug)
+    if proof is None:
+        return _refused()
+    try:
+        return _answer(request, slug, tag, proof)
+    except WrongToken:
+        return _refused()
+    except DatabaseError:
+        log.exception("poll not answered")
+        return _failure(503, "Unavailable", "The database does not answer. Try again later.")
+    except ArtifactMissing as error:
+        log.error("artifact missing", sha256=str(error))
+        return _failure(503, "Unavailable", "The model's file is missing from the artifact store.")
+
+
+def _answer(request: HttpRequest, slug: str, tag: str, proof: str) -> HttpResponseBase:
+    poll = _poll(request)
+    try:
+        found = pointers.ask(slug, tag, proof, poll)
+    except UnknownTag:
+        return _free_tag(request, slug, tag, proof)
+    known = request.META.get("HTTP_IF_NONE_MATCH", "")
+    pointer = found.pointer
+    is_known = bool(pointer.sha256 and known) and streaming.matches(known, _etag(pointer))
+    if poll is not None:
+        _note(found, poll, None if is_known or not pointer.sha256 else pointer.sha256)
+    if is_known:
+        return HttpResponse(status=304, headers={"ETag": _etag(pointer)})
+    if not pointer.sha256:
+        return HttpResponse(status=204)
+    return _archive(request, pointer, poll)
+
+
+def _note(found: Answer, poll: Poll, answered: str | None) -> None:
+    """A poll that is given a model is always news: it may be the second one after a model that does not load."""
+    environment_id = found.pointer.environment_id
+    if not found.from_redis and answered is None:
+        polls.record_now_and_then(environment_id, poll)
+    elif found.is_news or answered is not None:
+        polls.record(environment_id, poll, found.interval, answered=answered)
+
+
+def _free_tag(request: HttpRequest, slug: str, tag: str, proof: str) -> HttpResponseBase:
+    """Tags of people's own are for RASA_X_TOKEN alone; rare enough to be read from SQL each time."""
+    if proof != EVERY_TAG:
+        return _refused()
+    row = (
+        Tag.objects.filter(assistant__slug=slug, assistant__deleted_at=None, name=tag, kind=Tag.Kind.FREE)
+        .values_list("model__artifact_id", "model__name", "model__size")
+        .first()
+    )
+    if row is None:
+        return _failure(404, "NotFound", f"There is no tag {tag}.")
+    sha256, name, size = row
+    pointer = Pointer(0, 0, sha256 or "", name or "", size or 0, "")
+    if streaming.matches(request.META.get("HTTP_IF_NONE_MATCH", ""), _etag(pointer)):
+        return HttpResponse(status=304, headers={"ETag": _etag(pointer)})
+    return _archive(request, pointer, None)
+
+
+def _archive(request: HttpRequest, pointer: Pointer, poll: Poll | None) -> HttpResponseBase:
+    source = streaming.Source(partial(store().open, pointer.sha256), pointer.size, _etag(pointer))
+    file_name = f"{pointer.model_name}.tar.gz"
+    served = partial(polls.record_served, pointer.environment_id, poll, pointer.sha256) if poll is not None else None
+    return streaming.stream(
+        request,
+        source,
+        headers={
+            "filename": file_name,  # what Rasa calls the model from now on
+            "Content-Disposition": f'attachment; filename="{file_name}"',
+            "Cache-Control": "private, no-cache",
+        },
+        on_complete=served,
+    )
+
+
+def _etag(pointer: Pointer) -> str:
+    return f'"{pointer.sha256}"'
+
+
+def _proof(request: HttpRequest, slug: str) -> str | None:
+    """Digest of the token that was shown, or EVERY_TAG; None without one."""
+    token = _token(request)
+    if not token:
+        return None
+    every = settings.RASA_X_TOKEN
+    if every and slug == DEFAULT_SLUG and hmac.compare_digest(token.encode(), every.encode()):
+        return EVERY_TAG
+    return digest(token).hex()
+
+
+def _token(request: HttpRequest) -> str:
+    """As `endpoints.yml` can send it: `token`, `headers` or `basic_auth` (the password, or the user without one)."""
+    if "token=" in request.META.get("QUERY_STRING", "") and (token := request.GET.get("token")):
+        return token
+    scheme, _space, value = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() in {"bearer", "token"}:
+        return str(value).strip()
+    if scheme.lower() == "basic":
+        try:
+            user, _colon, password = base64.b64decode(value, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+        return password or user
+    return str(request.META.get("HTTP_X_RASA_TOKEN", "")).strip()
+
+
+def _poll(request: HttpRequest) -> Poll | None:
+    """Who asks and what it runs. Rasa always sends one If-None-Match; without it, it is a person's download."""
+    runs = streaming.bare(request.META.get("HTTP_IF_NONE_MATCH", ""))
+    if request.method != "GET" or runs in {"", "*"} or "HTTP_RANGE" in request.META:
+        return None
+    runs = _UNPRINTABLE.sub("?", runs)[:80]
+    name = request.META.get(REPLICA_HEADER, "").strip()[:200]
+    if name and "$" not in name:  # Rasa sends a `${NAME}` that it did not expand as it stands
+        return Poll(name, True, runs, time.time())
+    return Poll(client_address(request) or "unknown", False, runs, time.time())
+
+
+def _refused() -> HttpResponse:
+    return _failure(401, "Unauthenticated", "The token is missing or does not read this tag.")
+
+
+def _failure(code: int, reason: str, message: str) -> HttpResponse:
+    """Rasa Enterprise's shape of an error."""
+    body: dict[str, object] = {
+        "version": settings.VERSION,
+        "status": "failure",
+        "message": message,
+        "reason": reason,
+        "details": {},
+        "help": None,
+        "code": code,
+    }
+    response = JsonResponse(body, status=code)
+    if code == 503:
+        response.headers["Retry-After"] = "5"
+    return response
