@@ -6,9 +6,10 @@ class EnvironmentsConfig(AppConfig):
     label = "environments"
 
     def ready(self) -> None:
-        from environments import jobs
+        from environments import health, jobs
         from environments.services import transitions
         from models_app.services import models
 
         jobs.register()
+        health.register()
         models.guard(transitions.reasons_to_keep)

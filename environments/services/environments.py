@@ -52,6 +52,8 @@ def update_environment(
     after = _facts(locked) | ({"server_token": "changed"} if server_token else {})
     if after != before:
         record(actor, Action.ENVIRONMENT_CHANGED, locked, assistant_id=locked.assistant_id, before=before, after=after)
+    if after["action_server_url"] != before["action_server_url"]:  # a managed server reads it only at its start
+        ManagedServer.objects.filter(environment=locked, wanted=True).update(restart_requested_at=timezone.now())
     return locked
 
 

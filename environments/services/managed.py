@@ -1,7 +1,6 @@
 """What people wish of the Rasa servers that we run. The controller reads these rows and makes it so."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
@@ -9,10 +8,11 @@ from django.utils import timezone
 
 from environments.models import Environment, ManagedServer
 from environments.services.database import ensure_intake
+from environments.services.environments import lock
 from studio.access.models import User
 from studio.audit.actions import Action
 from studio.audit.services import record
-from studio.errors import Conflict, Invalid
+from studio.errors import Conflict
 from studio.rasa.local import read_log
 from studio.rasa.process import LogChunk
 
@@ -22,7 +22,7 @@ LOG_TAIL = 64 * 1024
 @transaction.atomic
 def run_here(*, actor: User | None, environment: Environment) -> ManagedServer:
     """Let our controller run this environment's Rasa; one that the team ran before is no longer asked."""
-    row = Environment.objects.select_for_update().get(pk=environment.pk)
+    row = lock(actor, environment)
     if row.kind == Environment.Kind.MANAGED:
         raise Conflict(f"{row.name} is run here already.")
     before = {"kind": row.kind, "url": row.url}
@@ -46,7 +46,7 @@ def run_here(*, actor: User | None, environment: Environment) -> ManagedServer:
 @transaction.atomic
 def start_server(*, actor: User | None, environment: Environment) -> None:
     """Also ends the pause after a crash: who presses Start wants it now."""
-    server = _locked(environment)
+    server = _locked(actor, environment)
     if server.wanted and server.retry_at is None:
         raise Conflict(f"The server of {environment.name} is started already.")
     server.wanted, server.failures, server.retry_at = True, 0, None
@@ -56,7 +56,7 @@ def start_server(*, actor: User | None, environment: Environment) -> None:
 
 @transaction.atomic
 def stop_server(*, actor: User | None, environment: Environment) -> None:
-    server = _locked(environment)
+    server = _locked(actor, environment)
     if not server.wanted:
         raise Conflict(f"The server of {environment.name} is stopped already.")
     server.wanted = False
@@ -67,35 +67,11 @@ def stop_server(*, actor: User | None, environment: Environment) -> None:
 @transaction.atomic
 def restart_server(*, actor: User | None, environment: Environment) -> None:
     """A fresh process with fresh files; starts it when it was stopped."""
-    server = _locked(environment)
+    server = _locked(actor, environment)
     server.wanted, server.failures, server.retry_at = True, 0, None
     server.restart_requested_at = timezone.now()
     server.save(update_fields=["wanted", "failures", "retry_at", "restart_requested_at"])
     record(actor, Action.SERVER_RESTARTED, environment, assistant_id=environment.assistant_id)
-
-
-@transaction.atomic
-def set_action_server(*, actor: User | None, environment: Environment, url: str) -> None:
-    """Where Rasa calls the team's own actions; empty for none. A running server is restarted to take it."""
-    address = url.strip()
-    if address and not _is_http(address):
-        raise Invalid(
-            f"{address} is not an address such as http://actions.example.com:5055/webhook.", field="action_server_url"
-        )
-    row = Environment.objects.select_for_update().get(pk=environment.pk)
-    if row.action_server_url == address:
-        return
-    Environment.objects.filter(pk=row.pk).update(action_server_url=address)
-    ManagedServer.objects.filter(environment=row, wanted=True).update(restart_requested_at=timezone.now())
-    record(
-        actor,
-        Action.ENVIRONMENT_CHANGED,
-        row,
-        assistant_id=row.assistant_id,
-        before={"action_server_url": row.action_server_url},
-        after={"action_server_url": address},
-    )
-    environment.action_server_url = address
 
 
 def folder_of(environment: Environment) -> Path:
@@ -116,16 +92,9 @@ def read_server_log(environment: Environment, offset: int | None = None) -> LogC
     return read_log(path, offset)
 
 
-def _is_http(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, a broken IPv6 address
-        return False
-
-
-def _locked(environment: Environment) -> ManagedServer:
-    server = ManagedServer.objects.select_for_update().filter(environment=environment).first()
-    if server is None or environment.kind != Environment.Kind.MANAGED:
+def _locked(actor: User | None, environment: Environment) -> ManagedServer:
+    row = lock(actor, environment)
+    server = ManagedServer.objects.select_for_update().filter(environment=row).first()
+    if server is None or row.kind != Environment.Kind.MANAGED:
         raise Conflict(f"No server runs here for {environment.name}.")
     return server

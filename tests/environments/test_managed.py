@@ -1,14 +1,16 @@
 """What people wish of managed servers."""
 
 import pytest
+from django.core.exceptions import PermissionDenied
 
 from environments.models import Environment, ManagedServer
 from environments.services import managed
 from environments.services.address import NoServer, ServerAddress, server_of
+from environments.services.environments import update_environment
 from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
 from studio.crypto import encrypt
-from studio.errors import Conflict, Invalid
+from studio.errors import Conflict
 from tests.factories import environment_of, make_assistant, make_person
 
 pytestmark = pytest.mark.django_db
@@ -66,15 +68,20 @@ def test_what_is_stopped_cannot_be_stopped_again(environment: Environment) -> No
 
 def test_another_action_server_restarts_the_server(environment: Environment) -> None:
     managed.run_here(actor=None, environment=environment)
-    managed.set_action_server(actor=None, environment=environment, url=" http://actions:5055/webhook ")
-    assert environment.action_server_url == "http://actions:5055/webhook"
+    update_environment(actor=None, environment=environment, action_server_url="http://actions:5055/webhook")
     assert ManagedServer.objects.get().restart_requested_at is not None
 
 
-@pytest.mark.parametrize("url", ["actions:5055", "ftp://actions", "http://", "http://a:port", "http://[::1"])
-def test_an_address_that_is_none_is_refused(environment: Environment, url: str) -> None:
-    with pytest.raises(Invalid):
-        managed.set_action_server(actor=None, environment=environment, url=url)
+def test_another_change_leaves_the_server_running(environment: Environment) -> None:
+    managed.run_here(actor=None, environment=environment)
+    update_environment(actor=None, environment=environment, name="live")
+    assert ManagedServer.objects.get().restart_requested_at is None
+
+
+def test_who_may_not_modify_production_cannot_stop_it(environment: Environment) -> None:
+    managed.run_here(actor=None, environment=environment)
+    with pytest.raises(PermissionDenied):
+        managed.stop_server(actor=make_person("annotator"), environment=environment)
 
 
 def test_the_log_is_read_from_where_the_reader_was(environment: Environment, settings, tmp_path) -> None:

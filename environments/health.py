@@ -1,0 +1,41 @@
+"""What `/readyz` says of environments and of the Rasa runtime."""
+
+from environments.models import ManagedServer
+from studio import health
+from studio.health import Part
+from studio.jobs import heartbeat
+from studio.rasa.models import RasaRuntime
+from studio.rasa.services import current_runtime
+
+DEGRADED = "degraded"
+
+
+def register() -> None:
+    health.register("rasa", rasa_part)
+    health.register("environments", environments_part)
+
+
+def rasa_part() -> Part:
+    runtime = current_runtime()
+    if runtime.state == RasaRuntime.State.READY:
+        return Part("ok", str(runtime))
+    why = runtime.message.partition("\n")[0] or runtime.step
+    return Part(DEGRADED, f"{runtime} is {runtime.get_state_display()}. {why}".strip())
+
+
+def environments_part() -> Part:
+    """The servers that we run; those of teams are judged on their environments' pages."""
+    servers = list(
+        ManagedServer.objects.filter(
+            wanted=True, environment__removed_at=None, environment__assistant__deleted_at=None
+        ).select_related("environment__assistant")
+    )
+    if heartbeat.live("controller") == 0:
+        return Part(DEGRADED, "No controller is running: managed servers are neither started nor restarted.")
+    waiting = [server for server in servers if server.state != ManagedServer.State.RUNNING]
+    if not waiting:
+        return Part("ok", f"{len(servers)} managed servers run." if servers else "")
+    first = waiting[0]
+    where = f"{first.environment.assistant.slug}/{first.environment.name}"
+    running = f"{len(servers) - len(waiting)} of {len(servers)} managed servers run."
+    return Part(DEGRADED, f"{running} {where}: {first.message or first.get_state_display()}")

@@ -1,0 +1,57 @@
+"""What `/readyz` says of the Rasa runtime and of managed servers."""
+
+import pytest
+
+from environments.health import environments_part, rasa_part
+from environments.models import ManagedServer
+from environments.services.managed import run_here, stop_server
+from studio.health import Part
+from studio.jobs.heartbeat import beat
+from studio.rasa.models import RasaRuntime
+from studio.rasa.services import current_runtime
+from tests.factories import environment_of, make_assistant
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_runtime_that_failed_degrades_and_says_why() -> None:
+    RasaRuntime.objects.filter(pk=current_runtime().pk).update(
+        state=RasaRuntime.State.FAILED, message="No Python 3.10.\nlong output"
+    )
+    assert rasa_part() == Part("degraded", "Rasa 3.6.21 is failed. No Python 3.10.")
+
+
+def test_a_runtime_that_is_ready_is_fine() -> None:
+    RasaRuntime.objects.filter(pk=current_runtime().pk).update(state=RasaRuntime.State.READY)
+    assert rasa_part().status == "ok"
+
+
+def test_without_a_controller_nobody_looks_after_servers() -> None:
+    assert "No controller" in environments_part().message
+
+
+def test_a_server_that_should_run_and_does_not_is_named_with_its_reason() -> None:
+    beat("controller")
+    environment = environment_of(make_assistant("shop"))
+    run_here(actor=None, environment=environment)
+    ManagedServer.objects.update(message="It starts as soon as a model is promoted.")
+    assert environments_part() == Part(
+        "degraded", "0 of 1 managed servers run. shop/production: It starts as soon as a model is promoted."
+    )
+
+
+def test_running_and_stopped_servers_are_fine() -> None:
+    beat("controller")
+    assistant = make_assistant()
+    run_here(actor=None, environment=environment_of(assistant))
+    ManagedServer.objects.update(state=ManagedServer.State.RUNNING)
+    worker = environment_of(assistant, "worker")
+    run_here(actor=None, environment=worker)
+    stop_server(actor=None, environment=worker)
+    assert environments_part() == Part("ok", "1 managed servers run.")
+
+
+def test_readyz_stays_in_service_without_rasa(client) -> None:
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert {"rasa", "environments"} <= answer.json()["parts"].keys()
