@@ -35,7 +35,8 @@ redis.call('EXPIRE', KEYS[1], ARGV[8])
 return 1
 """
 
-# Looks the pointer up, checks the token, and writes the poll down: who, what it runs, when, how often.
+# Looks the pointer up, checks the token, and writes the poll down: who, what it runs, when, how often, and whether it
+# is given another model. News is a replica that runs something else than before, or that was given a model last time.
 # An interval changes at most twofold at a poll, so that one long absence does not make a replica look slow.
 _ASK = """
 local p = redis.call('HMGET', KEYS[1], 'environment', 'generation', 'sha256', 'name', 'size', 'token', 'alias')
@@ -47,15 +48,17 @@ local news, interval = 0, 0
 if ARGV[2] ~= '' then
   local field = p[1] .. ' ' .. ARGV[2]
   local old = redis.call('HGET', KEYS[2], field)
-  local runs, at, seen = string.match(old or '', '^(%S*) (%S+) (%S+)$')
+  local runs, at, seen, given = string.match(old or '', '^(%S*) (%S+) (%S+) (%d)$')
   if at then
     interval = tonumber(seen)
     local gap = now - tonumber(at)
     if gap >= 1 and interval == 0 then interval = math.min(gap, 600)
     elseif gap >= 1 then interval = math.max(interval / 2, math.min(interval * 2, gap)) end
   end
-  redis.call('HSET', KEYS[2], field, string.format('%s %.3f %.3f', ARGV[3], now, interval))
-  if runs ~= ARGV[3] then news = 1 end
+  local gives = 0
+  if p[3] ~= '' and p[3] ~= ARGV[3] then gives = 1 end
+  redis.call('HSET', KEYS[2], field, string.format('%s %.3f %.3f %d', ARGV[3], now, interval, gives))
+  if runs ~= ARGV[3] or given == '1' then news = 1 end
 end
 return {'ok', p[1], p[2], p[3], p[4], p[5], p[6], p[7], news, tostring(interval)}
 """
@@ -116,7 +119,7 @@ class Poll(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """`is_news`: what the replica runs was not known before, so PostgreSQL has to learn it. Only Redis can tell."""
+    """`is_news`: PostgreSQL has to learn of this poll. Only Redis can tell."""
 
     pointer: Pointer
     from_redis: bool

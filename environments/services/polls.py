@@ -76,9 +76,9 @@ def _flush_aliases() -> None:
 
 
 def _parse(field: str, value: str) -> tuple[int, Poll, float | None]:
-    """A field is `<environment> named|address <key>`, its value `<what it runs> <when> <interval>`."""
+    """A field is `<environment> named|address <key>`, its value `<what it runs> <when> <interval> <given a model>`."""
     environment_id, kind, key = field.split(" ", 2)
-    runs, at, interval = value.rsplit(" ", 2)
+    runs, at, interval, _given = value.rsplit(" ", 3)
     return int(environment_id), Poll(key, kind == "named", runs, float(at)), float(interval) or None
 
 

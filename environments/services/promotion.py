@@ -79,6 +79,7 @@ def promote(
         _check_loads(locked, model)
     promotion = _switch(locked, tag, tag.model, model, last, request)
     transaction.on_commit(partial(pointers.publish, locked.pk))
+    transaction.on_commit(partial(transitions.advance, locked.pk))  # its replicas may run this model already
     return promotion
 
 

@@ -73,7 +73,8 @@ def advance(environment_id: int) -> None:
 
 
 def _reached(model: Model, live: list[Replica]) -> Iterator[tuple[State, dict[str, object]]]:
-    running = [replica for replica in live if replica.runs_etag == model.artifact_id]
+    # One that was given another model just now runs this one no longer, as soon as it has loaded it.
+    running = [r for r in live if r.runs_etag == model.artifact_id and r.pulling_since is None]
     if running:
         first = min(running, key=lambda replica: replica.runs_since or replica.last_seen_at)
         yield State.FIRST_RUNNING, {"replica": first.key}
