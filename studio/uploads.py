@@ -16,6 +16,9 @@ class UploadCut(Invalid):
         super().__init__("The connection was cut before the whole file had arrived. Nothing was kept; send it again.")
 
 
+STALL_SECONDS = 60  # a sender that sends nothing for so long is gone
+
+
 class RawBody:
     """The body of a request, read straight from the web server.
 
@@ -31,6 +34,8 @@ class RawBody:
         self._left = self.length
         if self._left is None and not environ.get("wsgi.input_terminated"):
             self._left = 0  # neither a length nor chunks: there is no body, and reading would wait for ever
+        if (socket := environ.get("gunicorn.socket")) is not None:
+            socket.settimeout(STALL_SECONDS)  # gunicorn makes it blocking again for the next request
 
     def read(self, size: int, /) -> bytes:
         """At most `size` bytes; empty at the end of a whole body."""
