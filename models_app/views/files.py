@@ -1,7 +1,9 @@
 """Bytes of models in and out: the upload page, the raw PUT it sends, and the download."""
 
+from functools import partial
+
 from django.conf import settings
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
@@ -14,6 +16,7 @@ from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.errors import Conflict, DomainError
 from studio.uploads import RawBody
+from studio.web.streaming import Source, let_go_of_database, stream
 
 
 @require_safe
@@ -45,6 +48,7 @@ def _body(request: HttpRequest) -> RawBody:
     body = RawBody(request)
     if body.length is not None and body.length > settings.MAX_MODEL_BYTES:
         raise TooLarge(settings.MAX_MODEL_BYTES)
+    let_go_of_database()
     return body
 
 
@@ -66,7 +70,9 @@ def _answer(slug: str, added: AddedModel) -> dict[str, object]:
 @require_safe
 def download(request: HttpRequest, slug: str, name: str) -> HttpResponseBase:
     model = load_model(request, slug, name)
-    response = FileResponse(store().open(model.artifact_id), as_attachment=True, filename=model.file_name)
-    response["ETag"] = model.etag
-    response["X-Checksum-SHA256"] = model.artifact_id
-    return response
+    source = Source(partial(store().open, model.artifact_id), model.size, model.etag)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{model.file_name}"',
+        "X-Checksum-SHA256": model.artifact_id,
+    }
+    return stream(request, source, headers=headers)

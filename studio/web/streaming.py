@@ -73,7 +73,7 @@ def stream(
     except BaseException:
         _transfers.release()
         raise
-    _let_go_of_database()
+    let_go_of_database()
     _limit_stalling(request)
     callback = None if is_part else on_complete
     return _BodyResponse(body, callback, status=status, headers=facts, content_type=content_type)
@@ -188,7 +188,8 @@ def _span(request: HttpRequest, source: Source) -> tuple[int, int, bool] | None:
     return (start, end - start + 1, True) if start < source.size else None
 
 
-def _let_go_of_database() -> None:
+def let_go_of_database() -> None:
+    """Give the connection back for the minutes that a file takes; the next query opens one again."""
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close()

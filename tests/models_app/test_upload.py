@@ -170,6 +170,13 @@ def test_a_model_is_downloaded_with_its_name_and_checksum(admin: Client, assista
     assert response["Content-Length"] == str(len(ARCHIVE))
 
 
+def test_a_broken_download_resumes_where_it_ended(admin: Client, assistant: Assistant):
+    make_model(assistant, "otter", ARCHIVE)
+    response = admin.get("/a/cafe/models/otter/download", headers={"Range": "bytes=100-"})
+    assert response.status_code == 206
+    assert b"".join(response.streaming_content) == ARCHIVE[100:]
+
+
 def test_models_of_an_assistant_one_may_not_see_do_not_exist(client: Client, assistant: Assistant):
     from studio.access.permissions import Scope
 
