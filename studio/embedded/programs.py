@@ -62,7 +62,7 @@ def services(postgres: Postgres | None, redis: RedisServer | None) -> list[Progr
 
 def application(config: Config) -> list[Program]:
     """Our own processes."""
-    found = [
+    return [
         Program(name="web", group=APPLICATION, command=_gunicorn(config)),
         Program(
             name="training",
@@ -75,14 +75,6 @@ def application(config: Config) -> list[Program]:
         Program(name="ingest", group=APPLICATION, command=manage("ingest")),
         Program(name="schedule", group=APPLICATION, command=manage("schedule")),
     ]
-    # TODO: drop this once manage.py has controller and ingest.
-    return [program for program in found if "manage.py" not in program.command[1] or _has_command(program.command[2])]
-
-
-def _has_command(name: str) -> bool:
-    return any(CHECKOUT.glob(f"*/management/commands/{name}.py")) or any(
-        CHECKOUT.glob(f"studio/*/management/commands/{name}.py")
-    )
 
 
 def manage(*arguments: str) -> list[str]:
