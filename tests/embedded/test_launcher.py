@@ -60,8 +60,8 @@ def test_manage_py_typed_by_hand_finds_the_same_database(running: Installation) 
 
 
 def test_a_second_launcher_on_the_same_data_is_refused(running: Installation) -> None:
-    second = Installation(open_folder())
-    second.folders = running.folders
+    second = Installation(running.folders.data.parent)
+    second.output = running.folders.data.parent / "output-of-the-second"
     second.launch()
     assert second.exit_code() == 1
     assert "running with this data already" in second.said()
