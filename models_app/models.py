@@ -235,6 +235,15 @@ class TrainingJob(models.Model):
     def is_ended(self) -> bool:
         return self.state in self.ENDED
 
+    @property
+    def status_kind(self) -> str:
+        """The kind that the `{% status %}` tag shows this state as."""
+        if self.state == self.State.DONE:
+            return "running"
+        if self.state in (self.State.FAILED, self.State.LOST):
+            return "failed"
+        return "silent" if self.state == self.State.CANCELLED else "busy"
+
 
 class TrainingLog(models.Model):
     """A piece of a training's output, in the order it came. Times and sizes are bounded by the writer."""

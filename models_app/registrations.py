@@ -3,18 +3,26 @@
 from collections.abc import Sequence
 from typing import cast
 
+from models_app import health
 from models_app.models import Assistant
-from models_app.services import artifacts
+from models_app.services import artifacts, training
+from models_app.training import run
+from studio import health as parts
 from studio.access.models import User
 from studio.access.permissions import Permission
 from studio.jobs import schedule
 from studio.web import navigation
 
 SWEEP_SECONDS = 600
+REAP_SECONDS = 5
 
 
 def register() -> None:
     schedule.every(SWEEP_SECONDS, artifacts.sweep, name="sweep the artifact store")
+    schedule.every(REAP_SECONDS, training.reap, name="reap silent trainings")
+    schedule.every(REAP_SECONDS, training.requeue_forgotten, name="queue forgotten trainings")
+    schedule.every(SWEEP_SECONDS, run.sweep_folders, name="sweep training folders")
+    parts.register("training workers", health.training_workers)
     navigation.set_assistants(_assistants, list_url_name="models:assistants")
     navigation.register(
         navigation.Entry(

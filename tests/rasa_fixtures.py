@@ -93,7 +93,7 @@ def _train(processes: LocalProcesses, folder: Path, archive: Path) -> None:
     arguments = train_arguments(
         config=folder / "config.yml",
         domain=folder / "domain.yml",
-        data=folder / "data",
+        data=[folder / "data"],
         out=folder / "out",
         model_name="starter",
     )

@@ -1,6 +1,7 @@
 """The command lines of Rasa that we use, and the ports its servers get."""
 
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from studio.rasa.process import secret
@@ -9,13 +10,23 @@ TOKEN_VARIABLE = "PARLEY_SERVER_TOKEN"  # noqa: S105  the variable's name; Spec.
 
 
 def train_arguments(
-    *, config: Path, domain: Path, data: Path, out: Path, model_name: str, force: bool = False
+    *,
+    config: Path | str,
+    domain: Path | str,
+    data: Sequence[Path | str],
+    out: Path | str,
+    model_name: str | None = None,
+    force: bool = False,
 ) -> tuple[str, ...]:
-    """`rasa train`, which leaves `<out>/<model_name>.tar.gz`. Without `force` unchanged parts come from its cache."""
+    """`rasa train`, which leaves `<out>/<model_name>.tar.gz`, or one named by Rasa after the time and two words.
+
+    Without `force` unchanged parts come from its cache.
+    """
     return (
         "train",
-        *("--config", str(config), "--domain", str(domain), "--data", str(data)),
-        *("--out", str(out), "--fixed-model-name", model_name),
+        *("--config", str(config), "--domain", str(domain), "--data", *map(str, data)),
+        *("--out", str(out)),
+        *(("--fixed-model-name", model_name) if model_name else ()),
         *(("--force",) if force else ()),
     )
 

@@ -1,0 +1,1 @@
+"""Training: what the worker does for one job."""

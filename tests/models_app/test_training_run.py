@@ -1,0 +1,146 @@
+"""One attempt of a training, followed from its start to its end. The Rasa here is scripted; the real one is below."""
+
+import shutil
+
+import pytest
+
+from models_app.models import Model, TrainingJob
+from models_app.services import training
+from models_app.services.assistants import add_assistant
+from models_app.services.revisions import save_revision
+from models_app.training import run
+from studio.rasa.process import Handle, LogChunk, Status
+from tests.models_app.archives import model_archive
+
+State = TrainingJob.State
+FILES = {
+    "config.yml": b"pipeline:\n- name: WhitespaceTokenizer\npolicies:\n- name: RulePolicy\n",
+    "domain.yml": b"intents: [greet]\n",
+    "data/nlu.yml": b"nlu: []\n",
+}
+
+
+class ScriptedRasa:
+    """Writes `output`, leaves an archive or not, and ends with `code` after `looks` polls."""
+
+    def __init__(self, output="", code=0, leaves=None, looks=1, on_poll=lambda: None):
+        self.output, self.code, self.leaves, self.looks, self.on_poll = output, code, leaves, looks, on_poll
+        self.spec, self.stopped = None, False
+
+    def start(self, spec):
+        self.spec = spec
+        if self.leaves:
+            (spec.folder / "models").mkdir()
+            (spec.folder / "models" / "20261122-calm-heron.tar.gz").write_bytes(self.leaves)
+        return Handle(1, "now", str(spec.log))
+
+    def poll(self, handle):
+        self.on_poll()
+        self.looks -= 1
+        return Status(running=True) if self.looks > 0 else Status(running=False, code=self.code)
+
+    def stop(self, handle, grace=10.0):
+        self.stopped = True
+        return Status(running=False, code=self.code)
+
+    def read_log(self, handle, offset=0, limit=65536):
+        return LogChunk(self.output[offset:], len(self.output))
+
+
+@pytest.fixture
+def job(db, settings, tmp_path, monkeypatch):
+    settings.JOBS_DIR, settings.ARTIFACTS_DIR = tmp_path / "jobs", tmp_path / "artifacts"
+    monkeypatch.setattr(run, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(run, "BEAT_SECONDS", 0.0)
+    assistant = add_assistant(actor=None, slug="cafe", title="Café")
+    save_revision(actor=None, assistant=assistant, files=FILES, message="", parent_number=None)
+    return training.request_training(actor=None, assistant=assistant)
+
+
+def attempt(job, rasa, monkeypatch, settings):
+    monkeypatch.setattr(run, "LocalProcesses", lambda python, home: rasa)
+    claimed = training.claim(job.pk, worker="w", rasa_version="3.6.21")
+    folder = settings.JOBS_DIR / "1-1"
+
+    class Runtime:
+        python = None
+
+    run._attempt(claimed, Runtime(), folder)
+    job.refresh_from_db()
+    return job
+
+
+def test_a_training_that_ends_well_leaves_a_model_with_revision_and_job(job, monkeypatch, settings):
+    rasa = ScriptedRasa("Starting to train component 'RulePolicy'.\n", leaves=model_archive())
+    attempt(job, rasa, monkeypatch, settings)
+    assert job.state == State.DONE
+    assert (job.model.name, job.model.origin) == ("20261122-calm-heron", Model.Origin.TRAINED)
+    assert job.model.revision == job.revision
+    assert job.log.get().text == "Starting to train component 'RulePolicy'.\n"
+    assert rasa.spec.low_priority is True
+
+
+def test_a_project_without_an_assistant_id_gets_the_slug(job, monkeypatch, settings):
+    rasa = ScriptedRasa(code=1)
+    attempt(job, rasa, monkeypatch, settings)
+    assert (rasa.spec.folder / "config.yml").read_text().endswith("\nassistant_id: cafe\n")
+
+
+def test_data_that_does_not_train_shows_rasas_message(job, monkeypatch, settings):
+    rasa = ScriptedRasa("InvalidDomain: The intent 'x' is used twice.\n", code=1)
+    attempt(job, rasa, monkeypatch, settings)
+    assert (job.state, job.message) == (State.FAILED, "InvalidDomain: The intent 'x' is used twice.")
+
+
+def test_a_rasa_that_leaves_no_archive_failed_whatever_its_exit_code(job, monkeypatch, settings):
+    attempt(job, ScriptedRasa("No training data given.\n", code=0), monkeypatch, settings)
+    assert job.state == State.FAILED
+    assert "No training data given." in job.message
+
+
+def test_cancelling_stops_the_process_and_ends_the_job(job, monkeypatch, settings):
+    def cancel():
+        TrainingJob.objects.filter(pk=job.pk).update(cancel_requested_at=job.requested_at, message="Cancelled by ana.")
+
+    rasa = ScriptedRasa(looks=100, on_poll=cancel)
+    attempt(job, rasa, monkeypatch, settings)
+    assert (job.state, job.message, rasa.stopped) == (State.CANCELLED, "Cancelled by ana.", True)
+
+
+def test_an_attempt_that_was_given_up_stops_its_process_and_leaves_no_model(job, monkeypatch, settings):
+    def give_up():
+        TrainingJob.objects.filter(pk=job.pk).update(attempt=2)
+
+    rasa = ScriptedRasa(looks=100, on_poll=give_up, leaves=model_archive())
+    with pytest.raises(training.Superseded):
+        attempt(job, rasa, monkeypatch, settings)
+    assert rasa.stopped
+    assert not Model.objects.exists()
+
+
+def test_a_training_over_its_time_is_ended_with_why(job, monkeypatch, settings):
+    settings.TRAINING_SECONDS = -60
+    attempt(job, ScriptedRasa(looks=100), monkeypatch, settings)
+    assert job.state == State.FAILED
+    assert "longer than" in job.message
+
+
+def test_an_endless_log_keeps_its_head_and_its_tail(job, monkeypatch, settings):
+    monkeypatch.setattr(run, "LOG_KEPT", 100)
+    monkeypatch.setattr(run, "LOG_TAIL", 20)
+    attempt(job, ScriptedRasa("a" * 150 + "the end\n", code=1), monkeypatch, settings)
+    text = "".join(job.log.values_list("text", flat=True))
+    assert text.startswith("a" * 100)
+    assert text.endswith("the end\n")
+    assert "38 characters left out" in text
+
+
+def test_folders_of_killed_attempts_are_swept(job, settings):
+    left, home = settings.JOBS_DIR / "99-1", settings.JOBS_DIR / "home"
+    left.mkdir(parents=True)
+    home.mkdir()
+    run.sweep_folders()
+    assert not left.exists()
+    assert home.exists()
+    shutil.rmtree(settings.JOBS_DIR)
+    run.sweep_folders()
