@@ -211,3 +211,10 @@ def test_a_grant_for_one_environment_shows_the_models_that_can_go_there(client: 
 def test_models_of_other_assistants_are_not_listed(admin: Client, assistant: Assistant):
     make_model(make_assistant(), "foreign")
     assert names(admin.get(LIST)) == []
+
+
+def test_enter_in_the_tags_dialog_adds_and_never_removes(admin: Client, assistant: Assistant):
+    set_tag(actor=None, model=make_model(assistant, "otter"), name="baseline")
+    page = admin.get("/a/cafe/models/otter/tags", headers=HTMX).content.decode()
+    first = re.findall(r'<button[^>]*type="submit"[^>]*>', page)[0]  # the one that Enter presses
+    assert 'name="remove"' not in first
