@@ -9,6 +9,19 @@ class ConversationsConfig(AppConfig):
         from conversations.services import intake_health, rebuild
         from studio import health
         from studio.jobs import schedule
+        from studio.web import navigation
 
+        navigation.register(
+            navigation.Entry(
+                key="conversations",
+                label="Conversations",
+                icon="chat-bubble-left",
+                url_name="conversations:list",
+                order=60,
+                per_assistant=True,
+                shortcut="c",
+                match=("conversations:list", "conversations:detail"),
+            )
+        )
         health.register("ingest", intake_health.ingest_part)
         schedule.every(60, rebuild.mark_own_conversations, name="mark our own conversations")

@@ -1,5 +1,7 @@
 """What people and assistants said: conversations, their events, unreadable records, and links to talk by."""
 
+from datetime import UTC, datetime, timedelta
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
@@ -10,6 +12,7 @@ from environments.models import Environment
 from models_app.models import Assistant
 
 PERSON = settings.AUTH_USER_MODEL
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ShareLink(models.Model):
@@ -77,6 +80,15 @@ class Conversation(models.Model):
 
     def __str__(self) -> str:
         return self.sender_id
+
+    @property
+    def short_sender(self) -> str:
+        """Enough of the sender's id to tell it from others: `7f3c…d291`."""
+        return self.sender_id if len(self.sender_id) <= 12 else f"{self.sender_id[:4]}…{self.sender_id[-4:]}"
+
+    @property
+    def last_at(self) -> datetime:
+        return _EPOCH + timedelta(seconds=self.last_event_at)
 
 
 class Event(models.Model):

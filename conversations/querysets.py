@@ -1,9 +1,10 @@
-"""What a person may see of conversations. Closed by default."""
+"""What a person may see of conversations, closed by default, and how lists narrow it down."""
 
 from typing import TYPE_CHECKING, Self
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
+from django.db.models import Exists, OuterRef, Q
 
 from studio.access.permissions import Permission
 
@@ -17,8 +18,17 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         """Conversations where the person may view them, and always those they held themselves."""
         if isinstance(user, AnonymousUser):
             return self.none()
-        own = models.Q(talker=user)
+        own = Q(talker=user)
         assistants, environments = user.environments_with(Permission.CONVERSATIONS_VIEW)
         if assistants is None:
             return self
-        return self.filter(models.Q(assistant_id__in=assistants) | models.Q(environment_id__in=environments) | own)
+        return self.filter(Q(assistant_id__in=assistants) | Q(environment_id__in=environments) | own)
+
+    def saying(self, text: str) -> Self:
+        """Where a person or the assistant said something that contains `text`, in capitals or not."""
+        from conversations.models import Event
+
+        said = Event.objects.filter(
+            conversation=OuterRef("pk"), kind__in=("user", "bot", "agent"), text__icontains=text
+        )
+        return self.filter(Exists(said))

@@ -1,7 +1,7 @@
 """What a conversation's page is made of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import ClassVar, Protocol
 
@@ -24,6 +24,9 @@ class StoredEvent(Protocol):
 class Intent:
     name: str
     confidence: float
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.confidence:.2f}"
 
     @property
     def is_fallback(self) -> bool:
@@ -61,6 +64,14 @@ class Understanding:
         second = self.runner_up
         close = second is not None and self.intent.confidence - second.confidence < AMBIGUOUS_WITHIN
         return "unsure" if close else "sure"
+
+    @property
+    def words(self) -> str:
+        """`inform 0.97`, with the next best intent where that one is worth a look."""
+        if self.level == "sure":
+            return str(self.intent)
+        chosen = self.intent.name if self.intent.is_fallback else str(self.intent)
+        return " · ".join([chosen or "no intent", *([str(self.runner_up)] if self.runner_up else [])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +111,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One event between messages. `subject` is set off from `text`; quiet ones are shown on request."""
+    """One event between messages, read as text, subject, value, after. Quiet ones are shown on request."""
 
     event_id: int
     kind: str
@@ -108,6 +119,7 @@ class Step:
     text: str
     subject: str = ""
     value: str = ""
+    after: str = ""
     policy: str = ""
     quiet: bool = False
     bad: bool = False
@@ -122,8 +134,18 @@ class Machinery:
 
     @property
     def loud(self) -> list[Step]:
-        """What the folded line names."""
-        return [step for step in self.steps if not step.quiet]
+        """What the folded line names: each policy only where it changes, a form's start instead of its action."""
+        started = {step.subject for step in self.steps if step.kind == "active_loop"}
+        result: list[Step] = []
+        last = chosen_by = ""
+        for step in self.steps:
+            if step.kind == "action" and step.text in started:
+                chosen_by = step.policy
+            elif not step.quiet:
+                policy = chosen_by if step.kind == "active_loop" else step.policy
+                result.append(replace(step, policy="" if policy == last else policy))
+                last = policy or last
+        return result
 
     @property
     def is_quiet(self) -> bool:

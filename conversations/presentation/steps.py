@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from conversations.presentation.items import Step, StoredEvent
@@ -18,6 +18,7 @@ class _Words:
     text: str
     subject: str = ""
     value: str = ""
+    after: str = ""
     policy: str = ""
     quiet: bool = False
     bad: bool = False
@@ -28,14 +29,15 @@ Payload = dict[str, Any]
 
 def step_of(event: StoredEvent, payload: Payload) -> Step:
     """`payload` is that of the event, read."""
-    words = _WORDS.get(event.kind, _unknown)(payload)
+    words = _WORDS.get(event.kind, _unknown(event))(payload)
     return Step(
         event_id=event.pk,
         kind=event.kind,
         at=moment(event.timestamp),
-        text=words.text or event.kind.replace("_", " "),
+        text=words.text,
         subject=words.subject,
         value=words.value,
+        after=words.after,
         policy=words.policy,
         quiet=words.quiet,
         bad=words.bad,
@@ -46,15 +48,6 @@ def policy_of(payload: Payload) -> str:
     """`RulePolicy 1.00` of Rasa's `policy_2_RulePolicy` and its confidence."""
     name = _ENSEMBLE_PREFIX.sub("", text_of(payload.get("policy")))
     return f"{name} {number(payload.get('confidence')):.2f}" if name else ""
-
-
-def without_repeated_policy(steps: list[Step]) -> list[Step]:
-    """The same steps, each policy named only where it changes."""
-    result, last = [], ""
-    for step in steps:
-        result.append(replace(step, policy="") if step.policy == last else step)
-        last = step.policy or last
-    return result
 
 
 def _action(payload: Payload) -> _Words:
@@ -75,7 +68,7 @@ def _slot(payload: Payload) -> _Words:
 
 def _form(payload: Payload) -> _Words:
     name = text_of(payload.get("name"))
-    return _Words("started", name) if name else _Words("form ended")
+    return _Words("", name, after="started") if name else _Words("form ended")
 
 
 def _reminder(payload: Payload) -> _Words:
@@ -83,7 +76,7 @@ def _reminder(payload: Payload) -> _Words:
 
 
 def _rejected(payload: Payload) -> _Words:
-    return _Words("did not run", text_of(payload.get("name")), bad=True)
+    return _Words("", text_of(payload.get("name")), after="did not run", bad=True)
 
 
 def _followup(payload: Payload) -> _Words:
@@ -95,8 +88,8 @@ def _interrupted(payload: Payload) -> _Words:
     return _Words("form interrupted" if interrupted else "form goes on", quiet=not interrupted)
 
 
-def _unknown(payload: Payload) -> _Words:
-    return _Words("", text_of(payload.get("name")))
+def _unknown(event: StoredEvent) -> Callable[[Payload], _Words]:
+    return lambda payload: _Words(event.kind.replace("_", " "), text_of(payload.get("name")))
 
 
 def _says(text: str, *, quiet: bool = False) -> Callable[[Payload], _Words]:
@@ -114,7 +107,7 @@ _WORDS: dict[str, Callable[[Payload], _Words]] = {
     "followup": _followup,
     "loop_interrupted": _interrupted,
     "form_validation": _interrupted,
-    "user_featurization": _says("", quiet=True),
+    "user_featurization": _says("text turned into features", quiet=True),
     "entities": _says("entities found", quiet=True),
     "rewind": _says("the last message is taken back"),
     "undo": _says("the last action is taken back"),

@@ -64,7 +64,20 @@ def test_machinery_of_listening_alone_is_quiet():
 
 def test_a_form_starts_and_ends():
     found = machinery(event("active_loop", 1.0, name="book_table_form"), event("active_loop", 2.0, name=None))
-    assert [(step.subject, step.text) for step in found.loud] == [("book_table_form", "started"), ("", "form ended")]
+    assert [(step.subject, step.after or step.text) for step in found.loud] == [
+        ("book_table_form", "started"),
+        ("", "form ended"),
+    ]
+
+
+def test_a_forms_action_and_its_start_are_one_step_with_the_policy():
+    found = machinery(
+        action("book_table_form", 1.0, "policy_2_RulePolicy"), event("active_loop", 1.1, name="book_table_form")
+    )
+    assert [(step.subject, step.after, step.policy) for step in found.loud] == [
+        ("book_table_form", "started", "RulePolicy 1.00")
+    ]
+    assert len(found.steps) == 2
 
 
 def test_a_kind_that_nobody_knows_is_named():

@@ -1,0 +1,178 @@
+"""The page of one conversation."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from conversations import window
+from conversations.ingest.write import Record, store_batch
+from conversations.models import Conversation, Event
+from models_app.models import Assistant
+from tests.conversations.events import action, bot, slot, small_talk, user
+from tests.factories import make_assistant, make_model, make_person
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., list[Record]]
+
+
+@pytest.fixture
+def client(db: None) -> Client:
+    client = Client()
+    client.force_login(make_person("admin"))
+    return client
+
+
+@pytest.fixture
+def conversation(records: Make) -> Conversation:
+    store_batch(records(*small_talk()))
+    return Conversation.objects.get()
+
+
+def page(client: Client, conversation: Conversation, query: str = "") -> str:
+    response = client.get(address(conversation, query))
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def address(conversation: Conversation, query: str = "") -> str:
+    return reverse("conversations:detail", args=[conversation.assistant.slug, conversation.pk]) + query
+
+
+def event_address(name: str, event: Event) -> str:
+    conversation = event.conversation
+    return reverse(f"conversations:{name}", args=[conversation.assistant.slug, conversation.pk, event.pk])
+
+
+def test_it_shows_what_was_said_and_what_was_understood(client: Client, conversation: Conversation):
+    shown = page(client, conversation)
+    for words in ("hi", "Hello!", "greet 0.97", "session started", "<b>day</b> = Sunday"):
+        assert words in shown
+
+
+def test_every_event_has_its_anchor(client: Client, conversation: Conversation):
+    shown = page(client, conversation)
+    for event in conversation.events.all():
+        assert f'id="e{event.pk}"' in shown
+
+
+def test_what_people_and_bots_send_is_never_markup(client: Client, records: Make):
+    evil = "<script>alert(1)</script>"
+    store_batch(
+        records(
+            user(evil, 1.0, intent=evil, entities=[{"entity": evil, "value": evil}], sender=evil),
+            slot(evil, evil, 1.1, sender=evil),
+            bot(evil, 2.0, sender=evil, data={
+                "image": "javascript:alert(1)", "custom": {"html": evil}, "buttons": [{"title": evil, "payload": '"><b'}],
+            }),
+        )
+    )  # fmt: skip
+    one = Conversation.objects.get()
+    shown = page(client, one)
+    assert "<script>alert" not in shown and 'src="javascript' not in shown and '"><b' not in shown
+    raw_event = client.get(event_address("event", one.events.first()), headers={"HX-Request": "true"}).content.decode()
+    assert "<script>alert" not in raw_event
+
+
+def test_the_panel_explains_the_message_that_nlu_was_least_sure_of(client: Client, records: Make):
+    ranking = [{"name": "inform", "confidence": 0.41}, {"name": "diet", "confidence": 0.38}]
+    store_batch(
+        records(
+            user("four, one is vegan", 1.0, intent="inform", confidence=0.41, ranking=ranking),
+            slot("people", 4, 1.1),
+            bot("At what time?", 1.21),
+            user("at noon", 2.0),
+            slot("time", "noon", 2.1),
+        )
+    )
+    shown = page(client, Conversation.objects.get())
+    assert "message 1" in shown and "answered in 0.21 s" in shown and "diet" in shown
+    panel = shown.split('id="panel"')[1]
+    assert "people" in panel and "noon" not in panel
+
+
+def test_choosing_a_message_loads_its_panel(client: Client, conversation: Conversation):
+    said = conversation.events.get(kind="bot")
+    shown = client.get(event_address("panel", said), headers={"HX-Request": "true"}).content.decode()
+    assert shown.lstrip().startswith('<div class="stack" id="panel"')
+    assert "Hello!" in shown
+
+
+def test_without_javascript_a_message_is_chosen_by_its_address(client: Client, conversation: Conversation):
+    said = conversation.events.get(kind="bot")
+    response = client.get(event_address("panel", said))
+    assert response.status_code == 302
+    assert "Hello!" in client.get(response.url).content.decode().split('id="panel"')[1]
+
+
+def test_an_event_is_shown_as_rasa_sent_it(client: Client, conversation: Conversation):
+    event = conversation.events.get(kind="slot")
+    body = client.get(event_address("event", event))
+    assert body["Content-Type"] == "application/json"
+    assert json.loads(body.content)["name"] == "day"
+
+
+def test_an_event_of_another_conversation_is_not_found(client: Client, conversation: Conversation, records: Make):
+    store_batch(records(*small_talk(sender="ben")))
+    other = Event.objects.filter(conversation__sender_id="ben").first()
+    url = reverse("conversations:event", args=[conversation.assistant.slug, conversation.pk, other.pk])
+    assert client.get(url).status_code == 404
+
+
+def test_a_conversation_under_another_assistants_address_is_not_found(client: Client, conversation: Conversation):
+    other = make_assistant()
+    assert client.get(reverse("conversations:detail", args=[other.slug, conversation.pk])).status_code == 404
+
+
+def test_neighbours_follow_the_filters_of_the_list(client: Client, assistant: Assistant, records: Make):
+    for number, text in enumerate(["soup", "tea", "soup"]):
+        store_batch(records(user(text, 100.0 + number, sender=f"s{number}")))
+    first, tea, last = Conversation.objects.order_by("last_event_at")
+    assert address(tea) in page(client, first)
+    shown = page(client, first, "?q=soup")
+    assert address(last, "?q=soup") in shown and address(tea) not in shown
+
+
+def test_the_model_has_the_name_people_know(client: Client, assistant: Assistant, records: Make):
+    model = make_model(assistant, "brisk-otter")
+    store_batch(records(user("hi", 1.0, model="unknown-id"), user("ho", 2.0, model=model.rasa_model_id)))
+    shown = page(client, Conversation.objects.get())
+    assert "from here on model" in shown and "brisk-otter" in shown
+
+
+@pytest.fixture
+def small_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "SHOWN", 10)
+    monkeypatch.setattr(window, "AROUND", 5)
+
+
+def test_of_an_endless_conversation_the_latest_part_is_shown(client: Client, records: Make, small_window: None):
+    store_batch(records(*(user(f"message-{n}.", float(n)) for n in range(40))))
+    one = Conversation.objects.get()
+    shown = page(client, one)
+    assert "message-39." in shown and "message-29." not in shown and "Earlier events" in shown
+    middle = one.events.get(text="message-20.")
+    shown = page(client, one, f"?at={middle.pk}")
+    assert "message-20." in shown and "message-39." not in shown
+    assert "Earlier events" in shown and "Later events" in shown
+
+
+@pytest.mark.parametrize("query", ["?at=x", "?m=x", "?at=9", "?events=all"])
+def test_mistyped_parameters_show_the_conversation(client: Client, conversation: Conversation, query: str):
+    assert "Hello!" in page(client, conversation, query)
+
+
+def test_a_long_conversation_takes_no_more_queries_than_a_short_one(
+    client: Client, records: Make, django_assert_max_num_queries
+):
+    store_batch(
+        records(
+            *(event for n in range(100) for event in (user(f"{n}", n), action("utter_x", n + 0.1), bot("y", n + 0.2)))
+        )
+    )
+    one = Conversation.objects.get()
+    page(client, one)
+    with django_assert_max_num_queries(20):
+        page(client, one)
