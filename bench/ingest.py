@@ -64,17 +64,14 @@ def bare_copy(batches: list[list[bytes]], environment: Environment) -> float:
     rows = [[decode(data) for data in batch] for batch in batches]
     with connection.cursor() as cursor:
         cursor.execute(
-            "CREATE TABLE bare (sender_id text, digest bytea, at float8, rank int2, kind text, payload text,"
-            " text text, name text, policy text, confidence float8, model_id text, channel text)"
+            "CREATE TABLE bare (sender_id text, digest bytea, at float8, rank int2, kind text, payload text, text text,"
+            " name text, policy text, confidence float8, model_id text, channel text)"
         )
         start = time.perf_counter()
         for batch in rows:
             with cursor.copy("COPY bare FROM STDIN") as copy:
                 for one in batch:
-                    copy.write_row(
-                        (one.sender_id, one.digest, one.timestamp, one.rank, one.kind, one.payload, one.text)
-                        + (one.name, one.policy, one.confidence, one.model_id, one.channel)
-                    )
+                    copy.write_row(one)
         return time.perf_counter() - start
 
 
