@@ -105,6 +105,7 @@ def test_reads_a_stream_of_several_gzip_parts_with_padding():
         (model_archive()[:-9], "The archive is truncated"),
         (model_archive() + b"tail", "The archive is damaged: something else follows its end."),
     ],
+    ids=lambda value: "archive" if isinstance(value, bytes) else None,  # bytes of archives hold the time of day
 )
 def test_refuses_what_is_no_model_in_one_sentence(data, sentence):
     assert refusal_of(data).startswith(sentence)
