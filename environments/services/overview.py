@@ -1,0 +1,105 @@
+"""What is live where, as lists and the home page show it: a constant number of queries for any number of rows."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Prefetch
+from django.utils import timezone
+
+from environments.models import Environment, ManagedServer, Promotion, Replica
+from environments.services.replicas import is_live
+from environments.services.transitions import State, has_failed, state_of
+from models_app.models import Assistant, Model
+from studio.access.models import User
+
+_SERVER_STATES = {
+    ManagedServer.State.STOPPED: ("silent", "Stopped"),
+    ManagedServer.State.WAITING: ("busy", "Waiting"),
+    ManagedServer.State.STARTING: ("busy", "Starting"),
+    ManagedServer.State.STOPPING: ("busy", "Stopping"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One environment now. `status` is a kind of the `{% status %}` tag, `text` its word."""
+
+    environment: Environment
+    model: Model | None
+    promotion: Promotion | None  # the last one, its transitions prefetched
+    status: str
+    text: str
+    live: int  # replicas that poll
+    running: int  # of these, how many run the model
+
+    @property
+    def is_moving(self) -> bool:
+        return self.status == "busy"
+
+
+def overviews(assistant: Assistant, user: User) -> list[Overview]:
+    """Every environment of the assistant that the person may see, protected ones first."""
+    environments = list(
+        Environment.objects.visible_to(user).filter(assistant=assistant).select_related("tag__model", "server")
+    )
+    promotions = _last_promotions(environments)
+    replicas = _live_replicas(environments)
+    return [judge(row, promotions.get(row.pk), replicas[row.pk]) for row in environments]
+
+
+def overview(environment: Environment) -> Overview:
+    return judge(
+        environment,
+        _last_promotions([environment]).get(environment.pk),
+        _live_replicas([environment])[environment.pk],
+    )
+
+
+def judge(environment: Environment, promotion: Promotion | None, live: list[Replica]) -> Overview:
+    """Put the facts about one environment into one state."""
+    model = environment.tag.model if environment.tag is not None else None
+    running = sum(1 for replica in live if model is not None and replica.runs_etag == model.artifact_id)
+    status, text = _status(environment, promotion, live, running)
+    return Overview(environment, model, promotion, status, text, len(live), running)
+
+
+def _status(
+    environment: Environment, promotion: Promotion | None, live: list[Replica], running: int
+) -> tuple[str, str]:
+    model = environment.tag.model if environment.tag is not None else None
+    if environment.kind == Environment.Kind.UNSET and not live:
+        return "silent", "Not set up"
+    if model is None:
+        return "silent", "No model"
+    server = getattr(environment, "server", None) if environment.kind == Environment.Kind.MANAGED else None
+    if server is not None and server.state != ManagedServer.State.RUNNING:
+        return _SERVER_STATES[ManagedServer.State(server.state)]
+    if not live:
+        return "warning", "No server polls"
+    failed = sum(1 for replica in live if has_failed(replica, model))
+    if failed or (promotion is not None and state_of(promotion) == State.FAILED and running < len(live)):
+        return "failed", f"Did not load on {max(failed, 1)} of {len(live)}"
+    if running == len(live):
+        return "running", f"Running {running} of {len(live)}"
+    return "busy", f"Rolling out {running} of {len(live)}"
+
+
+def _last_promotions(environments: Iterable[Environment]) -> dict[int, Promotion]:
+    last = (
+        Promotion.objects.filter(environment__in=environments)
+        .order_by("environment_id", "-number")
+        .distinct("environment_id")
+        .select_related("to_model", "from_model")
+        .prefetch_related(Prefetch("transitions"))
+    )
+    return {promotion.environment_id: promotion for promotion in last}
+
+
+def _live_replicas(environments: Iterable[Environment]) -> dict[int, list[Replica]]:
+    now = timezone.now()
+    found: dict[int, list[Replica]] = defaultdict(list)
+    for replica in Replica.objects.filter(environment__in=environments).select_related("model"):
+        if is_live(replica, now):
+            found[replica.environment_id].append(replica)
+    return found
