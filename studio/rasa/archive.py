@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from studio.rasa.domain import DomainSummary, summarize
+from studio.rasa.domain import DomainSummary, storable, summarize
 from studio.rasa.tarball import ArchiveError, Limits, Tarball
 
 __all__ = ["ArchiveError", "ArchiveFacts", "Limits", "inspect"]
@@ -110,8 +110,7 @@ def _text(metadata: Mapping[str, Any], name: str) -> str | None:
     value = metadata.get(name)
     if not isinstance(value, str) or not value:
         return None
-    # PostgreSQL keeps neither NUL nor lone surrogates, and no honest value has them.
-    return value.encode("utf-8", "replace").decode().replace("\0", "�")[:200]
+    return storable(value)[:200]
 
 
 def _training_type(value: object) -> str | None:

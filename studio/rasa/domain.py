@@ -61,11 +61,16 @@ def _compare_kind(kind: str, old: Mapping[str, str], new: Mapping[str, str]) -> 
     )
 
 
+def storable(text: str) -> str:
+    """PostgreSQL keeps neither NUL nor lone surrogates, and no honest value has them."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "�")
+
+
 def _definitions(declared: Any) -> dict[str, str]:
     if isinstance(declared, dict):
-        return {str(name): _digest(definition) for name, definition in declared.items()}
+        return {storable(str(name)): _digest(definition) for name, definition in declared.items()}
     if isinstance(declared, list):
-        return {str(name): _digest(definition) for entry in declared for name, definition in _entry(entry)}
+        return {storable(str(name)): _digest(definition) for entry in declared for name, definition in _entry(entry)}
     return {}
 
 

@@ -190,3 +190,10 @@ def assert_nothing_left(folder: Path) -> None:
     assert files_in(folder) == []
     assert not Model.objects.exists()
     assert not Artifact.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["nul\0", "surrogate\ud800"])
+def test_names_that_postgresql_does_not_take_are_no_server_error(admin: Client, name: str):
+    response = put(admin, model_archive(domain={"intents": [name]}, language=name))
+    assert response.status_code == 201
+    assert Model.objects.get().domain["intents"]
