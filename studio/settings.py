@@ -71,6 +71,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "environments.model_server.ModelServerMiddleware",
     "studio.web.middleware.RequestIdMiddleware",
+    "studio.web.middleware.NulMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "studio.web.middleware.ContentSecurityPolicyMiddleware",

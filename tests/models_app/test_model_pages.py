@@ -218,3 +218,9 @@ def test_enter_in_the_tags_dialog_adds_and_never_removes(admin: Client, assistan
     page = admin.get("/a/cafe/models/otter/tags", headers=HTMX).content.decode()
     first = re.findall(r'<button[^>]*type="submit"[^>]*>', page)[0]  # the one that Enter presses
     assert 'name="remove"' not in first
+
+
+@pytest.mark.parametrize("address", ["x%00", "otter/compare?with=%00", "?name=%00", "upload/%00.tar.gz"])
+def test_an_address_with_a_nul_is_a_bad_request(admin: Client, assistant: Assistant, address: str):
+    make_model(assistant, "otter")
+    assert admin.get(LIST + address).status_code == 400
