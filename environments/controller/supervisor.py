@@ -176,7 +176,8 @@ class Supervisor:
 
     def _ask(self, server: ManagedServer) -> None:
         if server.port is not None:
-            self._watch.ask(server.pk, server.port, decrypt(server.token_encrypted))
+            starting = server.state == State.STARTING
+            self._watch.ask(server.pk, server.port, decrypt(server.token_encrypted), prove=starting)
 
     # --- Ends -----------------------------------------------------------------------------------------------------
 

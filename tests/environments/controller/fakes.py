@@ -49,7 +49,7 @@ class FakeWatch(Watch):
     answers: Answer = field(default_factory=lambda: Answer(True, has_model=True))
     asked: set[int] = field(default_factory=set)
 
-    def ask(self, key: int, port: int, token: str) -> None:
+    def ask(self, key: int, port: int, token: str, *, prove: bool) -> None:
         self.asked.add(key)
 
     def answer(self, key: int) -> Answer | None:
