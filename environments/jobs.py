@@ -1,6 +1,6 @@
 """Periodic work of environments."""
 
-from environments.services import database, environments, polls, replicas, transitions
+from environments.services import database, environments, polls, replicas, starter, transitions
 from studio.jobs import schedule
 
 
@@ -10,3 +10,4 @@ def register() -> None:
     schedule.every(600, replicas.forget_silent, name="forget silent replicas")
     schedule.every(600, environments.forget_unused_aliases, name="forget unused former names")
     schedule.every(60, database.drop_removed, name="drop database roles of removed environments")
+    schedule.every(1, starter.advance, name="bring the starter into production")

@@ -5,9 +5,12 @@ import secrets
 from typing import Any
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import transaction
 from django.urls import reverse
 
+from environments.services import starter
 from environments.services.birth import create_assistant
 from models_app.models import Assistant
 from models_app.services.assistants import DEFAULT_SLUG
@@ -27,14 +30,25 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         ensure_default_roles()
         person, password = first_account()
-        if not Assistant.objects.filter(slug=DEFAULT_SLUG).exists():
-            create_assistant(actor=None, slug=DEFAULT_SLUG, title="My assistant")
+        first_assistant()
+        if settings.ENVIRONMENTS_FILE:
+            call_command("apply_environments", stdout=self.stderr)
         link = f"{settings.PUBLIC_URL}{reverse('access:sign-in-link', args=[make_link(actor=None, person=person)])}"
         facts = {"username": person.username, "password": password, "link": link}
         if options["json"]:
             self.stdout.write(json.dumps(facts))
             return
         self.stdout.write("\n".join(f"{name}: {value}" for name, value in facts.items() if value))
+
+
+@transaction.atomic
+def first_assistant() -> None:
+    """The assistant `default`, with the starter's data when it is wanted. A starter that was deleted stays away."""
+    if Assistant.objects.filter(slug=DEFAULT_SLUG).exists():
+        return
+    assistant = create_assistant(actor=None, slug=DEFAULT_SLUG, title="Café Lumen" if settings.STARTER else "Default")
+    if settings.STARTER:
+        starter.bring(assistant)
 
 
 def first_account() -> tuple[User, str | None]:

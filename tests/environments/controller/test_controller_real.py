@@ -16,6 +16,7 @@ from environments.services import database, managed
 from environments.services.promotion import promote
 from models_app.models import Model
 from models_app.services.models import add_model
+from studio import redis
 from studio.rasa.runtime import Runtime
 from tests.environments.controller.installation import Installation, is_alive, wait_for
 from tests.factories import environment_of, make_assistant
@@ -68,6 +69,7 @@ def _clean(environment: Environment) -> None:
         cursor.execute(f"DELETE FROM {database.events_role(environment)}.events")
     database.drop_intake(environment)
     call_command("flush", verbosity=0, interactive=False)
+    redis.client().flushdb()
 
 
 def committed(service: Callable[..., object], environment: Environment) -> None:
