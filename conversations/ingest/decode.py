@@ -24,8 +24,9 @@ _LAST_RANKS = {"slot": 60, "active_loop": 65, "bot": 70}
 
 # What PostgreSQL's text refuses.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-# orjson makes an inexact float of a whole number beyond 64 bits; the standard library keeps it.
-_MANY_DIGITS = re.compile(rb"[0-9]{19}")
+# orjson makes an inexact float of a whole number beyond 64 bits, which is then written with this; the standard library
+# keeps it exactly.
+_MAYBE_INEXACT = "e+"
 
 # json, not orjson, writes the canonical form: it escapes to ASCII and can write NaN and lone surrogates, so that
 # one event has one form whichever library read it.
@@ -56,21 +57,17 @@ class DecodedEvent(NamedTuple):  # made a third faster than a frozen dataclass
 def decode(data: bytes) -> DecodedEvent:
     """Read one event as Rasa publishes it: a JSON object in UTF-8. Raises Undecodable."""
     try:
-        return _decode(_parse(data))
+        event = _decode(_parse(data))
+        return _decode(_parse_leniently(data)) if _MAYBE_INEXACT in event.payload else event
     except RecursionError:
         raise Undecodable("The JSON is nested too deeply.") from None
 
 
-def _parse(data: bytes) -> dict[str, Any]:
+def _parse(data: bytes) -> object:
     try:
-        event = json.loads(data) if _MANY_DIGITS.search(data) else orjson.loads(data)
+        return orjson.loads(data)
     except orjson.JSONDecodeError:  # NaN, a lone surrogate, 1e400: what Python's json writes and orjson refuses
-        event = _parse_leniently(data)
-    except ValueError as error:
-        raise Undecodable(f"Not JSON: {error}") from None
-    if not isinstance(event, dict):
-        raise Undecodable("Not a JSON object.")
-    return event
+        return _parse_leniently(data)
 
 
 def _parse_leniently(data: bytes) -> object:
@@ -80,7 +77,9 @@ def _parse_leniently(data: bytes) -> object:
         raise Undecodable(f"Not JSON: {error}") from None
 
 
-def _decode(event: dict[str, Any]) -> DecodedEvent:
+def _decode(event: object) -> DecodedEvent:
+    if not isinstance(event, dict):
+        raise Undecodable("Not a JSON object.")
     sender_id = event.pop("sender_id", None)
     if not isinstance(sender_id, str):
         raise Undecodable("No sender_id.")
