@@ -9,6 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from environments.controller.code import Code
 from environments.models import Environment
 from environments.services.database import SqlAccess, events_access, tracker_access
 from environments.services.managed import folder_of, log_path
@@ -21,7 +22,7 @@ REPLICA = "managed"  # how it names itself when it polls; one for each environme
 LARGE_LOG = 20 * 1024**2
 
 
-def prepare(environment: Environment, *, port: int, token: str) -> Spec:
+def prepare(environment: Environment, *, port: int, token: str, code: Code) -> Spec:
     """Write the files and say how to start. OSError when the disk does not take them."""
     folder = folder_of(environment)
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,6 +45,7 @@ def prepare(environment: Environment, *, port: int, token: str) -> Spec:
         endpoints=_write(folder / "endpoints.yml", endpoints),
         credentials=_write(folder / "credentials.yml", credentials),
     )
+    code.write(folder / "code")
     log = log_path(environment)
     log.touch(mode=0o600)
     return Spec(
@@ -51,6 +53,7 @@ def prepare(environment: Environment, *, port: int, token: str) -> Spec:
         folder=folder,
         log=log,
         environment={TOKEN_VARIABLE: token, "RASA_ENVIRONMENT": environment.name},
+        python_path=(folder / "code",),
     )
 
 

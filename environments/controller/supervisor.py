@@ -13,10 +13,12 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from environments.controller import memory
+from environments.controller.code import code_of
 from environments.controller.folder import cap_log, prepare
 from environments.controller.watch import Watch
 from environments.models import Environment, ManagedServer
 from environments.services.database import ensure_intake
+from models_app.models import Model
 from studio.crypto import decrypt, encrypt
 from studio.rasa.commands import free_port
 from studio.rasa.process import Handle, Processes, StartFailed, Status
@@ -58,6 +60,7 @@ class Supervisor:
         self._free_memory = free_memory
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="stop")
         self._stops: dict[int, Future[Status]] = {}
+        self._codes: dict[int, tuple[int, str]] = {}  # model and digest of the code that a server was started with
         self._logs_due = 0.0
 
     def take_over(self) -> None:
@@ -95,7 +98,7 @@ class Supervisor:
             self._after_stop(server)
         elif not (status := self._processes.poll(_handle(server))).running:
             self._failed(server, status.explain(), now)
-        elif _must_end(server):
+        elif _must_end(server) or self._has_other_code(server):
             self._stop(server)
         elif server.state == State.STARTING:
             self._await_answer(server, now)
@@ -121,6 +124,8 @@ class Supervisor:
 
     def _start(self, server: ManagedServer, now: datetime) -> None:
         port, token = free_port(), secrets.token_urlsafe(24)
+        model, code = _model(server), code_of(_model(server))
+        self._codes[server.pk] = (model.pk, code.digest)
         self._watch.forget(server.pk)
         _write(
             server,
@@ -134,7 +139,7 @@ class Supervisor:
             heartbeat_at=None,
         )
         try:
-            handle = self._processes.start(prepare(server.environment, port=port, token=token))
+            handle = self._processes.start(prepare(server.environment, port=port, token=token, code=code))
         except StartFailed as error:
             self._failed(server, error.message, now)
         except OSError as error:
@@ -179,6 +184,16 @@ class Supervisor:
             starting = server.state == State.STARTING
             self._watch.ask(server.pk, server.port, decrypt(server.token_encrypted), prove=starting)
 
+    def _has_other_code(self, server: ManagedServer) -> bool:
+        """Whether the model that it is to run needs other Python code: a running Rasa has imported the former."""
+        model = _model(server)
+        started_with, digest = self._codes.get(server.pk, (None, None))
+        if model.pk == started_with:
+            return False
+        code = code_of(model).digest
+        self._codes[server.pk] = (model.pk, code)
+        return digest is not None and code != digest
+
     # --- Ends -----------------------------------------------------------------------------------------------------
 
     def _stop(self, server: ManagedServer) -> None:
@@ -220,7 +235,11 @@ class Supervisor:
 
 def _rows() -> list[ManagedServer]:
     """Every server, also of environments that were removed or connected elsewhere: theirs must be ended."""
-    return list(ManagedServer.objects.select_related("environment__assistant", "environment__tag").order_by("pk"))
+    return list(
+        ManagedServer.objects.select_related(
+            "environment__assistant", "environment__tag__model__revision", "environment__tag__model__assistant"
+        ).order_by("pk")
+    )
 
 
 def _is_due(server: ManagedServer) -> bool:
@@ -230,6 +249,13 @@ def _is_due(server: ManagedServer) -> bool:
     managed = environment.kind == Environment.Kind.MANAGED
     has_model = environment.tag is not None and environment.tag.model_id is not None
     return server.wanted and in_use and managed and has_model
+
+
+def _model(server: ManagedServer) -> Model:
+    """Of a server that is due, so there is one."""
+    tag = server.environment.tag
+    assert tag is not None and tag.model is not None
+    return tag.model
 
 
 def _must_end(server: ManagedServer) -> bool:

@@ -14,9 +14,10 @@ from environments.models import Environment, ManagedServer
 from environments.services import database, managed
 from environments.services.address import NoServer, server_of
 from models_app.models import Artifact, Model, Tag
+from models_app.services.revisions import save_revision
 from studio.rasa.process import Spec
 from tests.environments.controller.fakes import FakeProcesses, FakeWatch
-from tests.factories import environment_of, make_assistant
+from tests.factories import environment_of, make_assistant, make_model
 
 State = ManagedServer.State
 pytestmark = pytest.mark.django_db
@@ -272,6 +273,35 @@ def test_a_controller_that_ends_leaves_no_server_behind(house: House) -> None:
     assert house.server.handle is None
     with pytest.raises(NoServer, match="controller"):
         server_of(house.environment)
+
+
+def promote_trained(house: House, code: bytes, parent: int | None) -> None:
+    """Point the tag at a model whose data brings `code`."""
+    files = {"config.yml": b"pipeline:\n- name: tagger.Tagger\n", "tagger.py": code}
+    revision = save_revision(
+        actor=None, assistant=house.environment.assistant, files=files, message=f"after {parent}", parent_number=parent
+    )
+    model = make_model(house.environment.assistant)
+    Model.objects.filter(pk=model.pk).update(revision=revision)
+    Tag.objects.filter(pk=house.environment.tag_id).update(model=model)
+
+
+def test_its_own_python_code_is_on_its_path(house: House) -> None:
+    promote_trained(house, b"class Tagger: pass", None)
+    house.turn()
+    (folder,) = house.specs[0].python_path
+    assert (folder / "tagger.py").read_bytes() == b"class Tagger: pass"
+
+
+def test_a_model_with_other_code_restarts_the_server_and_one_with_the_same_does_not(house: House) -> None:
+    promote_trained(house, b"class Tagger: pass", None)
+    house.turn(3)
+    Tag.objects.filter(pk=house.environment.tag_id).update(model=make_model(house.environment.assistant))
+    assert house.turn(6).state == State.RUNNING
+    assert len(house.specs) == 1
+    promote_trained(house, b"class Tagger: new = True", 1)
+    assert house.turn(8).state == State.RUNNING
+    assert len(house.specs) == 2
 
 
 def test_trouble_with_one_server_leaves_the_others_alone(house: House, monkeypatch) -> None:
