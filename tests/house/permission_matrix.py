@@ -1,0 +1,87 @@
+"""Who gets which answer at every address of Parley. tests/house/test_permission_matrix.py asks each row five times.
+
+A new URL: add a row for each method it answers, in the section of its app. The path is written out, with the names of
+tests/house/world.py ({placeholders} are its words). Methods without a row must answer 405.
+Answers: 200 · 204 · 302 redirect, for the anonymous to the sign-in page · 401 the API's own · 403 seen but not allowed
+· 404 not even seen · 422 allowed, and the empty form is refused.
+"""
+
+from typing import Any, NamedTuple
+
+
+class Row(NamedTuple):
+    method: str
+    path: str
+    anonymous: int
+    tester: int
+    annotator: int
+    admin: int
+    worker_annotator: int  # annotator of the environment `worker` of the assistant `cafe` alone
+    data: dict[str, Any] | str = {}
+
+
+# fmt: off
+EVERYBODY = [
+    #                                                   anonymous, tester, annotator, admin, worker_annotator
+    Row("GET",  "/healthz",                                       200, 200, 200, 200, 200),
+    Row("GET",  "/readyz",                                        200, 200, 200, 200, 200),
+]
+
+SIGNING_IN = [
+    Row("GET",  "/sign-in",                                       200, 200, 200, 200, 200),
+    Row("POST", "/sign-in",                                       422, 422, 422, 422, 422),
+    Row("GET",  "/sign-in/wrong-secret",                          200, 200, 200, 200, 200),
+    Row("POST", "/sign-in/wrong-secret",                          302, 302, 302, 302, 302),
+    Row("POST", "/sign-out",                                      302, 302, 302, 302, 302),
+]
+
+RASA = [
+    Row("GET",  "/rasa/status",                                   302, 200, 200, 200, 200),
+    Row("POST", "/rasa/install",                                  302, 403, 200, 200, 200),
+]
+
+ASSISTANTS = [
+    Row("GET",  "/assistants/",                                   302, 200, 200, 200, 200),
+    Row("GET",  "/assistants/new",                                302, 403, 403, 200, 403),
+    Row("POST", "/assistants/new",                                302, 403, 403, 422, 403),
+    Row("GET",  "/a/cafe/settings",                               302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/settings",                               302, 403, 403, 422, 403),
+    Row("GET",  "/a/cafe/delete",                                 302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/delete",                                 302, 403, 403, 422, 403),
+    Row("GET",  "/a/nowhere/models/",                             302, 404, 404, 404, 404),
+]
+
+MODELS = [
+    Row("GET",  "/a/cafe/models/",                                302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/models/upload/",                         302, 403, 403, 200, 403),
+    Row("PUT",  "/a/cafe/models/upload/new.tar.gz",               302, 403, 403, 422, 403),
+    Row("GET",  "/a/cafe/models/otter",                           302, 404, 200, 200, 200),
+    Row("GET",  "/a/cafe/models/otter/tags",                      302, 404, 403, 200, 403),
+    Row("POST", "/a/cafe/models/otter/tags",                      302, 404, 403, 422, 403),
+    Row("GET",  "/a/cafe/models/otter/delete",                    302, 404, 403, 200, 403),
+    Row("POST", "/a/cafe/models/otter/delete",                    302, 404, 403, 302, 403),
+    Row("GET",  "/a/cafe/models/otter/compare",                   302, 404, 200, 200, 200),
+    Row("GET",  "/a/cafe/models/otter/download",                  302, 404, 200, 200, 200),
+]
+
+CONVERSATIONS = [
+    Row("GET",  "/a/cafe/conversations/",                         302, 200, 200, 200, 200),
+    Row("GET",  "/a/cafe/conversations/new",                      302, 200, 200, 200, 200),
+    Row("GET",  "/a/cafe/conversations/{conversation}",           302, 404, 200, 200, 404),
+    Row("GET",  "/a/cafe/conversations/{worker_conversation}",    302, 404, 200, 200, 200),
+    Row("GET",  "/a/cafe/conversations/{conversation}/events/{event}",       302, 404, 200, 200, 404),
+    Row("GET",  "/a/cafe/conversations/{conversation}/events/{event}/panel", 302, 404, 302, 302, 404),
+]
+
+# Rasa servers show tokens; being signed in is worth nothing here. What tokens open: tests/environments/.
+SERVERS = [
+    *(Row(method, "/api/",                                        404, 404, 404, 404, 404)
+      for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
+    Row("GET",  "/api/version",                                   200, 200, 200, 200, 200),
+    Row("GET",  "/api/projects/cafe/environments/worker/version", 200, 200, 200, 200, 200),
+    Row("GET",  "/api/projects/cafe/models/tags/production",      401, 401, 401, 401, 401),
+    Row("GET",  "/api/models/tags/production",                    401, 401, 401, 401, 401),
+]
+# fmt: on
+
+ROWS: list[Row] = [*EVERYBODY, *SIGNING_IN, *RASA, *ASSISTANTS, *MODELS, *CONVERSATIONS, *SERVERS]
