@@ -1,7 +1,7 @@
 """Judges a project before it is kept or trained: what each file is, and what would stop Rasa."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -108,11 +108,12 @@ def check_file(path: str, data: bytes) -> Report:
     except YamlError as error:
         problem = Problem(Severity.ERROR, error.message, path, error.line, error.column)
         return Report({path: frozenset({Role.OTHER})}, (*encoding, problem))
-    roles = _roles(pure, keys)
+    roles = roles_of(pure, keys)
     return Report({path: roles}, (*encoding, *_version_problems(path, roles, keys)))
 
 
-def _roles(path: PurePosixPath, keys: Mapping[str, Node]) -> frozenset[Role]:
+def roles_of(path: PurePosixPath, keys: Collection[str]) -> frozenset[Role]:
+    """What a YAML file with these keys at its top is to Rasa."""
     roles = frozenset(ROLES_BY_KEY[key] for key in keys if key in ROLES_BY_KEY)
     if path.name.startswith("test_") and Role.STORIES in roles:  # Rasa's own way to tell tests from stories
         return frozenset({Role.TESTS})
