@@ -1,0 +1,164 @@
+"""A training as people follow it: its steps, what it waits for, and its log."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from models_app.models import TrainingJob, TrainingLog
+from studio import redis
+from studio.jobs import heartbeat
+from studio.rasa.models import RasaRuntime
+from studio.rasa.services import current_runtime
+
+State = TrainingJob.State
+SHOWN = 200_000  # characters of a log that its page begins with; the whole is a download
+TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+# A progress bar is drawn over itself: all but its last state is noise on a page.
+OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    title: str
+    state: str  # done, now, failed, todo: the states of the `steps` tag
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A job of the list."""
+
+    job: TrainingJob
+    place: int  # in line, 0 when it does not wait
+    seconds: float | None
+
+    @property
+    def state(self) -> str:
+        return state_words(self.job, self.place)
+
+
+def rows_of(jobs: Iterable[TrainingJob]) -> list[Row]:
+    jobs = list(jobs)
+    waits = any(job.state == State.QUEUED for job in jobs)
+    line = list(TrainingJob.objects.filter(state=State.QUEUED).order_by("pk").values_list("pk", flat=True))[:1000]
+    places = {pk: place for place, pk in enumerate(line, 1)} if waits else {}
+    return [Row(job, places.get(job.pk, 0), seconds_of(job)) for job in jobs]
+
+
+def state_words(job: TrainingJob, place: int) -> str:
+    if job.cancel_requested_at and not job.is_ended:
+        return "Cancelling"
+    if job.state == State.QUEUED and place:
+        return "Next in line" if place == 1 else f"Waits, place {place} in line"
+    return job.get_state_display()
+
+
+def seconds_of(job: TrainingJob) -> float | None:
+    """How long the last attempt took, or has taken so far; None before the first."""
+    if job.started_at is None or job.state == State.QUEUED:
+        return None
+    return max(0.0, ((job.finished_at or timezone.now()) - job.started_at).total_seconds())
+
+
+def percent_of(job: TrainingJob) -> int | None:
+    return round(100 * job.step_done / job.step_total) if job.step_total else None
+
+
+def steps_of(job: TrainingJob) -> list[Step]:
+    """Where the job is, or, when it ended without a model, how far it came."""
+    reached = _reached(job)
+    stopped = job.is_ended and job.state != State.DONE
+    titles = ("Requested", "Preparing", "Training", "Packaging", "Model")
+    notes = (_clock(job.requested_at), _clock(job.started_at), job.step if reached == 2 else "", "", "")
+    steps = []
+    for at, (title, note) in enumerate(zip(titles, notes, strict=True)):
+        state = "done" if at < reached else "todo" if at > reached else "failed" if stopped else "now"
+        steps.append(Step(job.get_state_display() if state == "failed" else title, state, note))
+    return steps
+
+
+def _reached(job: TrainingJob) -> int:
+    order = [State.QUEUED, State.PREPARING, State.TRAINING, State.PACKAGING]
+    if job.state in order:
+        return order.index(State(job.state))
+    if job.state == State.DONE:
+        return 5
+    return 0 if job.started_at is None else 2 if job.step else 1
+
+
+def _clock(moment: datetime | None) -> str:
+    return f"{moment:%H:%M:%S} UTC" if moment else ""
+
+
+# --- What stands in the way ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The line of waiting trainings of the whole installation, and what keeps it from moving."""
+
+    waiting: int
+    running: int
+    workers: int
+    redis_away: bool
+    rasa_ready: bool
+
+    @property
+    def no_workers(self) -> bool:
+        return self.workers == 0
+
+
+def look_at_line() -> Line:
+    states = list(TrainingJob.objects.exclude(state__in=TrainingJob.ENDED).values_list("state", flat=True))
+    waiting = states.count(State.QUEUED)
+    return Line(
+        waiting=waiting,
+        running=len(states) - waiting,
+        workers=heartbeat.live("training-worker"),
+        redis_away=not _redis_answers(),
+        rasa_ready=current_runtime().state == RasaRuntime.State.READY,
+    )
+
+
+def _redis_answers() -> bool:
+    try:
+        redis.client().ping()
+    except RedisError:
+        return False
+    return True
+
+
+# --- Log ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LogText:
+    text: str
+    last: int  # id of the newest piece in it, to ask for what comes after
+    cut: bool  # the beginning was left out
+
+
+def log_after(job: TrainingJob, after: int = 0, limit: int = SHOWN) -> LogText:
+    """What the log has beyond the piece `after`, readable; with a heading where a new attempt begins."""
+    pieces = list(TrainingLog.objects.filter(job=job, pk__gt=after).order_by("pk"))
+    before = TrainingLog.objects.filter(job=job, pk__lte=after).order_by("-pk").first() if after else None
+    text = readable("".join(_with_headings(pieces, before.attempt if before else 1)))
+    last = pieces[-1].pk if pieces else after
+    return LogText(text[-limit:], last, cut=len(text) > limit)
+
+
+def _with_headings(pieces: Iterable[TrainingLog], attempt: int) -> Iterable[str]:
+    for piece in pieces:
+        if piece.attempt != attempt:
+            attempt = piece.attempt
+            yield f"\n── attempt {attempt} ──\n"
+        yield piece.text
+
+
+def readable(text: str) -> str:
+    """Without colours and without the overwritten states of progress bars."""
+    return OVERWRITTEN.sub("", TERMINAL_CODES.sub("", text)).replace("\r\n", "\n")
