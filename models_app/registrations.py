@@ -37,6 +37,32 @@ def register() -> None:
             match=("models:list", "models:detail", "models:upload", "models:compare", "models:tags", "models:delete"),
         )
     )
+    navigation.register(
+        navigation.Entry(
+            key="training",
+            label="Training",
+            icon="bolt",
+            url_name="models:training",
+            permission=Permission.MODELS_VIEW,
+            order=30,
+            per_assistant=True,
+            shortcut="t",
+            match=("models:training", "models:job", "models:cancel"),
+        )
+    )
+    navigation.register(
+        navigation.Entry(
+            key="data",
+            label="Data",
+            icon="document-text",
+            url_name="models:data",
+            permission=Permission.NLU_VIEW,
+            order=40,
+            per_assistant=True,
+            shortcut="d",
+            match=("models:data",),
+        )
+    )
 
 
 def _assistants(viewer: navigation.Viewer) -> Sequence[Assistant]:

@@ -3,7 +3,8 @@
 A new URL: add a row for each method it answers, in the section of its app. The path is written out, with the names of
 tests/house/world.py ({placeholders} are its words). Methods without a row must answer 405.
 Answers: 200 · 204 · 302 redirect, for the anonymous to the sign-in page · 401 the API's own · 403 seen but not allowed
-· 404 not even seen · 422 allowed, and the empty form is refused.
+· 404 not even seen · 422 allowed, and the empty form is refused · 409 allowed, and it
+began from an older state.
 """
 
 from typing import Any, NamedTuple
@@ -64,6 +65,41 @@ MODELS = [
     Row("GET",  "/a/cafe/models/otter/download",                  302, 404, 200, 200, 200),
 ]
 
+DATA = [
+    Row("GET",  "/a/cafe/data/",                                  302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/data/file/domain.yml",                   302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/data/raw/domain.yml",                    302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/data/download",                          302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/data/since-training",                    302, 403, 302, 302, 302),
+    Row("GET",  "/a/cafe/data/revisions/",                        302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/data/revisions/1",                       302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/data/revisions/1/restore",               302, 403, 200, 200, 403),
+    Row("POST", "/a/cafe/data/revisions/1/restore",               302, 403, 302, 302, 403),
+    Row("GET",  "/a/cafe/data/new",                               302, 403, 200, 200, 403),
+    Row("POST", "/a/cafe/data/new",                               302, 403, 422, 422, 403),
+    Row("GET",  "/a/cafe/data/edit/domain.yml",                   302, 403, 200, 200, 403),
+    Row("POST", "/a/cafe/data/edit/domain.yml",                   302, 403, 409, 409, 403),
+    Row("GET",  "/a/cafe/data/rename/domain.yml",                 302, 403, 200, 200, 403),
+    Row("POST", "/a/cafe/data/rename/domain.yml",                 302, 403, 422, 422, 403),
+    Row("GET",  "/a/cafe/data/delete/domain.yml",                 302, 403, 200, 200, 403),
+    Row("POST", "/a/cafe/data/delete/domain.yml",                 302, 403, 409, 409, 403),
+    Row("GET",  "/a/cafe/data/upload",                            302, 403, 200, 200, 403),
+    Row("PUT",  "/a/cafe/data/upload/file",                       302, 403, 422, 422, 403),
+    Row("GET",  "/a/cafe/data/upload/preview",                    302, 403, 302, 302, 403),
+    Row("POST", "/a/cafe/data/upload/preview",                    302, 403, 302, 302, 403),
+]
+
+TRAINING = [
+    Row("GET",  "/a/cafe/training/",                              302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/training/1",                             302, 404, 200, 200, 200),
+    Row("GET",  "/a/cafe/training/1/live",                        302, 404, 200, 200, 200),
+    Row("GET",  "/a/cafe/training/1/log",                         302, 404, 200, 200, 200),
+    Row("GET",  "/a/cafe/training/1/cancel",                      302, 404, 403, 200, 403),
+    Row("POST", "/a/cafe/training/1/cancel",                      302, 404, 403, 302, 403),
+    Row("POST", "/a/cafe/train",                                  302, 403, 403, 302, 403),
+    Row("GET",  "/a/cafe/changes",                                302, 403, 200, 200, 200),
+]
+
 CONVERSATIONS = [
     Row("GET",  "/a/cafe/conversations/",                         302, 200, 200, 200, 200),
     Row("GET",  "/a/cafe/conversations/new",                      302, 200, 200, 200, 200),
@@ -84,4 +120,4 @@ SERVERS = [
 ]
 # fmt: on
 
-ROWS: list[Row] = [*EVERYBODY, *SIGNING_IN, *RASA, *ASSISTANTS, *MODELS, *CONVERSATIONS, *SERVERS]
+ROWS: list[Row] = [*EVERYBODY, *SIGNING_IN, *RASA, *ASSISTANTS, *MODELS, *DATA, *TRAINING, *CONVERSATIONS, *SERVERS]

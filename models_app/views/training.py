@@ -1,0 +1,141 @@
+"""Trainings: the list, the page of one with its live log, the Train button."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from models_app.loaders import load_assistant, load_job, require_models
+from models_app.models import Assistant, Revision, TrainingJob
+from models_app.services.revisions import newest_revision
+from models_app.services.training import (
+    cancel_training,
+    changes_since_training,
+    place_in_line,
+    request_training,
+)
+from models_app.training import journal
+from studio.access.loaders import signed_in
+from studio.access.permissions import Permission, Scope
+from studio.errors import DomainError
+from studio.web.htmx import HtmxHttpRequest, go
+from studio.web.keyset import page_of
+
+
+@require_safe
+def job_list(request: HtmxHttpRequest, slug: str) -> HttpResponse:
+    assistant = load_assistant(request, slug)
+    require_models(request, assistant)
+    jobs = TrainingJob.objects.visible_to(signed_in(request)).filter(assistant=assistant)
+    page = page_of(jobs.select_related("revision", "model"), request)
+    context = {
+        "page": page,
+        "rows": journal.rows_of(page.rows),
+        "total": jobs.count(),
+        "line": journal.look_at_line(),
+        "under_way": any(not job.is_ended for job in page.rows),
+        "newest": newest_revision(assistant),
+        **_rights(request, assistant),
+    }
+    is_poll = request.htmx.target == "jobs"
+    return render(request, "models_app/training/_jobs.html" if is_poll else "models_app/training/list.html", context)
+
+
+def _rights(request: HttpRequest, assistant: Assistant) -> dict[str, bool]:
+    user = signed_in(request)
+    promoting = (Permission.ENVIRONMENTS_MODIFY, Permission.ENVIRONMENTS_MODIFY_PROTECTED)
+    return {
+        "may_modify": user.may(Permission.MODELS_MODIFY, Scope(assistant.pk)),
+        "may_promote": any(user.may_somewhere(permission, assistant.pk) for permission in promoting),
+    }
+
+
+@require_safe
+def job_detail(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    job = load_job(request, slug, number)
+    context = {"log": journal.log_after(job), **_live_context(request, job)}
+    return render(request, "models_app/training/detail.html", context)
+
+
+@require_safe
+def job_live(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """What changed since the log's piece `?after=`: states replace theirs, new lines are added to the log."""
+    job = load_job(request, slug, number)
+    after = request.GET.get("after", "")
+    context = {
+        "log": journal.log_after(job, int(after) if after.isdigit() else 0),
+        "is_poll": True,
+        **_live_context(request, job),
+    }
+    return render(request, "models_app/training/_live.html", context)
+
+
+def _live_context(request: HttpRequest, job: TrainingJob) -> dict[str, object]:
+    place = place_in_line(job)
+    return {
+        "job": job,
+        "place": place,
+        "state": journal.state_words(job, place),
+        "seconds": journal.seconds_of(job),
+        "percent": journal.percent_of(job),
+        "steps": journal.steps_of(job),
+        "line": None if job.is_ended else journal.look_at_line(),
+        "is_newest": job.revision == newest_revision(job.assistant),
+        **_rights(request, job.assistant),
+    }
+
+
+@require_safe
+def job_log(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """The whole log as a file."""
+    job = load_job(request, slug, number)
+    text = journal.log_after(job, limit=2**31).text
+    headers = {"Content-Disposition": f'attachment; filename="{slug}-training-{number}.log"'}
+    return HttpResponse(text, content_type="text/plain; charset=utf-8", headers=headers)
+
+
+@require_POST
+def train(request: HtmxHttpRequest, slug: str) -> HttpResponse:
+    """Train the newest revision, or the one whose number is posted."""
+    assistant = load_assistant(request, slug, Permission.MODELS_MODIFY)
+    number = request.POST.get("revision", "")
+    revision = Revision.objects.filter(assistant=assistant, number=int(number)).first() if number.isdigit() else None
+    try:
+        job = request_training(actor=signed_in(request), assistant=assistant, revision=revision)
+    except DomainError as error:
+        messages.warning(request, error.message)
+        known = error.details.get("job")
+        return go(
+            request, reverse("models:job", args=[slug, known]) if known else reverse("models:training", args=[slug])
+        )
+    return go(request, reverse("models:job", args=[slug, job.number]))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def cancel(request: HtmxHttpRequest, slug: str, number: int) -> HttpResponse:
+    job = load_job(request, slug, number, Permission.MODELS_MODIFY)
+    refused = "This training has ended already." if job.is_ended else ""
+    if request.method == "POST":
+        try:
+            cancel_training(actor=signed_in(request), job=job)
+        except DomainError as error:
+            refused = error.message
+        else:
+            return go(request, reverse("models:job", args=[slug, number]))
+    context = {
+        "heading": f"Cancel training {number}",
+        "text": "The training stops where it is and makes no model. Its log stays; the data can be trained again.",
+        "confirm_label": "Cancel the training",
+        "danger": True,
+        "refused": refused,
+    }
+    return render(request, "components/confirm.html", context, status=422 if request.method == "POST" else 200)
+
+
+@require_safe
+def changes(request: HttpRequest, slug: str) -> HttpResponse:
+    """A fragment for other pages: how many files changed since the last training."""
+    assistant = load_assistant(request, slug)
+    require_models(request, assistant)
+    return render(request, "models_app/training/_changes.html", {"changes": len(changes_since_training(assistant))})

@@ -1,0 +1,98 @@
+// A plain text field for code: Tab indents, Enter keeps the indentation, Ctrl+S saves, lines are numbered, and leaving
+// with unsaved changes asks first. Edits go through insertText, so the browser's own undo knows them.
+
+const INDENT = "  ";
+
+function insert(field, text) {
+  field.focus();
+  if (!document.execCommand("insertText", false, text)) field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+const lineStart = (field, at) => field.value.lastIndexOf("\n", at - 1) + 1;
+
+function indentLines(field, change) {
+  const from = lineStart(field, field.selectionStart);
+  const text = field.value.slice(from, field.selectionEnd);
+  const changed = text.split("\n").map(change).join("\n");
+  if (changed === text) return;
+  const { selectionStart, selectionEnd } = field;
+  field.setSelectionRange(from, selectionEnd);
+  insert(field, changed);
+  const first = changed.indexOf("\n") === -1 ? changed.length - text.length : change(text.split("\n")[0]).length - text.split("\n")[0].length;
+  field.setSelectionRange(Math.max(from, selectionStart + first), selectionEnd + changed.length - text.length);
+}
+
+const deeper = (line) => (line ? INDENT + line : line);
+const shallower = (line) => line.replace(/^( {1,2}|\t)/, "");
+
+function onKey(field, event) {
+  if (event.key === "Escape") {
+    field.dataset.leaving = "";
+    return;
+  }
+  if (event.key === "Tab" && !("leaving" in field.dataset)) {
+    event.preventDefault();
+    if (event.shiftKey) indentLines(field, shallower);
+    else if (field.value.slice(field.selectionStart, field.selectionEnd).includes("\n")) indentLines(field, deeper);
+    else insert(field, INDENT);
+  } else if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    const before = field.value.slice(lineStart(field, field.selectionStart), field.selectionStart);
+    insert(field, `\n${before.match(/^[ \t]*/)[0]}`);
+    field.scrollLeft = 0;
+  }
+  if (event.key !== "Shift") delete field.dataset.leaving;
+}
+
+/* Line numbers */
+function number(field, numbers) {
+  const count = field.value.split("\n").length;
+  if (numbers.childElementCount !== count) {
+    numbers.replaceChildren(...Array.from({ length: count }, (_, at) => Object.assign(document.createElement("span"), { textContent: at + 1 })));
+  }
+  numbers.scrollTop = field.scrollTop;
+}
+
+function showError(editor, field, numbers) {
+  const line = Number(editor.dataset.errorLine);
+  if (!line) return;
+  numbers.children[line - 1]?.classList.add("bad-line");
+  const lines = field.value.split("\n").slice(0, line - 1);
+  const at = lines.reduce((sum, text) => sum + text.length + 1, 0);
+  field.focus();
+  field.setSelectionRange(at, at);
+  field.scrollTop = Math.max(0, (line - 6) * parseFloat(getComputedStyle(field).lineHeight));
+}
+
+function wire(editor) {
+  const field = editor.querySelector("textarea");
+  const numbers = editor.querySelector(".editor-numbers");
+  const refresh = () => number(field, numbers);
+  field.addEventListener("keydown", (event) => onKey(field, event));
+  field.addEventListener("input", refresh);
+  field.addEventListener("scroll", () => { numbers.scrollTop = field.scrollTop; }, { passive: true });
+  refresh();
+  showError(editor, field, numbers);
+}
+
+/* Unsaved changes. A form that came back with errors, or over somebody else's save, holds text that is not saved. */
+function guard(form) {
+  const text = () => JSON.stringify([...new FormData(form)].filter(([name]) => name !== "csrfmiddlewaretoken"));
+  const kept = form.querySelector(".errors, .callout-warning") ? null : text();
+  let leaving = false;
+  form.addEventListener("submit", () => { leaving = true; });
+  addEventListener("pageshow", () => { leaving = false; });
+  addEventListener("beforeunload", (event) => {
+    if (!leaving && text() !== kept) event.preventDefault();
+  });
+  addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s") {
+      event.preventDefault();
+      form.requestSubmit();
+    }
+  });
+}
+
+document.querySelectorAll(".editor").forEach(wire);
+document.querySelectorAll("form[data-guard]").forEach(guard);
