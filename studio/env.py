@@ -7,6 +7,7 @@ as NAME_FILE, the path of a file that holds it.
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 
@@ -96,21 +97,25 @@ def load_file(path: Path) -> None:
             os.environ[name] = value
 
 
-def database(name: str) -> dict[str, object]:
+def database(name: str, *, pool: int = 0) -> dict[str, object]:
     """Django's database settings from a URL such as `postgresql://user:password@host:5432/name`.
 
-    A unix socket folder is given as `?host=/folder`; other query parameters go to libpq unchanged.
+    A unix socket folder is given as `?host=/folder`; other query parameters go to libpq unchanged. With `pool`, the
+    threads of a process share at most so many connections, and wait up to ten seconds for one.
     """
     url = urlsplit(secret(name))
     if url.scheme not in {"postgresql", "postgres"} or not url.path.strip("/"):
         raise SettingError(f"{name} must look like postgresql://user:password@host:5432/name.")
-    options: dict[str, str] = dict(parse_qsl(url.query))
+    options: dict[str, Any] = dict(parse_qsl(url.query))
+    host, port = options.pop("host", url.hostname or ""), str(options.pop("port", url.port or ""))
+    if pool:
+        options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 10}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(url.path.strip("/")),
         "USER": unquote(url.username or ""),
         "PASSWORD": unquote(url.password or ""),
-        "HOST": options.pop("host", url.hostname or ""),
-        "PORT": str(options.pop("port", url.port or "")),
+        "HOST": host,
+        "PORT": port,
         "OPTIONS": options,
     }

@@ -1,5 +1,6 @@
 """All settings of Parley. Each is an environment variable, read here and nowhere else, and listed in .env.example."""
 
+import sys
 from pathlib import Path
 
 from studio import env
@@ -110,10 +111,12 @@ TEMPLATES = [
     }
 ]
 
+# The web's many threads share a few connections. Others keep one each: a pool does not survive the fork of a job.
+DATABASE_POOL = env.whole("PARLEY_WEB_CONNECTIONS", 20, least=1) if "gunicorn" in sys.modules else 0
 DATABASES = {
     "default": {
-        **env.database("DATABASE_URL"),
-        "CONN_MAX_AGE": 60,
+        **env.database("DATABASE_URL", pool=DATABASE_POOL),
+        "CONN_MAX_AGE": 0 if DATABASE_POOL else 60,
         "CONN_HEALTH_CHECKS": True,
         "ATOMIC_REQUESTS": False,
     }
