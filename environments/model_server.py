@@ -55,6 +55,7 @@ def model_by_tag(request: HttpRequest, tag: str, slug: str = DEFAULT_SLUG) -> Ht
 
 
 def answer(request: HttpRequest, slug: str, tag: str) -> HttpResponseBase:
+    structlog.contextvars.clear_contextvars()  # what the last request of this thread left for logs and the audit
     if request.method not in {"GET", "HEAD"}:
         return HttpResponseNotAllowed(["GET", "HEAD"])
     proof = _proof(request, slug)

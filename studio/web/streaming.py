@@ -127,6 +127,12 @@ class Body:
     def is_complete(self) -> bool:
         return self.position == self.end
 
+    def close_file(self) -> None:
+        """That a client left needs no line in the log; that the file is shorter than it should be does."""
+        if not self.is_complete and not self.file.read(1):
+            log.error("file ends early", position=self.position, end=self.end)
+        self.file.close()
+
 
 class _BodyResponse(StreamingHttpResponse):
     """Django hands `file_to_stream` to the server's sendfile when it has one, and calls `close` at the end."""
@@ -152,14 +158,13 @@ class _BodyResponse(StreamingHttpResponse):
             return
         body = self.file_to_stream
         try:
-            body.file.close()
+            body.close_file()
             if body.is_complete and self._on_complete is not None:
                 self._on_complete(Sent(body.end, time.monotonic() - body.began))
         finally:
             _transfers.release()
             super().close()
         if not body.is_complete:
-            log.info("transfer cut", etag=self.headers["ETag"], sent_to=body.position, end=body.end)
             raise _cut()
 
 
