@@ -6,7 +6,8 @@ class ConversationsConfig(AppConfig):
     label = "conversations"
 
     def ready(self) -> None:
-        from conversations.services import intake_health, rebuild
+        from conversations.services import arrivals, intake_health, rebuild
+        from environments.services.arrivals import provide
         from studio import health
         from studio.jobs import schedule
         from studio.web import navigation
@@ -23,5 +24,6 @@ class ConversationsConfig(AppConfig):
                 match=("conversations:list", "conversations:detail"),
             )
         )
+        provide(arrivals.arrivals)
         health.register("ingest", intake_health.ingest_part)
         schedule.every(60, rebuild.mark_own_conversations, name="mark our own conversations")

@@ -3,12 +3,32 @@
 from django.urls import URLPattern, URLResolver, path
 
 from environments import model_server
-from environments.views import assistants
+from environments.views import assistants, connection, pages, promotions, settings
 
 app_name = "environments"
+ENVIRONMENT = "a/<str:slug>/environments/<str:name>"
+# Pages that are no environment's end in a slash: an environment may be called `new` or `running`.
 urlpatterns: list[URLPattern | URLResolver] = [
     path("assistants/new", assistants.assistant_new, name="assistant-new"),
     path("a/<str:slug>/delete", assistants.assistant_delete, name="assistant-delete"),
+    path("a/<str:slug>/environments/", pages.environment_list, name="list"),
+    path("a/<str:slug>/environments/new/", settings.add, name="add"),
+    path("a/<str:slug>/environments/running/", promotions.running, name="running"),
+    path(ENVIRONMENT, pages.environment_detail, name="detail"),
+    path(f"{ENVIRONMENT}/edit", settings.edit, name="edit"),
+    path(f"{ENVIRONMENT}/connect", settings.connect, name="connect"),
+    path(f"{ENVIRONMENT}/remove", settings.remove, name="remove"),
+    path(f"{ENVIRONMENT}/run-here", settings.run_here, name="run-here"),
+    path(f"{ENVIRONMENT}/server/<str:action>", settings.steer, name="steer"),
+    path(f"{ENVIRONMENT}/log", pages.server_log, name="log"),
+    path(f"{ENVIRONMENT}/connection", connection.connection, name="connection"),
+    path(f"{ENVIRONMENT}/connection/checks", connection.checks, name="checks"),
+    path(f"{ENVIRONMENT}/connection/events", connection.prepare_events, name="prepare-events"),
+    path(f"{ENVIRONMENT}/promote", promotions.promote_here, name="promote-here"),
+    path(f"{ENVIRONMENT}/return", promotions.return_to_last, name="return"),
+    path(f"{ENVIRONMENT}/withdraw", promotions.withdraw, name="withdraw"),
+    path("a/<str:slug>/models/<str:name>/promote", promotions.promote_model, name="promote"),
+    path("a/<str:slug>/models/<str:name>/promotions", promotions.model_promotions, name="model-promotions"),
     path("api/projects/<str:slug>/models/tags/<str:tag>", model_server.model_by_tag, name="model-by-tag"),
     path("api/models/tags/<str:tag>", model_server.model_by_tag, name="model-by-tag-default"),
 ]

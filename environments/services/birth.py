@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from environments.models import Environment, ManagedServer
 from environments.services import promotion
-from environments.services.environments import free_alias
+from environments.services.environments import checked_url, free_alias
 from models_app.models import Assistant, Tag
 from models_app.services.assistants import add_assistant
 from studio.access.models import User
@@ -52,7 +52,7 @@ def create_environment(
                 assistant=assistant,
                 name=name,
                 kind=kind,
-                url=url,
+                url=checked_url(url, "url"),
                 protected=protected,
                 tag=tag,
                 generation=1,

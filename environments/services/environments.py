@@ -43,9 +43,9 @@ def update_environment(
         _rename(locked, name)
     if kind is not None and kind != locked.kind:
         _change_kind(locked, kind)
-    locked.url = _checked_url(url, "url") if url is not None else locked.url
+    locked.url = checked_url(url, "url") if url is not None else locked.url
     if action_server_url is not None:
-        locked.action_server_url = _checked_url(action_server_url, "action_server_url")
+        locked.action_server_url = checked_url(action_server_url, "action_server_url")
     if server_token:
         locked.server_token_encrypted = encrypt(server_token)
     locked.save(update_fields=["name", "kind", "url", "action_server_url", "server_token_encrypted"])
@@ -149,13 +149,21 @@ def _change_kind(environment: Environment, kind: str) -> None:
         ManagedServer.objects.filter(environment=environment).update(wanted=False)
 
 
-def _checked_url(url: str, field: str) -> str:
+def checked_url(url: str, field: str) -> str:
     """The address without a slash at its end; empty stays empty."""
     url = url.strip().rstrip("/")
-    parts = urlsplit(url)
-    if url and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
+    if url and not _is_address(url):
         raise Invalid("Give an address such as https://rasa.example.org:5005.", field=field)
     return url
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        is_http = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        return is_http and not parts.query and not parts.fragment
+    except ValueError:  # a port that is no number, a broken IPv6 address
+        return False
 
 
 def _facts(environment: Environment) -> dict[str, object]:

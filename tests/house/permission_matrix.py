@@ -100,6 +100,39 @@ TRAINING = [
     Row("GET",  "/a/cafe/changes",                                302, 403, 200, 200, 200),
 ]
 
+ENVIRONMENTS = [
+    Row("GET",  "/a/cafe/environments/",                          302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/environments/new/",                      302, 403, 200, 200, 403),
+    Row("POST", "/a/cafe/environments/new/",                      302, 403, 422, 422, 403),
+    Row("GET",  "/a/cafe/environments/running/",                  302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/environments/production",                302, 404, 200, 200, 404),
+    Row("GET",  "/a/cafe/environments/worker",                    302, 404, 200, 200, 200),
+    Row("GET",  "/a/cafe/environments/production/edit",           302, 404, 403, 200, 404),
+    Row("POST", "/a/cafe/environments/production/edit",           302, 404, 403, 422, 404),
+    Row("GET",  "/a/cafe/environments/worker/edit",               302, 404, 200, 200, 200),
+    Row("GET",  "/a/cafe/environments/production/connect",        302, 404, 403, 200, 404),
+    Row("POST", "/a/cafe/environments/worker/connect",            302, 404, 422, 422, 422),
+    Row("GET",  "/a/cafe/environments/production/remove",         302, 404, 403, 200, 404),
+    Row("POST", "/a/cafe/environments/production/remove",         302, 404, 403, 422, 404),
+    Row("GET",  "/a/cafe/environments/production/run-here",       302, 404, 403, 200, 404),
+    Row("POST", "/a/cafe/environments/worker/run-here",           302, 404, 302, 302, 302),
+    Row("POST", "/a/cafe/environments/production/server/start",   302, 404, 403, 302, 404),
+    Row("POST", "/a/cafe/environments/production/server/explode", 302, 404, 403, 404, 404),
+    Row("GET",  "/a/cafe/environments/production/log",            302, 404, 200, 200, 404),
+    Row("GET",  "/a/cafe/environments/production/connection",     302, 404, 200, 200, 404),
+    Row("GET",  "/a/cafe/environments/production/connection/checks", 302, 404, 200, 200, 404),
+    Row("POST", "/a/cafe/environments/production/connection/events", 302, 404, 403, 302, 404),
+    Row("GET",  "/a/cafe/environments/production/promote",        302, 404, 403, 200, 404),
+    Row("POST", "/a/cafe/environments/production/promote",        302, 404, 403, 422, 404),
+    Row("GET",  "/a/cafe/environments/production/return",         302, 404, 403, 200, 404),
+    Row("POST", "/a/cafe/environments/production/return",         302, 404, 403, 422, 404),
+    Row("GET",  "/a/cafe/environments/production/withdraw",       302, 404, 403, 200, 404),
+    Row("POST", "/a/cafe/environments/production/withdraw",       302, 404, 403, 422, 404),
+    Row("GET",  "/a/cafe/models/otter/promote",                   302, 404, 200, 200, 200),
+    Row("POST", "/a/cafe/models/otter/promote",                   302, 404, 422, 422, 422),
+    Row("GET",  "/a/cafe/models/otter/promotions",                302, 404, 200, 200, 200),
+]
+
 CONVERSATIONS = [
     Row("GET",  "/a/cafe/conversations/",                         302, 200, 200, 200, 200),
     Row("GET",  "/a/cafe/conversations/new",                      302, 200, 200, 200, 200),
@@ -120,4 +153,15 @@ SERVERS = [
 ]
 # fmt: on
 
-ROWS: list[Row] = [*EVERYBODY, *SIGNING_IN, *RASA, *ASSISTANTS, *MODELS, *DATA, *TRAINING, *CONVERSATIONS, *SERVERS]
+ROWS: list[Row] = [
+    *EVERYBODY,
+    *SIGNING_IN,
+    *RASA,
+    *ASSISTANTS,
+    *MODELS,
+    *DATA,
+    *TRAINING,
+    *ENVIRONMENTS,
+    *CONVERSATIONS,
+    *SERVERS,
+]

@@ -1,0 +1,1 @@
+"""Environments as pages show them: rows made into words, nothing written."""

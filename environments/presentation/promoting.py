@@ -1,0 +1,63 @@
+"""What the promotion dialog offers: every environment the person sees, with what is live there and what forbids it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from environments.loaders import may_modify, modify_permission
+from environments.models import Promotion, PromotionTransition
+from environments.services.overview import Overview
+from models_app.models import Model
+from studio.access.models import User
+from studio.rasa.versions import can_load
+
+State = PromotionTransition.State
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One checkbox. `why_not` is empty when the person may change it; `warning` is to know before it is ticked."""
+
+    overview: Overview
+    is_live: bool  # the tag points at the model of the dialog
+    why_not: str = ""
+    warning: str = ""
+
+
+def targets(overviews: Iterable[Overview], model: Model, user: User) -> list[Target]:
+    """Checkboxes for promoting `model`."""
+    rows = list(overviews)
+    failed = _failed_before(model)
+    return [
+        Target(
+            row,
+            row.model == model,
+            _why_not(row, model, user),
+            "It did not load here before." if row.environment.pk in failed else "",
+        )
+        for row in rows
+    ]
+
+
+def _why_not(row: Overview, model: Model, user: User) -> str:
+    if not may_modify(user, row.environment):
+        return f"Your roles do not include “{modify_permission(row.environment).label}” here."
+    if row.model != model and too_old(row, model):
+        return f"Too old for its Rasa {row.environment.server_version}: trained with {model.rasa_version}."
+    return ""
+
+
+def too_old(row: Overview, model: Model) -> bool:
+    """The environment's Rasa, as far as it is known, does not load models of that age."""
+    minimum = row.environment.server_minimum_version
+    return bool(minimum and model.rasa_version and can_load(model.rasa_version, minimum) is False)
+
+
+def _failed_before(model: Model) -> set[int]:
+    failed = Promotion.objects.filter(to_model=model, transitions__state=State.FAILED)
+    return set(failed.values_list("environment_id", flat=True))
+
+
+def never_ran(model: Model) -> bool:
+    """No Rasa has loaded it yet, anywhere."""
+    ran = (State.FIRST_RUNNING, State.RUNNING)
+    return not Promotion.objects.filter(to_model=model, transitions__state__in=ran).exists()

@@ -1,0 +1,193 @@
+"""The checklist of an environment: what its Rasa server says of itself, and what has arrived from it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+from environments.models import Environment, Replica
+from environments.services.address import NoServer, server_of
+from environments.services.arrivals import arrivals_of
+from environments.services.environments import note_server
+from environments.services.overview import Overview
+from environments.services.replicas import is_live
+from studio.jobs import heartbeat
+from studio.rasa import client as rasa
+from studio.rasa.client import RasaClient, RasaError, Version
+from studio.rasa.files import credentials_yml
+from studio.rasa.versions import can_load
+
+TIMEOUT_SECONDS = 3.0  # somebody looks at the page
+HOST = "127.0.0.1"  # where managed servers listen
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the checklist. `status` and `word` are of the `{% status %}` tag; `mend` says what to do about it,
+    `line` is what to copy for that."""
+
+    status: str
+    word: str
+    text: str
+    mend: str = ""
+    line: str = ""
+    at: datetime | None = None
+
+    @property
+    def is_good(self) -> bool:
+        return self.status == "running"
+
+
+_FAILURES: dict[type[RasaError], tuple[str, str]] = {
+    rasa.WrongAddress: ("Wrong address", "Correct the address under Edit."),
+    rasa.Refused: ("Refused", "Start Rasa there, or correct the port. In a container it has to listen on 0.0.0.0."),
+    rasa.TimedOut: ("Timed out", "Look whether a firewall lies between Parley and the server, and whether it is busy."),
+    rasa.Unreachable: ("Unreachable", "Look at its certificate, or at the proxy in front of it."),
+    rasa.NotRasa: ("Not Rasa", "Correct the address under Edit: name Rasa's own port, and no path below it."),
+    rasa.ApiDisabled: ("No HTTP API", "Add the option to the start command."),
+    rasa.WrongToken: ("Wrong token", "Enter under Edit the token that Rasa was started with."),
+    rasa.ServerError: ("Server error", "Look into the log of the Rasa server."),
+}
+_LINES: dict[type[RasaError], str] = {rasa.ApiDisabled: "--enable-api"}
+
+
+def check_server(environment: Environment) -> list[Check]:
+    """Ask the server itself. Takes seconds when it does not answer, so never call it within a transaction."""
+    try:
+        address = server_of(environment)
+    except NoServer as error:
+        return [Check("silent", "No server", error.message)]
+    hosts = (HOST,) if environment.kind == Environment.Kind.MANAGED else None
+    client = RasaClient(address.url, address.token, timeout=TIMEOUT_SECONDS, hosts=hosts)
+    try:
+        version = client.version()
+    except RasaError as error:
+        return [_failure(error)]
+    note_server(
+        environment=environment,
+        version=version.version,
+        minimum_compatible_version=version.minimum_compatible_version,
+    )
+    return [
+        Check("running", "Reachable", f"A Rasa server answers at {_shown(environment, address.url)}."),
+        _version(environment, version),
+        _secured(client),
+        _channel(environment, client),
+    ]
+
+
+def check_facts(overview: Overview, replicas: Sequence[Replica]) -> list[Check]:
+    """What polls and events have shown, from our own rows; `replicas` are all of the environment, silent ones too."""
+    return [*_polls(replicas), _model(overview), _events(overview.environment)]
+
+
+def _shown(environment: Environment, url: str) -> str:
+    return "a port of this machine" if environment.kind == Environment.Kind.MANAGED else url
+
+
+def _failure(error: RasaError) -> Check:
+    word, mend = _FAILURES.get(type(error), ("Failed", ""))
+    return Check("failed", word, error.message, mend, _LINES.get(type(error), ""))
+
+
+def _version(environment: Environment, version: Version) -> Check:
+    model = environment.tag.model if environment.tag is not None else None
+    minimum = version.minimum_compatible_version
+    if model is not None and model.rasa_version and can_load(model.rasa_version, minimum) is False:
+        return Check(
+            "failed",
+            "Too new",
+            f"Rasa {version.version} loads models of {minimum} and later; {model.name} is of {model.rasa_version}.",
+            "Train the model again, and promote the new one.",
+        )
+    return Check("running", f"Rasa {version.version}", f"It loads models that were trained with {minimum} or later.")
+
+
+def _secured(client: RasaClient) -> Check:
+    try:
+        if not client.is_secured():
+            return Check(
+                "failed",
+                "Unsecured",
+                "/status answers without a token: whoever reaches the server can read every conversation.",
+                "Start Rasa with a token, and enter the same one under Edit.",
+                '--auth-token "$RASA_AUTH_TOKEN"',
+            )
+        client.status()
+    except RasaError as error:
+        return _failure(error)
+    return Check("running", "Secured", "It answers with the token that is saved here, and not without one.")
+
+
+def _channel(environment: Environment, client: RasaClient) -> Check:
+    try:
+        if client.has_rasa_channel():
+            return Check("running", "Chat channel", "Its credentials.yml has the rasa channel, over which Talk speaks.")
+    except RasaError as error:
+        return _failure(error)
+    return Check(
+        "failed",
+        "No chat channel",
+        "Its credentials.yml has no rasa channel, so that Talk and shared links cannot speak to it.",
+        "Add this to its credentials.yml, and restart it.",
+        credentials_yml(channel_url=channel_url(environment)),
+    )
+
+
+def channel_url(environment: Environment) -> str:
+    """What credentials.yml names; the server fetches our public key below it."""
+    return f"{settings.INTERNAL_URL}/api/projects/{environment.assistant.slug}/environments/{environment.name}"
+
+
+def _polls(replicas: Sequence[Replica]) -> Iterator[Check]:
+    now = timezone.now()
+    live = [replica for replica in replicas if is_live(replica, now)]
+    if live:
+        servers = "1 server asks" if len(live) == 1 else f"{len(live)} servers ask"
+        yield Check("running", "Polls", f"{servers} for the model.", at=max(replica.last_seen_at for replica in live))
+        if not all(replica.named for replica in live):
+            yield Check(
+                "warning",
+                "Unnamed",
+                "A server does not say its name, so that a model which it cannot load goes unnoticed.",
+                "Set the variable in its start command; the headers block of endpoints.yml sends it.",
+                "PARLEY_REPLICA=$(hostname)",
+            )
+    elif replicas:
+        last = max(replica.last_seen_at for replica in replicas)
+        mend = "Look whether Rasa runs, and whether it reaches Parley."
+        yield Check("failed", "Silent", "No server asks for the model any more.", mend, at=last)
+    else:
+        mend = "Put the models block into endpoints.yml, set RASA_X_TOKEN and restart Rasa."
+        yield Check("silent", "No polls yet", "No server has asked for the model with this environment's token.", mend)
+
+
+def _model(overview: Overview) -> Check:
+    model = overview.model
+    if model is None:
+        return Check("silent", "No model", "Nothing is promoted here yet.", "Promote a model.")
+    if not overview.live:
+        return Check("silent", "Not known", f"{model.name} is promoted; no server has said what it runs.")
+    if overview.running == overview.live:
+        return Check("running", "Right model", f"{overview.running} of {overview.live} run {model.name}.")
+    mend = "The log of the server says why. Return to the last model that ran." if overview.status == "failed" else ""
+    return Check(overview.status, overview.text, f"{model.name} is promoted.", mend)
+
+
+def _events(environment: Environment) -> Check:
+    seen = arrivals_of(environment)
+    line = f"export RASA_ENVIRONMENT={environment.name}"
+    if seen.error:
+        return Check("failed", "Events fail", seen.error, at=seen.last_at)
+    if seen.strangers and seen.last_at is None:
+        names = ", ".join(seen.strangers)
+        mend = "Set the variable where Rasa starts, and restart it."
+        return Check("failed", "Another name", f"Events arrive under the name {names}.", mend, line)
+    if heartbeat.live("ingest") == 0:
+        return Check("failed", "Not taken", "No ingest process runs, so that events wait.", "Start manage.py ingest.")
+    if seen.last_at is None:
+        mend = "Put the event_broker block into endpoints.yml, restart Rasa, and say something to it."
+        return Check("silent", "No events yet", "No conversation has come back from it.", mend)
+    return Check("running", "Events", f"Its conversations arrive under the name {environment.name}.", at=seen.last_at)

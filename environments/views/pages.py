@@ -1,0 +1,110 @@
+"""The list of environments, the page of one, and the log of its server."""
+
+from dataclasses import dataclass
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from environments.loaders import load_environment, may_modify, scope_of
+from environments.models import Environment, ManagedServer, Replica
+from environments.presentation import replicas, timeline
+from environments.services.arrivals import NOTHING, Arrivals, arrivals, arrivals_of
+from environments.services.managed import read_server_log
+from environments.services.overview import Overview, overview, overviews
+from environments.services.transitions import last_that_ran
+from models_app.loaders import load_assistant
+from models_app.models import Assistant
+from studio.access.loaders import signed_in
+from studio.access.models import User
+from studio.access.permissions import Permission, Scope
+from studio.web.htmx import HtmxHttpRequest
+from studio.web.keyset import page_of
+
+HISTORY = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    overview: Overview
+    arrivals: Arrivals
+    may_modify: bool
+
+
+@require_safe
+def environment_list(request: HtmxHttpRequest, slug: str) -> HttpResponse:
+    assistant = load_assistant(request, slug)
+    user = signed_in(request)
+    _require_environments(user, assistant)
+    found = overviews(assistant, user)
+    seen = arrivals([row.environment for row in found])
+    context = {
+        "rows": [Row(row, seen.get(row.environment.pk, NOTHING), may_modify(user, row.environment)) for row in found],
+        "live": sum(1 for row in found if row.model is not None),
+        "is_moving": any(row.is_moving for row in found),
+        "may_add": user.may(Permission.ENVIRONMENTS_MODIFY, Scope(assistant.pk)),
+    }
+    return render(request, f"environments/list.html{'#live' if request.htmx else ''}", context)
+
+
+def _require_environments(user: User, assistant: Assistant) -> None:
+    """Whoever may see one environment of the assistant gets the list, of those they may see."""
+    if not user.may_somewhere(Permission.ENVIRONMENTS_VIEW, assistant.pk):
+        raise PermissionDenied(f"Your roles do not include “{Permission.ENVIRONMENTS_VIEW.label}” here.")
+
+
+@require_safe
+def environment_detail(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse:
+    """The page; for htmx only what changes by itself."""
+    environment = load_environment(request, slug, name)
+    context = {**_state(environment), **_history(request, environment), **_rights(request, environment)}
+    return render(request, f"environments/detail.html{'#live' if request.htmx else ''}", context)
+
+
+def _state(environment: Environment) -> dict[str, object]:
+    now = overview(environment)
+    rows = list(Replica.objects.filter(environment=environment).select_related("model"))
+    return {
+        "environment": environment,
+        "overview": now,
+        "steps": timeline.steps(now),
+        "replicas": replicas.rows(rows, now.model),
+        "arrivals": arrivals_of(environment),
+        "back_to": last_that_ran(environment),
+        "server": _server(environment),
+    }
+
+
+def _server(environment: Environment) -> ManagedServer | None:
+    if environment.kind != Environment.Kind.MANAGED:
+        return None
+    return ManagedServer.objects.filter(environment=environment).first()
+
+
+def _history(request: HttpRequest, environment: Environment) -> dict[str, object]:
+    page = page_of(timeline.for_history(environment.promotions.all()), request, HISTORY)
+    return {"page": page, "history": timeline.entries(page.rows, [overview(environment)])}
+
+
+def _rights(request: HttpRequest, environment: Environment) -> dict[str, bool]:
+    user = signed_in(request)
+    return {
+        "may_modify": may_modify(user, environment),
+        "may_read": user.may(Permission.CONVERSATIONS_VIEW, scope_of(environment)),
+        "may_talk": user.may(Permission.TALK, scope_of(environment)),
+    }
+
+
+@require_safe
+def server_log(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse:
+    """The log holds what people said, so it asks for the right to read that; htmx gets what came after `?offset=`."""
+    environment = load_environment(request, slug, name, Permission.CONVERSATIONS_VIEW)
+    chunk = read_server_log(environment, _offset(request))
+    context = {"environment": environment, "chunk": chunk, "server": _server(environment)}
+    return render(request, f"environments/log.html{'#more' if request.htmx else ''}", context)
+
+
+def _offset(request: HttpRequest) -> int | None:
+    text = request.GET.get("offset", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None

@@ -1,0 +1,194 @@
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from environments.models import Environment, Replica
+from environments.services.birth import create_environment
+from models_app.models import Assistant
+from studio.access.permissions import Scope
+from tests.environments.polling import Poller
+from tests.factories import environment_of, make_model, make_person
+
+LIST = "/a/default/environments/"
+PRODUCTION = "/a/default/environments/production"
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def admin(client: Client, assistant: Assistant) -> Client:
+    client.force_login(make_person("admin"))
+    return client
+
+
+def page_of(client: Client, path: str, headers: dict[str, str] | None = None) -> str:
+    response = client.get(path, headers=headers)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_the_list_says_what_is_live_where_and_offers_to_set_up_the_rest(
+    admin: Client, assistant, promote_to_production
+):
+    promote_to_production(make_model(assistant, "otter"))
+    page = page_of(admin, LIST)
+    assert page.index(">production<") < page.index(">worker<")
+    assert "otter" in page
+    assert "worker is not set up" in page
+    assert "Run here" in page and "Connect a server" in page
+
+
+def test_the_list_costs_the_same_however_many_environments_there_are(
+    admin: Client, assistant: Assistant, django_assert_max_num_queries: Any
+):
+    def grow(number: int) -> None:
+        environment = create_environment(actor=None, assistant=assistant, name=f"more-{number}", kind="managed")
+        Replica.objects.create(environment=environment, key="rasa-1", last_seen_at=timezone.now())
+
+    grow(0)
+    with django_assert_max_num_queries(14):
+        admin.get(LIST)
+    for number in range(1, 5):
+        grow(number)
+    with django_assert_max_num_queries(14):
+        admin.get(LIST)
+
+
+def test_a_person_sees_the_environments_of_their_grants_alone(client: Client, assistant: Assistant):
+    worker = environment_of(assistant, "worker")
+    client.force_login(make_person("annotator", Scope(assistant.pk, worker.pk)))
+    page = page_of(client, LIST)
+    assert "/environments/worker" in page
+    assert "/environments/production" not in page
+
+
+def test_who_may_not_modify_production_gets_no_buttons_there(client: Client, assistant: Assistant):
+    client.force_login(make_person("annotator"))
+    page = page_of(client, PRODUCTION)
+    for button in ("Promote…", "Edit…", "Remove…", "Run here"):
+        assert button not in page
+    assert "Promote…" in page_of(client, "/a/default/environments/worker")
+
+
+def test_the_page_follows_a_promotion_from_switched_to_running(admin: Client, assistant, promote_to_production, poller):
+    promote_to_production(make_model(assistant, "otter"))
+    waiting = page_of(admin, PRODUCTION)
+    assert "no server polls" in waiting
+    Environment.objects.filter(name="production").update(kind="connected", url="http://rasa:5005")
+    poller.poll()
+    loading = page_of(admin, PRODUCTION, HTMX)
+    assert "Rolling out 0 of 1" in loading
+    assert "Loading" in loading
+    assert "every 2s" in loading
+    poller.poll()
+    done = page_of(admin, PRODUCTION, HTMX)
+    assert "Running 1 of 1" in done
+    assert "every 10s" in done
+    assert 'aria-label="under way"' not in done
+
+
+def test_a_fragment_is_not_the_whole_page(admin: Client):
+    assert "<html" in page_of(admin, PRODUCTION)
+    assert "<html" not in page_of(admin, PRODUCTION, HTMX)
+    assert "<html" not in page_of(admin, LIST, HTMX)
+
+
+def test_a_model_that_does_not_load_is_red_with_the_way_back(admin: Client, assistant, promote_to_production, poller):
+    promote_to_production(make_model(assistant, "otter"))
+    poller.poll()
+    poller.poll()
+    poller.loads = False
+    promote_to_production(make_model(assistant, "broken"))
+    for _ in range(4):
+        poller.poll()
+    page = page_of(admin, PRODUCTION)
+    assert "Did not load on 1 of 1" in page
+    assert "Return to otter" in page
+
+    broken = re.search(r'name="expected" value="(\d+)"', page)
+    assert broken
+    response = admin.post(f"{PRODUCTION}/return", {"expected": broken[1], "reason": "Returned"}, headers=HTMX)
+    assert response.headers["HX-Redirect"] == PRODUCTION
+    assert Environment.objects.get(name="production").tag.model.name == "otter"
+
+
+def test_a_silent_replica_is_shown_as_silent(admin: Client, production: Environment):
+    long_ago = timezone.now() - timedelta(hours=1)
+    Replica.objects.create(environment=production, key="rasa-1", named=True, last_seen_at=long_ago, interval=5)
+    page = page_of(admin, PRODUCTION)
+    assert "Silent" in page
+    assert "0 replicas" in page
+
+
+def test_the_history_has_who_what_and_why(admin: Client, assistant, production: Environment):
+    from environments.services.promotion import promote
+
+    for name in ("otter", "heron"):
+        promote(
+            actor=None,
+            environment=production,
+            model=make_model(assistant, name),
+            reason=f"Because {name}",
+            actor_label="deploy",
+        )
+    page = page_of(admin, PRODUCTION)
+    assert page.index("Because heron") < page.index("Because otter")
+    assert "Replaced before it ran" in page
+    assert "deploy" in page
+
+
+def test_a_long_history_has_pages(admin: Client, assistant, production: Environment):
+    from environments.services.promotion import promote
+
+    models = [make_model(assistant), make_model(assistant)]
+    for number in range(17):
+        promote(actor=None, environment=production, model=models[number % 2], reason=f"number {number}.")
+    first = page_of(admin, PRODUCTION)
+    assert "number 16." in first and "number 1." not in first
+    older = re.search(r'rel="next" href="(\?[^"]+)"', first)
+    assert older
+    assert "number 1." in page_of(admin, PRODUCTION + older[1])
+
+
+def test_the_servers_log_is_for_who_may_read_conversations(client: Client, assistant: Assistant, settings, tmp_path):
+    from environments.services.managed import log_path
+
+    settings.SERVERS_DIR = tmp_path
+    staging = create_environment(actor=None, assistant=assistant, name="staging", kind="managed")
+    log_path(staging).parent.mkdir(parents=True)
+    log_path(staging).write_text("first line\n")
+    client.force_login(make_person("annotator"))
+    page = page_of(client, f"{LIST}staging/log")
+    assert "first line" in page
+    log_path(staging).write_text("first line\nsecond line\n")
+    more = page_of(client, f"{LIST}staging/log?offset=11", HTMX)
+    assert "second line" in more and "first line" not in more
+
+
+def test_the_model_list_learns_what_runs_where(admin: Client, assistant, promote_to_production, poller: Poller):
+    live, former, never = (make_model(assistant, name) for name in ("live", "former", "never"))
+    promote_to_production(former)
+    poller.poll()
+    poller.poll()
+    promote_to_production(live)
+    page = page_of(admin, f"{LIST}running/?models={live.pk},{former.pk},{never.pk},x,999")
+    cells = dict(re.findall(r'id="now-(\d+)"[^>]*>(.*?)</span>\s*(?=<span id="now|$)', page, re.DOTALL))
+    assert "Rolling out 0 of 1" in cells[str(live.pk)]
+    assert "last live" in cells[str(former.pk)]
+    assert "never live" in cells[str(never.pk)]
+
+
+def test_a_model_too_old_for_an_environment_is_marked(admin: Client, assistant, production: Environment):
+    Environment.objects.filter(pk=production.pk).update(server_version="3.7.0", server_minimum_version="3.7.0")
+    model = make_model(assistant, "wren")
+    assert "Too old for production" in page_of(admin, f"{LIST}running/?models={model.pk}")
+
+
+def test_the_page_of_a_model_tells_where_it_went(admin: Client, assistant, promote_to_production):
+    promote_to_production(make_model(assistant, "otter"))
+    assert "/environments/production" in page_of(admin, "/a/default/models/otter/promotions")
+    make_model(assistant, "heron")
+    assert "never been live" in page_of(admin, "/a/default/models/heron/promotions")
