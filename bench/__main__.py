@@ -1,13 +1,67 @@
-"""`make bench`: every benchmark, one after the other, each in a process of its own."""
+"""`python -m bench [NAME …]`: the named benchmarks, or all of them, and one table of what they found.
 
-import subprocess
+Each runs in a process of its own with servers of its own under a temporary folder; nothing of yours is touched.
+"""
+
+import argparse
+import importlib
+import multiprocessing
+import os
 import sys
+from concurrent.futures import ProcessPoolExecutor
 
-BENCHMARKS = ("bench.poll", "bench.download")
+from bench.ground import forget_this_installation
+from bench.rows import NotRun, Row, table
+
+BENCHMARKS = {
+    "poll": "a poll that brings nothing new, against a constant view; and while 50 clients download slowly",
+    "download": "a model's archive, against nginx",
+    "ingest": "events stored, against a bare COPY of the same rows",
+    "training": "a training through the queue, against bare `rasa train`",
+    "promotion": "from Save to running, against a real Rasa's poll interval and load",
+    "clone": "from a fresh clone to a talking assistant, by step",
+}
 
 
 def main() -> int:
-    return max(subprocess.run([sys.executable, "-m", name]).returncode for name in BENCHMARKS)
+    names = _names()
+    rows: list[Row] = []
+    left_out: list[str] = []
+    for name in names:
+        print(f"\n{name}: {BENCHMARKS[name]}", flush=True)
+        try:
+            rows += _alone(name)
+        except NotRun as why:
+            left_out.append(f"{name} was not run: {why}")
+    print(f"\nMeasured on your machine ({os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} now):\n")
+    print(table(rows))
+    left_out += [f"{name} was not run: it was not asked for." for name in BENCHMARKS if name not in names]
+    print("".join(f"\n{line}" for line in left_out))
+    return 0
+
+
+def _names() -> list[str]:
+    lines = "\n".join(f"  {name:<10} {what}" for name, what in BENCHMARKS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", epilog=lines, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    names = parser.parse_args().names
+    if unknown := set(names) - set(BENCHMARKS):
+        parser.error(f"there is no benchmark {min(unknown)}; choose from {', '.join(BENCHMARKS)}")
+    return names or list(BENCHMARKS)
+
+
+def _alone(name: str) -> list[Row]:
+    """Settings are read once by each process, so each benchmark has one."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_run, name).result()
+
+
+def _run(name: str) -> list[Row]:
+    forget_this_installation()
+    rows: list[Row] = importlib.import_module(f"bench.{name}").run()
+    return rows
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m bench.download`: a model's archive from the model server, against nginx with the same file."""
+"""`python -m bench download`: a model's archive from the model server, against nginx with the same file."""
 
 import contextlib
 import multiprocessing
@@ -8,9 +8,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from bench.ground import Connection, Web, free_port, wait_for_port, web
+from bench.rows import NotRun, Row
 
 SIZES = {"25 MB": (25_000_000, 15), "1 GB": (1_000_000_000, 3)}  # and how often each is taken
 
@@ -26,33 +28,46 @@ http {{
 """
 
 
-def main() -> None:
+FLAT = 32  # MB that the web process may grow by while it sends a whole file
+
+
+def run() -> list[Row]:
+    nginx_program()
     spawn = multiprocessing.get_context("spawn")  # settings are read once by each process
+    rows: list[Row] = []
     for name, (size, times) in SIZES.items():
-        process = spawn.Process(target=measure, args=(name, size, times))
-        process.start()
-        process.join()
+        with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+            rows += pool.submit(measure, name, size, times).result()
+    return rows
 
 
-def measure(name: str, size: int, times: int) -> None:
+def measure(name: str, size: int, times: int) -> list[Row]:
     with web(size) as server, nginx(server.artifact) as port:
         ours = Connection(server.port, server.path)
         theirs = Connection(port, f"/{server.artifact.name}")
-        compare(name, times, server, ours, theirs)
+        return compare(name, times, server, ours, theirs)
 
 
-def compare(name: str, times: int, server: Web, ours: Connection, theirs: Connection) -> None:
+def compare(name: str, times: int, server: Web, ours: Connection, theirs: Connection) -> list[Row]:
     buffer = bytearray(1024 * 1024)
-    ours.download(buffer), theirs.download(buffer)  # the file is in memory for both from here on
     before = server.peak_megabytes()
+    ours.download(buffer), theirs.download(buffer)  # the file is in memory for both from here on
     speeds = [(speed(theirs, buffer), speed(ours, buffer)) for _ in range(times)]
-    nginx_speed = statistics.median(pair[0] for pair in speeds)
-    our_speed = statistics.median(pair[1] for pair in speeds)
-    print(
-        f"download of {name:<6} {our_speed / 1e6:7.0f} MB/s   nginx {nginx_speed / 1e6:7.0f} MB/s   "
-        f"{our_speed / nginx_speed:5.0%} of its speed (aim: 80 %)   peak of the web process {before:.0f} MB before, "
-        f"{server.peak_megabytes():.0f} MB after"
-    )
+    nginx_speed, our_speed = (statistics.median(pair[which] for pair in speeds) for which in (0, 1))
+    after, ratio = server.peak_megabytes(), our_speed / nginx_speed
+    parley, compared = f"{our_speed / 1e6:.0f} MB/s", f"nginx {nginx_speed / 1e6:.0f} MB/s"
+    memory = f"{after - before:+.0f} MB"
+    return [
+        Row(f"download of {name}", parley, compared, f"{ratio:.0%} of its speed", "80 %", ratio >= 0.8),
+        Row(
+            f"its peak memory, {name}",
+            f"{after:.0f} MB",
+            f"before {before:.0f} MB",
+            memory,
+            "flat",
+            after - before < FLAT,
+        ),
+    ]
 
 
 def speed(connection: Connection, buffer: bytearray) -> float:
@@ -62,9 +77,7 @@ def speed(connection: Connection, buffer: bytearray) -> float:
 
 @contextlib.contextmanager
 def nginx(artifact: Path) -> Iterator[int]:
-    program = shutil.which("nginx")
-    if program is None:
-        raise SystemExit("This benchmark compares with nginx, and there is none on PATH.")
+    program = nginx_program()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         port, root = free_port(), Path(folder) / "files"
@@ -81,5 +94,8 @@ def nginx(artifact: Path) -> Iterator[int]:
             process.wait(10)
 
 
-if __name__ == "__main__":
-    main()
+def nginx_program() -> str:
+    program = shutil.which("nginx")
+    if program is None:
+        raise NotRun("it compares with nginx, and there is none on PATH.")
+    return program

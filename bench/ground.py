@@ -1,4 +1,4 @@
-"""What a benchmark stands on: PostgreSQL, Redis, the web under gunicorn, and one model in production."""
+"""What a benchmark stands on: PostgreSQL and Redis of its own; for the web's, gunicorn and one model in production."""
 
 import contextlib
 import io
@@ -14,7 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.rows import NotRun
+
 CHECKOUT = Path(__file__).resolve().parent.parent
+SERVERS = ("DATABASE_URL", "REDIS_URL")
+OURS = (*SERVERS, "PARLEY_", "RASA_X_TOKEN", "PORT", "DJANGO_")
+KEPT = ("PARLEY_RASA",)  # the runtime is only read
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -55,18 +60,42 @@ def _status(pid: int, name: str) -> int:
     raise KeyError(name)
 
 
+def forget_this_installation() -> None:
+    """A benchmark writes into databases: never into those that the environment or this checkout's `.env` name.
+
+    The launcher takes from that file what the environment does not set, so a database named there is refused.
+    """
+    for name in [name for name in os.environ if name.startswith(OURS) and name not in KEPT]:
+        del os.environ[name]
+    file = CHECKOUT / ".env"
+    named = [line for line in file.read_text().splitlines() if line.startswith(SERVERS)] if file.is_file() else []
+    if named:
+        raise NotRun(f"{file} names your own database or Redis ({named[0].partition('=')[0]}). Move the file away.")
+
+
 @contextlib.contextmanager
-def web(model_bytes: int, *, workers: int = 1) -> Iterator[Web]:
-    """A whole installation under a temporary folder whose production has a model of about that size."""
-    sys.path.insert(0, str(CHECKOUT))
+def services() -> Iterator[None]:
+    """An empty PostgreSQL and Redis under a temporary folder, and Django on them."""
+    import django
+
     from tests.services import Services
 
-    services = Services()
+    servers = Services()
     try:
-        services.start()
-        port = free_port()
-        os.environ |= {"PORT": str(port), "PARLEY_WEB_WORKERS": str(workers), "PARLEY_LOG_LEVEL": "WARNING"}
-        os.environ["DJANGO_SETTINGS_MODULE"] = "studio.settings"
+        servers.start()
+        os.environ |= {"PARLEY_LOG_LEVEL": "WARNING", "DJANGO_SETTINGS_MODULE": "studio.settings"}
+        django.setup()
+        yield
+    finally:
+        servers.stop()
+
+
+@contextlib.contextmanager
+def web(model_bytes: int, *, workers: int = 1) -> Iterator[Web]:
+    """The web alone, with a production that has a model of about that size."""
+    port = free_port()
+    os.environ |= {"PORT": str(port), "PARLEY_WEB_WORKERS": str(workers)}
+    with services():
         with tempfile.TemporaryDirectory() as folder:
             token, etag, artifact = _install(Path(folder), model_bytes)
         process = _gunicorn(port)
@@ -75,17 +104,13 @@ def web(model_bytes: int, *, workers: int = 1) -> Iterator[Web]:
         finally:
             process.terminate()
             process.wait(20)
-    finally:
-        services.stop()
 
 
 def _install(folder: Path, model_bytes: int) -> tuple[str, str, Path]:
-    import django
     from django.conf import settings
     from django.core.management import call_command
     from django.db import connection
 
-    django.setup()
     call_command("migrate", verbosity=0)
     call_command("collectstatic", verbosity=0, interactive=False)
 

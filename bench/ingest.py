@@ -1,33 +1,18 @@
-"""How fast events are stored, against a bare COPY of the same rows on the same machine.
+"""`python -m bench ingest`: events stored by the ingest process, against a bare COPY of the same rows."""
 
-    python bench/ingest.py [--events 100000]
-
-Makes a database of its own beside the one that DATABASE_URL names, and drops it at the end.
-"""
-
-import argparse
 import json
-import os
 import random
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import django
+from bench.ground import services
+from bench.rows import Row
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
-os.environ.setdefault("PARLEY_LOG_LEVEL", "WARNING")
-django.setup()
+if TYPE_CHECKING:
+    from environments.models import Environment
 
-from django.db import connection  # noqa: E402
-
-from conversations.ingest.decode import decode  # noqa: E402
-from conversations.ingest.sql_source import BATCH  # noqa: E402
-from conversations.ingest.write import Binding, Record, store_batch  # noqa: E402
-from environments.models import Environment  # noqa: E402
-from environments.services.birth import create_assistant  # noqa: E402
+EVENTS = 100_000
 
 
 def events(count: int) -> Iterator[bytes]:
@@ -59,8 +44,12 @@ def event(kind: str, sender: str, at: float) -> dict[str, object]:
     return one
 
 
-def bare_copy(batches: list[list[bytes]], environment: Environment) -> float:
+def bare_copy(batches: list[list[bytes]]) -> float:
     """Seconds to COPY the same stored columns into a table without any index, one transaction for each batch."""
+    from django.db import connection
+
+    from conversations.ingest.decode import decode
+
     rows = [[decode(data) for data in batch] for batch in batches]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -75,8 +64,10 @@ def bare_copy(batches: list[list[bytes]], environment: Environment) -> float:
         return time.perf_counter() - start
 
 
-def ingest(batches: list[list[bytes]], environment: Environment) -> float:
+def ingest(batches: list[list[bytes]], environment: "Environment") -> float:
     """Seconds to decode and store, as the ingest process does; run again it meets only known events."""
+    from conversations.ingest.write import Binding, Record, store_batch
+
     binding = Binding(environment.assistant_id, environment.pk, environment.name, "bench")
     start = time.perf_counter()
     for batch in batches:
@@ -84,36 +75,26 @@ def ingest(batches: list[list[bytes]], environment: Environment) -> float:
     return time.perf_counter() - start
 
 
-def measure(count: int) -> None:
-    environment = Environment.objects.get(
-        assistant=create_assistant(actor=None, slug="bench", title="Bench"), name="production"
-    )
-    data = list(events(count))
-    batches = [data[start : start + BATCH] for start in range(0, count, BATCH)]
-    start = time.perf_counter()
-    for one in data:
-        decode(one)
-    seconds = {"decode alone": time.perf_counter() - start}
-    seconds["bare COPY, no index"] = bare_copy(batches, environment)
-    seconds["ingest, new events"] = ingest(batches, environment)
-    seconds["ingest, all known"] = ingest(batches, environment)
-    bare = seconds["bare COPY, no index"]
-    print(f"{count} events of {sum(map(len, data)) // count} bytes in batches of {BATCH}")
-    for name, took in seconds.items():
-        print(f"{name:<22}{count / took:>10,.0f} /s   {bare / took:>6.0%} of bare COPY")
+def run() -> list[Row]:
+    with services():
+        from django.core.management import call_command
+
+        from conversations.ingest.sql_source import BATCH
+        from environments.models import Environment
+        from environments.services.birth import create_assistant
+
+        call_command("migrate", verbosity=0)
+        assistant = create_assistant(actor=None, slug="bench", title="Bench")
+        data = list(events(EVENTS))
+        batches = [data[start : start + BATCH] for start in range(0, EVENTS, BATCH)]
+        return measure(batches, Environment.objects.get(assistant=assistant, name="production"))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=100_000)
-    arguments = parser.parse_args()
-    kept = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
-        measure(arguments.events)
-    finally:
-        connection.creation.destroy_test_db(kept, verbosity=0)
-
-
-if __name__ == "__main__":
-    main()
+def measure(batches: list[list[bytes]], environment: "Environment") -> list[Row]:
+    bare = bare_copy(batches)
+    compared = f"bare COPY {EVENTS / bare:,.0f} /s"
+    rows = []
+    for what in ("events stored, all new", "events stored, all known"):
+        seconds = ingest(batches, environment)
+        rows.append(Row(what, f"{EVENTS / seconds:,.0f} /s", compared, f"{bare / seconds:.0%} of its rate"))
+    return rows

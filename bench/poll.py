@@ -1,4 +1,4 @@
-"""`python -m bench.poll`: a poll that brings nothing new, against a constant view of the same server.
+"""`python -m bench poll`: a poll that brings nothing new, against a constant view of the same server.
 
 Also: how long a poll takes while 50 clients download slowly.
 """
@@ -10,6 +10,7 @@ import time
 from multiprocessing.synchronize import Event
 
 from bench.ground import Connection, Web, web
+from bench.rows import Row
 
 ROUNDS = 7
 REQUESTS = 1500
@@ -17,28 +18,28 @@ SLOW_CLIENTS = 50
 MODEL_BYTES = 25_000_000
 
 
-def main() -> None:
+def run() -> list[Row]:
     with web(MODEL_BYTES) as server:
         poll = Connection(server.port, server.path, If_None_Match=server.etag, X_Parley_Replica="rasa-1")
         constant = Connection(server.port, "/healthz")
         assert b" 304 " in poll.ask().split(b"\r\n")[0]
-        ratios(server, poll, constant)
-        under_load(server, poll)
+        return [*ratios(server, poll, constant), under_load(server, poll)]
 
 
-def ratios(server: Web, poll: Connection, constant: Connection) -> None:
+def ratios(server: Web, poll: Connection, constant: Connection) -> list[Row]:
     """Rounds alternate, so that whatever else the machine does meets both."""
     for connection in (poll, constant):
         burst(server, connection)
     found = [(burst(server, constant), burst(server, poll)) for _ in range(ROUNDS)]
     constants, polls = zip(*found, strict=True)
+    rows = []
     for index, what in ((0, "wall time"), (1, "CPU of the web")):
         ours = statistics.median(value[index] for value in polls)
         theirs = statistics.median(value[index] for value in constants)
-        print(
-            f"304 poll, {what:<15} {ours * 1e6:7.0f} us   constant view {theirs * 1e6:7.0f} us   "
-            f"{theirs / ours:6.0%} of its rate (aim: 95 %)"
-        )
+        rate = theirs / ours
+        parley, compared = f"{ours * 1e6:.0f} us", f"constant view {theirs * 1e6:.0f} us"
+        rows.append(Row(f"304 poll, {what}", parley, compared, f"{rate:.0%} of its rate", "95 %", rate >= 0.95))
+    return rows
 
 
 def burst(server: Web, connection: Connection) -> tuple[float, float]:
@@ -49,7 +50,7 @@ def burst(server: Web, connection: Connection) -> tuple[float, float]:
     return (time.perf_counter() - began) / REQUESTS, (server.cpu_seconds() - cpu) / REQUESTS
 
 
-def under_load(server: Web, poll: Connection) -> None:
+def under_load(server: Web, poll: Connection) -> Row:
     before = p95(poll)
     ready = multiprocessing.Event()
     slow = multiprocessing.Process(target=download_slowly, args=(server.port, server.path, ready), daemon=True)
@@ -58,10 +59,8 @@ def under_load(server: Web, poll: Connection) -> None:
     during = p95(poll)
     slow.terminate()
     slow.join()
-    print(
-        f"304 poll, 95th percentile {before * 1e3:6.2f} ms   with {SLOW_CLIENTS} slow downloads {during * 1e3:6.2f} ms"
-        f"   {during / before:5.2f} times (aim: 2)"
-    )
+    times, what = during / before, f"304 poll, p95 beside {SLOW_CLIENTS} slow downloads"
+    return Row(what, f"{during * 1e3:.2f} ms", f"alone {before * 1e3:.2f} ms", f"{times:.2f} x", "2 x", times <= 2)
 
 
 def p95(poll: Connection) -> float:
@@ -92,7 +91,3 @@ def download_slowly(port: int, path: str, ready: Event) -> None:
         for client in clients:
             client.recv(40_000)
         time.sleep(0.2)
-
-
-if __name__ == "__main__":
-    main()
