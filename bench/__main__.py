@@ -4,13 +4,10 @@ Each runs in a process of its own with servers of its own under a temporary fold
 """
 
 import argparse
-import importlib
-import multiprocessing
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
 
-from bench.ground import forget_this_installation
+from bench import alone
 from bench.rows import NotRun, Row, table
 
 BENCHMARKS = {
@@ -30,7 +27,7 @@ def main() -> int:
     for name in names:
         print(f"\n{name}: {BENCHMARKS[name]}", flush=True)
         try:
-            rows += _alone(name)
+            rows += alone.run(name)
         except NotRun as why:
             left_out.append(f"{name} was not run: {why}")
     print(f"\nMeasured on your machine ({os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} now):\n")
@@ -50,18 +47,6 @@ def _names() -> list[str]:
     if unknown := set(names) - set(BENCHMARKS):
         parser.error(f"there is no benchmark {min(unknown)}; choose from {', '.join(BENCHMARKS)}")
     return names or list(BENCHMARKS)
-
-
-def _alone(name: str) -> list[Row]:
-    """Settings are read once by each process, so each benchmark has one."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(_run, name).result()
-
-
-def _run(name: str) -> list[Row]:
-    forget_this_installation()
-    rows: list[Row] = importlib.import_module(f"bench.{name}").run()
-    return rows
 
 
 if __name__ == "__main__":

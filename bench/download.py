@@ -1,16 +1,15 @@
 """`python -m bench download`: a model's archive from the model server, against nginx with the same file."""
 
 import contextlib
-import multiprocessing
 import shutil
 import statistics
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from bench.alone import alone
 from bench.ground import Connection, Web, free_port, wait_for_port, web
 from bench.rows import NotRun, Row
 
@@ -33,12 +32,8 @@ FLAT = 32  # MB that the web process may grow by while it sends a whole file
 
 def run() -> list[Row]:
     nginx_program()
-    spawn = multiprocessing.get_context("spawn")  # settings are read once by each process
-    rows: list[Row] = []
-    for name, (size, times) in SIZES.items():
-        with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-            rows += pool.submit(measure, name, size, times).result()
-    return rows
+    found = (alone(measure, name, size, times) for name, (size, times) in SIZES.items())
+    return [row for rows in found for row in rows]
 
 
 def measure(name: str, size: int, times: int) -> list[Row]:
