@@ -31,6 +31,12 @@ document.addEventListener("toggle", (event) => {
   (entries(panel).find((entry) => entry.matches("[aria-current], [aria-checked=true]")) ?? entries(panel)[0])?.focus();
 }, true);
 
+// A fragment that polls would close the menu under the pointer; it asks again at its next turn.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const polls = event.detail.elt.getAttribute("hx-trigger")?.includes("every");
+  if (polls && document.querySelector(".menu-panel:popover-open")) event.preventDefault();
+});
+
 document.addEventListener("keydown", (event) => {
   const panel = event.target.closest?.(".menu-panel:popover-open");
   if (panel) moveWithin(panel, event);
