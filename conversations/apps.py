@@ -14,6 +14,18 @@ class ConversationsConfig(AppConfig):
 
         navigation.register(
             navigation.Entry(
+                key="home",
+                label="Home",
+                icon="home",
+                url_name="conversations:home",
+                order=10,
+                per_assistant=True,
+                shortcut="h",
+                match=("conversations:home",),
+            )
+        )
+        navigation.register(
+            navigation.Entry(
                 key="conversations",
                 label="Conversations",
                 icon="chat-bubble-left",

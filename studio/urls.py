@@ -2,9 +2,11 @@
 
 from django.urls import include, path
 
+from conversations.views import home
 from studio import api, health
 
 urlpatterns = [
+    path("", home.root, name="home"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/", include((api.urls(), "api"))),

@@ -35,9 +35,14 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def last_assistant_slug(request: HttpRequest) -> str:
+    """The slug of the assistant whose pages this person looked at last, or an empty string."""
+    return str(request.session.get(_LAST, ""))
+
+
 def _last_seen(request: HttpRequest, assistants: Sequence[Assistant]) -> Assistant | None:
     """The assistant a page without one (settings, home) keeps in the navigation."""
-    last = request.session.get(_LAST)
+    last = last_assistant_slug(request)
     return next((one for one in assistants if one.slug == last), assistants[0] if assistants else None)
 
 

@@ -3,14 +3,12 @@
 import pytest
 from django.core.management import call_command
 
-from environments.models import Environment, ManagedServer, Promotion
+from environments.models import Environment, Promotion
 from environments.services import starter
 from environments.services.promotion import promote
 from models_app.models import Assistant, Revision, TrainingJob
 from models_app.services.revisions import files_of, save_revision
 from models_app.services.training import request_training
-from studio.rasa.models import RasaRuntime
-from studio.rasa.services import current_runtime
 from tests.factories import environment_of, make_model
 
 pytestmark = pytest.mark.django_db
@@ -107,28 +105,6 @@ def test_peoples_own_data_is_not_trained_for_them(settings) -> None:
     save_revision(actor=None, assistant=assistant, files={"domain.yml": b"a: 1"}, message="ours", parent_number=None)
     starter.advance()
     assert not TrainingJob.objects.exists()
-
-
-def test_the_home_page_learns_how_far_it_is(born: Assistant) -> None:
-    def states() -> list[str]:
-        return [step.state for step in starter.progress() or []]
-
-    assert states() == ["now", "todo", "todo"]
-    RasaRuntime.objects.filter(pk=current_runtime().pk).update(state=RasaRuntime.State.READY)
-    assert states() == ["done", "now", "todo"]
-    train(born)
-    starter.advance()
-    assert states() == ["done", "done", "now"]
-    ManagedServer.objects.update(ready_at="2026-01-01T00:00Z", state=ManagedServer.State.RUNNING)
-    assert starter.progress() is None
-
-
-def test_a_failure_is_shown_where_it_happened(born: Assistant) -> None:
-    RasaRuntime.objects.filter(pk=current_runtime().pk).update(
-        state=RasaRuntime.State.FAILED, message="No Python 3.10.\nuv said more"
-    )
-    first = (starter.progress() or [])[0]
-    assert (first.state, first.note) == ("failed", "No Python 3.10.")
 
 
 def test_a_second_training_of_the_same_data_by_a_person_changes_nothing(born: Assistant) -> None:

@@ -36,6 +36,11 @@ SIGNING_IN = [
     Row("POST", "/sign-out",                                      302, 302, 302, 302, 302),
 ]
 
+HOME = [
+    Row("GET",  "/",                                              302, 302, 302, 302, 302),
+    Row("GET",  "/a/cafe/",                                       302, 200, 200, 200, 200),
+]
+
 RASA = [
     Row("GET",  "/rasa/status",                                   302, 200, 200, 200, 200),
     Row("POST", "/rasa/install",                                  302, 403, 200, 200, 200),
@@ -155,6 +160,7 @@ SERVERS = [
 
 ROWS: list[Row] = [
     *EVERYBODY,
+    *HOME,
     *SIGNING_IN,
     *RASA,
     *ASSISTANTS,

@@ -1,0 +1,75 @@
+"""Home: where a person lands, and what it says first."""
+
+import pytest
+from django.urls import reverse
+
+from conversations.setup import setup_steps
+from environments.services.overview import overviews
+from environments.services.promotion import promote
+from models_app.services.revisions import save_revision
+from models_app.services.training import request_training
+from studio.access.permissions import Scope
+from studio.rasa.models import RasaRuntime
+from tests.factories import environment_of, make_assistant, make_model, make_person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def assistant():
+    return make_assistant(slug="cafe")
+
+
+def steps_of(assistant, person):
+    return {step.title: step.state for step in setup_steps(assistant, overviews(assistant, person))}
+
+
+def test_the_root_leads_to_the_assistant_looked_at_last(client, assistant):
+    other = make_assistant(slug="bakery")
+    client.force_login(make_person("admin"))
+    assert client.get("/").url == reverse("conversations:home", args=["cafe"])
+    client.get(reverse("conversations:home", args=[other.slug]))
+    assert client.get("/").url == reverse("conversations:home", args=["bakery"])
+
+
+def test_a_person_without_any_grant_is_told_whom_to_ask(client):
+    client.force_login(make_person())
+    assert "Ask an admin" in client.get("/").content.decode()
+
+
+def test_an_assistant_of_others_is_not_found(client, assistant):
+    hidden = make_assistant(slug="hidden")
+    client.force_login(make_person("annotator", Scope(assistant.pk)))
+    assert client.get(reverse("conversations:home", args=[hidden.slug])).status_code == 404
+
+
+def test_setting_up_is_told_step_by_step(assistant):
+    admin = make_person("admin")
+    assert steps_of(assistant, admin) == {
+        "Rasa": "now",
+        "Training data": "todo",
+        "Model": "todo",
+        "Live": "todo",
+        "First conversation": "todo",
+    }
+    RasaRuntime.objects.update_or_create(version="3.6.21", defaults={"state": "ready"})
+    save_revision(actor=admin, assistant=assistant, files={"a.yml": b"x"}, message="", parent_number=None)
+    job = request_training(actor=admin, assistant=assistant)
+    assert steps_of(assistant, admin)["Model"] == "now"
+    type(job).objects.update(state="failed")
+    assert steps_of(assistant, admin)["Model"] == "failed"
+    make_model(assistant)
+    assert steps_of(assistant, admin)["Live"] == "now"
+
+
+def test_home_shows_what_is_live_in_few_queries(client, assistant, django_assert_max_num_queries):
+    admin = make_person("admin")
+    model = make_model(assistant, "calm-heron")
+    promote(actor=admin, environment=environment_of(assistant), model=model)
+    client.force_login(admin)
+    with django_assert_max_num_queries(25):
+        page = client.get(reverse("conversations:home", args=["cafe"])).content.decode()
+    assert "calm-heron" in page
+    assert "Getting started" in page
+    fragment = client.get(reverse("conversations:home", args=["cafe"]), headers={"HX-Request": "true"}).content.decode()
+    assert fragment.lstrip().startswith('<div id="home-live"')
