@@ -65,12 +65,12 @@ def promote_model(request: HtmxHttpRequest, slug: str, name: str) -> HttpRespons
     user = signed_in(request)
     _require_some_right(user, model.assistant)
     form = ReasonForm(request.POST or None)
-    context: dict[str, object] = {}
+    context: dict[str, object] = {"ticked": request.POST.getlist("environment")} if form.is_bound else {}
     if form.is_valid():
         moves = _moves(request, _targets(model, user), model)
         leaving = [move.environment.name for move in moves if move.to_model is None]
         if leaving and "confirmed" not in request.POST:
-            context = {"leaving": leaving, "ticked": request.POST.getlist("environment")}
+            context["leaving"] = leaving
         elif moves:
             results = [_carry_out(user, move, form.cleaned_data["reason"]) for move in moves]
             if all(result.promotion for result in results):
