@@ -78,7 +78,7 @@ def _save(actor: User, assistant: Assistant, edits: Edits, message: str, base_nu
             raise Collision(newest, both)
     before = files_of(newest) if newest else {}
     after = applied(before, edits)
-    _refuse_nested(after)
+    refuse_nested(after)
     if missing := missing_rights(actor, assistant, before, after):
         raise MissingRights(missing)
     parent = newest.number if newest else None
@@ -128,8 +128,8 @@ def _refuse_unreadable(edits: Edits) -> None:
         raise BadData(tuple(problems))
 
 
-def _refuse_nested(files: Mapping[str, bytes]) -> None:
-    """A file cannot be a folder as well."""
+def refuse_nested(files: Mapping[str, bytes]) -> None:
+    """A file cannot be a folder as well. Raises Invalid."""
     for path in files:
         for parent in PurePosixPath(path).parents:
             if str(parent) in files:

@@ -65,7 +65,8 @@ def seconds_of(job: TrainingJob) -> float | None:
 
 
 def percent_of(job: TrainingJob) -> int | None:
-    return round(100 * job.step_done / job.step_total) if job.step_total else None
+    """None until the first component: Rasa's own start takes a while and tells nothing."""
+    return round(100 * job.step_done / job.step_total) if job.step_done and job.step_total else None
 
 
 def steps_of(job: TrainingJob) -> list[Step]:
