@@ -1,9 +1,11 @@
 """Imports are inside the fixtures: pytest loads this file before Django is set up when it is given this folder."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+import time_machine
 
 if TYPE_CHECKING:
     from conversations.ingest.write import Record
@@ -37,3 +39,13 @@ def records(environment: "Environment") -> "Callable[..., list[Record]]":
         return [Record(one if isinstance(one, bytes) else raw(one)[0], binding) for one in events]
 
     return make
+
+
+@pytest.fixture
+def time_machine_later() -> "Callable[[float], time_machine.travel]":
+    """`with time_machine_later(10):` is ten seconds from now, and the clock goes on."""
+
+    def travel(seconds: float) -> time_machine.travel:
+        return time_machine.travel(datetime.now(UTC) + timedelta(seconds=seconds), tick=True)
+
+    return travel

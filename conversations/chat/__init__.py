@@ -1,0 +1,1 @@
+"""Talking to an environment's assistant: by people of the team (Talk) and by guests (Share)."""

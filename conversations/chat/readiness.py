@@ -1,0 +1,46 @@
+"""Whether an environment's assistant can be talked to, asked before the first word is lost on it."""
+
+from dataclasses import dataclass
+
+from conversations.chat.sending import explain
+from environments.models import Environment
+from environments.services.address import server_of
+from studio.errors import DomainError
+from studio.rasa.client import NoChatChannel, NoModel, RasaClient, RasaError, WrongToken
+
+SECONDS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """`blocks` says that nobody will answer; otherwise it is a warning."""
+
+    text: str
+    blocks: bool
+
+
+def trouble_of(environment: Environment) -> Trouble | None:
+    """The first thing that stands in the way, None when all is well."""
+    try:
+        address = server_of(environment)
+        return _trouble(RasaClient(address.url, address.token, timeout=SECONDS))
+    except DomainError as error:
+        return Trouble(error.message, blocks=True)
+    except WrongToken:
+        return Trouble("The Rasa server refuses our server token, so only chatting works. Correct the token.", False)
+    except RasaError as error:
+        return Trouble(explain(error)[1], blocks=True)
+
+
+def _trouble(client: RasaClient) -> Trouble | None:
+    if not client.status().has_model:
+        return Trouble(explain(NoModel(""))[1], blocks=True)
+    if not client.has_rasa_channel():
+        return Trouble(explain(NoChatChannel(""))[1], blocks=True)
+    if not client.is_secured():
+        return Trouble(
+            "This Rasa server asks for no token: everybody who reaches it can read its conversations. "
+            "Start it with --auth-token.",
+            blocks=False,
+        )
+    return None

@@ -1,0 +1,114 @@
+"""Saying something to an environment's assistant, over Rasa's `rasa` channel."""
+
+import time
+
+import redis
+import structlog
+
+from conversations.chat.sessions import note_said
+from conversations.chat.turns import Turn, answered
+from conversations.models import TalkSession
+from environments.services.address import server_of
+from studio.crypto import decrypt
+from studio.errors import Conflict, DomainError
+from studio.rasa import client as rasa
+from studio.rasa.client import RasaClient, RasaError
+from studio.rasa.signing import chat_token
+from studio.redis import client as redis_client
+
+log = structlog.get_logger()
+
+TIMEOUT = 30.0
+ONCE_SECONDS = 120
+
+# What people read names no address: who may talk need not know where the server is.
+_SENTENCES: dict[type[RasaError], tuple[str, str]] = {
+    rasa.TimedOut: (
+        "timeout",
+        "The assistant did not answer in time. It may be loading a model, or waiting for an action server. "
+        "Your message is kept below: send it again in a moment.",
+    ),
+    rasa.Refused: (
+        "refused",
+        "The Rasa server does not run, or does not listen at its address. Start it, then send the message again.",
+    ),
+    rasa.WrongAddress: (
+        "address",
+        "The address of the Rasa server is wrong, or one that may not be called. Correct it on the environment's page.",
+    ),
+    rasa.Unreachable: ("unreachable", "The connection to the Rasa server broke. Send the message again in a moment."),
+    rasa.NoModel: (
+        "no-model",
+        "The Rasa server has no model yet, so nobody answers. Promote one to this environment; the server takes it "
+        "within seconds.",
+    ),
+    rasa.NoChatChannel: (
+        "no-channel",
+        "The Rasa server has no `rasa` channel. Add it to its credentials.yml as the environment's page shows, and "
+        "restart the server.",
+    ),
+    rasa.ServerError: (
+        "failed",
+        "Rasa failed on this message, or it could not check our signature. Its credentials.yml must name the address "
+        "that the environment's page shows; the server's log says which of the two it was.",
+    ),
+    rasa.NotAllowed: ("not-allowed", "Rasa does not let us speak in this conversation. Begin a new one."),
+    rasa.NotRasa: (
+        "not-rasa",
+        "What answers at the server's address is not Rasa. Correct it on the environment's page.",
+    ),
+}
+_OTHERWISE = ("failed", "The Rasa server did not take the message. The environment's page says more.")
+
+
+class NotAnswered(DomainError):
+    """The assistant could not be asked; the message says why and what to do."""
+
+    code = "failed"
+
+
+def say(*, session: TalkSession, text: str) -> tuple[Turn, float]:
+    """Send `text` as the session's own speaker. The answers, and the seconds that they took.
+
+    Never sent twice: after a time-out Rasa may still be working on it, and its answer arrives with the events.
+    """
+    environment = session.environment
+    address = server_of(environment)
+    token = chat_token(decrypt(environment.private_key_encrypted), session.sender_id)
+    began = time.monotonic()
+    try:
+        replies = RasaClient(address.url, address.token, timeout=TIMEOUT).send(token, text)
+    except (rasa.WrongToken, rasa.ApiDisabled):
+        # The message was taken and nothing was answered; only whether a model is there could not be asked.
+        replies = []
+    except RasaError as error:
+        raise _explained(error, session, text) from error
+    seconds = time.monotonic() - began
+    note_said(session, text)
+    return answered(replies, time.time()), seconds
+
+
+def _explained(error: RasaError, session: TalkSession, text: str) -> NotAnswered:
+    if isinstance(error, rasa.TimedOut):
+        note_said(session, text)  # it may have been heard
+    code, sentence = explain(error)
+    log.info("chat not answered", environment=session.environment_id, code=code, error=error.message)
+    return NotAnswered(sentence, code=code)
+
+
+def explain(error: RasaError) -> tuple[str, str]:
+    """A stable word and a sentence with what to do, without the server's address."""
+    return _SENTENCES.get(type(error), _OTHERWISE)
+
+
+def claim(owner: str, nonce: str) -> None:
+    """Refuse a message that is sent a second time, by a double click or a browser that tries again."""
+    if not nonce:
+        return
+    try:
+        first = redis_client().set(f"parley:said:{owner}:{nonce}", "1", nx=True, ex=ONCE_SECONDS)
+    except redis.RedisError as error:
+        log.warning("a doubled message would not be noticed", error=str(error))
+        return
+    if not first:
+        raise Conflict("This message was sent already.", code="twice")

@@ -1,0 +1,49 @@
+"""Conversations that somebody holds through us. Each has an id of its own that nobody can guess."""
+
+import secrets
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from conversations.models import ShareLink, TalkSession
+from environments.models import Environment
+from studio.access.models import User
+from studio.crypto import digest
+
+TITLE_LENGTH = 200
+
+
+def begin_talk(*, actor: User, environment: Environment) -> TalkSession:
+    return TalkSession.objects.create(environment=environment, sender_id=_new_id("talk"), person=actor)
+
+
+@transaction.atomic
+def begin_guest(*, link: ShareLink) -> tuple[TalkSession, str]:
+    """A guest's conversation and the secret that proves it is theirs; only its digest is kept."""
+    secret = secrets.token_urlsafe(32)
+    session = TalkSession.objects.create(
+        environment=link.environment, sender_id=_new_id("guest"), share_link=link, guest_digest=digest(secret)
+    )
+    return session, secret
+
+
+def own_talks(person: User, environment: Environment) -> QuerySet[TalkSession]:
+    return TalkSession.objects.filter(person=person, environment=environment).select_related("environment__assistant")
+
+
+def guest_session(link: ShareLink, secret: str) -> TalkSession | None:
+    """The conversation that this secret opens on this link, and no other."""
+    if not secret:
+        return None
+    sessions = TalkSession.objects.filter(share_link=link, guest_digest=digest(secret))
+    return sessions.select_related("environment__assistant").first()
+
+
+def note_said(session: TalkSession, text: str) -> None:
+    """The first text stands for the conversation in lists; the time orders them."""
+    session.first_text = session.first_text or text[:TITLE_LENGTH]
+    session.save(update_fields=["first_text", "last_at"])
+
+
+def _new_id(prefix: str) -> str:
+    return f"{prefix}-{secrets.token_hex(16)}"
