@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from conversations.views import home, lists, pages
+from conversations.views import guest, home, lists, pages, share, talk
 
 app_name = "conversations"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -12,4 +12,19 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("a/<str:slug>/conversations/<int:pk>", pages.conversation_page, name="detail"),
     path("a/<str:slug>/conversations/<int:pk>/events/<int:event_pk>", pages.event_json, name="event"),
     path("a/<str:slug>/conversations/<int:pk>/events/<int:event_pk>/panel", pages.message_panel, name="panel"),
+    path("a/<str:slug>/talk/", talk.talk, name="talk"),
+    path("a/<str:slug>/talk/<str:name>/", talk.talk_page, name="talk-in"),
+    path("a/<str:slug>/talk/<str:name>/say", talk.say_something, name="talk-say-first"),
+    path("a/<str:slug>/talk/<str:name>/server", talk.server_state, name="talk-server"),
+    path("a/<str:slug>/talk/<str:name>/<str:sender>", talk.talk_page, name="talk-with"),
+    path("a/<str:slug>/talk/<str:name>/<str:sender>/say", talk.say_something, name="talk-say"),
+    path("a/<str:slug>/talk/<str:name>/<str:sender>/news", talk.news, name="talk-news"),
+    path("a/<str:slug>/share/", share.share, name="share"),
+    path("a/<str:slug>/share/new", share.new_link, name="share-new"),
+    path("a/<str:slug>/share/<int:pk>/edit", share.edit_link, name="share-edit"),
+    path("a/<str:slug>/share/<int:pk>/revoke", share.revoke, name="share-revoke"),
+    path("s/<str:code>", guest.guest, name="guest"),
+    path("s/<str:code>/say", guest.guest_say, name="guest-say"),
+    path("s/<str:code>/news", guest.guest_news, name="guest-news"),
+    path("s/<str:code>/again", guest.guest_again, name="guest-again"),
 ]

@@ -147,6 +147,32 @@ CONVERSATIONS = [
     Row("GET",  "/a/cafe/conversations/{conversation}/events/{event}/panel", 302, 404, 302, 302, 404),
 ]
 
+TALK = [
+    Row("GET",  "/a/cafe/talk/",                                  302, 302, 302, 302, 302),
+    Row("GET",  "/a/cafe/talk/production/",                       302, 200, 200, 200, 404),
+    Row("GET",  "/a/cafe/talk/worker/",                           302, 200, 200, 200, 200),
+    Row("GET",  "/a/cafe/talk/production/server",                 302, 200, 200, 200, 404),
+    Row("POST", "/a/cafe/talk/production/say",                    302, 422, 422, 422, 404),
+    Row("GET",  "/a/cafe/talk/production/{talk}",                 302, 404, 200, 404, 404),
+    Row("POST", "/a/cafe/talk/production/{talk}/say",             302, 404, 503, 404, 404, {"text": "hi"}),
+    Row("GET",  "/a/cafe/talk/production/{talk}/news",            302, 404, 200, 404, 404),
+]
+
+SHARE = [
+    Row("GET",  "/a/cafe/share/",                                 302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/share/new",                              302, 403, 200, 200, 200),
+    Row("POST", "/a/cafe/share/new",                              302, 403, 422, 422, 422, {"name": ""}),
+    Row("GET",  "/a/cafe/share/{link}/edit",                      302, 403, 200, 200, 404),
+    Row("POST", "/a/cafe/share/{link}/edit",                      302, 403, 422, 422, 404, {"name": ""}),
+    Row("GET",  "/a/cafe/share/{link}/revoke",                    302, 403, 200, 200, 404),
+    Row("POST", "/a/cafe/share/{link}/revoke",                    302, 403, 302, 302, 404),
+    Row("GET",  "/s/{code}",                                      200, 200, 200, 200, 200),
+    Row("GET",  "/s/no-such-code",                                404, 404, 404, 404, 404),
+    Row("POST", "/s/{code}/say",                                  422, 422, 422, 422, 422),
+    Row("GET",  "/s/{code}/news",                                 410, 410, 410, 410, 410),
+    Row("POST", "/s/{code}/again",                                302, 302, 302, 302, 302),
+]
+
 # Rasa servers show tokens; being signed in is worth nothing here. What tokens open: tests/environments/.
 SERVERS = [
     *(Row(method, "/api/",                                        404, 404, 404, 404, 404)
@@ -169,5 +195,7 @@ ROWS: list[Row] = [
     *TRAINING,
     *ENVIRONMENTS,
     *CONVERSATIONS,
+    *TALK,
+    *SHARE,
     *SERVERS,
 ]

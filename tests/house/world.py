@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from conversations.chat.links import create_link
+from conversations.chat.sessions import begin_talk
 from conversations.ingest.write import Binding, Record, store_batch
 from conversations.models import Conversation
 from environments.models import Environment
@@ -11,6 +13,7 @@ from models_app.services.training import request_training
 from studio.access.models import Grant, Role, User
 from studio.access.permissions import Scope
 from studio.access.services.people import save_role
+from studio.crypto import decrypt
 from tests.conversations.events import raw, small_talk
 from tests.factories import environment_of, make_assistant, make_model, make_person
 
@@ -35,7 +38,7 @@ def make_world() -> World:
     make_model(cafe, "otter")
     revision = save_revision(actor=None, assistant=cafe, files={"domain.yml": b"{}\n"}, message="", parent_number=None)
     request_training(actor=None, assistant=cafe, revision=revision)
-    words = {**_conversations(cafe, worker), **_accounts(people)}
+    words = {**_conversations(cafe, worker), **_accounts(people), **_chats(cafe, people)}
     return World(people, words)
 
 
@@ -52,6 +55,14 @@ def _conversation(environment: Environment, sender: str) -> Conversation:
     binding = Binding(environment.assistant_id, environment.pk, environment.name, "test")
     store_batch([Record(line, binding) for line in raw(*small_talk(sender=sender))])
     return Conversation.objects.get(sender_id=sender)
+
+
+def _chats(cafe: Assistant, people: dict[str, User]) -> dict[str, object]:
+    """The annotator's talk in production, and a link to it for guests."""
+    production = environment_of(cafe)
+    talk = begin_talk(actor=people["annotator"], environment=production)
+    link = create_link(actor=people["admin"], environment=production, name="friends")
+    return {"talk": talk.sender_id, "link": link.pk, "code": decrypt(link.code_encrypted)}
 
 
 def _accounts(people: dict[str, User]) -> dict[str, object]:

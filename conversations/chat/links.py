@@ -1,0 +1,123 @@
+"""Links by which guests talk to an assistant without an account."""
+
+import secrets
+from datetime import datetime
+from enum import StrEnum
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from conversations.models import ShareLink
+from environments.models import Environment
+from studio.access.models import User
+from studio.audit.actions import Action
+from studio.audit.services import record
+from studio.crypto import decrypt, digest, encrypt
+from studio.errors import Conflict, Invalid
+
+CODE_BYTES = 16
+
+
+class LinkState(StrEnum):
+    OPEN = "open"
+    OFF = "off"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    GONE = "gone"  # its environment or assistant was removed
+
+
+def state_of(link: ShareLink) -> LinkState:
+    if link.revoked_at is not None:
+        return LinkState.REVOKED
+    if link.environment.removed_at is not None or link.environment.assistant.deleted_at is not None:
+        return LinkState.GONE
+    if link.expires_at is not None and link.expires_at <= timezone.now():
+        return LinkState.EXPIRED
+    return LinkState.OPEN if link.is_on else LinkState.OFF
+
+
+def address_of(link: ShareLink) -> str:
+    """The whole address that a guest opens."""
+    return settings.PUBLIC_URL + reverse("conversations:guest", args=[decrypt(link.code_encrypted)])
+
+
+def find_link(code: str) -> ShareLink | None:
+    """In whatever state it is; None for a code that never was."""
+    links = ShareLink.objects.select_related("environment__assistant")
+    return links.filter(code_digest=digest(code)).first()
+
+
+@transaction.atomic
+def create_link(
+    *, actor: User, environment: Environment, name: str, greeting: str = "", expires_at: datetime | None = None
+) -> ShareLink:
+    _refuse_past(expires_at)
+    code = secrets.token_urlsafe(CODE_BYTES)
+    link = ShareLink.objects.create(
+        environment=environment,
+        name=name,
+        greeting=greeting,
+        expires_at=expires_at,
+        code_encrypted=encrypt(code),
+        code_digest=digest(code),
+        created_by=actor,
+    )
+    record(actor, Action.SHARE_LINK_CREATED, link, assistant_id=environment.assistant_id, after=_facts(link))
+    return link
+
+
+@transaction.atomic
+def change_link(
+    *, actor: User, link: ShareLink, name: str, greeting: str, expires_at: datetime | None, is_on: bool
+) -> ShareLink:
+    row = _locked(link)
+    if row.revoked_at is not None:
+        raise Conflict(f"{row.name} is revoked. Make a new link instead.")
+    if expires_at != row.expires_at:
+        _refuse_past(expires_at)
+    before = _facts(row)
+    row.name, row.greeting, row.expires_at, row.is_on = name, greeting, expires_at, is_on
+    if before == _facts(row):
+        return row
+    row.save(update_fields=["name", "greeting", "expires_at", "is_on"])
+    record(
+        actor,
+        Action.SHARE_LINK_CHANGED,
+        row,
+        assistant_id=row.environment.assistant_id,
+        before=before,
+        after=_facts(row),
+    )
+    return row
+
+
+@transaction.atomic
+def revoke_link(*, actor: User, link: ShareLink) -> None:
+    """For good: the address never works again. What was said stays."""
+    row = _locked(link)
+    if row.revoked_at is not None:
+        raise Conflict(f"{row.name} is revoked already.")
+    row.revoked_at = timezone.now()
+    row.save(update_fields=["revoked_at"])
+    record(actor, Action.SHARE_LINK_REVOKED, row, assistant_id=row.environment.assistant_id)
+
+
+def _locked(link: ShareLink) -> ShareLink:
+    return ShareLink.objects.select_for_update(of=("self",)).select_related("environment__assistant").get(pk=link.pk)
+
+
+def _refuse_past(expires_at: datetime | None) -> None:
+    if expires_at is not None and expires_at <= timezone.now():
+        raise Invalid("The link would have ended already. Choose a later time.", field="expires_at")
+
+
+def _facts(link: ShareLink) -> dict[str, object]:
+    return {
+        "name": link.name,
+        "environment": link.environment.name,
+        "greeting": link.greeting,
+        "expires_at": link.expires_at.isoformat() if link.expires_at else None,
+        "is_on": link.is_on,
+    }

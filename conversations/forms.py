@@ -1,0 +1,75 @@
+"""Forms of talking and sharing."""
+
+from typing import Any
+
+from django import forms
+
+from conversations.models import ShareLink
+from environments.models import Environment
+from environments.querysets import EnvironmentQuerySet
+
+LONGEST_MESSAGE = 4000
+
+
+class MessageForm(forms.Form):
+    """What somebody says. `nonce` is new for each message, so that one sent twice is known."""
+
+    text = forms.CharField(
+        max_length=LONGEST_MESSAGE,
+        error_messages={
+            "required": "Write something first.",
+            "max_length": f"That is too long: a message holds up to {LONGEST_MESSAGE:,} characters.",
+        },
+    )
+    nonce = forms.CharField(max_length=64, required=False)
+    conversation = forms.CharField(max_length=255, required=False)
+
+    @property
+    def problem(self) -> str:
+        """The first error as a sentence."""
+        return next((str(error) for errors in self.errors.values() for error in errors), "")
+
+
+class LinkForm(forms.Form):
+    """What people set on a share link."""
+
+    name = forms.CharField(
+        max_length=120, help_text="For your team, such as “Friends of the house”. Guests do not see it."
+    )
+    greeting = forms.CharField(
+        max_length=1000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="What guests read before the first word.",
+    )
+    expires_at = forms.DateTimeField(
+        required=False,
+        label="Ends (UTC)",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text="Afterwards guests see a friendly page instead of the chat.",
+    )
+
+
+class NewLinkForm(LinkForm):
+    environment = forms.ModelChoiceField(
+        Environment.objects.none(),
+        empty_label=None,
+        help_text="Guests talk to the model that is live there, also after later promotions.",
+    )
+    field_order = ("environment", "name", "greeting", "expires_at")
+
+    def __init__(self, data: Any, *, environments: EnvironmentQuerySet, initial: dict[str, Any] | None = None) -> None:
+        super().__init__(data, initial=initial)
+        field = self.fields["environment"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = environments
+
+
+class ChangeLinkForm(LinkForm):
+    is_on = forms.BooleanField(required=False, label="On", help_text="Off, guests are told to come back later.")
+    field_order = ("is_on", "name", "greeting", "expires_at")
+
+    @classmethod
+    def of(cls, link: ShareLink, data: Any) -> "ChangeLinkForm":
+        names = ("name", "greeting", "expires_at", "is_on")
+        return cls(data, initial={name: getattr(link, name) for name in names})

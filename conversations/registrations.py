@@ -1,0 +1,62 @@
+"""What this app adds to the house: entries of the navigation, a health part, periodic work, what environments ask."""
+
+from conversations.services import arrivals, intake_health, rebuild
+from environments.services.arrivals import provide
+from studio import health
+from studio.access.permissions import Permission
+from studio.jobs import schedule
+from studio.web.navigation import Entry
+from studio.web.navigation import register as add_to_navigation
+
+_ENTRIES = (
+    Entry(
+        key="home",
+        label="Home",
+        icon="home",
+        url_name="conversations:home",
+        order=10,
+        per_assistant=True,
+        shortcut="h",
+        match=("conversations:home",),
+    ),
+    Entry(
+        key="conversations",
+        label="Conversations",
+        icon="chat-bubble-left",
+        url_name="conversations:list",
+        order=60,
+        per_assistant=True,
+        shortcut="c",
+        match=("conversations:list", "conversations:detail"),
+    ),
+    Entry(
+        key="talk",
+        label="Talk",
+        icon="chat-bubble-left-right",
+        url_name="conversations:talk",
+        order=80,
+        permission=Permission.TALK,
+        per_assistant=True,
+        shortcut="k",
+        match=("conversations:talk",),
+    ),
+    Entry(
+        key="share",
+        label="Share",
+        icon="share",
+        url_name="conversations:share",
+        order=90,
+        permission=Permission.SHARE,
+        per_assistant=True,
+        shortcut="s",
+        match=("conversations:share",),
+    ),
+)
+
+
+def register() -> None:
+    for entry in _ENTRIES:
+        add_to_navigation(entry)
+    provide(arrivals.arrivals)
+    health.register("ingest", intake_health.ingest_part)
+    schedule.every(60, rebuild.mark_own_conversations, name="mark our own conversations")

@@ -1,0 +1,61 @@
+"""What Talk and the guests' chat answer to static/js/chat.js."""
+
+from collections.abc import Iterable
+
+from django.http import HttpRequest, JsonResponse
+from django.template.loader import render_to_string
+
+from conversations.chat.transcript import conversation_of, remembered, turns_since
+from conversations.chat.turns import RESTART, Turn
+from conversations.models import Conversation, TalkSession
+
+Json = dict[str, object]
+
+
+def answer_json(turn: Turn, seconds: float, sent: str) -> Json:
+    """A turn just answered: the page shows what was sent by itself."""
+    turn.restarted = sent == RESTART
+    html = render_to_string("conversations/_turn.html", {"turn": turn, "took": seconds, "just_answered": True})
+    return {"html": html, "said": turn.said}
+
+
+def turn_json(turn: Turn) -> Json:
+    """A turn as its events have it."""
+    html = render_to_string("conversations/_turn.html", {"turn": turn})
+    return {
+        "html": html,
+        "text": turn.sent or None,
+        "said": turn.said,
+        "complete": turn.complete,
+        "ends_at": repr(turn.ends_at),
+    }
+
+
+def problem_json(message: str, code: str, status: int, **more: object) -> JsonResponse:
+    return JsonResponse({"error": message, "code": code, **more}, status=status)
+
+
+def after_of(request: HttpRequest) -> float:
+    """The place in the conversation that the page has come to; 0 for none."""
+    try:
+        return float(request.GET.get("after", ""))
+    except ValueError:
+        return 0.0
+
+
+def history(session: TalkSession) -> tuple[list[Turn], Conversation | None]:
+    """What a page that opens shows, and the conversation when events of it have arrived."""
+    conversation = conversation_of(session)
+    if conversation is None:
+        return remembered(session), None
+    return _whole(turns_since(conversation, 0.0)), conversation
+
+
+def _whole(turns: list[Turn]) -> list[Turn]:
+    """Without a turn whose events are still arriving: it comes whole with the news."""
+    return [turn for turn in turns if turn.complete]
+
+
+def place_of(turns: Iterable[Turn]) -> str:
+    """Where the news go on."""
+    return repr(max((turn.ends_at for turn in turns), default=0.0))

@@ -1,0 +1,198 @@
+"""Talk: speak with the assistant of an environment."""
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import NoReverseMatch, reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from conversations.chat.readiness import trouble_of
+from conversations.chat.sending import NotAnswered, claim, say
+from conversations.chat.sessions import begin_talk, own_talks
+from conversations.chat.transcript import conversation_of, turns_since
+from conversations.forms import LONGEST_MESSAGE, MessageForm
+from conversations.models import Conversation, TalkSession
+from conversations.views import messages
+from environments.loaders import load_environment, scope_of
+from environments.models import Environment
+from models_app.loaders import load_assistant
+from models_app.models import Assistant
+from studio.access.loaders import signed_in
+from studio.access.models import User
+from studio.access.permissions import Permission
+from studio.errors import DomainError
+from studio.web.ratelimit import allow
+
+RECENT = 12
+MESSAGES_A_MINUTE = 60
+# Of what cannot be carried out; everything else is our caller's fault.
+_STATUS = {"timeout": 504, "twice": 409, "no-server": 503}
+
+
+@require_safe
+def talk(request: HttpRequest, slug: str) -> HttpResponse:
+    """To the environment that `?environment=` names, else to the one where an answer is most likely."""
+    assistant = load_assistant(request, slug)
+    environments = _environments(signed_in(request), assistant)
+    if not environments:
+        if not signed_in(request).may_somewhere(Permission.TALK, assistant.pk):
+            raise PermissionDenied(f"Your roles do not include “{Permission.TALK.label}” here.")
+        return render(request, "conversations/talk_nowhere.html")
+    asked = request.GET.get("environment")
+    chosen = next((one for one in environments if one.name == asked), None) or _likeliest(environments)
+    return redirect("conversations:talk-in", slug, chosen.name)
+
+
+def _environments(person: User, assistant: Assistant) -> list[Environment]:
+    held = Environment.objects.with_permission(person, Permission.TALK)
+    return list(held.filter(assistant=assistant).select_related("tag__model"))
+
+
+def _likeliest(environments: list[Environment]) -> Environment:
+    return max(environments, key=lambda one: (one.kind != Environment.Kind.UNSET, _live(one) is not None))
+
+
+def _live(environment: Environment) -> object | None:
+    return environment.tag.model if environment.tag else None
+
+
+@never_cache
+@require_safe
+def talk_page(request: HttpRequest, slug: str, name: str, sender: str = "") -> HttpResponse:
+    """A new conversation, or one that goes on. Nothing is stored before the first word."""
+    environment = load_environment(request, slug, name, Permission.TALK)
+    person = signed_in(request)
+    session = own_talks(person, environment).filter(sender_id=sender).first()
+    if sender and session is None:
+        return _others(request, environment, sender)
+    turns, conversation = messages.history(session) if session else ([], None)
+    context = {
+        "environment": environment,
+        "environments": _environments(person, environment.assistant),
+        "live": _live(environment),
+        "session": session,
+        "turns": turns,
+        "after": messages.place_of(turns),
+        "addresses": _addresses(request, environment, session),
+        "conversation_page": _conversation_page(request, conversation),
+        "recent": _recent(person, environment, session),
+        "longest": LONGEST_MESSAGE,
+        **_rights(person, environment),
+    }
+    return render(request, "conversations/talk.html", context)
+
+
+def _others(request: HttpRequest, environment: Environment, sender: str) -> HttpResponseRedirect:
+    """Somebody else's conversation can be read by who may view it, and is gone on with by nobody."""
+    visible = Conversation.objects.visible_to(signed_in(request))
+    found = visible.filter(assistant=environment.assistant_id, sender_id=sender).first()
+    if found is None:
+        raise Http404("There is no such conversation, or you may not see it.")
+    return redirect("conversations:detail", environment.assistant.slug, found.pk)
+
+
+def _recent(person: User, environment: Environment, session: TalkSession | None) -> QuerySet[TalkSession]:
+    return own_talks(person, environment).exclude(first_text="")[:RECENT]
+
+
+def _rights(person: User, environment: Environment) -> dict[str, object]:
+    may_see = person.may(Permission.ENVIRONMENTS_VIEW, scope_of(environment))
+    return {
+        "environment_page": _page(environment, "detail") if may_see else "",
+        "connection_page": _page(environment, "connection") if may_see else "",
+        "may_share": person.may(Permission.SHARE, scope_of(environment)),
+    }
+
+
+def _page(environment: Environment, which: str) -> str:
+    """An environment's page, or its checklist; empty where the installation has no such page."""
+    try:
+        return reverse(f"environments:{which}", args=[environment.assistant.slug, environment.name])
+    except NoReverseMatch:
+        return ""
+
+
+@require_safe
+def server_state(request: HttpRequest, slug: str, name: str) -> HttpResponse:
+    """What stands in the way of talking, as a fragment that the page loads after itself."""
+    environment = load_environment(request, slug, name, Permission.TALK)
+    context = {"trouble": trouble_of(environment), **_rights(signed_in(request), environment)}
+    return render(request, "conversations/_server_state.html", context)
+
+
+@require_POST
+def say_something(request: HttpRequest, slug: str, name: str, sender: str = "") -> JsonResponse:
+    environment = load_environment(request, slug, name, Permission.TALK)
+    person = signed_in(request)
+    form = MessageForm(request.POST)
+    if not form.is_valid():
+        return messages.problem_json(form.problem, "invalid", 422)
+    if not allow(f"talk:{person.pk}", MESSAGES_A_MINUTE, 60):
+        return messages.problem_json("That was quick. Wait a minute before you go on.", "too-many", 429)
+    try:
+        claim(f"person:{person.pk}", form.cleaned_data["nonce"])
+    except DomainError as error:
+        return messages.problem_json(error.message, error.code, 409)
+    return _say(request, _session(person, environment, sender), form.cleaned_data["text"])
+
+
+def _session(person: User, environment: Environment, sender: str) -> TalkSession:
+    if not sender:
+        return begin_talk(actor=person, environment=environment)
+    session = own_talks(person, environment).filter(sender_id=sender).first()
+    if session is None:
+        raise Http404("There is no such conversation, or it is somebody else's.")
+    return session
+
+
+def _say(request: HttpRequest, session: TalkSession, text: str) -> JsonResponse:
+    addresses = _addresses(request, session.environment, session)
+    try:
+        turn, seconds = say(session=session, text=text)
+    except DomainError as error:
+        page = _rights(signed_in(request), session.environment)["environment_page"]
+        link = {"url": page, "label": f"Open {session.environment.name}"} if page else None
+        status = _STATUS.get(error.code, 502 if isinstance(error, NotAnswered) else 409)
+        return messages.problem_json(error.message, error.code, status, addresses=addresses, link=link)
+    return JsonResponse({**messages.answer_json(turn, seconds, text), "addresses": addresses})
+
+
+@require_safe
+def news(request: HttpRequest, slug: str, name: str, sender: str) -> JsonResponse:
+    """Turns whose events came since `after`."""
+    environment = load_environment(request, slug, name, Permission.TALK)
+    session = own_talks(signed_in(request), environment).filter(sender_id=sender).first()
+    if session is None:
+        raise Http404("There is no such conversation, or it is somebody else's.")
+    conversation = conversation_of(session)
+    turns = turns_since(conversation, messages.after_of(request)) if conversation else []
+    return JsonResponse(
+        {
+            "turns": [messages.turn_json(turn) for turn in turns],
+            "conversation": _conversation_page(request, conversation),
+        }
+    )
+
+
+def _addresses(request: HttpRequest, environment: Environment, session: TalkSession | None) -> dict[str, str]:
+    """Where the page's script asks: of a new conversation, or of one that has begun."""
+    place = [environment.assistant.slug, environment.name]
+    if session is None:
+        return {"say": reverse("conversations:talk-say-first", args=place), "news": "", "page": ""}
+    place.append(session.sender_id)
+    return {
+        "say": reverse("conversations:talk-say", args=place),
+        "news": reverse("conversations:talk-news", args=place),
+        "page": reverse("conversations:talk-with", args=place),
+    }
+
+
+def _conversation_page(request: HttpRequest, conversation: Conversation | None) -> str:
+    """Empty until it has events, and for whoever may not see it."""
+    if conversation is None:
+        return ""
+    if not Conversation.objects.visible_to(signed_in(request)).filter(pk=conversation.pk).exists():
+        return ""
+    return reverse("conversations:detail", args=[conversation.assistant.slug, conversation.pk])

@@ -1,0 +1,289 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from conversations.forms import LONGEST_MESSAGE
+from conversations.ingest.write import store_batch
+from conversations.models import Conversation, TalkSession
+from environments.models import Environment
+from models_app.models import Assistant
+from studio.access.models import User
+from studio.access.permissions import Scope
+from tests.conversations.events import action, bot, small_talk, user
+from tests.conversations.fake_channel import TOKEN, Channel
+from tests.factories import environment_of, make_person
+from tests.rasa.servers import Reply, SmallServer
+
+
+@pytest.fixture(autouse=True)
+def _fresh_redis(redis_client: object) -> None:
+    """Limits and messages said before are counted there."""
+
+
+@pytest.fixture
+def channel(environment: Environment) -> Iterator[Channel]:
+    server = SmallServer()
+    channel = Channel(server)
+    channel.connect(environment)
+    yield channel
+    server.close()
+
+
+@pytest.fixture
+def person(client: Client) -> User:
+    person = make_person("annotator")
+    client.force_login(person)
+    return person
+
+
+@pytest.fixture
+def base(assistant: Assistant, person: User) -> str:
+    return f"/a/{assistant.slug}/talk/production/"
+
+
+def say(client: Client, address: str, text: str = "hi", **more: str) -> Any:
+    return client.post(address, {"text": text, **more})
+
+
+def test_talk_opens_where_an_answer_is_likeliest(client: Client, assistant: Assistant, person: User):
+    worker = environment_of(assistant, "worker")
+    Environment.objects.filter(pk=worker.pk).update(kind=Environment.Kind.CONNECTED, url="http://127.0.0.1:9")
+    assert client.get(f"/a/{assistant.slug}/talk/").url == f"/a/{assistant.slug}/talk/worker/"
+    chosen = client.get(f"/a/{assistant.slug}/talk/?environment=production")
+    assert chosen.url == f"/a/{assistant.slug}/talk/production/"
+
+
+def test_only_environments_where_one_may_talk_are_offered(client: Client, assistant: Assistant):
+    worker = environment_of(assistant, "worker")
+    client.force_login(make_person("tester", Scope(assistant.pk, worker.pk)))
+    page = client.get(f"/a/{assistant.slug}/talk/worker/").content.decode()
+    assert "talk/worker/" in page
+    assert "talk/production/" not in page
+    assert client.get(f"/a/{assistant.slug}/talk/production/").status_code == 404
+
+
+def test_the_first_word_begins_a_conversation_with_an_address_of_its_own(
+    client: Client, base: str, channel: Channel, person: User
+):
+    client.get(base)
+    assert not TalkSession.objects.exists()
+    answer = say(client, f"{base}say").json()
+    session = TalkSession.objects.get()
+    assert answer["said"] == ["Hello!"]
+    assert "Hello!" in answer["html"]
+    assert answer["addresses"]["page"] == f"{base}{session.sender_id}"
+    assert channel.heard == [(session.sender_id, "hi")]
+    assert (session.person, session.first_text) == (person, "hi")
+    assert len(session.sender_id) >= len("talk-") + 32
+
+
+def test_every_new_talk_is_a_conversation_of_its_own(client: Client, base: str, channel: Channel):
+    say(client, f"{base}say")
+    say(client, f"{base}say")
+    (first, _), (second, _) = channel.heard
+    assert first != second
+
+
+def test_a_talk_goes_on_under_its_address_and_is_listed(client: Client, base: str, channel: Channel):
+    addresses = say(client, f"{base}say", "a table please").json()["addresses"]
+    say(client, addresses["say"], "/restart")
+    assert len({speaker for speaker, _ in channel.heard}) == 1
+    page = client.get(base).content.decode()
+    assert addresses["page"] in page
+    assert "a table please" in page
+
+
+def test_buttons_pictures_and_payloads_are_shown(client: Client, base: str, channel: Channel):
+    channel.replies = [
+        {"text": "What now?", "buttons": [{"title": "Book", "payload": "/book"}]},
+        {"image": "https://cafe.example/menu.png"},
+        {"custom": {"map": "52.5,13.4"}},
+    ]
+    html = say(client, f"{base}say").json()["html"]
+    assert 'data-payload="/book"' in html
+    assert 'src="https://cafe.example/menu.png"' in html
+    assert "52.5,13.4" in html
+
+
+def test_what_the_assistant_says_is_text_and_never_markup(client: Client, base: str, channel: Channel):
+    channel.replies = [{"text": "<script>alert(1)</script>"}]
+    assert "<script>" not in say(client, f"{base}say").json()["html"]
+
+
+def test_the_browser_learns_neither_address_nor_token(client: Client, base: str, channel: Channel):
+    answer = say(client, f"{base}say")
+    channel.server.close()
+    failed = say(client, answer.json()["addresses"]["say"])
+    for text in (client.get(base).content, client.get(f"{base}server").content, answer.content, failed.content):
+        assert str(channel.server.port).encode() not in text
+        assert TOKEN.encode() not in text
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "sentence"),
+    [
+        (Reply(500, {}), "failed", "could not check our signature"),
+        (Reply(404, "Not Found"), "no-channel", "no `rasa` channel"),
+        (Reply(401, {}), "not-allowed", "Begin a new one"),
+        (Reply(502, "Bad Gateway"), "refused", "Start it"),
+        (Reply(200, {"not": "a list"}), "not-rasa", "is not Rasa"),
+    ],
+)
+def test_each_failure_of_the_server_has_its_sentence(
+    client: Client, base: str, channel: Channel, reply: Reply, code: str, sentence: str
+):
+    channel.reply = reply
+    response = say(client, f"{base}say")
+    assert response.status_code == 502
+    assert response.json()["code"] == code
+    assert sentence in response.json()["error"].replace("&#x27;", "'")
+    assert response.json()["addresses"]["page"], "the next try belongs to the same conversation"
+
+
+def test_a_server_without_a_model_says_so(client: Client, base: str, channel: Channel):
+    channel.replies, channel.has_model = [], False
+    assert "no model yet" in say(client, f"{base}say").json()["error"]
+    assert "no model yet" in client.get(f"{base}server").content.decode()
+
+
+def test_a_wrong_server_token_does_not_silence_the_chat(client: Client, base: str, channel: Channel, environment):
+    Environment.objects.filter(pk=environment.pk).update(server_token_encrypted=b"")
+    channel.replies = []
+    response = say(client, f"{base}say")
+    assert response.status_code == 200
+    assert "said nothing" in response.json()["html"]
+    assert "refuses our server token" in client.get(f"{base}server").content.decode()
+
+
+def test_a_slow_server_is_a_time_out(client: Client, base: str, channel: Channel, monkeypatch):
+    import time
+
+    def slow(handler: Any) -> None:
+        time.sleep(1.0)
+
+    monkeypatch.setattr("conversations.chat.sending.TIMEOUT", 0.3)
+    channel.reply = Reply(raw=slow)
+    response = say(client, f"{base}say")
+    assert response.status_code == 504
+    assert "did not answer in time" in response.json()["error"]
+    assert TalkSession.objects.get().first_text == "hi", "it may have been heard, so it is listed"
+
+
+def test_an_environment_without_a_server_says_so(client: Client, base: str):
+    response = say(client, f"{base}say")
+    assert response.status_code == 503
+    assert "not set up" in response.json()["error"]
+    assert "not set up" in client.get(f"{base}server").content.decode()
+
+
+def test_a_server_that_asks_for_no_token_is_a_warning(client: Client, base: str, channel: Channel):
+    status = {"model_file": "m.tar.gz", "model_id": "m", "num_active_training_jobs": 0}
+    channel.server.replies["/status"] = Reply(body=status)
+    assert "asks for no token" in client.get(f"{base}server").content.decode()
+
+
+def test_the_same_message_sent_twice_is_said_once(client: Client, base: str, channel: Channel):
+    assert say(client, f"{base}say", nonce="n1").status_code == 200
+    again = say(client, f"{base}say", nonce="n1")
+    assert (again.status_code, again.json()["code"]) == (409, "twice")
+    assert len(channel.heard) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("", "Write something"), ("   ", "Write something"), ("x" * (LONGEST_MESSAGE + 1), "too long")],
+)
+def test_nothing_and_too_much_are_refused(client: Client, base: str, channel: Channel, text: str, sentence: str):
+    response = say(client, f"{base}say", text)
+    assert response.status_code == 422
+    assert sentence in response.json()["error"]
+    assert not channel.heard
+
+
+def test_a_flood_is_slowed_down(client: Client, base: str, channel: Channel, monkeypatch):
+    monkeypatch.setattr("conversations.views.talk.MESSAGES_A_MINUTE", 2)
+    assert [say(client, f"{base}say").status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_nobody_speaks_in_somebody_elses_conversation(client: Client, base: str, channel: Channel):
+    addresses = say(client, f"{base}say").json()["addresses"]
+    client.force_login(make_person("tester"))
+    assert client.get(addresses["page"]).status_code == 404
+    assert client.get(addresses["news"]).status_code == 404
+    assert say(client, addresses["say"]).status_code == 404
+    assert len(channel.heard) == 1
+
+
+def test_whoever_may_view_it_is_led_to_the_conversation(client: Client, base: str, channel: Channel, records):
+    addresses = say(client, f"{base}say").json()["addresses"]
+    sender = TalkSession.objects.get().sender_id
+    store_batch(records(*small_talk(sender=sender)))
+    client.force_login(make_person("admin"))
+    assert client.get(addresses["page"]).url.endswith(f"/conversations/{Conversation.objects.get().pk}")
+
+
+def test_news_bring_each_turn_once(client: Client, base: str, channel: Channel, records):
+    addresses = say(client, f"{base}say").json()["addresses"]
+    sender = TalkSession.objects.get().sender_id
+    assert client.get(addresses["news"], {"after": "0.0"}).json() == {"turns": [], "conversation": ""}
+
+    store_batch(records(*small_talk(sender=sender)))
+    news = client.get(addresses["news"], {"after": "0.0"}).json()
+    [turn] = news["turns"]
+    assert (turn["text"], turn["said"], turn["complete"]) == ("hi", ["Hello!"], True)
+    assert f"/conversations/{Conversation.objects.get().pk}" in news["conversation"]
+
+    later = bot("Still there?", 1_790_000_100.0, sender=sender)
+    store_batch(records(later, action("action_listen", 1_790_000_101.0, sender=sender)))
+    [unasked] = client.get(addresses["news"], {"after": turn["ends_at"]}).json()["turns"]
+    assert (unasked["text"], unasked["said"]) == (None, ["Still there?"])
+
+
+def test_a_turn_that_still_arrives_is_not_complete_and_one_that_stopped_is(
+    client: Client, base: str, channel: Channel, records, time_machine_later
+):
+    addresses = say(client, f"{base}say").json()["addresses"]
+    sender = TalkSession.objects.get().sender_id
+    store_batch(records(user("hi", 1_790_000_000.0, sender=sender)))
+    assert [turn["complete"] for turn in client.get(addresses["news"]).json()["turns"]] == [False]
+    with time_machine_later(10):
+        assert [turn["complete"] for turn in client.get(addresses["news"]).json()["turns"]] == [True]
+
+
+def test_a_page_that_opens_again_shows_what_was_said(client: Client, base: str, channel: Channel, records):
+    addresses = say(client, f"{base}say").json()["addresses"]
+    sender = TalkSession.objects.get().sender_id
+    store_batch(records(*small_talk(sender=sender)))
+    page = client.get(addresses["page"]).content.decode()
+    assert "Hello!" in page
+    assert 'data-after="1790000001.3"' in page
+
+
+def test_without_events_the_page_shows_what_rasa_remembers(client: Client, base: str, channel: Channel):
+    addresses = say(client, f"{base}say").json()["addresses"]
+    sender = TalkSession.objects.get().sender_id
+    events = [user("hi", 1.0), bot("From memory!", 2.0), action("action_listen", 3.0)]
+    channel.server.replies[f"/conversations/{sender}/tracker"] = Reply(body={"events": events})
+    assert "From memory!" in client.get(addresses["page"]).content.decode()
+    channel.server.close()
+    assert client.get(addresses["page"]).status_code == 200
+
+
+def test_the_pages_queries_do_not_grow_with_the_conversation(
+    client: Client, base: str, channel: Channel, records, django_assert_max_num_queries: Any
+):
+    addresses = say(client, f"{base}say").json()["addresses"]
+    sender = TalkSession.objects.get().sender_id
+    for start in range(30):
+        store_batch(records(*small_talk(1_790_000_000.0 + 10 * start, sender=sender)))
+    with django_assert_max_num_queries(18):
+        client.get(addresses["page"])
+
+
+def test_a_form_from_elsewhere_is_refused(base: str, person: User, channel: Channel):
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(person)
+    assert say(strict, f"{base}say").status_code == 403
+    assert not channel.heard
