@@ -170,11 +170,11 @@ def _poll(request: HttpRequest) -> Poll | None:
     runs = streaming.bare(request.META.get("HTTP_IF_NONE_MATCH", ""))
     if request.method != "GET" or runs in {"", "*"} or "HTTP_RANGE" in request.META:
         return None
-    runs = _UNPRINTABLE.sub("?", runs)[:80]
+    runs, now = _UNPRINTABLE.sub("?", runs)[:80], round(time.time(), 3)  # Redis keeps milliseconds
     name = request.META.get(REPLICA_HEADER, "").strip()[:200]
     if name and "$" not in name:  # Rasa sends a `${NAME}` that it did not expand as it stands
-        return Poll(name, True, runs, time.time())
-    return Poll(client_address(request) or "unknown", False, runs, time.time())
+        return Poll(name, True, runs, now)
+    return Poll(client_address(request) or "unknown", False, runs, now)
 
 
 def _refused() -> HttpResponse:

@@ -3,6 +3,7 @@
 import threading
 import time
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import structlog
 from django.db import DatabaseError
@@ -17,6 +18,20 @@ from studio.web.streaming import Sent
 log = structlog.get_logger()
 
 QUIET_SECONDS = 5.0  # without Redis, a replica's unchanged polls are written at most so often by each process
+
+
+class _Noted(NamedTuple):
+    """A replica's last poll, as Redis has it."""
+
+    environment_id: int
+    poll: Poll
+    interval: float | None
+    is_given: bool
+
+    @property
+    def at(self) -> datetime:
+        return datetime.fromtimestamp(self.poll.at, UTC)
+
 
 _written: dict[tuple[int, str], tuple[str, float]] = {}
 _writing = threading.Lock()
@@ -55,18 +70,27 @@ def flush() -> None:
     seen: list[tuple[Replica, datetime, float | None]] = []
     old: list[str] = []
     for field, value in _hash(POLLS_KEY).items():
-        environment_id, poll, interval = _parse(field, value)
-        row, at = rows.get((environment_id, poll.key)), datetime.fromtimestamp(poll.at, UTC)
-        if time.time() - poll.at > replicas.FORGET_AFTER.total_seconds():
+        noted = _parse(field, value)
+        row = rows.get((noted.environment_id, noted.poll.key))
+        if time.time() - noted.poll.at > replicas.FORGET_AFTER.total_seconds():
             old.append(field)
-        elif row is None or (row.runs_etag != poll.runs and at > row.last_seen_at):
-            record(environment_id, poll, interval, answered=None)
-        elif at > row.last_seen_at:
-            seen.append((row, at, interval))
+        elif _is_unwritten(row, noted):
+            record(noted.environment_id, noted.poll, noted.interval, answered=None)
+        elif row is not None and noted.at > row.last_seen_at:
+            seen.append((row, noted.at, noted.interval))
     replicas.note_seen(seen)
     if old:
         hot_client().hdel(POLLS_KEY, *old)
     _flush_aliases()
+
+
+def _is_unwritten(row: Replica | None, noted: _Noted) -> bool:
+    """Whether a poll with news never reached its row. One that was given a model comes again and tells it itself."""
+    if row is None:
+        return True
+    if noted.is_given or noted.at < row.last_seen_at:
+        return False
+    return row.runs_etag != noted.poll.runs or row.pulling_since is not None
 
 
 def _flush_aliases() -> None:
@@ -75,11 +99,13 @@ def _flush_aliases() -> None:
         hot_client().hdel(ALIASES_KEY, alias_id)
 
 
-def _parse(field: str, value: str) -> tuple[int, Poll, float | None]:
+def _parse(field: str, value: str) -> _Noted:
     """A field is `<environment> named|address <key>`, its value `<what it runs> <when> <interval> <given a model>`."""
     environment_id, kind, key = field.split(" ", 2)
-    runs, at, interval, _given = value.rsplit(" ", 3)
-    return int(environment_id), Poll(key, kind == "named", runs, float(at)), float(interval) or None
+    runs, at, interval, given = value.rsplit(" ", 3)
+    return _Noted(
+        int(environment_id), Poll(key, kind == "named", runs, float(at)), float(interval) or None, given == "1"
+    )
 
 
 def _hash(key: str) -> dict[str, str]:

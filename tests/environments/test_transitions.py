@@ -260,6 +260,42 @@ def test_what_could_not_be_written_is_mended_by_the_schedule(rasa_1, promote_to_
     assert rasa_1.replica.runs_etag == model.artifact_id
 
 
+def test_the_schedule_may_be_faster_than_the_poll_that_it_gathers(
+    rasa_1, promote_to_production, assistant, monkeypatch
+):
+    good = make_model(assistant)
+    run(rasa_1, promote_to_production, good)
+    write = polls.record
+
+    def gathered_first(*arguments, **named):
+        monkeypatch.setattr(polls, "record", write)
+        polls.flush()
+        write(*arguments, **named)
+        monkeypatch.setattr(polls, "record", gathered_first)
+
+    monkeypatch.setattr(polls, "record", gathered_first)
+    rasa_1.loads = False
+    bad = promote_to_production(make_model(assistant))
+    for _ in range(3):
+        rasa_1.poll()
+    assert state_of(bad) == "failed"
+
+    back = promote_to_production(good)
+    rasa_1.poll()
+    assert state_of(back) == "running"
+
+
+def test_a_replica_whose_return_could_not_be_written_is_mended_by_the_schedule(
+    rasa_1, promote_to_production, assistant
+):
+    run(rasa_1, promote_to_production, make_model(assistant))
+    Replica.objects.update(pulling_since=timezone.now())
+
+    polls.flush()
+
+    assert rasa_1.replica.pulling_since is None
+
+
 def test_replicas_silent_for_a_day_are_forgotten(rasa_1, rasa_2, promote_to_production, assistant):
     run(rasa_1, promote_to_production, make_model(assistant))
     rasa_2.poll()
