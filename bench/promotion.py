@@ -6,7 +6,6 @@ A small proxy between it and the web writes down when its polls came, so that th
 
 import gzip
 import io
-import re
 import statistics
 import threading
 import time
@@ -16,16 +15,8 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
-import requests
-
-from bench.installation import (
-    ADMIN_PASSWORD,
-    Installation,
-    default_assistant,
-    ended_well,
-    installation,
-    production,
-)
+from bench.installation import Installation, default_assistant, ended_well, installation, production
+from bench.person import Person
 from bench.rows import Row
 from bench.training import starter_revision
 
@@ -36,7 +27,6 @@ if TYPE_CHECKING:
 
 TIMES = 6
 AIM = 0.5  # seconds
-MANAGED_INTERVAL = 5.0  # seconds between two polls, as the managed server's endpoints.yml says
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +99,7 @@ def run() -> list[Row]:
         proxy.web_port = house.port
         models = prepare(house)
         person = Person(house)
-        timed = [person.measure(proxy, next(models)) for _ in range(TIMES)]
+        timed = [measure(house, person, proxy, next(models)) for _ in range(TIMES)]
     waiting, loading, whole, parley = (
         statistics.median(getattr(one, name) for one in timed) for name in ("waiting", "loading", "whole", "parley")
     )
@@ -169,44 +159,17 @@ def _running_at() -> "datetime | None":
     return row.at if row else None
 
 
-class Person:
-    """Signed in as the first account, in a browser without a screen."""
-
-    def __init__(self, house: Installation) -> None:
-        self.house = house
-        self.session = requests.Session()
-        self._post("/sign-in", {"username": "admin", "password": ADMIN_PASSWORD})
-
-    def measure(self, proxy: Proxy, model: "Model") -> Timed:
-        environment = production()
-        live = environment.tag.model_id
-        page = f"/a/default/models/{model.name}/promote"
-        fields = {"environment": str(environment.pk), f"current-{environment.pk}": str(live), "reason": "Bench"}
-        clicked, answered = self._post(page, fields)
-        running = self.house.wait(_running_at, "the model to run").timestamp()
-        taken = next(poll for poll in proxy.polls if poll.came > clicked and poll.status == 200)
-        told = next(poll for poll in proxy.polls if poll.came > taken.ended and poll.knows == model.artifact_id)
-        timed = Timed(running - clicked, max(0.0, taken.came - answered), told.came - taken.ended)
-        print(f"  {timed.whole:.2f} s, of it Parley {timed.parley:.3f} s", flush=True)
-        return timed
-
-    def _post(self, path: str, fields: dict[str, str]) -> tuple[float, float]:
-        """Send the form of a page; when it was clicked, and when the answer was there."""
-        url = self.house.address + path
-        page = self.session.get(url, timeout=30)
-        page.raise_for_status()
-        secret = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
-        if secret is None:
-            raise RuntimeError(f"{path} shows no form.")
-        clicked = time.time()
-        answer = self.session.post(
-            url,
-            {**fields, "csrfmiddlewaretoken": secret[1]},
-            headers={"Referer": url, "Origin": self.house.address},
-            timeout=30,
-            allow_redirects=False,
-        )
-        answered = time.time()
-        if answer.status_code not in (302, 303):
-            raise RuntimeError(f"{path} answered {answer.status_code} to its form.")
-        return clicked, answered
+def measure(house: Installation, person: Person, proxy: Proxy, model: "Model") -> Timed:
+    environment = production()
+    seen = {f"current-{environment.pk}": str(environment.tag.model_id)}
+    fields = {"environment": str(environment.pk), "reason": "Bench", **seen}
+    answer = person.send(f"/a/default/models/{model.name}/promote", fields)
+    if answer.response.status_code == 200:
+        raise RuntimeError("The dialog was shown again: nothing was promoted.")
+    running = house.wait(_running_at, "the model to run").timestamp()
+    taken = next(poll for poll in proxy.polls if poll.came > answer.clicked and poll.status == 200)
+    told = next(poll for poll in proxy.polls if poll.came > taken.ended and poll.knows == model.artifact_id)
+    waiting = max(0.0, taken.came - answer.answered)
+    timed = Timed(running - answer.clicked, waiting, told.came - taken.ended)
+    print(f"  {timed.whole:.2f} s, of it Parley {timed.parley:.3f} s", flush=True)
+    return timed

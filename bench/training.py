@@ -19,7 +19,7 @@ from bench.rows import Row
 if TYPE_CHECKING:
     from models_app.models import Revision
 
-ROUNDS = 3
+ROUNDS = 2
 AIM = 1.0  # seconds
 
 
