@@ -15,10 +15,10 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
-from bench.installation import Installation, default_assistant, ended_well, installation, production
+from bench.installation import Installation, default_assistant, installation, production
 from bench.person import Person
 from bench.rows import Row
-from bench.training import starter_revision
+from bench.training import trained_model
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -114,11 +114,8 @@ def prepare(house: Installation) -> "Iterator[Model]":
     """A server of ours runs the first of two models; from then on each in turn."""
     from environments.services.managed import run_here
     from environments.services.promotion import promote
-    from models_app.services.training import request_training
 
-    job = request_training(actor=None, assistant=default_assistant(), revision=starter_revision())
-    house.wait(lambda: ended_well(job), "the training")
-    first = job.model
+    first = trained_model(house)
     second = _same_in_other_bytes(first)
     run_here(actor=None, environment=production())
     promote(actor=None, environment=production(), model=first)

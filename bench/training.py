@@ -1,7 +1,8 @@
 """`python -m bench training`: from a request for a training to its model, against bare `rasa train` of the same files.
 
 Both at the lowest priority, because that is how Parley trains: other work of the machine then meets both alike.
-Each time in a new folder, where Rasa finds nothing in its cache.
+Each time in a new folder, where Rasa finds nothing in its cache. Two trainings of the same files differ by more than
+what is looked for when the machine is busy, so the time around Rasa's own process is taken as well.
 """
 
 import shutil
@@ -9,18 +10,29 @@ import statistics
 import subprocess
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from bench.ground import CHECKOUT
-from bench.installation import Installation, default_assistant, ended_well, installation, runtime_folder
+from bench.installation import PATIENCE, Installation, default_assistant, ended_well, installation, runtime_folder
 from bench.rows import Row
 
 if TYPE_CHECKING:
-    from models_app.models import Revision
+    from models_app.models import Model, Revision
 
 ROUNDS = 2
-AIM = 1.0  # seconds
+AIM, AIM_SECONDS = "+1 s", 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Seconds from the request to the model, and those before and after Rasa's own process."""
+
+    whole: float
+    around: float
 
 
 def run() -> list[Row]:
@@ -28,17 +40,13 @@ def run() -> list[Row]:
         revision = starter_revision()
         bare(house)  # brings Rasa from the disk into memory, for both
         pairs = [(bare(house), queued(house, revision)) for _ in range(ROUNDS)]
-    theirs, ours = (statistics.median(pair[which] for pair in pairs) for which in (0, 1))
-    more = statistics.median(ours - theirs for theirs, ours in pairs)
+    theirs = statistics.median(bare for bare, _queued in pairs)
+    ours = statistics.median(queued.whole for _bare, queued in pairs)
+    more = statistics.median(queued.whole - bare for bare, queued in pairs)
+    around = statistics.median(queued.around for _bare, queued in pairs)
     return [
-        Row(
-            "training",
-            f"{ours:.1f} s",
-            f"bare rasa train {theirs:.1f} s",
-            f"{more:+.1f} s",
-            f"+{AIM:.0f} s",
-            more <= AIM,
-        )
+        Row("training", f"{ours:.1f} s", f"bare rasa train {theirs:.1f} s", f"{more:+.1f} s", AIM, more <= AIM_SECONDS),
+        Row("its part around rasa train", f"{around:.1f} s", "", f"{around:+.1f} s", AIM, around <= AIM_SECONDS),
     ]
 
 
@@ -50,15 +58,39 @@ def starter_revision() -> "Revision":
     return save_revision(actor=None, assistant=default_assistant(), files=files, message="Bench", parent_number=None)
 
 
-def queued(house: Installation, revision: "Revision") -> float:
+def queued(house: Installation, revision: "Revision") -> Queued:
     from models_app.services.training import request_training
 
     began = time.monotonic()
     job = request_training(actor=None, assistant=default_assistant(), revision=revision)
+    process = house.wait(lambda: train_process(house), "rasa train to begin")
+    started = time.monotonic()
+    process.wait(PATIENCE)
+    ended = time.monotonic()
+    house.wait(lambda: ended_well(job), "the model")
+    done = time.monotonic()
+    found = Queued(done - began, (started - began) + (done - ended))
+    print(f"  through the queue {found.whole:.1f} s, of it around rasa train {found.around:.2f} s", flush=True)
+    return found
+
+
+def train_process(house: Installation) -> psutil.Process | None:
+    """The Rasa that trains in a folder of this installation."""
+    for process in psutil.process_iter(["cwd", "cmdline"]):
+        place, command = process.info["cwd"] or "", process.info["cmdline"] or []
+        if place.startswith(str(house.data)) and "train" in command:
+            return process
+    return None
+
+
+def trained_model(house: Installation) -> "Model":
+    """A first model for other benchmarks."""
+    from models_app.services.training import request_training
+
+    job = request_training(actor=None, assistant=default_assistant(), revision=starter_revision())
     house.wait(lambda: ended_well(job), "the training")
-    seconds = time.monotonic() - began
-    print(f"  through the queue {seconds:.1f} s", flush=True)
-    return seconds
+    assert job.model is not None
+    return job.model
 
 
 def bare(house: Installation) -> float:
