@@ -54,10 +54,12 @@ def reply_message(reply: dict[str, Any], at: datetime) -> Message:
 def _said(text: str, data: dict[str, Any], at: datetime, event_id: int | None, by: str) -> Message:
     image = text_of(data.get("image"))
     attachment = data.get("attachment")
+    if attachment == image:  # Rasa repeats a picture's address there
+        attachment = None
     links = [link for link in (image, text_of(attachment)) if _may_link(link) and not _may_load(link)]
     if isinstance(attachment, str) and _may_link(attachment) and attachment not in links:
         links.append(text_of(attachment))
-    rest = {key: data[key] for key in _BOT_DATA if data.get(key) and data[key] not in links}
+    rest = {key: data[key] for key in _BOT_DATA if data.get(key) and data[key] not in (*links, image)}
     return Message(
         event_id=event_id,
         by=by,

@@ -70,3 +70,10 @@ def test_paragraphs_that_the_channel_splits_are_known_in_the_event():
     [stored] = turns(user("menu", 1), bot("Our menu.\n\nEnjoy!", 2, data={"image": picture}), listen(3))
     over_http = answered([{"text": "Our menu."}, {"text": "Enjoy!"}, {"image": picture}], at=2.0)
     assert stored.said == over_http.said == ["Our menu.", "Enjoy!", picture]
+
+
+def test_a_picture_is_shown_once_though_rasa_names_it_twice():
+    picture = "https://cafe.example/menu.png"
+    [turn] = turns(user("menu", 1), bot(None, 2, data={"image": picture, "attachment": picture}), listen(3))
+    [answer] = turn.answers
+    assert (answer.image, answer.links, answer.custom) == (picture, [], "")
