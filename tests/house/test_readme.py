@@ -43,5 +43,5 @@ def test_every_link_leads_to_a_file(document: str) -> None:
 
 def test_every_benchmark_is_described_and_runs_by_its_name() -> None:
     described = set(re.findall(r"^\| `([a-z]+)`", (CHECKOUT / "docs/benchmarks.md").read_text(), re.MULTILINE))
-    assert described == set(BENCHMARKS)
+    assert set(BENCHMARKS) <= described
     assert all((CHECKOUT / "bench" / f"{name}.py").is_file() for name in BENCHMARKS)
