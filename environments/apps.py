@@ -6,11 +6,13 @@ class EnvironmentsConfig(AppConfig):
     label = "environments"
 
     def ready(self) -> None:
-        from environments import health, jobs, navigation
+        from environments import health, jobs, navigation, places
         from environments.services import transitions
         from models_app.services import models
+        from studio.access import scopes
 
         jobs.register()
         health.register()
         navigation.register()
+        scopes.register("environments", places.places)
         models.guard(transitions.reasons_to_keep)

@@ -8,8 +8,9 @@ from models_app.models import Assistant
 from models_app.services import artifacts, training
 from models_app.training import run
 from studio import health as parts
+from studio.access import scopes
 from studio.access.models import User
-from studio.access.permissions import Permission
+from studio.access.permissions import Permission, Scope
 from studio.jobs import schedule
 from studio.web import navigation
 
@@ -23,6 +24,7 @@ def register() -> None:
     schedule.every(REAP_SECONDS, training.requeue_forgotten, name="queue forgotten trainings")
     schedule.every(SWEEP_SECONDS, run.sweep_folders, name="sweep training folders")
     parts.register("training workers", health.training_workers)
+    scopes.register("assistants", _places)
     navigation.set_assistants(_assistants, list_url_name="models:assistants")
     navigation.register(
         navigation.Entry(
@@ -63,6 +65,11 @@ def register() -> None:
             match=("models:data",),
         )
     )
+
+
+def _places() -> list[scopes.Place]:
+    """Where roles can be given."""
+    return [scopes.Place(Scope(one.pk), one.title, "") for one in Assistant.objects.current()]
 
 
 def _assistants(viewer: navigation.Viewer) -> Sequence[Assistant]:

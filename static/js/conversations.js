@@ -1,10 +1,4 @@
-// The list offers the browser's own time zone; a conversation marks the chosen message and opens what a link points at.
-
-const zones = document.querySelector("[data-zones]");
-const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
-if (zones && own && own !== "UTC" && ![...zones.options].some((option) => option.value === own)) {
-  zones.add(new Option(own, own));
-}
+// A conversation marks the chosen message and opens what a link points at.
 
 /* A click on a message chooses it as its time does; text can still be marked, links and buttons still work. */
 const chat = document.getElementById("conversation");

@@ -4,3 +4,37 @@ from django.apps import AppConfig
 class AccessConfig(AppConfig):
     name = "studio.access"
     label = "access"
+
+    def ready(self) -> None:
+        from studio.access.permissions import Permission
+        from studio.access.services import sign_in
+        from studio.jobs import schedule
+        from studio.web import navigation
+
+        schedule.every(3600, sign_in.forget_old, name="forget old sign-in failures and links")
+        navigation.register(
+            navigation.Entry(
+                key="people",
+                label="People",
+                icon="users",
+                url_name="access:people",
+                permission=Permission.PEOPLE_MODIFY,
+                order=110,
+                everywhere=True,
+                group="settings",
+                match=("access:person", "access:grant"),
+            )
+        )
+        navigation.register(
+            navigation.Entry(
+                key="roles",
+                label="Roles",
+                icon="key",
+                url_name="access:roles",
+                permission=Permission.PEOPLE_MODIFY,
+                order=120,
+                everywhere=True,
+                group="settings",
+                match=("access:role",),
+            )
+        )

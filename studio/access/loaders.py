@@ -2,8 +2,9 @@
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 
-from studio.access.models import User
+from studio.access.models import Grant, Role, User
 from studio.access.permissions import EVERYWHERE, Permission, Scope
 
 
@@ -18,3 +19,19 @@ def require(user: User, permission: Permission, scope: Scope = EVERYWHERE) -> No
     """Raise PermissionDenied with a sentence that names the missing permission."""
     if not user.may(permission, scope):
         raise PermissionDenied(f"Your roles do not include “{permission.label}” here.")
+
+
+def load_person(request: HttpRequest, pk: int) -> User:
+    """Somebody of the people pages; whoever may not manage people learns nothing about who there is."""
+    require(signed_in(request), Permission.PEOPLE_MODIFY)
+    return get_object_or_404(User, pk=pk)
+
+
+def load_grant(request: HttpRequest, person_pk: int, pk: int) -> Grant:
+    require(signed_in(request), Permission.PEOPLE_MODIFY)
+    return get_object_or_404(Grant.objects.select_related("user", "role"), user_id=person_pk, pk=pk)
+
+
+def load_role(request: HttpRequest, name: str) -> Role:
+    require(signed_in(request), Permission.PEOPLE_MODIFY)
+    return get_object_or_404(Role, name=name)

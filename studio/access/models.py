@@ -25,7 +25,7 @@ class User(AbstractBaseUser):
     email = models.EmailField(blank=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    # Sessions and one-time links carry this number; raising it ends them all.
+    # Sessions carry this number; raising it ends them all.
     session_epoch = models.PositiveIntegerField(default=0)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -39,6 +39,11 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.name or self.username
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What a session must match to go on. Of the epoch too: raising it ends every session, password or not."""
+        inherited: str = super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]
+        return f"{self.session_epoch}:{inherited}"
 
     @cached_property
     def granted(self) -> list[tuple[Scope, frozenset[str]]]:
@@ -135,6 +140,10 @@ class Grant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} {self.role} {self.scope_label or 'everywhere'}"
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.assistant_id, self.environment_id)
 
 
 class SignInLink(models.Model):

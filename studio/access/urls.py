@@ -2,11 +2,25 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from studio.access import views
+from studio.access.views import account, people, roles, sign_in
 
 app_name = "access"
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("sign-in", views.sign_in, name="sign-in"),
-    path("sign-in/<str:secret>", views.sign_in_link, name="sign-in-link"),
-    path("sign-out", views.sign_out, name="sign-out"),
+    path("sign-in", sign_in.sign_in, name="sign-in"),
+    path("sign-in/<str:secret>", sign_in.sign_in_link, name="sign-in-link"),
+    path("sign-out", sign_in.sign_out, name="sign-out"),
+    path("settings/account", account.account, name="account"),
+    path("settings/people/", people.person_list, name="people"),
+    path("settings/people/new", people.person_new, name="person-new"),
+    path("settings/people/<int:pk>", people.person_detail, name="person"),
+    path("settings/people/<int:pk>/edit", people.person_edit, name="person-edit"),
+    path("settings/people/<int:pk>/link", people.person_link, name="person-link"),
+    path("settings/people/<int:pk>/shut-out", people.person_shut_out, name="person-shut-out"),
+    path("settings/people/<int:pk>/let-in", people.person_let_in, name="person-let-in"),
+    path("settings/people/<int:pk>/roles/new", people.grant_new, name="grant-new"),
+    path("settings/people/<int:pk>/roles/<int:grant_pk>/take", people.grant_revoke, name="grant-revoke"),
+    path("settings/roles/", roles.role_list, name="roles"),
+    path("settings/roles/new/", roles.role_new, name="role-new"),  # ends in a slash: a role may be called `new`
+    path("settings/roles/<slug:name>", roles.role_detail, name="role"),
+    path("settings/roles/<slug:name>/delete", roles.role_delete, name="role-delete"),
 ]

@@ -39,3 +39,8 @@ class Action(StrEnum):
     SHARE_LINK_CREATED = "share-link-created"
     SHARE_LINK_CHANGED = "share-link-changed"
     SHARE_LINK_REVOKED = "share-link-revoked"
+
+    @property
+    def label(self) -> str:
+        """What people read: `Password changed`."""
+        return self.value.replace("-", " ").capitalize()

@@ -4,3 +4,19 @@ from django.apps import AppConfig
 class AuditConfig(AppConfig):
     name = "studio.audit"
     label = "audit"
+
+    def ready(self) -> None:
+        from studio.access.permissions import Permission
+        from studio.web import navigation
+
+        navigation.register(
+            navigation.Entry(
+                key="audit",
+                label="Audit log",
+                icon="clipboard-document-list",
+                url_name="audit:list",
+                permission=Permission.AUDIT_VIEW,
+                order=190,
+                group="settings",
+            )
+        )

@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.db import models
 
+from studio.audit.querysets import AuditEventQuerySet
+
 
 class AuditEvent(models.Model):
     """Labels are copied so that history outlives what it speaks of. Rows are never changed (a trigger refuses it)."""
@@ -20,6 +22,8 @@ class AuditEvent(models.Model):
     reason = models.TextField(blank=True)
     request_id = models.CharField(max_length=64, blank=True)
     address = models.GenericIPAddressField(null=True)
+
+    objects = AuditEventQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

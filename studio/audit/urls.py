@@ -1,6 +1,11 @@
 """URLs of this app."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
+
+from studio.audit import views
 
 app_name = "audit"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("settings/audit/", views.event_list, name="list"),
+    path("settings/audit/<int:pk>", views.event_detail, name="event"),
+]

@@ -28,6 +28,8 @@ class Viewer(Protocol):
     @property
     def is_authenticated(self) -> bool: ...
 
+    def may(self, permission: Permission) -> bool: ...
+
     def may_somewhere(self, permission: Permission, assistant_id: int | None = None) -> bool: ...
 
 
@@ -37,6 +39,7 @@ class Entry:
 
     `url_name` takes the assistant's slug when `per_assistant`. The entry is active on its own page and on every page
     whose URL name begins with one of `match`; without `match`, on every page of its URL namespace.
+    `everywhere`: holding the permission for one assistant is not enough.
     `count` is asked on every page: one cheap query, or None to show nothing.
     """
 
@@ -47,6 +50,7 @@ class Entry:
     order: int
     permission: Permission | None = None
     per_assistant: bool = False
+    everywhere: bool = False
     group: Literal["main", "settings"] = "main"
     shortcut: str = ""
     match: tuple[str, ...] = ()
@@ -142,6 +146,8 @@ def _place(entry: Entry) -> tuple[int, str]:
 def _may_open(entry: Entry, viewer: Viewer, assistant: Assistant | None) -> bool:
     if entry.permission is None:
         return True
+    if entry.everywhere:
+        return viewer.may(entry.permission)
     return viewer.may_somewhere(entry.permission, assistant.id if entry.per_assistant and assistant else None)
 
 

@@ -41,6 +41,42 @@ HOME = [
     Row("GET",  "/a/cafe/",                                       302, 200, 200, 200, 200),
 ]
 
+ACCOUNT = [
+    Row("GET",  "/settings/account",                              302, 200, 200, 200, 200),
+    Row("POST", "/settings/account",                              302, 422, 422, 422, 422),
+]
+
+PEOPLE = [
+    Row("GET",  "/settings/people/",                              302, 403, 403, 200, 403),
+    Row("GET",  "/settings/people/new",                           302, 403, 403, 200, 403),
+    Row("POST", "/settings/people/new",                           302, 403, 403, 422, 403),
+    Row("GET",  "/settings/people/{person}",                      302, 403, 403, 200, 403),
+    Row("GET",  "/settings/people/{person}/edit",                 302, 403, 403, 200, 403),
+    Row("POST", "/settings/people/{person}/edit",                 302, 403, 403, 302, 403),
+    Row("GET",  "/settings/people/{person}/link",                 302, 403, 403, 200, 403),
+    Row("POST", "/settings/people/{person}/link",                 302, 403, 403, 200, 403),
+    Row("GET",  "/settings/people/{person}/shut-out",             302, 403, 403, 200, 403),
+    Row("POST", "/settings/people/{person}/shut-out",             302, 403, 403, 302, 403),
+    Row("GET",  "/settings/people/{person}/let-in",               302, 403, 403, 200, 403),
+    Row("POST", "/settings/people/{person}/let-in",               302, 403, 403, 302, 403),
+    Row("GET",  "/settings/people/{person}/roles/new",            302, 403, 403, 200, 403),
+    Row("POST", "/settings/people/{person}/roles/new",            302, 403, 403, 422, 403),
+    Row("GET",  "/settings/people/{person}/roles/{grant}/take",   302, 403, 403, 200, 403),
+    Row("POST", "/settings/people/{person}/roles/{grant}/take",   302, 403, 403, 302, 403),
+    Row("GET",  "/settings/roles/",                               302, 403, 403, 200, 403),
+    Row("GET",  "/settings/roles/new/",                           302, 403, 403, 200, 403),
+    Row("POST", "/settings/roles/new/",                           302, 403, 403, 422, 403),
+    Row("GET",  "/settings/roles/annotator",                      302, 403, 403, 200, 403),
+    Row("POST", "/settings/roles/annotator",                      302, 403, 403, 422, 403),
+    Row("GET",  "/settings/roles/reader/delete",                  302, 403, 403, 200, 403),
+    Row("POST", "/settings/roles/reader/delete",                  302, 403, 403, 302, 403),
+]
+
+AUDIT = [
+    Row("GET",  "/settings/audit/",                               302, 403, 403, 200, 403),
+    Row("GET",  "/settings/audit/{audit_event}",                  302, 403, 403, 200, 403),
+]
+
 RASA = [
     Row("GET",  "/rasa/status",                                   302, 200, 200, 200, 200),
     Row("POST", "/rasa/install",                                  302, 403, 200, 200, 200),
@@ -188,6 +224,9 @@ ROWS: list[Row] = [
     *EVERYBODY,
     *HOME,
     *SIGNING_IN,
+    *ACCOUNT,
+    *PEOPLE,
+    *AUDIT,
     *RASA,
     *ASSISTANTS,
     *MODELS,

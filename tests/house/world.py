@@ -10,9 +10,10 @@ from environments.models import Environment
 from models_app.models import Assistant
 from models_app.services.revisions import save_revision
 from models_app.services.training import request_training
-from studio.access.models import Grant, Role, User
+from studio.access.models import Grant, User
 from studio.access.permissions import Scope
 from studio.access.services.people import save_role
+from studio.audit.models import AuditEvent
 from studio.crypto import decrypt
 from tests.conversations.events import raw, small_talk
 from tests.factories import environment_of, make_assistant, make_model, make_person
@@ -30,7 +31,7 @@ class World:
 
 
 def make_world() -> World:
-    """Assistant `cafe` with model `otter`, data, job 1, and conversations in `production` and in `worker`."""
+    """Assistant `cafe` with model `otter`, data, job 1, the role `reader` that nobody has, and conversations in `production` and in `worker`."""
     cafe = make_assistant("cafe")
     worker = environment_of(cafe, "worker")
     people = {role: make_person(role, username=role) for role in ("tester", "annotator", "admin")}
@@ -66,10 +67,9 @@ def _chats(cafe: Assistant, people: dict[str, User]) -> dict[str, object]:
 
 
 def _accounts(people: dict[str, User]) -> dict[str, object]:
-    free = save_role(actor=None, role=None, name="reader", description="", permissions=[])
+    save_role(actor=None, role=None, name="reader", description="", permissions=[])
     return {
         "person": people["tester"].pk,
         "grant": Grant.objects.get(user=people["tester"]).pk,
-        "role": Role.objects.get(name="annotator").name,
-        "free_role": free.name,
+        "audit_event": AuditEvent.objects.latest("pk").pk,
     }

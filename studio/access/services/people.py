@@ -5,12 +5,15 @@ from collections.abc import Iterable
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from studio.access.models import Grant, Role, User
 from studio.access.permissions import DEFAULT_ROLES, EVERYWHERE, Permission, Scope
 from studio.audit.actions import Action
 from studio.audit.services import record
 from studio.errors import Conflict, Invalid
+
+ADMIN = "admin"  # the role that always holds every permission
 
 
 def ensure_default_roles() -> None:
@@ -20,7 +23,7 @@ def ensure_default_roles() -> None:
             name=name,
             defaults={"description": description, "permissions": sorted(permissions), "is_builtin": True},
         )
-    Role.objects.filter(name="admin").update(permissions=sorted(Permission))
+    Role.objects.filter(name=ADMIN).update(permissions=sorted(Permission))
 
 
 @transaction.atomic
@@ -40,12 +43,37 @@ def create_person(*, actor: User | None, username: str, password: str | None, na
 
 
 @transaction.atomic
+def add_person(
+    *, actor: User, username: str, name: str, email: str, role: Role, scope: Scope = EVERYWHERE, scope_label: str = ""
+) -> User:
+    """A new person with a first role; they come in by a one-time link."""
+    person = create_person(actor=actor, username=username, password=None, name=name, email=email)
+    grant(actor=actor, person=person, role=role, scope=scope, scope_label=scope_label)
+    return person
+
+
+@transaction.atomic
+def change_person(*, actor: User, person: User, name: str, email: str) -> None:
+    before = {"name": person.name, "email": person.email}
+    person.name, person.email = name, email
+    person.save(update_fields=["name", "email"])
+    record(actor, Action.PERSON_CHANGED, person, before=before, after={"name": name, "email": email})
+
+
+@transaction.atomic
 def change_password(*, actor: User, person: User, password: str) -> None:
-    """Set a new password and end every other session of that person."""
+    """Set a new password and end that person's sessions and sign-in links."""
     _set_password(person, password)
-    person.session_epoch += 1
-    person.save(update_fields=["password", "session_epoch"])
+    person.save(update_fields=["password"])
+    _end_sessions(person)
     record(actor, Action.PASSWORD_CHANGED, person)
+
+
+def _end_sessions(person: User) -> None:
+    """A number read earlier may be old: the database counts."""
+    User.objects.filter(pk=person.pk).update(session_epoch=F("session_epoch") + 1)
+    person.refresh_from_db(fields=["session_epoch"])
+    person.sign_in_links.filter(used_at=None).delete()
 
 
 def _set_password(person: User, password: str | None) -> None:
@@ -66,9 +94,10 @@ def set_active(*, actor: User, person: User, is_active: bool) -> None:
         raise Invalid("You cannot shut yourself out.")
     if not is_active:
         _refuse_losing_last_admin(without=Grant.objects.filter(user=person))
+    if User.objects.filter(pk=person.pk, is_active=not is_active).update(is_active=is_active) != 1:
+        return  # it is so already
     person.is_active = is_active
-    person.session_epoch += 1
-    person.save(update_fields=["is_active", "session_epoch"])
+    _end_sessions(person)
     record(actor, Action.PERSON_CHANGED, person, before={"active": not is_active}, after={"active": is_active})
 
 
@@ -98,35 +127,39 @@ def revoke(*, actor: User, grant: Grant) -> None:
 
 
 def _refuse_losing_last_admin(*, without: "Iterable[Grant]") -> None:
-    gone = [row.pk for row in without]
-    remaining = (
-        Grant.objects.select_for_update()
-        .filter(
-            role__permissions__contains=[Permission.PEOPLE_MODIFY],
-            assistant_id=None,
-            user__is_active=True,
-        )
-        .exclude(pk__in=gone)
+    # One at a time: two admins who take each other's role at once would each still see the other's.
+    list(Role.objects.select_for_update().filter(name=ADMIN))
+    managing = Grant.objects.filter(
+        role__permissions__contains=[Permission.PEOPLE_MODIFY], assistant_id=None, user__is_active=True
     )
-    if gone and not remaining.exists():
+    gone = {row.pk for row in without}
+    held = set(managing.values_list("pk", flat=True))
+    if held & gone and not held - gone:
         raise Conflict("This is the last person who may manage people. Give somebody else the admin role first.")
 
 
 @transaction.atomic
 def save_role(
-    *, actor: User, role: Role | None, name: str, description: str, permissions: Iterable[str], is_default: bool = False
+    *,
+    actor: User | None,
+    role: Role | None,
+    name: str,
+    description: str,
+    permissions: Iterable[str],
+    is_default: bool = False,
 ) -> Role:
-    """Create or change a role. The admin role always holds every permission."""
+    """Create or change a role. The admin role always holds every permission; at most one role is the default."""
     wanted = sorted({Permission(value) for value in permissions})
     before = None
     if role is None:
-        if Role.objects.filter(name=name).exists():
-            raise Conflict(f"There is already a role called {name}.")
         role = Role(name=name)
     else:
         before = {"name": role.name, "permissions": role.permissions}
-        if role.name == "admin" and (name != "admin" or set(wanted) != set(Permission)):
-            raise Invalid("The admin role keeps its name and every permission.")
+        _refuse_bad_change(role, name, wanted)
+    if Role.objects.filter(name=name).exclude(pk=role.pk).exists():
+        raise Conflict(f"There is already a role called {name}.")
+    if is_default:
+        Role.objects.exclude(pk=role.pk).update(is_default=False)
     role.name, role.description, role.permissions, role.is_default = name, description, wanted, is_default
     role.save()
     action = Action.ROLE_CHANGED if before else Action.ROLE_CREATED
@@ -134,12 +167,30 @@ def save_role(
     return role
 
 
+def _refuse_bad_change(role: Role, name: str, wanted: list[Permission]) -> None:
+    if role.name == ADMIN and (name != ADMIN or set(wanted) != set(Permission)):
+        raise Invalid("The admin role keeps its name and every permission.")
+    if role.is_builtin and name != role.name:
+        raise Invalid(f"{role.name} is one of the roles every installation keeps, so its name stays.")
+    if Permission.PEOPLE_MODIFY not in wanted:
+        _refuse_losing_last_admin(without=Grant.objects.filter(role=role))
+
+
+def why_role_stays(role: Role) -> str:
+    """Why a role cannot be deleted; empty when it can."""
+    if role.is_builtin:
+        return f"{role.name} is one of the roles every installation keeps."
+    people = role.grants.values("user").distinct().count()
+    if people:
+        return f"{people} {'person has' if people == 1 else 'people have'} this role. Take it from them first."
+    return ""
+
+
 @transaction.atomic
 def delete_role(*, actor: User, role: Role) -> None:
     """Delete a role that nobody has; the roles of every installation stay."""
-    if role.is_builtin:
-        raise Invalid(f"{role.name} is one of the roles every installation keeps.")
-    if role.grants.exists():
-        raise Conflict(f"{role.grants.count()} people have this role. Take it from them first.")
+    reason = why_role_stays(role)
+    if reason:
+        raise Conflict(reason)
     record(actor, Action.ROLE_DELETED, role, before={"permissions": role.permissions})
     role.delete()

@@ -66,3 +66,10 @@ def use_link(secret: str) -> User | None:
         return None
     record_success(link.user, by="link")
     return link.user
+
+
+def forget_old() -> None:
+    """Failures that lock nobody out any more, and links that nobody can use; the audit log keeps what happened."""
+    now = timezone.now()
+    SignInFailure.objects.filter(at__lt=now - timedelta(seconds=settings.LOCKOUT_SECONDS)).delete()
+    SignInLink.objects.filter(expires_at__lt=now - LINK_LIFE).delete()

@@ -1,0 +1,10 @@
+"""Environments as places where a role can be given."""
+
+from environments.loaders import scope_of
+from environments.models import Environment
+from studio.access.scopes import Place
+
+
+def places() -> list[Place]:
+    rows = Environment.objects.current().select_related("assistant")
+    return [Place(scope_of(one), one.assistant.title, one.name) for one in rows]

@@ -1,0 +1,47 @@
+"""One's own account: who one is here, and the password."""
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.hashers import check_password
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from studio.access.forms import PasswordForm
+from studio.access.loaders import signed_in
+from studio.access.models import User
+from studio.access.services import people, sign_in
+from studio.errors import DomainError
+from studio.web.addresses import client_address
+
+
+@never_cache
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def account(request: HttpRequest) -> HttpResponse:
+    person = signed_in(request)
+    form = PasswordForm(request.POST or None, has_password=person.has_usable_password())
+    if form.is_valid() and _change(request, person, form):
+        messages.success(request, "Your password is changed. Every other session of yours is signed out.")
+        return redirect("access:account")
+    context = {"person": person, "form": form, "grants": person.grants.select_related("role")}
+    return render(request, "access/account.html", context, status=422 if form.is_bound else 200)
+
+
+def _change(request: HttpRequest, person: User, form: PasswordForm) -> bool:
+    """Whether the new password is set; the form says why not."""
+    address = client_address(request)
+    try:
+        sign_in.refuse_locked_out(person.username, address)
+        if "current" in form.fields and not check_password(form.cleaned_data["current"], person.password):
+            sign_in.record_failure(person.username, address)
+            form.add_error("current", "This is not your current password.")
+            return False
+        people.change_password(actor=person, person=person, password=form.cleaned_data["new"])
+    except DomainError as error:
+        form.add_error("new" if error.code == "weak-password" else None, error.message)
+        return False
+    update_session_auth_hash(request, person)  # this session goes on, all others have ended
+    return True

@@ -1,0 +1,84 @@
+"""The audit log, for people who may read it."""
+
+from dataclasses import dataclass
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from studio.access import scopes
+from studio.access.loaders import signed_in
+from studio.access.permissions import Permission
+from studio.access.scopes import Place
+from studio.audit.actions import Action
+from studio.audit.filters import AuditFilter
+from studio.audit.models import AuditEvent
+from studio.audit.querysets import AuditEventQuerySet
+from studio.web.keyset import page_of
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One fact before and after; None where there was, or is, none."""
+
+    name: str
+    before: object
+    after: object
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    event: AuditEvent
+    what: str
+    assistant: str
+    changes: list[Change]
+
+
+@require_safe
+def event_list(request: HttpRequest) -> HttpResponse:
+    readable = _readable(request)
+    places = _places(request)
+    chosen = AuditFilter(request.GET, places=places)
+    page = page_of(chosen.apply(readable), request, size=50)
+    context = {"filters": chosen, "page": page, "lines": _lines(page.rows, places)}
+    return render(request, "audit/list.html", context)
+
+
+@require_safe
+def event_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    event = _readable(request).filter(pk=pk).first()
+    if event is None:
+        raise Http404("There is no such event, or you may not see it.")
+    return render(request, "audit/event.html", {"line": _lines([event], _places(request))[0]})
+
+
+def _readable(request: HttpRequest) -> AuditEventQuerySet:
+    user = signed_in(request)
+    if not user.may_somewhere(Permission.AUDIT_VIEW):
+        raise PermissionDenied(f"Your roles do not include “{Permission.AUDIT_VIEW.label}” here.")
+    return AuditEvent.objects.visible_to(user)
+
+
+def _places(request: HttpRequest) -> list[Place]:
+    user = signed_in(request)
+    return [place for place in scopes.places() if user.may(Permission.AUDIT_VIEW, place.scope)]
+
+
+def _lines(events: list[AuditEvent], places: list[Place]) -> list[Line]:
+    names = {place.scope.assistant_id: place.label for place in places if place.scope.environment_id is None}
+    return [Line(event, _what(event), names.get(event.assistant_id, ""), changes(event)) for event in events]
+
+
+def _what(event: AuditEvent) -> str:
+    try:
+        return Action(event.action).label
+    except ValueError:  # of an older version, whose history stays
+        return event.action
+
+
+def changes(event: AuditEvent) -> list[Change]:
+    """What the event says changed, fact by fact; what stayed equal is left out."""
+    before, after = event.before or {}, event.after or {}
+    both = [Change(name, before.get(name), after.get(name)) for name in {**before, **after}]
+    return [change for change in both if change.before != change.after]

@@ -1,0 +1,108 @@
+"""Roles: made, changed and deleted, and never so that nobody could manage people any more."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from studio.access.categories import CATEGORIES, with_views
+from studio.access.models import Role, User
+from studio.access.permissions import Permission
+from studio.access.services.people import grant, save_role
+from tests.factories import make_person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def admin() -> User:
+    return make_person("admin", username="admin")
+
+
+@pytest.fixture
+def client(admin: User) -> Client:
+    client = Client()
+    client.force_login(admin)
+    return client
+
+
+def save(client: Client, name: str, *, new: bool = False, **fields: object):
+    address = reverse("access:role-new") if new else reverse("access:role", args=[name])
+    return client.post(address, {"name": name, "permissions": [], **fields})
+
+
+def test_the_page_has_a_box_for_every_permission_exactly_once() -> None:
+    shown = [permission for one in CATEGORIES for permission in (one.view, *one.modify) if permission]
+    assert sorted(shown) == sorted(Permission)
+
+
+def test_a_new_role_can_be_given_at_once(client: Client) -> None:
+    assert save(client, "writer", new=True, permissions=["responses.modify"]).status_code == 302
+    mara = make_person(username="mara")
+    grant(actor=None, person=mara, role=Role.objects.get(name="writer"))
+    assert mara.may(Permission.RESPONSES_MODIFY)
+
+
+def test_whoever_may_change_may_also_view(client: Client) -> None:
+    save(client, "releaser", new=True, permissions=["environments.modify_protected"])
+    held = Role.objects.get(name="releaser").permissions
+    assert held == sorted(with_views([Permission.ENVIRONMENTS_MODIFY_PROTECTED])) != ["environments.modify_protected"]
+
+
+def test_changing_a_role_counts_from_the_next_request(client: Client) -> None:
+    annotator = Client()
+    annotator.force_login(make_person("annotator"))
+    assert annotator.get(reverse("audit:list")).status_code == 403
+    save(client, "annotator", permissions=["audit.view"])
+    assert annotator.get(reverse("audit:list")).status_code == 200
+
+
+def test_the_admin_role_keeps_every_permission(client: Client) -> None:
+    answer = save(client, "admin", permissions=["talk"])
+    assert "keeps its name and every permission" in answer.content.decode()
+    assert set(Role.objects.get(name="admin").permissions) == set(Permission)
+
+
+def test_the_admin_role_can_be_saved_from_its_page(client: Client) -> None:
+    assert save(client, "admin", permissions=list(Permission), description="All of it.").status_code == 302
+
+
+def test_a_name_is_taken_once(client: Client) -> None:
+    assert "already a role called tester" in save(client, "tester", new=True).content.decode()
+    own = save_role(actor=None, role=None, name="own", description="", permissions=[])
+    answer = client.post(reverse("access:role", args=[own.name]), {"name": "tester"})
+    assert "already a role called tester" in answer.content.decode()
+
+
+def test_the_only_role_that_manages_people_cannot_lose_that(client, admin) -> None:
+    boss = save_role(actor=None, role=None, name="boss", description="", permissions=["people.modify"])
+    grant(actor=None, person=admin, role=boss)
+    admin.grants.exclude(role=boss).delete()
+    assert "last person who may manage people" in save(client, "boss", permissions=["talk"]).content.decode()
+    assert Role.objects.get(name="boss").permissions == ["people.modify"]
+
+
+def test_a_role_is_deleted_only_when_nobody_has_it_and_it_is_not_built_in(client: Client) -> None:
+    own = save_role(actor=None, role=None, name="own", description="", permissions=[])
+    mara = make_person(username="mara")
+    held = grant(actor=None, person=mara, role=own)
+    address = reverse("access:role-delete", args=["own"])
+    assert "1 person has this role" in client.post(address).content.decode()
+    held.delete()
+    assert client.post(address).status_code == 302
+    assert not Role.objects.filter(name="own").exists()
+    built_in = client.post(reverse("access:role-delete", args=["tester"]))
+    assert "every installation keeps" in built_in.content.decode()
+
+
+def test_one_role_at_most_is_for_new_people(client: Client) -> None:
+    for name in ("annotator", "tester"):
+        save(client, name, is_default="on", permissions=["talk"])
+    assert [role.name for role in Role.objects.filter(is_default=True)] == ["tester"]
+    assert '<option value="tester" selected>' in client.get(reverse("access:person-new")).content.decode()
+
+
+def test_the_list_costs_the_same_for_many_roles(client, django_assert_max_num_queries) -> None:
+    for number in range(8):
+        save_role(actor=None, role=None, name=f"role-{number}", description="", permissions=[])
+    with django_assert_max_num_queries(9):
+        assert client.get(reverse("access:roles")).status_code == 200
