@@ -28,8 +28,10 @@ class Code:
         write_files(dict(self.files), folder)
 
 
-def code_of(model: Model) -> Code:
+def code_of(model: Model | None) -> Code:
     """Of the revision that the model was trained from; an uploaded one gets that of the newest revision."""
+    if model is None:
+        return Code({})
     revision = model.revision or newest_revision(model.assistant)
     files = files_of(revision) if revision else {}
     packages = set(own_packages(files))

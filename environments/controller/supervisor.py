@@ -15,8 +15,9 @@ from django.utils import timezone
 from environments.controller import memory
 from environments.controller.code import code_of
 from environments.controller.folder import cap_log, prepare
-from environments.controller.watch import Watch
+from environments.controller.watch import Answer, Watch
 from environments.models import Environment, ManagedServer
+from environments.services import starter
 from environments.services.database import ensure_intake
 from models_app.models import Model
 from studio.crypto import decrypt, encrypt
@@ -42,6 +43,7 @@ NO_ROLES = (
     "The environment's page shows the SQL for a database administrator."
 )
 NO_PARLEY = "It starts together with Parley's controller."
+AWAITS_MODEL = "The server runs and waits for its first model."
 LOADED_NOTHING = "The server runs, but it could not load the model. Its log says why."
 
 
@@ -60,7 +62,9 @@ class Supervisor:
         self._free_memory = free_memory
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="stop")
         self._stops: dict[int, Future[Status]] = {}
-        self._codes: dict[int, tuple[int, str]] = {}  # model and digest of the code that a server was started with
+        self._codes: dict[
+            int, tuple[int | None, str]
+        ] = {}  # model and digest of the code that a server was started with
         self._logs_due = 0.0
 
     def take_over(self) -> None:
@@ -125,7 +129,7 @@ class Supervisor:
     def _start(self, server: ManagedServer, now: datetime) -> None:
         port, token = free_port(), secrets.token_urlsafe(24)
         model, code = _model(server), code_of(_model(server))
-        self._codes[server.pk] = (model.pk, code.digest)
+        self._codes[server.pk] = (model.pk if model else None, code.digest)
         self._watch.forget(server.pk)
         _write(
             server,
@@ -159,8 +163,7 @@ class Supervisor:
     def _await_answer(self, server: ManagedServer, now: datetime) -> None:
         answer = self._watch.answer(server.pk)
         if answer is not None and answer.answers:
-            message = "" if answer.has_model else LOADED_NOTHING
-            _write(server, state=State.RUNNING, message=message, ready_at=now, heartbeat_at=now)
+            _write(server, state=State.RUNNING, message=_told(server, answer), ready_at=now, heartbeat_at=now)
         elif server.started_at is not None and now - server.started_at > START_WITHIN:
             self._end_as_failed(server, "It did not answer within ten minutes of its start.", now)
         else:
@@ -172,11 +175,11 @@ class Supervisor:
             _write(server, failures=0)
         answer = self._watch.answer(server.pk)
         if answer is not None and answer.answers:
-            _write(server, heartbeat_at=now, message="" if answer.has_model else LOADED_NOTHING)
+            _write(server, heartbeat_at=now, message=_told(server, answer))
         silent = now - (server.heartbeat_at or now)
         if silent > SILENT_FOR:
             self._end_as_failed(server, "It did not answer for five minutes.", now)
-        elif silent > LOOK_EVERY:
+        elif silent > LOOK_EVERY or server.message:
             self._ask(server)
 
     def _ask(self, server: ManagedServer) -> None:
@@ -188,7 +191,7 @@ class Supervisor:
         """Whether the model that it is to run needs other Python code: a running Rasa has imported the former."""
         model = _model(server)
         started_with, digest = self._codes.get(server.pk, (None, None))
-        if model.pk == started_with:
+        if model is None or model.pk == started_with:
             return False
         code = code_of(model).digest
         self._codes[server.pk] = (model.pk, code)
@@ -243,19 +246,22 @@ def _rows() -> list[ManagedServer]:
 
 
 def _is_due(server: ManagedServer) -> bool:
-    """Whether this server should run: people want it, its environment is in use, and there is a model for it."""
+    """Whether this server should run: people want it, its environment is in use, and it has a model or soon will."""
     environment = server.environment
     in_use = environment.removed_at is None and environment.assistant.deleted_at is None
     managed = environment.kind == Environment.Kind.MANAGED
-    has_model = environment.tag is not None and environment.tag.model_id is not None
-    return server.wanted and in_use and managed and has_model
+    return server.wanted and in_use and managed and (_model(server) is not None or starter.is_coming(environment))
 
 
-def _model(server: ManagedServer) -> Model:
-    """Of a server that is due, so there is one."""
+def _model(server: ManagedServer) -> Model | None:
     tag = server.environment.tag
-    assert tag is not None and tag.model is not None
-    return tag.model
+    return None if tag is None else tag.model
+
+
+def _told(server: ManagedServer, answer: Answer) -> str:
+    if answer.has_model:
+        return ""
+    return AWAITS_MODEL if _model(server) is None else LOADED_NOTHING
 
 
 def _must_end(server: ManagedServer) -> bool:

@@ -49,6 +49,15 @@ def advance() -> None:
             return
 
 
+def is_coming(environment: Environment) -> bool:
+    """Whether its first model is being made: then its server can start beside the training, and both wait less."""
+    way = _under_way()
+    if way is None or way[0].pk != environment.pk:
+        return False
+    job = way[2]
+    return job is not None and (job.state == TrainingJob.State.DONE or not job.is_ended)
+
+
 def _under_way() -> tuple[Environment, Revision, TrainingJob | None] | None:
     """(production, the starter's revision, its training); None once people went on from it, or never had it."""
     production = _production()

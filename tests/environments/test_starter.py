@@ -107,6 +107,13 @@ def test_peoples_own_data_is_not_trained_for_them(settings) -> None:
     assert not TrainingJob.objects.exists()
 
 
+def test_its_server_may_start_while_it_trains_but_not_after_a_failure(born: Assistant) -> None:
+    assert starter.is_coming(environment_of(born))
+    assert not starter.is_coming(environment_of(born, "worker"))
+    TrainingJob.objects.update(state=TrainingJob.State.FAILED)
+    assert not starter.is_coming(environment_of(born))
+
+
 def test_a_second_training_of_the_same_data_by_a_person_changes_nothing(born: Assistant) -> None:
     train(born)
     request_training(actor=None, assistant=born)

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from environments.controller.supervisor import LOADED_NOTHING, NO_MODEL, NO_RUNTIME, Supervisor
+from environments.controller.supervisor import AWAITS_MODEL, LOADED_NOTHING, NO_MODEL, NO_RUNTIME, Supervisor
 from environments.controller.watch import Answer
 from environments.models import Environment, ManagedServer
 from environments.services import database, managed
@@ -92,6 +92,18 @@ def test_without_a_model_it_waits_and_says_so(house: House) -> None:
     Tag.objects.filter(pk=house.environment.tag_id).update(model=None)
     assert (house.turn().state, house.server.message) == (State.WAITING, NO_MODEL)
     assert house.specs == []
+
+
+def test_while_the_starter_trains_its_server_starts_beside(house: House, monkeypatch) -> None:
+    model_id = Tag.objects.get(pk=house.environment.tag_id).model_id
+    Tag.objects.filter(pk=house.environment.tag_id).update(model=None)
+    monkeypatch.setattr("environments.services.starter.is_coming", lambda environment: True)
+    house.watch.answers = Answer(True, has_model=False)
+    assert (house.turn(3).state, house.server.message) == (State.RUNNING, AWAITS_MODEL)
+    Tag.objects.filter(pk=house.environment.tag_id).update(model=model_id)
+    house.watch.answers = Answer(True, has_model=True)
+    assert (house.turn(3).state, house.server.message) == (State.RUNNING, "")
+    assert len(house.specs) == 1
 
 
 def test_without_rasa_it_waits_and_says_so(house: House, monkeypatch) -> None:
