@@ -34,7 +34,9 @@ START_WITHIN = timedelta(minutes=10)  # a large model on a busy machine
 SILENT_FOR = timedelta(minutes=5)  # loading a large model freezes Rasa for less than a minute
 LOOK_EVERY = timedelta(seconds=10)
 GRACE_SECONDS = 10.0
+PULLS_EVERY = timedelta(seconds=2)
 LOG_SECONDS = 60.0
+PULLED_WITHIN = timedelta(minutes=1)  # of the tag's move: it asks every five seconds, and then has to load
 
 NO_MODEL = "It starts as soon as a model is promoted to this environment."
 NO_RUNTIME = "It waits for Rasa, which is not installed yet."
@@ -163,7 +165,7 @@ class Supervisor:
     def _await_answer(self, server: ManagedServer, now: datetime) -> None:
         answer = self._watch.answer(server.pk)
         if answer is not None and answer.answers:
-            _write(server, state=State.RUNNING, message=_told(server, answer), ready_at=now, heartbeat_at=now)
+            _write(server, state=State.RUNNING, message=_told(server, answer, now), ready_at=now, heartbeat_at=now)
         elif server.started_at is not None and now - server.started_at > START_WITHIN:
             self._end_as_failed(server, "It did not answer within ten minutes of its start.", now)
         else:
@@ -175,11 +177,11 @@ class Supervisor:
             _write(server, failures=0)
         answer = self._watch.answer(server.pk)
         if answer is not None and answer.answers:
-            _write(server, heartbeat_at=now, message=_told(server, answer))
+            _write(server, heartbeat_at=now, message=_told(server, answer, now))
         silent = now - (server.heartbeat_at or now)
         if silent > SILENT_FOR:
             self._end_as_failed(server, "It did not answer for five minutes.", now)
-        elif silent > LOOK_EVERY or server.message:
+        elif silent > (PULLS_EVERY if _pulls_now(server) else LOOK_EVERY):
             self._ask(server)
 
     def _ask(self, server: ManagedServer) -> None:
@@ -258,10 +260,17 @@ def _model(server: ManagedServer) -> Model | None:
     return None if tag is None else tag.model
 
 
-def _told(server: ManagedServer, answer: Answer) -> str:
+def _told(server: ManagedServer, answer: Answer, now: datetime) -> str:
     if answer.has_model:
         return ""
-    return AWAITS_MODEL if _model(server) is None else LOADED_NOTHING
+    tag = server.environment.tag
+    pulls_it_soon = tag is None or tag.model is None or now - tag.moved_at < PULLED_WITHIN
+    return AWAITS_MODEL if pulls_it_soon else LOADED_NOTHING
+
+
+def _pulls_now(server: ManagedServer) -> bool:
+    """Its first model is there to be pulled. Before that Rasa writes an error into its log for every look."""
+    return server.message == AWAITS_MODEL and _model(server) is not None
 
 
 def _must_end(server: ManagedServer) -> bool:

@@ -94,14 +94,17 @@ def test_without_a_model_it_waits_and_says_so(house: House) -> None:
     assert house.specs == []
 
 
-def test_while_the_starter_trains_its_server_starts_beside(house: House, monkeypatch) -> None:
+def test_while_the_starter_trains_its_server_starts_beside(house: House, monkeypatch, clock) -> None:
     model_id = Tag.objects.get(pk=house.environment.tag_id).model_id
     Tag.objects.filter(pk=house.environment.tag_id).update(model=None)
     monkeypatch.setattr("environments.services.starter.is_coming", lambda environment: True)
     house.watch.answers = Answer(True, has_model=False)
     assert (house.turn(3).state, house.server.message) == (State.RUNNING, AWAITS_MODEL)
     Tag.objects.filter(pk=house.environment.tag_id).update(model=model_id)
+    clock.shift(3)
+    assert house.turn(3).message == AWAITS_MODEL
     house.watch.answers = Answer(True, has_model=True)
+    clock.shift(3)
     assert (house.turn(3).state, house.server.message) == (State.RUNNING, "")
     assert len(house.specs) == 1
 
@@ -239,6 +242,7 @@ def test_a_server_that_hangs_is_ended(house: House, clock) -> None:
 
 
 def test_a_model_that_does_not_load_is_told(house: House, clock) -> None:
+    clock.shift(61)
     house.watch.answers = Answer(True, has_model=False)
     assert house.turn(3).message == LOADED_NOTHING
     house.watch.answers = Answer(True, has_model=True)
