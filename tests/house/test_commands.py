@@ -1,0 +1,30 @@
+"""Commands that no other suite runs as a whole."""
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+
+from conversations.ingest.write import Binding, Record, store_batch
+from conversations.models import Conversation
+from studio.access.models import User
+from tests.conversations.events import raw, small_talk
+from tests.factories import environment_of, make_assistant
+
+pytestmark = pytest.mark.django_db
+
+
+def test_prepare_makes_the_first_account_and_can_be_run_again() -> None:
+    for _ in range(2):
+        call_command("prepare")
+    assert [person.username for person in User.objects.all()] == ["admin"]
+    assert (settings.STATIC_ROOT / "css/parley.css").exists()
+
+
+def test_rebuild_conversations_mends_counters() -> None:
+    production = environment_of(make_assistant())
+    binding = Binding(production.assistant_id, production.pk, production.name, "test")
+    store_batch([Record(line, binding) for line in raw(*small_talk())])
+    right = Conversation.objects.get().events_count
+    Conversation.objects.update(events_count=999)
+    call_command("rebuild_conversations")
+    assert Conversation.objects.get().events_count == right == 8
