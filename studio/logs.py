@@ -1,4 +1,4 @@
-"""Structured logs on standard error, with secrets taken out before they are written."""
+"""Structured logs on standard error, with secrets taken out of the finished line before it is written."""
 
 import logging
 import re
@@ -6,6 +6,11 @@ import re
 import structlog
 
 _SECRET = re.compile(r"((?:token|api_token|password|code)=)[^&\s\"']+|(Bearer )[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
+_SHARED: tuple[structlog.typing.Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso"),
+)
 
 
 def redact(text: str) -> str:
@@ -13,28 +18,31 @@ def redact(text: str) -> str:
     return _SECRET.sub(lambda match: f"{match.group(1) or match.group(2)}...", text)
 
 
-class RedactSecrets(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        message = record.getMessage()
-        clean = redact(message)
-        if clean != message:
-            record.msg, record.args = clean, ()
-        return True
+class Formatter(structlog.stdlib.ProcessorFormatter):
+    """One format for our own logs and for those of libraries; tracebacks are redacted too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
 
 
-def formatter(*, json: bool) -> structlog.stdlib.ProcessorFormatter:
-    """The one format of our logs: `key=value` lines for people, JSON lines when PARLEY_LOG_JSON is set."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso"),
-    ]
+def formatter(*, json: bool) -> Formatter:
+    """`key=value` lines for people, JSON lines when PARLEY_LOG_JSON is set."""
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if json
         else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
     )
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    finish: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if json:
+        finish.append(structlog.processors.format_exc_info)
+    return Formatter(foreign_pre_chain=list(_SHARED), processors=[*finish, renderer])
+
+
+def configure() -> None:
+    """Send what structlog is given through the standard library's logging, whose levels and format then hold."""
+    structlog.configure(
+        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
     )

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from studio import env
+from studio import env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -172,8 +172,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"()": "studio.logs.formatter", "json": env.flag("PARLEY_LOG_JSON", False)}},
-    "filters": {"redact": {"()": "studio.logs.RedactSecrets"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["redact"]}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["stderr"], "level": env.text("PARLEY_LOG_LEVEL", "INFO")},
     "loggers": {"django": {"level": "INFO"}, "rq": {"level": "WARNING"}},
 }
+logs.configure()
