@@ -27,15 +27,24 @@ class Formatter(structlog.stdlib.ProcessorFormatter):
 
 def formatter(*, json: bool) -> Formatter:
     """`key=value` lines for people, JSON lines when PARLEY_LOG_JSON is set."""
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if json
-        else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
+    return Formatter(
+        foreign_pre_chain=list(_SHARED),
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer() if json else _for_people,
+        ],
     )
-    finish: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if json:
-        finish.append(structlog.processors.format_exc_info)
-    return Formatter(foreign_pre_chain=list(_SHARED), processors=[*finish, renderer])
+
+
+_key_values = structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
+
+
+def _for_people(logger: object, name: str, event: structlog.typing.EventDict) -> str:
+    """The line, and a traceback as lines of its own below it."""
+    traceback = event.pop("exception", "")
+    line = _key_values(logger, name, event)
+    return f"{line}\n{traceback}" if traceback else line
 
 
 def configure() -> None:
