@@ -1,16 +1,20 @@
 """The controller as a process of its own, real Rasa servers, real polls of a real web server."""
 
+import html
 import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
+from django.test import Client
 
+from conversations.ingest import sql_source
 from environments.models import Environment, ManagedServer, Replica
 from environments.services import database, managed
 from environments.services.promotion import promote
@@ -19,7 +23,7 @@ from models_app.services.models import add_model
 from studio import redis
 from studio.rasa.runtime import Runtime
 from tests.environments.controller.installation import Installation, is_alive, wait_for
-from tests.factories import environment_of, make_assistant
+from tests.factories import environment_of, make_assistant, make_person
 
 # Each test looks from within a transaction of its own, so what it wants written for others goes through `committed`.
 pytestmark = [pytest.mark.rasa, pytest.mark.django_db]
@@ -101,6 +105,30 @@ def test_it_answers_in_its_channel_and_its_events_arrive(house: Installation) ->
     replies = house.say("anna", "hello")
     assert any(reply.get("text") for reply in replies)
     wait_for(lambda: "anna" in senders_of(house.environment), "events")
+
+
+def test_a_talk_is_answered_at_once_and_comes_back_as_a_conversation(house: Installation, client: Client) -> None:
+    """Promoted by the fixture, spoken to through Talk's own addresses, ingested, shown."""
+    client.force_login(make_person("annotator"))
+    answer = client.post("/a/default/talk/production/say", {"text": "hello"}).json()
+    assert "Café Lumen" in answer["html"]
+    news = wait_for(lambda: turns_that_came(client, answer["addresses"]["news"]), "the turn's events")
+    [turn] = news["turns"]
+    assert turn["text"] == "hello"
+    assert set(answer["said"]) <= set(turn["said"]), "the page knows them as one"
+    page = client.get(news["conversation"]).content.decode()
+    assert "hello" in page
+    assert answer["said"][0] in html.unescape(page)
+    again = client.post(answer["addresses"]["say"], {"text": "/restart"})
+    assert again.status_code == 200
+
+
+def turns_that_came(client: Client, address: str) -> dict[str, Any] | None:
+    """What the page is told, once the whole turn is here; takes waiting events in as the ingest process does."""
+    for intake in sql_source.intakes():
+        sql_source.move_batch(intake)
+    news = client.get(address).json()
+    return news if news["turns"] and news["turns"][-1]["complete"] else None
 
 
 def test_who_has_not_its_token_learns_nothing(house: Installation) -> None:
