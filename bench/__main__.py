@@ -14,6 +14,7 @@ BENCHMARKS = {
     "poll": "a poll that brings nothing new, against a constant view; and while 50 clients download slowly",
     "download": "a model's archive, against nginx",
     "ingest": "events stored, against a bare COPY of the same rows",
+    "chat": "a message through Talk, against the same straight to Rasa",
     "training": "a training through the queue, against bare `rasa train`",
     "promotion": "from Save to running, against a real Rasa's poll interval and load",
     "clone": "from a fresh clone to a talking assistant, by step",
