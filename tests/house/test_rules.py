@@ -152,6 +152,8 @@ def tracked() -> list[Path]:
 
 def test_nothing_names_a_package_registry_or_a_private_folder() -> None:
     """A registry's address in a lock would tie every installation to it."""
-    wrong_words = re.compile(rb"https?://[\w-]+\.[^\s\"']+/simple\b|--(?:extra-)?index-url|--registry|/root/|/home/\w+/")
+    wrong_words = re.compile(
+        rb"https?://[\w-]+\.[^\s\"']+/simple\b|--(?:extra-)?index-url|--registry|/root/|/home/\w+/"
+    )
     wrong = [name(p) for p in tracked() if p.is_file() and p != Path(__file__) and wrong_words.search(p.read_bytes())]
     assert not wrong, f"Take the address or folder out of {wrong}"
