@@ -46,6 +46,8 @@ def _fragment(request: HttpRequest, runtime: RasaRuntime) -> HttpResponse:
         "label": f"Installing {runtime}",
         "percent": int(100 * runtime.done / runtime.total) if runtime.total else None,
         "under_way": runtime.state in {RasaRuntime.State.WANTED, RasaRuntime.State.INSTALLING},
+        # Also while nobody has begun: the controller of an installation that has just started will.
+        "may_change": runtime.state not in {RasaRuntime.State.READY, RasaRuntime.State.FAILED},
         "controller_lives": live("controller") > 0,
         "may_install": may_install(signed_in(request)),
     }
