@@ -84,7 +84,7 @@ def follow(house: Installation, watch: Watch) -> None:
     house.wait(lambda: production().promotions.exists() or None, "the promotion")
     watch.lap("promotion")
     house.wait(server_is_ready, "the server")
-    watch.lap("server ready")
+    watch.lap("server ready with its model")
     house.wait(answer, "an answer")
     watch.lap("first answer")
 
@@ -105,7 +105,9 @@ def trained() -> bool | None:
 
 
 def server_is_ready() -> bool | None:
-    return production().server.state == "running" or None
+    """It runs and has nothing to say: before it took its model, it says that it waits for one."""
+    server = production().server
+    return (server.state == "running" and not server.message) or None
 
 
 def answer() -> bool | None:
