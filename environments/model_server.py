@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 
 from environments.services import pointers, polls
 from environments.services.pointers import EVERY_TAG, Answer, Pointer, Poll, UnknownTag, WrongToken
@@ -26,6 +26,7 @@ from models_app.storage import ArtifactMissing, store
 from studio.crypto import digest
 from studio.web import streaming
 from studio.web.addresses import client_address
+from studio.web.failures import failure
 
 log = structlog.get_logger()
 
@@ -182,17 +183,7 @@ def _refused() -> HttpResponse:
 
 
 def _failure(code: int, reason: str, message: str) -> HttpResponse:
-    """Rasa Enterprise's shape of an error."""
-    body: dict[str, object] = {
-        "version": settings.VERSION,
-        "status": "failure",
-        "message": message,
-        "reason": reason,
-        "details": {},
-        "help": None,
-        "code": code,
-    }
-    response = JsonResponse(body, status=code)
+    response = failure(code, reason, message)
     if code == 503:
         response.headers["Retry-After"] = "5"
     return response

@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver
 from ninja import NinjaAPI
 
 from environments.api import router as environments_router
+from studio.web.failures import failure
 
 api = NinjaAPI(title="Parley", version=settings.VERSION, docs_url=None, openapi_url=None)
 api.add_router("", environments_router)
@@ -18,20 +19,7 @@ api.add_router("", environments_router)
 
 @api.exception_handler(Http404)
 def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
-    return failure(request, 404, "NotFound", str(error) or "There is nothing at this address.")
-
-
-def failure(request: HttpRequest, code: int, reason: str, message: str) -> HttpResponse:
-    body: dict[str, object] = {
-        "version": settings.VERSION,
-        "status": "failure",
-        "message": message,
-        "reason": reason,
-        "details": {},
-        "help": None,
-        "code": code,
-    }
-    return api.create_response(request, body, status=code)
+    return failure(404, "NotFound", str(error) or "There is nothing at this address.")
 
 
 def urls() -> list[URLPattern | URLResolver]:

@@ -2,8 +2,6 @@
 
 import secrets
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from django.db import IntegrityError, transaction
 
 from environments.models import Environment, ManagedServer
@@ -16,6 +14,7 @@ from studio.audit.actions import Action
 from studio.audit.services import record
 from studio.crypto import digest, encrypt
 from studio.errors import Conflict
+from studio.rasa.signing import generate_key_pair
 
 AT_BIRTH = (("production", True), ("worker", False))  # name, protected
 
@@ -45,7 +44,7 @@ def create_environment(
     tag, _made = Tag.objects.get_or_create(assistant=assistant, name=name, defaults={"kind": Tag.Kind.ENVIRONMENT})
     Tag.objects.filter(pk=tag.pk).update(kind=Tag.Kind.ENVIRONMENT)
     model_token = f"pmt_{secrets.token_urlsafe(32)}"
-    private_key, public_key = _key_pair()
+    keys = generate_key_pair()
     try:
         with transaction.atomic():
             environment = Environment.objects.create(
@@ -59,8 +58,8 @@ def create_environment(
                 server_token_encrypted=encrypt(server_token),
                 model_token_encrypted=encrypt(model_token),
                 model_token_digest=digest(model_token),
-                private_key_encrypted=encrypt(private_key),
-                public_key=public_key,
+                private_key_encrypted=encrypt(keys.private_pem),
+                public_key=keys.public_pem,
             )
     except IntegrityError:
         raise Conflict(f"There is already an environment called {name}.", field="name") from None
@@ -71,13 +70,3 @@ def create_environment(
     if tag.model_id is not None:
         promotion.adopt(actor=actor, environment=environment, reason=f"It had the tag {name} before.")
     return environment
-
-
-def _key_pair() -> tuple[str, str]:
-    """A private and a public RSA key of 2048 bits as PEM, which Rasa's channel checks RS256 signatures with."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return private.decode(), public.decode()
