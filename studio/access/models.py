@@ -1,7 +1,7 @@
 """Who there is and what they may do."""
 
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 
-from studio.access.permissions import EVERYWHERE, Permission, Scope
+from studio.access.permissions import EVERYWHERE, Limit, Permission, Scope
 
 
 class UserManager(BaseUserManager["User"]):
@@ -18,17 +18,30 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser):
-    """A person. Permissions come from grants alone: there is no superuser flag."""
+    """A person, or a service that acts by API tokens. Permissions come from grants alone: no superuser flag."""
+
+    class Kind(models.TextChoices):
+        PERSON = "person", "Person"
+        SERVICE = "service", "Service account"  # never signs in
 
     username = models.CharField(max_length=150)
+    kind = models.CharField(max_length=20, choices=Kind, default=Kind.PERSON)
     name = models.CharField(max_length=200, blank=True)
     email = models.EmailField(blank=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    last_seen_at = models.DateTimeField(null=True, blank=True)
+    # The single sign-on's groups at the last sign-in or renewal: grants may name them.
+    groups = ArrayField(models.CharField(max_length=255), default=list, blank=True)
+    # Made before the first single sign-on: whoever comes with this user name is this person, once.
+    awaits_identity = models.BooleanField(default=False)
     # Sessions carry this number; raising it ends them all.
     session_epoch = models.PositiveIntegerField(default=0)
 
     objects: ClassVar[UserManager] = UserManager()
+
+    # What the API token of this request narrows everything to; not a field.
+    limit: Limit | None = None
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
@@ -47,16 +60,14 @@ class User(AbstractBaseUser):
 
     @cached_property
     def granted(self) -> list[tuple[Scope, frozenset[str]]]:
-        """Every grant as (where, permissions), read once for each request's user object."""
-        return [
-            (Scope(grant.assistant_id, grant.environment_id), frozenset(grant.role.permissions))
-            for grant in self.grants.select_related("role")
-        ]
+        """Every grant, own or of a group, as (where, permissions), read once for each request's user object."""
+        found = [(grant.scope, frozenset(grant.role.permissions)) for grant in Grant.objects.of(self)]
+        return found if self.limit is None else self.limit.narrowed(found)
 
     def may(self, permission: Permission, scope: Scope = EVERYWHERE) -> bool:
         """True when a grant that covers `scope` holds `permission`."""
         return self.is_active and any(
-            permission in permissions and _covers(where, scope) for where, permissions in self.granted
+            permission in permissions and where.covers(scope) for where, permissions in self.granted
         )
 
     def may_somewhere(self, permission: Permission, assistant_id: int | None = None) -> bool:
@@ -83,14 +94,6 @@ class User(AbstractBaseUser):
         return whole, {s.environment_id for s in scopes if s.environment_id is not None}
 
 
-def _covers(where: Scope, asked: Scope) -> bool:
-    if where.assistant_id is None:
-        return True
-    if where.assistant_id != asked.assistant_id:
-        return False
-    return where.environment_id is None or where.environment_id == asked.environment_id
-
-
 Viewer = User | AnonymousUser
 
 
@@ -110,26 +113,45 @@ class Role(models.Model):
         return self.name
 
 
+class GrantQuerySet(models.QuerySet["Grant"]):
+    def of(self, user: User) -> Self:
+        """What a person holds, by themselves or by a group of the single sign-on."""
+        mine = Q(user=user) | Q(group__in=user.groups) if user.groups else Q(user=user)
+        return self.filter(mine).select_related("role")
+
+
 class Grant(models.Model):
-    """One role for one person: everywhere, in one assistant, or in one environment.
+    """One role for one person or one group: everywhere, in one assistant, or in one environment.
 
     Assistants and environments live in apps above this one, so the ids carry no foreign key.
     """
 
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="grants")
+    class Source(models.TextChoices):
+        HAND = "hand", "Given here"
+        SINGLE_SIGN_ON = "sso", "From single sign-on"  # made and taken away at each sign-in and renewal
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="grants", null=True, blank=True)
+    group = models.CharField(max_length=255, blank=True)
     role = models.ForeignKey(Role, on_delete=models.CASCADE, related_name="grants")
+    source = models.CharField(max_length=20, choices=Source, default=Source.HAND)
     assistant_id = models.BigIntegerField(null=True, blank=True)
     environment_id = models.BigIntegerField(null=True, blank=True)
     scope_label = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
 
+    objects = GrantQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["user", "role", "assistant_id", "environment_id"],
+                fields=["user", "group", "role", "assistant_id", "environment_id", "source"],
                 name="grant_unique",
                 nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                condition=Q(user__isnull=False, group="") | Q(user__isnull=True) & ~Q(group=""),
+                name="grant_of_a_person_or_a_group",
             ),
             models.CheckConstraint(
                 condition=Q(environment_id__isnull=True) | Q(assistant_id__isnull=False),
@@ -139,7 +161,91 @@ class Grant(models.Model):
         ordering = ["role__name", F("assistant_id").asc(nulls_first=True)]
 
     def __str__(self) -> str:
-        return f"{self.user} {self.role} {self.scope_label or 'everywhere'}"
+        return f"{self.user or self.group} {self.role} {self.scope_label or 'everywhere'}"
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.assistant_id, self.environment_id)
+
+
+class Identity(models.Model):
+    """Who a person is at an OpenID Connect provider. The pair never changes; names and e-mail addresses may."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="identities")
+    issuer = models.CharField(max_length=500)
+    subject = models.CharField(max_length=255)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "identities"
+        constraints = [models.UniqueConstraint(fields=["issuer", "subject"], name="identity_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.subject} at {self.issuer}"
+
+
+class BrowserSession(models.Model):
+    """One signed-in browser. Deleting the row together with Django's session ends it."""
+
+    class By(models.TextChoices):
+        PASSWORD = "password", "Password"
+        LINK = "link", "One-time link"
+        SINGLE_SIGN_ON = "sso", "Single sign-on"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="browser_sessions")
+    session_key = models.CharField(max_length=40, unique=True)
+    by = models.CharField(max_length=20, choices=By)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    agent = models.CharField(max_length=300, blank=True)
+    began_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField(auto_now_add=True)
+    # Of a single sign-on: whose, which session there, and what renews and ends it (both encrypted).
+    identity = models.ForeignKey(Identity, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    provider_session = models.CharField(max_length=255, blank=True, db_index=True)
+    refresh_token = models.BinaryField(default=b"")
+    id_token = models.BinaryField(default=b"")
+    renew_at = models.DateTimeField(null=True, blank=True, db_index=True)
+
+    class Meta:
+        ordering = ["-seen_at"]
+
+    def __str__(self) -> str:
+        return f"{self.user} by {self.get_by_display().lower()}"
+
+
+class ApiToken(models.Model):
+    """`parley_<key>.<secret>`: acts as its user, no wider than `permissions` and the scope, and than the user's grants.
+
+    The row holds the digest of the secret, never the secret.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=100)
+    key = models.CharField(max_length=16, unique=True)
+    digest = models.BinaryField(max_length=32)
+    permissions = ArrayField(models.CharField(max_length=63), default=list)
+    assistant_id = models.BigIntegerField(null=True, blank=True)
+    environment_id = models.BigIntegerField(null=True, blank=True)
+    scope_label = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    last_used_from = models.GenericIPAddressField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    replaced_by = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="replaces")
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(environment_id__isnull=True) | Q(assistant_id__isnull=False),
+                name="token_environment_has_assistant",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} (parley_{self.key})"
 
     @property
     def scope(self) -> Scope:

@@ -68,8 +68,33 @@ class Scope:
     assistant_id: int | None = None
     environment_id: int | None = None
 
+    def covers(self, other: "Scope") -> bool:
+        """Whether what is given here counts there."""
+        if self.assistant_id is None:
+            return True
+        if self.assistant_id != other.assistant_id:
+            return False
+        return self.environment_id is None or self.environment_id == other.environment_id
+
 
 EVERYWHERE = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What an API token narrows its user's grants to: these permissions, and these within `scope` alone."""
+
+    permissions: frozenset[str]
+    scope: Scope = EVERYWHERE
+
+    def narrowed(self, grants: "list[tuple[Scope, frozenset[str]]]") -> "list[tuple[Scope, frozenset[str]]]":
+        """`grants` cut down: each holds in the smaller of its scope and ours; those that never meet ours are gone."""
+        return [
+            (self.scope if where.covers(self.scope) else where, permissions & self.permissions)
+            for where, permissions in grants
+            if where.covers(self.scope) or self.scope.covers(where)
+        ]
+
 
 _TESTER = frozenset({Permission.TALK})
 _ANNOTATOR = _TESTER | {

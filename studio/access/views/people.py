@@ -185,7 +185,7 @@ def grant_new(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(FORM)
 def grant_revoke(request: HtmxHttpRequest, pk: int, grant_pk: int) -> HttpResponse:
-    grant = load_grant(request, pk, grant_pk)
+    person, grant = load_person(request, pk), load_grant(request, pk, grant_pk)
     refused = ""
     if request.method == "POST":
         try:
@@ -193,9 +193,9 @@ def grant_revoke(request: HtmxHttpRequest, pk: int, grant_pk: int) -> HttpRespon
         except DomainError as error:
             refused = error.message
         else:
-            return _done(request, grant.user, f"{grant.user} is not {grant.role} there any more.")
+            return _done(request, person, f"{person} is not {grant.role} there any more.")
     context = {
-        "heading": f"Take a role from {grant.user}",
+        "heading": f"Take a role from {person}",
         "text": f"{grant.role} · {grant.scope_label or 'everywhere'}. It counts from their next click.",
         "confirm_label": "Take the role",
         "danger": True,
