@@ -27,7 +27,8 @@ class NoPython(RuntimeProblem):
     def __init__(self, details: str = "") -> None:
         super().__init__(
             "Rasa needs Python 3.10. None was found on this machine, and none could be downloaded.",
-            "Install Python 3.10 (for example with pyenv), or set RASA_PYTHON to the path of one, then try again.",
+            "Install Python 3.10 (for example with pyenv) and try again, or set RASA_PYTHON to the path of one and "
+            "start Parley again.",
             details,
         )
 
@@ -37,7 +38,7 @@ class WrongInterpreter(RuntimeProblem):
         what = "does not run, or lacks a module that Rasa needs" if version is None else f"is Python {version}"
         super().__init__(
             f"RASA_PYTHON is {named}, which {what}.",
-            "Set RASA_PYTHON to the path of a complete Python 3.8, 3.9 or 3.10, or unset it.",
+            "Set RASA_PYTHON to the path of a complete Python 3.8, 3.9 or 3.10, or unset it, and start Parley again.",
         )
 
 
@@ -45,7 +46,20 @@ class NoNetwork(RuntimeProblem):
     def __init__(self, details: str = "") -> None:
         super().__init__(
             "The package index could not be reached.",
-            "Check the network, or name a mirror that this machine may use with UV_DEFAULT_INDEX, then try again.",
+            "Check the network and try again, or set UV_DEFAULT_INDEX to a mirror that this machine may use and start "
+            "Parley again.",
+            details,
+        )
+
+
+class UntrustedIndex(RuntimeProblem):
+    """uv brings its own list of authorities, so that of a company's network is unknown to it until it is named."""
+
+    def __init__(self, details: str = "") -> None:
+        super().__init__(
+            "The package index shows a certificate that is not trusted here.",
+            "If your network opens encrypted connections, set SSL_CERT_FILE to the file of its authorities and start "
+            "Parley again.",
             details,
         )
 
@@ -57,7 +71,7 @@ class DiskFull(RuntimeProblem):
             sizes = f" {free / 1e9:.1f} GB are free, {needed / 1e9:.1f} GB are needed."
         super().__init__(
             f"There is not enough room for Rasa in {folder}.{sizes}" if folder else "The disk is full.",
-            "Free some space, or set PARLEY_RASA to a folder on a larger disk, then try again.",
+            "Free some space and try again, or set PARLEY_RASA to a folder on a larger disk and start Parley again.",
         )
 
 
@@ -89,6 +103,7 @@ _NETWORK_SIGNS = (
     "request failed after",
     "operation timed out",
 )
+_CERTIFICATE_SIGNS = ("invalid peer certificate",)
 _DISK_SIGNS = ("no space left on device", "os error 28", "disk quota exceeded")
 _PYTHON_SIGNS = ("no interpreter found", "no download found", "no python")
 
@@ -98,6 +113,8 @@ def problem_of_uv(output: str, *, making_environment: bool) -> RuntimeProblem:
     said = output.lower()
     if any(sign in said for sign in _DISK_SIGNS):
         return DiskFull()
+    if any(sign in said for sign in _CERTIFICATE_SIGNS):
+        return UntrustedIndex(tail(output))
     if making_environment and any(sign in said for sign in (*_PYTHON_SIGNS, *_NETWORK_SIGNS)):
         return NoPython(tail(output))
     if any(sign in said for sign in _NETWORK_SIGNS):

@@ -136,6 +136,11 @@ def install_with(uv: str, tmp_path: Path, monkeypatch) -> list[Progress]:
     ("output", "problem"),
     [
         ("error: Failed to fetch: `https://index/simple/rasa/`\n  Caused by: dns error", problems.NoNetwork),
+        (
+            "error: Failed to fetch: `https://index/simple/rasa/`\n"
+            "  cause: client error (Connect)\n  cause: invalid peer certificate: UnknownIssuer",
+            problems.UntrustedIndex,
+        ),
         ("error: Failed to extract archive\n  Caused by: No space left on device (os error 28)", problems.DiskFull),
         ("  × No solution found when resolving dependencies", problems.InstallFailed),
     ],
