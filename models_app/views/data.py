@@ -186,7 +186,7 @@ class Editing:
     path: str = ""
     saved: Saved | None = None
     collision: Collision | None = None
-    error_line: int | None = None
+    error: Problem | None = None
 
     def save(self, edits: Edits, message: str | None = None) -> bool:
         try:
@@ -200,7 +200,7 @@ class Editing:
         except Collision as error:
             self._begin_again_from(error)
         except BadData as error:
-            self.error_line = error.problems[0].line
+            self.error = error.problems[0]
             field = "text" if "text" in self.form.fields else None
             for problem in error.problems:
                 self.form.add_error(field, _sentence(problem))
@@ -242,7 +242,7 @@ class Editing:
             "collision": self.collision,
             "theirs": self._theirs(),
             "mine": self._mine(),
-            "error_line": self.error_line,
+            "error": self.error,
         }
 
     def _theirs(self) -> list[FileDifference]:

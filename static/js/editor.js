@@ -58,8 +58,9 @@ function showError(editor, field, numbers) {
   const line = Number(editor.dataset.errorLine);
   if (!line) return;
   numbers.children[line - 1]?.classList.add("bad-line");
-  const lines = field.value.split("\n").slice(0, line - 1);
-  const at = lines.reduce((sum, text) => sum + text.length + 1, 0);
+  const lines = field.value.split("\n");
+  const start = lines.slice(0, line - 1).reduce((sum, text) => sum + text.length + 1, 0);
+  const at = start + Math.min(Number(editor.dataset.errorColumn) - 1, lines[line - 1]?.length ?? 0);
   field.focus();
   field.setSelectionRange(at, at);
   field.scrollTop = Math.max(0, (line - 6) * parseFloat(getComputedStyle(field).lineHeight));
@@ -76,10 +77,41 @@ function wire(editor) {
   showError(editor, field, numbers);
 }
 
+/* What was sent is kept in this tab: when a sign-in came between, the page opens anew, of the same revision as before. */
+function keepSent(form) {
+  const { base, text, message } = form.elements;
+  if (!text) return;
+  const key = `parley-sent-${location.pathname}-${base.value}`;
+  form.addEventListener("submit", () => remember(key, JSON.stringify({ text: text.value, message: message.value })));
+  const sent = JSON.parse(recall(key) ?? "null");
+  if (!sent || sent.text === text.value || isAnswer(form)) return;
+  text.value = sent.text;
+  message.value = sent.message;
+  text.dispatchEvent(new Event("input", { bubbles: true }));
+  document.dispatchEvent(new CustomEvent("toast", { detail: { text: "What you had typed was not saved yet. It is here again: save it now.", kind: "warning" } }));
+}
+
+/* Browsers may refuse storage; then the text is where it always is, behind the Back button. */
+function remember(key, value) {
+  try { sessionStorage.setItem(key, value); } catch { /* as above */ }
+}
+
+function recall(key) {
+  try {
+    const value = sessionStorage.getItem(key);
+    sessionStorage.removeItem(key);
+    return value;
+  } catch {
+    return null;
+  }
+}
+
+const isAnswer = (form) => form.querySelector(".errors, .callout-warning") !== null;
+
 /* Unsaved changes. A form that came back with errors, or over somebody else's save, holds text that is not saved. */
 function guard(form) {
   const text = () => JSON.stringify([...new FormData(form)].filter(([name]) => name !== "csrfmiddlewaretoken"));
-  const kept = form.querySelector(".errors, .callout-warning") ? null : text();
+  const kept = isAnswer(form) ? null : text();
   let leaving = false;
   form.addEventListener("submit", () => { leaving = true; });
   addEventListener("pageshow", () => { leaving = false; });
@@ -95,4 +127,4 @@ function guard(form) {
 }
 
 document.querySelectorAll(".editor").forEach(wire);
-document.querySelectorAll("form[data-guard]").forEach(guard);
+document.querySelectorAll("form[data-guard]").forEach((form) => { guard(form); keepSent(form); });

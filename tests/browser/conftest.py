@@ -1,0 +1,38 @@
+"""One Chromium for each module of tests. A page on which the browser complains of anything fails its test."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DESKTOP = {"width": 1280, "height": 800}
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine")
+    # Playwright keeps a loop running in this thread, and Django would take that for asynchronous code.
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def watched(chromium: Browser, **options: object) -> Iterator[BrowserContext]:
+    """A context of its own, as another person's browser; it closes without asking about unsaved changes."""
+    complaints: list[str] = []
+    context = chromium.new_context(**{"viewport": DESKTOP, "color_scheme": "light", **options})
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    context.on("console", lambda said: complaints.append(said.text) if "Security Policy" in said.text else None)
+    yield context
+    context.close()
+    assert complaints == []
