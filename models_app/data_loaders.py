@@ -1,6 +1,6 @@
 """From a URL to an assistant's training data, and what of it the viewer may see and change."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from django.core.exceptions import PermissionDenied
@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest
 from models_app.data.check import Role
 from models_app.data.outline import outline
 from models_app.data.rights import BOTH, VIEWS, needed_to_modify, needed_to_view
-from models_app.entries import Entry, entries_of
+from models_app.entries import Entry, FileKey, entries_of, outlines_of
 from models_app.loaders import load_assistant
 from models_app.models import Assistant, Revision
 from models_app.services.revisions import file_of, files_of, newest_revision
@@ -48,6 +48,10 @@ class Data:
         if self.revision is None:
             return []
         return [entry for entry in entries_of(self.revision) if self.may_see(entry.outline.roles)]
+
+    def seen(self, keys: Set[FileKey]) -> Set[FileKey]:
+        """Those of the files, each a path and its content's hash, that the person may see."""
+        return {key for key, known in outlines_of(keys).items() if self.may_see(known.roles)}
 
     def files(self, revision: Revision | None) -> dict[str, bytes]:
         """The files of any revision of this assistant that the person may see."""

@@ -1,6 +1,6 @@
 """The files of a revision as lists show them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,24 +32,26 @@ class Entry:
         return self.path.rpartition("/")[0]
 
 
-_outlines: dict[tuple[str, bytes], Outline] = {}  # contents never change, so neither do these
+FileKey = tuple[str, bytes]  # a path and the hash of its content
+
+_outlines: dict[FileKey, Outline] = {}  # contents never change, so neither do these
 
 
 def entries_of(revision: Revision) -> list[Entry]:
     rows = list(revision.files.order_by("path").values_list("path", "blob_id", "blob__size"))
     keys = [(path, bytes(sha256)) for path, sha256, _ in rows]
-    outlines = _outlines_of(keys)
+    outlines = outlines_of(keys)
     changes = last_changes(revision.assistant, revision.number)
     return [
         Entry(path, size, outlines[key], changes.get(path)) for key, (path, _, size) in zip(keys, rows, strict=True)
     ]
 
 
-def _outlines_of(keys: list[tuple[str, bytes]]) -> Mapping[tuple[str, bytes], Outline]:
+def outlines_of(keys: Collection[FileKey]) -> Mapping[FileKey, Outline]:
     missing = [key for key in keys if key not in _outlines]
     if len(_outlines) + len(missing) > REMEMBERED:
         _outlines.clear()
-        missing = keys
+        missing = list(keys)
     contents = {bytes(blob.sha256): bytes(blob.content) for blob in Blob.objects.filter(pk__in={k[1] for k in missing})}
     for path, sha256 in missing:
         _outlines[path, sha256] = outline(path, contents[sha256])

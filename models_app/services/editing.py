@@ -71,16 +71,17 @@ def save_edits(*, actor: User, assistant: Assistant, edits: Edits, message: str,
 
 def _save(actor: User, assistant: Assistant, edits: Edits, message: str, base_number: int | None) -> Saved:
     newest = newest_revision(assistant)
+    before = files_of(newest) if newest else {}
+    after = applied(before, edits)
+    # Before anything is said about files of a kind that the person may have no business with.
+    if missing := missing_rights(actor, assistant, before, after):
+        raise MissingRights(missing)
     base = Revision.objects.filter(assistant=assistant, number=base_number).first() if base_number else None
     if newest is not None and newest != base:
         both = sorted(set(changed_paths(base, newest)) & edits.keys())
         if both:
             raise Collision(newest, both)
-    before = files_of(newest) if newest else {}
-    after = applied(before, edits)
     refuse_nested(after)
-    if missing := missing_rights(actor, assistant, before, after):
-        raise MissingRights(missing)
     parent = newest.number if newest else None
     revision = save_revision(actor=actor, assistant=assistant, files=after, message=message, parent_number=parent)
     return Saved(revision, changed=revision != newest, on_top_of=newest if newest != base and newest else None)

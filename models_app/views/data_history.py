@@ -31,7 +31,7 @@ SHOWN_LINES = 3_000  # of all differences of a page together; nobody reads more,
 @dataclass(frozen=True, slots=True)
 class Row:
     revision: Revision
-    changed: int  # files
+    changed: int  # files, of those that the viewer may see
     job: TrainingJob | None  # its last training
 
     @property
@@ -62,10 +62,12 @@ def _rows(data: Data, revisions: Sequence[Revision]) -> list[Row]:
     rows = RevisionFile.objects.filter(revision__assistant=data.assistant, revision__number__in=wanted)
     for number, path, blob in rows.values_list("revision__number", "path", "blob_id"):
         files.setdefault(number, set()).add((path, bytes(blob)))
+    changed = {number: files.get(number, set()) ^ files.get(number - 1, set()) for number in numbers}
+    seen = data.seen(set().union(*changed.values()))
     return [
         Row(
             revision,
-            len({path for path, _ in files.get(revision.number, set()) ^ files.get(revision.number - 1, set())}),
+            len({path for path, _ in changed[revision.number] & seen}),
             next(iter(revision.jobs.all()), None),
         )
         for revision in revisions

@@ -17,7 +17,7 @@ from models_app.data.diff import compare
 from models_app.data.project import Project, ProjectError, read_zip
 from models_app.data_forms import MessageForm
 from models_app.data_loaders import Data, load_editable
-from models_app.services.editing import edits_between, missing_rights
+from models_app.services.editing import applied, edits_between, missing_rights
 from models_app.services.revisions import files_of
 from models_app.storage import ArtifactMissing, store
 from models_app.views.data import Editing
@@ -99,7 +99,7 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
     editing = Editing(data, form)
     if form.is_valid():
         base = data.assistant.revisions.filter(number=form.cleaned_data["base"] or 0).first()
-        edits = edits_between(files_of(base) if base else {}, project.files)
+        edits = edits_between(data.files(base), project.files)  # what the person may not see stays as it is
         if editing.save(edits, form.cleaned_data["message"] or f"Upload {upload.name}"):
             editing.tell(request)
             return redirect("models:data", slug)
@@ -108,14 +108,18 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _findings(data: Data, files: Mapping[str, bytes]) -> dict[str, object]:
-    """The difference to the newest revision, and what speaks against keeping it."""
-    before = files_of(data.newest) if data.newest else {}
+    """The difference to what the person may see of the newest revision, and what speaks against keeping the upload."""
+    before = data.files(data.newest)
     differences = compare(before, files)
-    report = check(files)
-    missing = missing_rights(data.user, data.assistant, before, files)
+    whole = files_of(data.newest) if data.newest else {}
+    after = applied(whole, edits_between(before, files))
+    report = check(after)
+    missing = missing_rights(data.user, data.assistant, whole, after)
+    hidden = after.keys() - files.keys()
     return {
         "is_first": data.newest is None,
-        "problems": report.problems,
+        "problems": [problem for problem in report.problems if problem.path not in hidden],
+        "hidden": len(hidden),
         "blocked": bool(missing) or _is_unreadable(report, {difference.path for difference in differences}),
         "missing": missing,
         **shown(differences),

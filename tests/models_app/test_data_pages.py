@@ -339,3 +339,62 @@ def test_a_tester_sees_no_data(client: Client, revision: Revision):
     client.force_login(make_person("tester"))
     for address in ("", "file/config.yml", "revisions/", "revisions/1", "download", "raw/config.yml", "new", "upload"):
         assert client.get(DATA + address).status_code == 403, address
+
+
+def sees_only_nlu(client: Client) -> Client:
+    client.force_login(person_with(Permission.NLU_VIEW, Permission.NLU_MODIFY))
+    return client
+
+
+def visible_project(client: Client) -> dict[str, bytes]:
+    """What the download holds, without the folder it is packed in."""
+    with zipfile.ZipFile(io.BytesIO(client.get(f"{DATA}download").content)) as archive:
+        return {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
+
+
+def test_an_upload_shows_no_file_of_a_kind_that_its_author_may_not_see(client: Client, revision: Revision):
+    sees_only_nlu(client)
+    files = {**visible_project(client), "data/nlu.yml": NLU + b"    - hey\n"}
+    assert "data/rules.yml" not in files
+    page = client.get(upload(client, packed(files)).json()["url"]).content.decode()
+    assert "- hey" in page
+    assert "rules.yml" not in page
+    assert "utter_greet" not in page
+    assert "2 files that your roles do not let you see stay as they are." in page
+
+
+def test_an_upload_leaves_what_its_author_may_not_see(client: Client, assistant: Assistant, revision: Revision):
+    sees_only_nlu(client)
+    files = {**visible_project(client), "data/nlu.yml": NLU + b"    - hey\n"}
+    client.post(upload(client, packed(files)).json()["url"], {"base": 1, "message": ""})
+    assert newest(assistant) == {**FILES, "data/nlu.yml": NLU + b"    - hey\n"}
+
+
+def test_an_upload_cannot_replace_a_file_that_its_author_may_not_see(
+    client: Client, assistant: Assistant, revision: Revision
+):
+    sees_only_nlu(client)
+    url = upload(client, packed({**visible_project(client), "data/rules.yml": NLU})).json()["url"]
+    assert "You may not keep this" in client.get(url).content.decode()
+    assert client.post(url, {"base": 1}).status_code == 422
+    assert newest(assistant) == FILES
+
+
+def test_the_history_counts_only_files_that_one_may_see(client: Client, assistant: Assistant, revision: Revision):
+    save(assistant, data__rules=FILES["data/rules.yml"] + b"# more\n", data__nlu=NLU + b"    - hey\n")
+    sees_only_nlu(client)
+    rows = client.get(f"{DATA}revisions/").context["rows"]
+    assert [row.changed for row in rows] == [1, 3]
+    assert "1 file changed" in client.get(f"{DATA}revisions/2").content.decode()
+
+
+def test_going_back_over_hidden_files_is_refused_without_naming_them(
+    client: Client, assistant: Assistant, revision: Revision
+):
+    save(assistant, data__rules=FILES["data/rules.yml"] + b"# more\n")
+    sees_only_nlu(client)
+    for base in (1, 2):
+        response = client.post(f"{DATA}revisions/1/restore", {"base": base}, headers=HTMX)
+        assert response.status_code == 422
+        assert "rules.yml" not in response.content.decode()
+    assert newest_revision(assistant).number == 2
