@@ -81,9 +81,6 @@ class Report:
     def warnings(self) -> tuple[Problem, ...]:
         return tuple(problem for problem in self.problems if problem.severity is Severity.WARNING)
 
-    def with_role(self, role: Role) -> list[str]:
-        return sorted(path for path, roles in self.roles.items() if role in roles)
-
 
 def check(files: Mapping[str, bytes]) -> Report:
     roles: dict[str, frozenset[Role]] = {}
@@ -115,12 +112,17 @@ def check_file(path: str, data: bytes) -> Report:
 def roles_of(path: PurePosixPath, keys: Collection[str]) -> frozenset[Role]:
     """What a YAML file with these keys at its top is to Rasa."""
     roles = frozenset(ROLES_BY_KEY[key] for key in keys if key in ROLES_BY_KEY)
-    if path.name.startswith("test_") and Role.STORIES in roles:  # Rasa's own way to tell tests from stories
-        return frozenset({Role.TESTS})
+    if Role.STORIES in roles and (path.name.startswith("test_") or is_beside_training(path)):
+        return frozenset({Role.TESTS})  # the name is Rasa's own way to tell tests from stories
     # Responses belong to the domain, whether they stand in domain.yml or, as for retrieval intents, elsewhere.
     if Role.RESPONSES in roles and not roles & {Role.NLU, Role.STORIES, Role.RULES}:
         roles |= {Role.DOMAIN}
     return roles or frozenset({Role.OTHER})
+
+
+def is_beside_training(path: PurePosixPath) -> bool:
+    """Whether the file lies in the folder that `rasa test` reads and `rasa train` does not."""
+    return path.parts[0] == "tests"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

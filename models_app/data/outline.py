@@ -64,6 +64,13 @@ def outline(path: str, data: bytes) -> Outline:
     return Outline(roles, tuple(_counts(sections)))
 
 
+def roles_at_a_glance(path: str, data: bytes) -> frozenset[Role]:
+    """What the file is to Rasa, also where a parser would stumble further down."""
+    is_yaml = PurePosixPath(path).suffix.lower() in YAML_SUFFIXES
+    keys = [key for key, _ in _sections(decode(data))] if is_yaml else []
+    return roles_of(PurePosixPath(path), keys) if keys else check_file(path, data).roles[path]
+
+
 def only_responses(keys: Collection[str]) -> bool:
     """A part of the domain that holds nothing but responses: one edits it as responses."""
     return "responses" in keys and set(keys) <= {"version", "responses"}

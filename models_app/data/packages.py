@@ -29,7 +29,7 @@ def named_classes(files: Mapping[str, bytes]) -> list[NamedClass]:
     names: set[str] = set()
     for path, data in files.items():
         if path.endswith((".yml", ".yaml")) and Role.CONFIG in check_file(path, data).roles[path]:
-            names.update(_names_in(data))
+            names.update(_own_names(data))
     return [_locate(name, files) for name in sorted(names)]
 
 
@@ -38,21 +38,24 @@ def own_packages(files: Mapping[str, bytes]) -> list[str]:
     return sorted({named.package for named in named_classes(files) if named.module is not None})
 
 
-def _names_in(data: bytes) -> Iterator[str]:
+def names_in(config: Any, section: str) -> Iterator[str]:
+    """The names of a configuration's entries in `pipeline`, `policies` or `importers`, in order."""
+    entries = config.get(section) if isinstance(config, dict) else None
+    for entry in entries if isinstance(entries, list) else []:
+        name = entry.get("name") if isinstance(entry, dict) else entry
+        if isinstance(name, str):
+            yield name
+
+
+def _own_names(data: bytes) -> Iterator[str]:
     try:
         config = YAML(typ="safe", pure=True).load(decode(data))
     except (YAMLError, ValueError, RecursionError):
         return
     for section in SECTIONS:
-        for entry in _entries(config, section):
-            name = entry.get("name") if isinstance(entry, dict) else entry
-            if isinstance(name, str) and "." in name and name.partition(".")[0] != RASA:
+        for name in names_in(config, section):
+            if "." in name and name.partition(".")[0] != RASA:
                 yield name
-
-
-def _entries(config: Any, section: str) -> list[Any]:
-    entries = config.get(section) if isinstance(config, dict) else None
-    return entries if isinstance(entries, list) else []
 
 
 def _locate(name: str, files: Mapping[str, bytes]) -> NamedClass:

@@ -6,8 +6,12 @@ from pathlib import PurePosixPath
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-DATA_KEYS = frozenset({"nlu", "stories", "rules"})
-DOMAIN_KEYS = frozenset({"intents", "entities", "slots", "responses", "actions", "forms", "session_config"})
+from models_app.data.check import Role, is_beside_training
+from models_app.data.outline import roles_at_a_glance
+from models_app.data.packages import names_in
+from models_app.data.yaml_text import decode
+
+DATA = frozenset({Role.NLU, Role.STORIES, Role.RULES})
 
 
 class NotTrainable(Exception):
@@ -28,40 +32,35 @@ class Project:
 
 
 def read_project(files: dict[str, bytes]) -> Project:
-    """Find the configuration, the domain and the training data among the files by what they hold."""
-    tops = {path: _top_level(content) for path, content in files.items() if path.endswith((".yml", ".yaml"))}
-    config = _config_path(tops)
-    domains = sorted(path for path, keys in tops.items() if _is_domain(path, keys))
-    data = sorted(path for path, keys in tops.items() if keys.keys() & DATA_KEYS and not _is_test(path))
+    """Find the configuration, the domain and the training data among the files by what they hold.
+
+    A file that is not valid YAML is named to Rasa like the others: its message about it is the one people know.
+    """
+    roles = {
+        path: roles_at_a_glance(path, content)
+        for path, content in files.items()
+        if not is_beside_training(PurePosixPath(path))
+    }
+    configs = sorted(path for path, found in roles.items() if Role.CONFIG in found)
+    domains = sorted(path for path, found in roles.items() if Role.DOMAIN in found)
+    data = sorted(path for path, found in roles.items() if found & DATA)
+    if not configs:
+        raise NotTrainable("There is no configuration: a file such as config.yml with a pipeline and policies.")
     if not domains:
         raise NotTrainable("There is no domain: a file such as domain.yml that lists intents and responses.")
     if not data:
         raise NotTrainable("There is no training data: files with nlu, stories or rules.")
-    settings = tops[config]
+    config = "config.yml" if "config.yml" in configs else configs[0]
+    settings = _settings(files[config])
     return Project(config, _domain_argument(domains), tuple(data), _components(settings), "assistant_id" in settings)
 
 
-def _top_level(content: bytes) -> dict[str, object]:
+def _settings(content: bytes) -> dict[str, object]:
     try:
-        value = YAML(typ="safe", pure=True).load(content.decode("utf-8-sig"))
-    except (YAMLError, UnicodeDecodeError, ValueError):
+        value = YAML(typ="safe", pure=True).load(decode(content))
+    except (YAMLError, ValueError, RecursionError):
         return {}  # Rasa says what is wrong with it, in the log
     return value if isinstance(value, dict) else {}
-
-
-def _config_path(tops: dict[str, dict[str, object]]) -> str:
-    found = sorted(path for path, keys in tops.items() if "pipeline" in keys or "policies" in keys)
-    if not found:
-        raise NotTrainable("There is no configuration: a file such as config.yml with a pipeline and policies.")
-    return "config.yml" if "config.yml" in found else found[0]
-
-
-def _is_test(path: str) -> bool:
-    return path.startswith("tests/") or PurePosixPath(path).name.startswith("test_")
-
-
-def _is_domain(path: str, keys: dict[str, object]) -> bool:
-    return bool(keys.keys() & DOMAIN_KEYS) and "pipeline" not in keys and not _is_test(path)
 
 
 def _domain_argument(paths: list[str]) -> str:
@@ -73,10 +72,5 @@ def _domain_argument(paths: list[str]) -> str:
 
 
 def _components(settings: dict[str, object]) -> tuple[str, ...]:
-    names = []
-    for part in ("pipeline", "policies"):
-        entries = settings.get(part)
-        for entry in entries if isinstance(entries, list) else []:
-            name = entry.get("name") if isinstance(entry, dict) else entry
-            names.append(str(name).rsplit(".", 1)[-1])
-    return tuple(names)
+    sections = ("pipeline", "policies")
+    return tuple(name.rsplit(".", 1)[-1] for section in sections for name in names_in(settings, section))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models_app.data.check import Role, Severity, check, check_file
+from models_app.data.check import Report, Role, Severity, check, check_file
 from models_app.data.diff import Change, LineKind, compare
 from models_app.data.packages import NamedClass, named_classes, own_packages
 from models_app.data.project import Limits, Project, ProjectError, check_path, read_folder, read_zip
@@ -35,6 +35,10 @@ def refusal_of(data: bytes, limits: Limits | None = None) -> str:
     with pytest.raises(ProjectError) as caught:
         read_zip(io.BytesIO(data), limits)
     return str(caught.value)
+
+
+def with_role(report: Report, role: Role) -> list[str]:
+    return sorted(path for path, roles in report.roles.items() if role in roles)
 
 
 def messages_of(files: dict[str, bytes]) -> list[str]:
@@ -180,10 +184,10 @@ def test_a_usable_path_is_made_plain():
 def test_the_starter_has_no_problem_and_every_role():
     report = check(read_folder(STARTER).files)
     assert report.problems == ()
-    assert report.with_role(Role.CONFIG) == ["config.yml"]
-    assert report.with_role(Role.DOMAIN) == ["domain.yml"]
-    assert report.with_role(Role.TESTS) == ["tests/test_stories.yml"]
-    assert "data/rules.yml" in report.with_role(Role.RULES)
+    assert with_role(report, Role.CONFIG) == ["config.yml"]
+    assert with_role(report, Role.DOMAIN) == ["domain.yml"]
+    assert with_role(report, Role.TESTS) == ["tests/test_stories.yml"]
+    assert "data/rules.yml" in with_role(report, Role.RULES)
 
 
 def test_a_project_needs_a_config_and_a_domain():

@@ -2,6 +2,7 @@
 
 import pytest
 
+from models_app.data.check import Role, check
 from models_app.training.output import Progress, failure_message
 from models_app.training.project import NotTrainable, read_project
 
@@ -23,6 +24,33 @@ def test_a_usual_project_is_found_by_what_its_files_hold():
 def test_a_domain_in_several_files_is_its_folder():
     files = {"config.yml": CONFIG, "domain/a.yml": DOMAIN, "domain/b.yml": b"slots: {}\n", "data/nlu.yml": NLU}
     assert read_project(files).domain == "domain"
+
+
+def test_training_and_the_data_page_judge_a_file_alike():
+    files = {
+        "config.yml": CONFIG,
+        "domain.yml": DOMAIN,
+        "data/nlu.yml": NLU,
+        "data/test_drive.yml": NLU.replace(b"greet", b"book_test_drive"),
+        "data/test_stories.yml": b"stories: []\n",
+        "data/faq.yml": b"nlu:\n- intent: faq/hours\n  examples: |\n    - when\nresponses: {utter_faq/hours: []}\n",
+        "tests/nlu.yml": NLU,
+        "tests/journey.yml": b"stories: []\n",
+    }
+    project = read_project(files)
+    assert project.domain == "domain.yml"
+    assert project.data == ("data/faq.yml", "data/nlu.yml", "data/test_drive.yml")
+    roles = check(files).roles
+    assert {path for path, found in roles.items() if Role.TESTS in found} == {
+        "data/test_stories.yml",
+        "tests/journey.yml",
+    }
+    assert not roles["data/faq.yml"] & {Role.DOMAIN}
+
+
+def test_a_file_with_a_mistake_goes_to_rasa_which_says_what_is_wrong():
+    files = {"config.yml": CONFIG, "domain.yml": DOMAIN, "data/nlu.yml": NLU + b"- intent: [\n"}
+    assert read_project(files).data == ("data/nlu.yml",)
 
 
 @pytest.mark.parametrize(
