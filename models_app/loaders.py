@@ -29,6 +29,16 @@ def require_models(request: HttpRequest, assistant: Assistant) -> None:
         raise PermissionDenied(f"Your roles do not include “{Permission.MODELS_VIEW.label}” here.")
 
 
+def rights_on_models(request: HttpRequest, assistant: Assistant) -> dict[str, bool]:
+    """Which actions on its models the viewer is offered. Environments ask again for each of theirs."""
+    user = signed_in(request)
+    promoting = (Permission.ENVIRONMENTS_MODIFY, Permission.ENVIRONMENTS_MODIFY_PROTECTED)
+    return {
+        "may_modify": user.may(Permission.MODELS_MODIFY, Scope(assistant.pk)),
+        "may_promote": any(user.may_somewhere(permission, assistant.pk) for permission in promoting),
+    }
+
+
 def load_model(request: HttpRequest, slug: str, name: str, permission: Permission = Permission.MODELS_VIEW) -> Model:
     assistant = load_assistant(request, slug)
     user = signed_in(request)

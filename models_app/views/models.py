@@ -12,12 +12,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from models_app.filters import ModelFilter
 from models_app.forms import TagForm
-from models_app.loaders import load_assistant, load_model, require_models
+from models_app.loaders import load_assistant, load_model, require_models, rights_on_models
 from models_app.models import Assistant, Model, Tag
 from models_app.services.models import delete_model, reasons_to_keep, warnings_of
 from models_app.services.tags import remove_tag, set_tag
 from studio.access.loaders import signed_in
-from studio.access.permissions import Permission, Scope
+from studio.access.permissions import Permission
 from studio.errors import DomainError
 from studio.rasa.domain import DomainSummary, compare
 from studio.web.htmx import HtmxHttpRequest, go
@@ -79,12 +79,10 @@ def _live(assistant: Assistant) -> int:
 
 
 def _rights(request: HttpRequest, assistant: Assistant) -> dict[str, bool]:
-    """Which entries of a model's menu the viewer gets. Environments ask again for each of theirs."""
+    """Which entries of a model's menu the viewer gets."""
     user = signed_in(request)
-    promoting = (Permission.ENVIRONMENTS_MODIFY, Permission.ENVIRONMENTS_MODIFY_PROTECTED)
     return {
-        "may_modify": user.may(Permission.MODELS_MODIFY, Scope(assistant.pk)),
-        "may_promote": any(user.may_somewhere(permission, assistant.pk) for permission in promoting),
+        **rights_on_models(request, assistant),
         "may_talk": user.may_somewhere(Permission.TALK, assistant.pk),
         "may_read": user.may_somewhere(Permission.CONVERSATIONS_VIEW, assistant.pk),
     }

@@ -6,8 +6,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from models_app.loaders import load_assistant, load_job, require_models
-from models_app.models import Assistant, Revision, TrainingJob
+from models_app.loaders import load_assistant, load_job, require_models, rights_on_models
+from models_app.models import Revision, TrainingJob
 from models_app.services.revisions import newest_revision
 from models_app.services.training import (
     cancel_training,
@@ -17,7 +17,7 @@ from models_app.services.training import (
 )
 from models_app.training import journal
 from studio.access.loaders import signed_in
-from studio.access.permissions import Permission, Scope
+from studio.access.permissions import Permission
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import page_of
@@ -36,19 +36,10 @@ def job_list(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         "line": journal.look_at_line(),
         "under_way": any(not job.is_ended for job in page.rows),
         "newest": newest_revision(assistant),
-        **_rights(request, assistant),
+        **rights_on_models(request, assistant),
     }
     is_poll = request.htmx.target == "jobs"
     return render(request, "models_app/training/_jobs.html" if is_poll else "models_app/training/list.html", context)
-
-
-def _rights(request: HttpRequest, assistant: Assistant) -> dict[str, bool]:
-    user = signed_in(request)
-    promoting = (Permission.ENVIRONMENTS_MODIFY, Permission.ENVIRONMENTS_MODIFY_PROTECTED)
-    return {
-        "may_modify": user.may(Permission.MODELS_MODIFY, Scope(assistant.pk)),
-        "may_promote": any(user.may_somewhere(permission, assistant.pk) for permission in promoting),
-    }
 
 
 @require_safe
@@ -82,7 +73,7 @@ def _live_context(request: HttpRequest, job: TrainingJob) -> dict[str, object]:
         "steps": journal.steps_of(job),
         "line": None if job.is_ended else journal.look_at_line(),
         "is_newest": job.revision == newest_revision(job.assistant),
-        **_rights(request, job.assistant),
+        **rights_on_models(request, job.assistant),
     }
 
 
