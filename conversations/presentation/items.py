@@ -110,12 +110,9 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One event between messages, read as text, subject, value, after. Quiet ones are shown on request."""
+class Words:
+    """An event between messages in words, read as text, subject, value, after. Quiet ones are shown on request."""
 
-    event_id: int
-    kind: str
-    at: datetime
     text: str
     subject: str = ""
     value: str = ""
@@ -123,6 +120,15 @@ class Step:
     policy: str = ""
     quiet: bool = False
     bad: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step(Words):
+    """One event between messages."""
+
+    event_id: int
+    kind: str
+    at: datetime
 
 
 @dataclass(slots=True)
