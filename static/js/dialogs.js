@@ -38,7 +38,6 @@ function isBeside(box, event) {
   return event.clientX < at.left || event.clientX > at.right || event.clientY < at.top || event.clientY > at.bottom;
 }
 
-document.addEventListener("dialog:close", () => dialog?.close());
 
 document.addEventListener("input", (event) => {
   if (!event.target.matches("[data-typed]")) return;

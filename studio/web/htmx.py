@@ -24,8 +24,3 @@ def go(request: HtmxHttpRequest, url: str) -> HttpResponse:
 def toast(response: Response, text: str, kind: ToastKind = "success") -> Response:
     """`response`, with a toast that shows when htmx receives it. For full pages use django.contrib.messages."""
     return trigger_client_event(response, "toast", {"text": text, "kind": kind})
-
-
-def close_dialog(response: Response) -> Response:
-    """`response`, closing the open dialog when htmx receives it."""
-    return trigger_client_event(response, "dialog:close", {})
