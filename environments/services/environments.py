@@ -35,6 +35,7 @@ def update_environment(
 ) -> Environment:
     """Change what is given; None leaves a field, an empty `server_token` keeps the token.
 
+    With a new name goes the tag, and servers that ask for the old one are answered until none does any more.
     Whether the server can be reached is not asked: people also save before they start it.
     """
     locked = lock(actor, environment)
@@ -55,11 +56,6 @@ def update_environment(
     if after["action_server_url"] != before["action_server_url"]:  # a managed server reads it only at its start
         ManagedServer.objects.filter(environment=locked, wanted=True).update(restart_requested_at=timezone.now())
     return locked
-
-
-def rename_environment(*, actor: User | None, environment: Environment, name: str) -> Environment:
-    """The tag goes with it; servers that ask for the old name are answered until none does any more."""
-    return update_environment(actor=actor, environment=environment, name=name)
 
 
 @transaction.atomic

@@ -5,7 +5,7 @@ from django.utils import timezone
 from environments.models import Environment, EnvironmentAlias, ManagedServer
 from environments.services import environments, polls
 from environments.services.birth import create_environment
-from environments.services.environments import note_server, remove_environment, rename_environment, update_environment
+from environments.services.environments import note_server, remove_environment, update_environment
 from environments.services.promotion import promote
 from models_app.models import Tag
 from models_app.services.tags import set_tag
@@ -70,7 +70,7 @@ class TestRenaming:
         model = make_model(assistant)
         promote(actor=None, environment=production, model=model)
 
-        rename_environment(actor=None, environment=production, name="live")
+        update_environment(actor=None, environment=production, name="live")
 
         assert Tag.objects.get(environment=production).name == "live"
         assert list(model.tags.values_list("name", flat=True)) == ["live"]
@@ -82,7 +82,7 @@ class TestRenaming:
         model = make_model(assistant)
         promote_to_production(model)
         with django_capture_on_commit_callbacks(execute=True):
-            rename_environment(actor=None, environment=production, name="live")
+            update_environment(actor=None, environment=production, name="live")
 
         for name in ("production", "live"):
             assert client.head(address(name), {"token": token_of(production)})["ETag"] == model.etag
@@ -92,7 +92,7 @@ class TestRenaming:
     ):
         promote_to_production(make_model(assistant))
         with django_capture_on_commit_callbacks(execute=True):
-            rename_environment(actor=None, environment=production, name="live")
+            update_environment(actor=None, environment=production, name="live")
         both = [address("production"), address("live")]
         for path in both:
             client.head(path, {"token": token_of(production)})
@@ -102,7 +102,7 @@ class TestRenaming:
         assert {client.head(path, {"token": token_of(production)})["ETag"] for path in both} == {model.etag}
 
     def test_the_old_address_ends_when_nobody_used_it_for_a_day(self, production):
-        rename_environment(actor=None, environment=production, name="live")
+        update_environment(actor=None, environment=production, name="live")
         EnvironmentAlias.objects.update(created_at=timezone.now() - environments.FORGET_ALIAS_AFTER * 1.1)
 
         environments.forget_unused_aliases()
@@ -112,7 +112,7 @@ class TestRenaming:
     def test_polls_keep_the_old_address_alive(self, client, production, django_capture_on_commit_callbacks):
         poller = Poller(client, Environment.objects.get(pk=production.pk), "rasa-1")
         with django_capture_on_commit_callbacks(execute=True):
-            rename_environment(actor=None, environment=production, name="live")
+            update_environment(actor=None, environment=production, name="live")
         EnvironmentAlias.objects.update(created_at=timezone.now() - environments.FORGET_ALIAS_AFTER * 1.1)
         poller.poll()
         polls.flush()
@@ -124,8 +124,8 @@ class TestRenaming:
             create_environment(actor=None, assistant=production.assistant, name="production")
 
     def test_it_takes_its_former_name_back(self, production):
-        rename_environment(actor=None, environment=production, name="live")
-        rename_environment(actor=None, environment=production, name="production")
+        update_environment(actor=None, environment=production, name="live")
+        update_environment(actor=None, environment=production, name="production")
 
         assert [alias.name for alias in production.aliases.all()] == ["live"]
 
@@ -134,11 +134,11 @@ class TestRenaming:
         set_tag(actor=None, model=make_model(assistant), name="candidate")
 
         with pytest.raises(Conflict, match=f"There is already {what} called {name}"):
-            rename_environment(actor=None, environment=production, name=name)
+            update_environment(actor=None, environment=production, name=name)
 
     def test_a_name_no_address_can_have_is_refused(self, production):
         with pytest.raises(Invalid):
-            rename_environment(actor=None, environment=production, name="Live!")
+            update_environment(actor=None, environment=production, name="Live!")
 
 
 class TestRemoving:
