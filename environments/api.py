@@ -19,11 +19,18 @@ def version(request: HttpRequest) -> dict[str, Any]:
     environments = {row.name: row for row in Environment.objects.current().filter(assistant__slug=DEFAULT_SLUG)}
     production = environments.get("production")
     return {
-        "rasa": {name: settings.RASA_VERSION for name in ("production", "worker") if name in environments},
+        "rasa": {name: _rasa_version(environments[name]) for name in ("production", "worker") if name in environments},
         "rasa-x": settings.VERSION,
         "enterprise": True,
         "keys": published_keys(production.public_key)["keys"] if production else [],
     }
+
+
+def _rasa_version(environment: Environment) -> str | None:
+    """What its server last said of itself, ours where we run it; None for one that nobody has asked yet."""
+    if environment.kind == Environment.Kind.MANAGED:
+        return settings.RASA_VERSION
+    return environment.server_version or None
 
 
 @router.get(

@@ -4,6 +4,7 @@ import pytest
 
 from environments.models import Environment, EnvironmentAlias
 from environments.services.birth import create_assistant
+from environments.services.environments import note_server
 from tests.factories import environment_of, make_assistant
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +32,16 @@ def test_the_plain_address_has_the_key_of_defaults_production(client) -> None:
     assert key_of(answer) == environment_of(assistant).public_key
     assert answer.json()["enterprise"] is True
     assert set(answer.json()["rasa"]) == {"production", "worker"}
+
+
+def test_the_versions_are_those_of_the_servers_as_far_as_they_are_known(client, settings) -> None:
+    assistant = create_assistant(actor=None, slug="default", title="Café")
+    production, worker = environment_of(assistant), environment_of(assistant, "worker")
+    Environment.objects.filter(pk=production.pk).update(kind=Environment.Kind.CONNECTED)
+    Environment.objects.filter(pk=worker.pk).update(kind=Environment.Kind.MANAGED)
+    assert client.get("/api/version").json()["rasa"] == {"production": None, "worker": settings.RASA_VERSION}
+    note_server(environment=production, version="3.5.17", minimum_compatible_version="3.5.0")
+    assert client.get("/api/version").json()["rasa"]["production"] == "3.5.17"
 
 
 def test_the_plain_address_answers_before_there_is_an_assistant(client) -> None:
