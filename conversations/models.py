@@ -41,7 +41,7 @@ class Conversation(models.Model):
 
     Everything below the origin is a function of the events stored, whatever order they arrived in: ingestion keeps it
     from the rows it inserts, and `manage.py rebuild_conversations` makes the same from all of them. A row exists only
-    together with its first event. The environment is that of the first event that arrived.
+    together with its first event. The environment is that of the earliest event.
     """
 
     class Origin(models.TextChoices):
@@ -51,7 +51,7 @@ class Conversation(models.Model):
 
     assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="conversations")
     environment = models.ForeignKey(Environment, on_delete=models.SET_NULL, null=True, related_name="conversations")
-    environment_name = models.CharField(max_length=255, blank=True)  # as the first event to arrive claimed it
+    environment_name = models.CharField(max_length=255, blank=True)  # as the earliest event claimed it
     sender_key = models.BinaryField(max_length=32)  # HMAC of sender_id: unique, and all that a tombstone needs
     sender_id = models.TextField()
     origin = models.CharField(max_length=8, choices=Origin, default=Origin.REAL)

@@ -15,7 +15,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming_event (
 CREATE TEMPORARY TABLE IF NOT EXISTS conversation_change (
     conversation_id bigint, first_event_at double precision, last_event_at double precision,
     events_count integer, user_count integer, bot_count integer, action_count integer, session_count integer,
-    fallback_count integer, min_confidence double precision, model_ids text[]
+    fallback_count integer, min_confidence double precision, model_ids text[], first_digest bytea
 ) ON COMMIT DELETE ROWS;
 TRUNCATE incoming_event, conversation_change;
 """
@@ -32,8 +32,9 @@ INSERT INTO conversations_conversation
     (assistant_id, environment_id, environment_name, sender_key, sender_id, origin, first_event_at, last_event_at,
      events_count, user_count, bot_count, action_count, session_count, fallback_count,
      channel, last_model_id, model_ids, first_text)
-SELECT assistant_id, (array_agg(environment_id ORDER BY position))[1],
-       (array_agg(environment_name ORDER BY position))[1], sender_key, min(sender_id), 'real',
+SELECT assistant_id, (array_agg(environment_id ORDER BY "timestamp", rank, digest, position))[1],
+       (array_agg(environment_name ORDER BY "timestamp", rank, digest, position))[1],
+       sender_key, min(sender_id), 'real',
        min("timestamp"), max("timestamp"), 0, 0, 0, 0, 0, 0, '', '', '{}', ''
 FROM incoming_event
 GROUP BY assistant_id, sender_key
@@ -56,7 +57,8 @@ _SUMS = """
     count(*) FILTER (WHERE kind = 'action'), count(*) FILTER (WHERE kind = 'session_started'),
     count(*) FILTER (WHERE kind = 'user' AND name = 'nlu_fallback'),
     min(confidence) FILTER (WHERE kind = 'user'),
-    coalesce(array_agg(DISTINCT model_id) FILTER (WHERE model_id <> ''), '{}')
+    coalesce(array_agg(DISTINCT model_id) FILTER (WHERE model_id <> ''), '{}'),
+    (array_agg(digest ORDER BY "timestamp", rank, digest))[1]
 """
 
 ADD_EVENTS = f"""
@@ -70,7 +72,7 @@ WITH inserted AS (
     JOIN conversations_conversation AS conversation USING (assistant_id, sender_key)
     ORDER BY conversation.id, digest
     ON CONFLICT (conversation_id, digest) DO NOTHING
-    RETURNING conversation_id, "timestamp", kind, name, confidence, model_id
+    RETURNING conversation_id, "timestamp", rank, digest, kind, name, confidence, model_id
 )
 INSERT INTO conversation_change SELECT {_SUMS} FROM inserted GROUP BY conversation_id
 """  # noqa: S608 - constants only
@@ -104,6 +106,30 @@ UPDATE conversations_conversation AS conversation SET
         ORDER BY "timestamp" DESC, rank DESC, digest DESC LIMIT 1), '')
 FROM conversation_change AS change
 WHERE conversation.id = change.conversation_id
+"""
+
+# A conversation is of the environment that its earliest event came from. Events do not keep theirs, so it is decided
+# while that event is new: when one arrives that is older than all others, and never by rebuilding.
+MOVE_TO_EARLIEST = """
+UPDATE conversations_conversation AS conversation SET
+    environment_id = arrived.environment_id, environment_name = arrived.environment_name
+FROM (
+    SELECT DISTINCT ON (change.conversation_id)
+        change.conversation_id, change.first_digest, incoming.environment_id, incoming.environment_name
+    FROM conversation_change AS change
+    JOIN conversations_conversation AS owner ON owner.id = change.conversation_id
+    JOIN incoming_event AS incoming ON incoming.digest = change.first_digest
+        AND (incoming.assistant_id, incoming.sender_key) = (owner.assistant_id, owner.sender_key)
+    WHERE change.first_event_at <= owner.first_event_at
+    ORDER BY change.conversation_id, incoming.position
+) AS arrived
+WHERE conversation.id = arrived.conversation_id
+    AND (conversation.environment_id, conversation.environment_name)
+        IS DISTINCT FROM (arrived.environment_id, arrived.environment_name)
+    AND arrived.first_digest = (
+        SELECT digest FROM conversations_event AS event
+        WHERE event.conversation_id = conversation.id
+        ORDER BY "timestamp", rank, digest LIMIT 1)
 """
 
 COUNT_ADDED = "SELECT coalesce(sum(events_count), 0) FROM conversation_change"

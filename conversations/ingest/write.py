@@ -132,6 +132,7 @@ def _store(batch: list[Readable]) -> Stored:
         cursor.execute(statements.ADD_CONVERSATIONS)
         cursor.execute(statements.LOCK_CONVERSATIONS)
         cursor.execute(statements.ADD_EVENTS)
+        cursor.execute(statements.MOVE_TO_EARLIEST)
         cursor.execute(statements.APPLY_CHANGES)
         cursor.execute(statements.MARK_CHANGED)
         cursor.execute(statements.COUNT_ADDED)

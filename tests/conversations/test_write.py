@@ -73,6 +73,19 @@ def test_an_older_event_that_comes_late_changes_the_beginning_only(records: Make
     assert (one.first_event_at, one.last_event_at, one.model_ids) == (10.0, 20.0, ["new", "old"])
 
 
+def test_a_conversation_is_of_the_environment_of_its_earliest_event(records: Make, environment: Environment):
+    worker = environment_of(environment.assistant, "worker")
+    elsewhere = write.Binding(worker.assistant_id, worker.pk, worker.name, "test")
+    store_batch(records(user("third", 30.0)))
+    store_batch([Record(one.data, elsewhere) for one in records(user("second", 20.0))])
+    one = Conversation.objects.get()
+    assert (one.environment, one.environment_name) == (worker, "worker")
+    store_batch(records(user("fourth", 40.0)))
+    list(rebuild_conversations())
+    one.refresh_from_db()
+    assert one.environment == worker
+
+
 def test_an_event_known_already_is_dropped_whatever_environment_it_now_claims(records: Make, environment: Environment):
     store_batch(records(user("hi", 1.0)))
     worker = environment_of(environment.assistant, "worker")
@@ -207,9 +220,25 @@ def batches(order: list[int], sizes: list[int]) -> list[list[int]]:
 
 
 @pytest.fixture
-def once_in_order(records: Make) -> list[dict]:
+def sent(records: Make, environment: Environment) -> Make:
+    """Records of events of `history()` by their numbers; every third comes from another environment."""
+    worker = environment_of(environment.assistant, "worker")
+    elsewhere = write.Binding(worker.assistant_id, worker.pk, worker.name, "test")
+    events = history()
+
+    def make(*numbers: int) -> list[Record]:
+        made = records(*(events[number] for number in numbers))
+        return [
+            Record(one.data, elsewhere) if number % 3 == 0 else one for number, one in zip(numbers, made, strict=True)
+        ]
+
+    return make
+
+
+@pytest.fixture
+def once_in_order(sent: Make) -> list[dict]:
     with transaction.atomic():
-        store_batch(records(*history()))
+        store_batch(sent(*everything))
         result = snapshot()
         transaction.set_rollback(True)
     return result
@@ -226,14 +255,13 @@ everything = list(range(len(history())))
     seed=st.integers(),
 )
 def test_any_order_repetition_and_batching_gives_the_same_conversations(
-    records: Make, once_in_order: list[dict], order: list[int], doubles: list[int], sizes: list[int], seed: int
+    sent: Make, once_in_order: list[dict], order: list[int], doubles: list[int], sizes: list[int], seed: int
 ):
     shuffled = [*order, *doubles]
     random.Random(seed).shuffle(shuffled)
-    events = history()
     with transaction.atomic():
         for batch in batches(shuffled, sizes):
-            store_batch(records(*(events[index] for index in batch)))
+            store_batch(sent(*batch))
         assert snapshot() == once_in_order
         list(rebuild_conversations())
         assert snapshot() == once_in_order
