@@ -49,14 +49,12 @@ class LinkForm(forms.Form):
         help_text="Afterwards guests see a friendly page instead of the chat.",
     )
 
-
-class NewLinkForm(LinkForm):
     environment = forms.ModelChoiceField(
         Environment.objects.none(),
         empty_label=None,
         help_text="Guests talk to the model that is live there, also after later promotions.",
     )
-    field_order = ("environment", "name", "greeting", "expires_at")
+    field_order = ("is_on", "environment", "name", "greeting", "expires_at")
 
     def __init__(self, data: Any, *, environments: EnvironmentQuerySet, initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, initial=initial)
@@ -67,9 +65,8 @@ class NewLinkForm(LinkForm):
 
 class ChangeLinkForm(LinkForm):
     is_on = forms.BooleanField(required=False, label="On", help_text="Off, guests are told to come back later.")
-    field_order = ("is_on", "name", "greeting", "expires_at")
 
     @classmethod
-    def of(cls, link: ShareLink, data: Any) -> "ChangeLinkForm":
-        names = ("name", "greeting", "expires_at", "is_on")
-        return cls(data, initial={name: getattr(link, name) for name in names})
+    def of(cls, link: ShareLink, data: Any, environments: EnvironmentQuerySet) -> "ChangeLinkForm":
+        names = ("environment", "name", "greeting", "expires_at", "is_on")
+        return cls(data, environments=environments, initial={name: getattr(link, name) for name in names})

@@ -70,18 +70,28 @@ def create_link(
 
 @transaction.atomic
 def change_link(
-    *, actor: User, link: ShareLink, name: str, greeting: str, expires_at: datetime | None, is_on: bool
+    *,
+    actor: User,
+    link: ShareLink,
+    environment: Environment,
+    name: str,
+    greeting: str,
+    expires_at: datetime | None,
+    is_on: bool,
 ) -> ShareLink:
+    """With another environment its guests begin anew there: what a server remembers of them does not move."""
     row = _locked(link)
     if row.revoked_at is not None:
         raise Conflict(f"{row.name} is revoked. Make a new link instead.")
     if expires_at != row.expires_at:
         _refuse_past(expires_at)
+    if environment.assistant_id != row.environment.assistant_id:
+        raise Invalid("This environment belongs to another assistant.", field="environment")
     before = _facts(row)
-    row.name, row.greeting, row.expires_at, row.is_on = name, greeting, expires_at, is_on
+    row.environment, row.name, row.greeting, row.expires_at, row.is_on = environment, name, greeting, expires_at, is_on
     if before == _facts(row):
         return row
-    row.save(update_fields=["name", "greeting", "expires_at", "is_on"])
+    row.save(update_fields=["environment", "name", "greeting", "expires_at", "is_on"])
     record(
         actor,
         Action.SHARE_LINK_CHANGED,

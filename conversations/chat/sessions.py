@@ -32,10 +32,10 @@ def own_talks(person: User, environment: Environment) -> QuerySet[TalkSession]:
 
 
 def guest_session(link: ShareLink, secret: str) -> TalkSession | None:
-    """The conversation that this secret opens on this link, and no other."""
+    """The conversation that this secret opens on this link, and no other; none from before the link moved."""
     if not secret:
         return None
-    sessions = TalkSession.objects.filter(share_link=link, guest_digest=digest(secret))
+    sessions = TalkSession.objects.filter(share_link=link, environment=link.environment, guest_digest=digest(secret))
     return sessions.select_related("environment__assistant").first()
 
 

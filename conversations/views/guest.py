@@ -34,7 +34,7 @@ ADDRESS_PAGES_A_MINUTE = 240
 # Guests cannot mend anything, and learn nothing about what is behind the page.
 AWAY = "The assistant cannot be reached right now. Your message is kept below: try again in a moment."
 ENDED = "This chat has ended. Reload the page to see more."
-ELSEWHERE = "You began a new chat in another window. Reload the page to go on with it."
+ELSEWHERE = "A new chat has begun, perhaps in another window. Reload the page to go on with it."
 TOO_MANY = "That was quick. Wait a minute before you go on."
 
 _OVER = {

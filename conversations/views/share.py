@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from conversations.chat.links import LinkState, address_of, change_link, create_link, revoke_link, state_of
-from conversations.forms import ChangeLinkForm, LinkForm, NewLinkForm
+from conversations.forms import ChangeLinkForm, LinkForm
 from conversations.models import ShareLink
 from environments.models import Environment
 from environments.querysets import EnvironmentQuerySet
@@ -79,7 +79,7 @@ def new_link(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     assistant = load_assistant(request, slug)
     environments = _environments(request, assistant)
     wanted = environments.filter(name=request.GET.get("environment", "")).first()
-    form = NewLinkForm(request.POST or None, environments=environments, initial={"environment": wanted})
+    form = LinkForm(request.POST or None, environments=environments, initial={"environment": wanted})
     if form.is_valid():
         data = form.cleaned_data
         try:
@@ -95,7 +95,7 @@ def new_link(request: HtmxHttpRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_link(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
     link = _load(request, slug, pk)
-    form = ChangeLinkForm.of(link, request.POST or None)
+    form = ChangeLinkForm.of(link, request.POST or None, _environments(request, link.environment.assistant))
     if form.is_valid():
         try:
             change_link(actor=signed_in(request), link=link, **form.cleaned_data)

@@ -6,6 +6,7 @@ from django.test import Client
 from django.utils import timezone
 
 from conversations.chat.links import LinkState, address_of, change_link, create_link, find_link, revoke_link, state_of
+from conversations.chat.sessions import begin_guest, guest_session
 from conversations.ingest.write import store_batch
 from conversations.models import ShareLink, TalkSession
 from environments.models import Environment
@@ -17,7 +18,7 @@ from studio.audit.models import AuditEvent
 from studio.crypto import decrypt
 from studio.errors import Conflict, Invalid
 from tests.conversations.events import small_talk
-from tests.factories import environment_of, make_person
+from tests.factories import environment_of, make_assistant, make_person
 
 HTMX = {"HX-Request": "true"}
 
@@ -40,7 +41,13 @@ def base(assistant: Assistant) -> str:
 
 
 def change(person: User, link: ShareLink, **changes: Any) -> ShareLink:
-    facts = {"name": link.name, "greeting": link.greeting, "expires_at": link.expires_at, "is_on": link.is_on}
+    facts = {
+        "environment": link.environment,
+        "name": link.name,
+        "greeting": link.greeting,
+        "expires_at": link.expires_at,
+        "is_on": link.is_on,
+    }
     return change_link(actor=person, link=link, **(facts | changes))
 
 
@@ -135,13 +142,40 @@ def test_a_dialog_with_an_error_says_it_beside_its_field(client: Client, person:
 
 
 def test_a_link_is_switched_off_and_revoked_in_dialogs(client: Client, link: ShareLink, base: str):
-    data = {"name": "Renamed", "greeting": "", "expires_at": ""}
+    data = {"environment": link.environment_id, "name": "Renamed", "greeting": "", "expires_at": ""}
     assert client.post(f"{base}{link.pk}/edit", data).status_code == 302
     link.refresh_from_db()
     assert (link.name, link.is_on) == ("Renamed", False)
     assert client.post(f"{base}{link.pk}/revoke").status_code == 302
     assert client.post(f"{base}{link.pk}/revoke").status_code == 422
     assert "data-copy" not in client.get(base).content.decode().split("<table")[1]
+
+
+def test_a_link_moves_to_another_environment_and_the_log_says_so(client: Client, link: ShareLink, base: str):
+    worker = environment_of(link.environment.assistant, "worker")
+    _session, secret = begin_guest(link=link)
+    assert 'name="environment"' in client.get(f"{base}{link.pk}/edit").content.decode()
+    data = {"environment": worker.pk, "name": link.name, "greeting": link.greeting, "expires_at": "", "is_on": "on"}
+    assert client.post(f"{base}{link.pk}/edit", data).status_code == 302
+    link.refresh_from_db()
+    assert link.environment == worker
+    event = AuditEvent.objects.get(action=Action.SHARE_LINK_CHANGED)
+    assert (event.before["environment"], event.after["environment"]) == ("production", "worker")
+    assert guest_session(link, secret) is None, "its guests begin anew where the link leads now"
+
+
+def test_a_link_moves_only_where_one_may_share(client: Client, assistant: Assistant, link: ShareLink, base: str):
+    client.force_login(make_person("annotator", Scope(assistant.pk, link.environment_id)))
+    worker = environment_of(assistant, "worker")
+    data = {"environment": worker.pk, "name": link.name, "greeting": "", "expires_at": "", "is_on": "on"}
+    assert client.post(f"{base}{link.pk}/edit", data).status_code == 422
+    link.refresh_from_db()
+    assert link.environment.name == "production"
+
+
+def test_a_link_stays_with_its_assistant(person: User, link: ShareLink):
+    with pytest.raises(Invalid):
+        change(person, link, environment=environment_of(make_assistant("bar")))
 
 
 def test_one_shares_only_where_one_may(client: Client, assistant: Assistant, link: ShareLink, base: str):
