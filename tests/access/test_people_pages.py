@@ -138,6 +138,19 @@ def test_the_list_finds_by_name_user_name_and_mail(client) -> None:
         assert "Mara Lindqvist" in page and "Tomás" not in page
 
 
+def test_the_list_is_sorted_by_user_name_over_its_pages(client) -> None:
+    for number in range(30):
+        make_person(username=f"person-{(number * 7) % 30:02}")
+    first = client.get(address("people"), {"sort": "name"}).context["page"]
+    second = client.get(address("people"), {"sort": "name", "after": first.older}).context["page"]
+    assert [person.username for person in [*first.rows, *second.rows]] == [
+        "admin",
+        *(f"person-{number:02}" for number in range(30)),
+    ]
+    back = client.get(address("people"), {"sort": "name", "before": second.newer}).context["page"]
+    assert (back.rows, second.older) == (first.rows, None)
+
+
 def test_the_list_costs_the_same_for_many_people(client, django_assert_max_num_queries) -> None:
     for _ in range(12):
         make_person("tester")

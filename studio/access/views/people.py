@@ -17,7 +17,7 @@ from studio.access.permissions import Permission
 from studio.access.services import people, sign_in
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, go
-from studio.web.keyset import page_of
+from studio.web.keyset import NEWEST_FIRST, page_of
 
 FORM = ["GET", "HEAD", "POST"]
 
@@ -28,7 +28,13 @@ def person_list(request: HttpRequest) -> HttpResponse:
     query = request.GET.get("q", "").strip().replace("\0", "")
     everybody = User.objects.prefetch_related("grants__role")
     named = Q(username__icontains=query) | Q(name__icontains=query) | Q(email__icontains=query)
-    context = {"page": page_of(everybody.filter(named), request), "query": query, "total": User.objects.count()}
+    by_name = request.GET.get("sort") == "name"
+    context = {
+        "page": page_of(everybody.filter(named), request, by="username" if by_name else NEWEST_FIRST),
+        "query": query,
+        "by_name": by_name,
+        "total": User.objects.count(),
+    }
     return render(request, "access/people.html", context)
 
 

@@ -219,9 +219,19 @@ def drop(url: str, title: str, text: str, accept: str = "", label: str = "Choose
 
 
 @register.inclusion_tag("components/pager.html", takes_context=True)
-def pager(context: Context, newer: object = None, older: object = None, summary: str = "") -> Mapping[str, Any]:
+def pager(
+    context: Context, newer: object = None, older: object = None, summary: str = "", words: str = "Newer,Older"
+) -> Mapping[str, Any]:
     """Newer and Older of a keyset list: cursors or None, which become ?before= and ?after= beside the filters."""
-    return {"request": context.get("request"), "newer": newer, "older": older, "summary": summary}
+    back, on = words.split(",")
+    return {
+        "request": context.get("request"),
+        "newer": newer,
+        "older": older,
+        "summary": summary,
+        "back": back,
+        "on": on,
+    }
 
 
 @register.simple_block_tag
