@@ -45,7 +45,7 @@ def address_of(link: ShareLink) -> str:
 
 def find_link(code: str) -> ShareLink | None:
     """In whatever state it is; None for a code that never was."""
-    links = ShareLink.objects.select_related("environment__assistant")
+    links = ShareLink.objects.select_related("environment__assistant", "environment__server")
     return links.filter(code_digest=digest(code)).first()
 
 

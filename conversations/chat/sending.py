@@ -71,6 +71,7 @@ def say(*, session: TalkSession, text: str) -> tuple[Turn, float]:
     """Send `text` as the session's own speaker. The answers, and the seconds that they took.
 
     Never sent twice: after a time-out Rasa may still be working on it, and its answer arrives with the events.
+    Noting what was answered is left to the caller (`note_said`), who can do it when the answer is out.
     """
     environment = session.environment
     address = server_of(environment)
@@ -83,9 +84,7 @@ def say(*, session: TalkSession, text: str) -> tuple[Turn, float]:
         replies = []
     except RasaError as error:
         raise _explained(error, session, text) from error
-    seconds = time.monotonic() - began
-    note_said(session, text)
-    return answered(replies, time.time()), seconds
+    return answered(replies, time.time()), time.monotonic() - began
 
 
 def _explained(error: RasaError, session: TalkSession, text: str) -> NotAnswered:

@@ -31,12 +31,28 @@ def own_talks(person: User, environment: Environment) -> QuerySet[TalkSession]:
     return TalkSession.objects.filter(person=person, environment=environment).select_related("environment__assistant")
 
 
+def own_talk(person: User, slug: str, name: str, sender: str) -> TalkSession | None:
+    """Their conversation with all that a message needs, in one query: it is asked at every message."""
+    talks = TalkSession.objects.filter(
+        person=person,
+        sender_id=sender,
+        environment__name=name,
+        environment__removed_at=None,
+        environment__assistant__slug=slug,
+        environment__assistant__deleted_at=None,
+    )
+    return talks.select_related("environment__assistant", "environment__server").first()
+
+
 def guest_session(link: ShareLink, secret: str) -> TalkSession | None:
     """The conversation that this secret opens on this link, and no other; none from before the link moved."""
     if not secret:
         return None
     sessions = TalkSession.objects.filter(share_link=link, environment=link.environment, guest_digest=digest(secret))
-    return sessions.select_related("environment__assistant").first()
+    session = sessions.first()
+    if session is not None:
+        session.environment = link.environment  # which came with the link
+    return session
 
 
 def note_said(session: TalkSession, text: str) -> None:

@@ -115,7 +115,8 @@ def _say(link: ShareLink, code: str, session: TalkSession | None, text: str) -> 
         response = _refused(AWAY, "away", status, addresses=addresses, conversation=session.sender_id)
     else:
         answer = messages.answer_json(_for_guest(turn), seconds, text)
-        response = _private(JsonResponse({**answer, "addresses": addresses, "conversation": session.sender_id}))
+        facts = {**answer, "addresses": addresses, "conversation": session.sender_id}
+        response = _private(messages.AnswerJson(facts, session, text))
     if secret:
         _set_cookie(response, code, secret)
     return response

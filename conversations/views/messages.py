@@ -2,14 +2,35 @@
 
 from collections.abc import Iterable
 
+import structlog
+from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.template.loader import render_to_string
 
+from conversations.chat.sessions import note_said
 from conversations.chat.transcript import conversation_of, remembered, turns_since
 from conversations.chat.turns import RESTART, Turn
 from conversations.models import Conversation, TalkSession
 
 Json = dict[str, object]
+
+log = structlog.get_logger()
+
+
+class AnswerJson(JsonResponse):
+    """The answer to a message. That it was said is written when the answer is out, which then waits for no disk."""
+
+    def __init__(self, data: Json, session: TalkSession, text: str) -> None:
+        super().__init__(data)
+        self._session, self._text = session, text
+
+    def close(self) -> None:
+        try:
+            note_said(self._session, self._text)
+        except DatabaseError:  # the answer is out, and the events bring the text
+            log.exception("what was said is not listed", session=self._session.pk)
+        finally:
+            super().close()
 
 
 def answer_json(turn: Turn, seconds: float, sent: str) -> Json:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from conversations.chat.readiness import trouble_of
 from conversations.chat.sending import NotAnswered, claim, say
-from conversations.chat.sessions import begin_talk, own_talks
+from conversations.chat.sessions import begin_talk, own_talk, own_talks
 from conversations.chat.transcript import conversation_of, turns_since
 from conversations.forms import LONGEST_MESSAGE, MessageForm
 from conversations.models import Conversation, TalkSession
@@ -124,8 +124,9 @@ def server_state(request: HttpRequest, slug: str, name: str) -> HttpResponse:
 
 @require_POST
 def say_something(request: HttpRequest, slug: str, name: str, sender: str = "") -> JsonResponse:
-    environment = load_environment(request, slug, name, Permission.TALK)
     person = signed_in(request)
+    session = _load_own(request, slug, name, sender) if sender else None
+    environment = session.environment if session else load_environment(request, slug, name, Permission.TALK)
     form = MessageForm(request.POST)
     if not form.is_valid():
         return messages.problem_json(form.problem, "invalid", 422)
@@ -135,14 +136,15 @@ def say_something(request: HttpRequest, slug: str, name: str, sender: str = "") 
         claim(f"person:{person.pk}", form.cleaned_data["nonce"])
     except DomainError as error:
         return messages.problem_json(error.message, error.code, 409)
-    return _say(request, _session(person, environment, sender), form.cleaned_data["text"])
+    return _say(request, session or begin_talk(actor=person, environment=environment), form.cleaned_data["text"])
 
 
-def _session(person: User, environment: Environment, sender: str) -> TalkSession:
-    if not sender:
-        return begin_talk(actor=person, environment=environment)
-    session = own_talks(person, environment).filter(sender_id=sender).first()
-    if session is None:
+def _load_own(request: HttpRequest, slug: str, name: str, sender: str) -> TalkSession:
+    """404 also for somebody else's conversation."""
+    person = signed_in(request)
+    session = own_talk(person, slug, name, sender)
+    if session is None or not person.may(Permission.TALK, scope_of(session.environment)):
+        load_environment(request, slug, name, Permission.TALK)  # refuses in its own words
         raise Http404("There is no such conversation, or it is somebody else's.")
     return session
 
@@ -156,17 +158,14 @@ def _say(request: HttpRequest, session: TalkSession, text: str) -> JsonResponse:
         link = {"url": page, "label": f"Open {session.environment.name}"} if page else None
         status = _STATUS.get(error.code, 502 if isinstance(error, NotAnswered) else 409)
         return messages.problem_json(error.message, error.code, status, addresses=addresses, link=link)
-    return JsonResponse({**messages.answer_json(turn, seconds, text), "addresses": addresses})
+    facts = {**messages.answer_json(turn, seconds, text), "addresses": addresses}
+    return messages.AnswerJson(facts, session, text)
 
 
 @require_safe
 def news(request: HttpRequest, slug: str, name: str, sender: str) -> JsonResponse:
     """Turns whose events came since `after`."""
-    environment = load_environment(request, slug, name, Permission.TALK)
-    session = own_talks(signed_in(request), environment).filter(sender_id=sender).first()
-    if session is None:
-        raise Http404("There is no such conversation, or it is somebody else's.")
-    conversation = conversation_of(session)
+    conversation = conversation_of(_load_own(request, slug, name, sender))
     turns = turns_since(conversation, messages.after_of(request)) if conversation else []
     return JsonResponse(
         {

@@ -33,10 +33,17 @@ def server_of(environment: Environment) -> ServerAddress:
 
 
 def _managed(environment: Environment) -> ServerAddress:
-    server = ManagedServer.objects.filter(environment=environment).first()
+    server = _server(environment)
     if server is not None and server.state == State.RUNNING and server.port is not None:
         return ServerAddress(f"http://127.0.0.1:{server.port}", decrypt(server.token_encrypted))
     raise NoServer(f"The Rasa server of {environment.name} does not run now. {_why(server)}".strip())
+
+
+def _server(environment: Environment) -> ManagedServer | None:
+    """As it came with the environment's row, when it was asked for with that; read now otherwise."""
+    if Environment.server.is_cached(environment):
+        return getattr(environment, "server", None)
+    return ManagedServer.objects.filter(environment=environment).first()
 
 
 def _why(server: ManagedServer | None) -> str:

@@ -6,6 +6,7 @@ Rasa answers 500 to a token with `aud`, and to one whose `iat` or `nbf` its cloc
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 
 import jwt
 from cryptography.hazmat.primitives import serialization
@@ -45,7 +46,13 @@ def chat_token(
         raise ValueError(f"a chat token lives at most {LONGEST_SECONDS} seconds")
     scopes = [ANY_CONVERSATION] if any_conversation else []
     claims = {"username": username, "scopes": scopes, "exp": int(time.time()) + seconds}
-    # Checking the primes again at every message would take 100 ms, and the key is one that we made.
-    key = serialization.load_pem_private_key(private_pem.encode(), None, unsafe_skip_rsa_key_validation=True)
+    return jwt.encode(claims, _private_key(private_pem), algorithm=ALGORITHM)
+
+
+@lru_cache(maxsize=128)
+def _private_key(pem: str) -> rsa.RSAPrivateKey:
+    """Read once in each process, and used for every message."""
+    # Checking the primes would take 100 ms, and the key is one that we made.
+    key = serialization.load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
     assert isinstance(key, rsa.RSAPrivateKey)
-    return jwt.encode(claims, key, algorithm=ALGORITHM)
+    return key

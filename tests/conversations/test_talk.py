@@ -2,7 +2,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
+from django.utils import timezone
 
 from conversations.forms import LONGEST_MESSAGE
 from conversations.ingest.write import store_batch
@@ -287,3 +289,39 @@ def test_a_form_from_elsewhere_is_refused(base: str, person: User, channel: Chan
     strict.force_login(person)
     assert say(strict, f"{base}say").status_code == 403
     assert not channel.heard
+
+
+def test_a_message_in_a_conversation_needs_few_queries(
+    client: Client, base: str, channel: Channel, django_assert_max_num_queries: Any
+):
+    addresses = say(client, f"{base}say").json()["addresses"]
+    with django_assert_max_num_queries(5):  # session, person, grants, conversation; what was said, after the answer
+        assert say(client, addresses["say"]).status_code == 200
+
+
+def test_an_answer_is_shown_also_when_it_cannot_be_noted(client: Client, base: str, channel: Channel, monkeypatch):
+    def fail(*_arguments: object) -> None:
+        raise OperationalError
+
+    addresses = say(client, f"{base}say").json()["addresses"]
+    monkeypatch.setattr("conversations.views.messages.note_said", fail)
+    assert say(client, addresses["say"]).json()["said"] == ["Hello!"]
+
+
+def test_who_lost_the_permission_is_refused_at_the_next_message(
+    client: Client, base: str, channel: Channel, person: User
+):
+    addresses = say(client, f"{base}say").json()["addresses"]
+    person.grants.all().delete()
+    assert say(client, addresses["say"]).status_code == 404
+    assert client.get(addresses["news"]).status_code == 404
+    assert len(channel.heard) == 1
+
+
+def test_a_conversation_ends_with_its_environment(
+    client: Client, base: str, channel: Channel, environment: Environment
+):
+    addresses = say(client, f"{base}say").json()["addresses"]
+    Environment.objects.filter(pk=environment.pk).update(removed_at=timezone.now())
+    assert say(client, addresses["say"]).status_code == 404
+    assert len(channel.heard) == 1
