@@ -51,7 +51,7 @@ def test_a_disabled_menu_item_says_why_and_leads_nowhere() -> None:
 
 def test_a_menu_item_of_a_dialog_works_as_a_link_too() -> None:
     html = render('{% menu_item "Promote…" "/p" key="p" dialog=True %}')
-    assert 'href="/p" hx-get="/p" hx-target="#dialog"' in html.replace("  ", " ")
+    assert 'href="/p" hx-get="/p" hx-target="#dialog" hx-swap="innerHTML"' in html.replace("  ", " ")
     assert "<kbd>P</kbd>" in html
 
 

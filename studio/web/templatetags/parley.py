@@ -274,7 +274,7 @@ def menu_item(
         )
     flags: list[tuple[str, str]] = [("href", url)]
     if dialog:
-        flags += [("hx-get", url), ("hx-target", "#dialog")]
+        flags += [("hx-get", url), ("hx-target", "#dialog"), ("hx-swap", "innerHTML")]  # as in dialog_link
     if key:
         flags += [("data-key", key), ("aria-keyshortcuts", key)]
     if download:
@@ -296,4 +296,5 @@ def menu_line() -> SafeString:
 @register.simple_tag
 def dialog_link(url: str) -> SafeString:
     """Attributes of a link whose answer opens as a dialog, and as a page of its own without JavaScript."""
-    return format_html('href="{0}" hx-get="{0}" hx-target="#dialog"', url)
+    # hx-swap is inherited: below a fragment that replaces itself, the answer would replace the dialog's element.
+    return format_html('href="{0}" hx-get="{0}" hx-target="#dialog" hx-swap="innerHTML"', url)
