@@ -65,13 +65,16 @@ class UntrustedIndex(RuntimeProblem):
 
 
 class DiskFull(RuntimeProblem):
-    def __init__(self, folder: Path | None = None, free: int | None = None, needed: int | None = None) -> None:
+    def __init__(
+        self, folder: Path | None = None, free: int | None = None, needed: int | None = None, details: str = ""
+    ) -> None:
         sizes = ""
         if free is not None and needed is not None:
             sizes = f" {free / 1e9:.1f} GB are free, {needed / 1e9:.1f} GB are needed."
         super().__init__(
             f"There is not enough room for Rasa in {folder}.{sizes}" if folder else "The disk is full.",
             "Free some space and try again, or set PARLEY_RASA to a folder on a larger disk and start Parley again.",
+            details,
         )
 
 
@@ -81,6 +84,14 @@ class InstallFailed(RuntimeProblem):
             "The packages of Rasa could not be installed.",
             "The installer's own words are below. Mend what they name, then try again.",
             details,
+        )
+
+
+class InstallerKilled(RuntimeProblem):
+    def __init__(self, number: int) -> None:
+        super().__init__(
+            f"The installer was ended from outside, by signal {number}, before it was done.",
+            "If nobody did that, the machine ran out of memory: end what it can spare, then try again.",
         )
 
 
@@ -112,7 +123,7 @@ def problem_of_uv(output: str, *, making_environment: bool) -> RuntimeProblem:
     """The problem that uv's `output` tells of. A Python that cannot be downloaded is no Python, not no network."""
     said = output.lower()
     if any(sign in said for sign in _DISK_SIGNS):
-        return DiskFull()
+        return DiskFull(details=tail(output))
     if any(sign in said for sign in _CERTIFICATE_SIGNS):
         return UntrustedIndex(tail(output))
     if making_environment and any(sign in said for sign in (*_PYTHON_SIGNS, *_NETWORK_SIGNS)):

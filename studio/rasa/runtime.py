@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.rasa.interpreter import find_interpreter
-from studio.rasa.problems import CheckFailed, DiskFull, NoUv, problem_of_uv
+from studio.rasa.problems import CheckFailed, DiskFull, InstallerKilled, NoUv, problem_of_uv
 
 MARKER = ".complete"
 NEEDED_BYTES = 4 * 1024**3  # the runtime takes 2.7 GB; the rest is for the archives on the way
@@ -175,6 +175,8 @@ def _run_uv(command: list[str], lock: int, tell: Callable[[list[str], int], None
             output = _follow(process, tell)
         finally:
             process.kill()
+    if process.returncode < 0:
+        raise InstallerKilled(-process.returncode)
     if process.returncode != 0:
         raise problem_of_uv(output, making_environment=command[1] == "venv")
 

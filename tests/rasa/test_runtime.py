@@ -153,6 +153,18 @@ def test_each_failure_of_the_installer_has_its_own_name(tmp_path, monkeypatch, o
     assert failure.value.mend
 
 
+def test_an_installer_that_was_killed_is_told_as_that(tmp_path, monkeypatch):
+    with pytest.raises(problems.InstallerKilled, match="signal 9"):
+        install_with('[ "$1" = venv ] || kill -9 $$', tmp_path, monkeypatch)
+
+
+def test_the_words_of_a_full_disk_say_which_one(tmp_path, monkeypatch):
+    words = "error: failed to write to /cache/uv: No space left on device (os error 28)"
+    with pytest.raises(problems.DiskFull) as failure:
+        install_with(f'[ "$1" = venv ] || {{ echo "{words}" >&2; exit 2; }}', tmp_path, monkeypatch)
+    assert "/cache/uv" in failure.value.details
+
+
 def test_the_installers_own_last_words_are_kept(tmp_path, monkeypatch):
     with pytest.raises(problems.InstallFailed) as failure:
         install_with('[ "$1" = venv ] || { echo "rasa needs a newer glibc" >&2; exit 1; }', tmp_path, monkeypatch)
