@@ -62,6 +62,25 @@ def test_setting_up_is_told_step_by_step(assistant):
     assert steps_of(assistant, admin)["Live"] == "now"
 
 
+def test_home_does_not_say_that_rasa_is_being_installed_when_that_failed(client, assistant):
+    client.force_login(make_person("admin"))
+    RasaRuntime.objects.update_or_create(version="3.6.21", defaults={"state": "failed", "message": "No Python."})
+    page = client.get(reverse("conversations:home", args=["cafe"])).content.decode()
+    assert "is being installed" not in page
+    assert "What to do is said above" in page
+
+
+def test_home_asks_for_no_promotion_while_one_is_under_way(client, assistant):
+    admin = make_person("admin")
+    RasaRuntime.objects.update_or_create(version="3.6.21", defaults={"state": "ready"})
+    save_revision(actor=admin, assistant=assistant, files={"a.yml": b"x"}, message="", parent_number=None)
+    promote(actor=admin, environment=environment_of(assistant), model=make_model(assistant))
+    client.force_login(admin)
+    page = client.get(reverse("conversations:home", args=["cafe"])).content.decode()
+    assert "Go to the models" not in page
+    assert "A model is promoted" in page
+
+
 def test_home_shows_what_is_live_in_few_queries(client, assistant, django_assert_max_num_queries):
     admin = make_person("admin")
     model = make_model(assistant, "calm-heron")
