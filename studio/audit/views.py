@@ -15,7 +15,10 @@ from studio.audit.actions import Action
 from studio.audit.filters import AuditFilter
 from studio.audit.models import AuditEvent
 from studio.audit.querysets import AuditEventQuerySet
-from studio.web.keyset import page_of
+from studio.web.keyset import Page, page_of
+from studio.web.patience import TookTooLong, at_most
+
+SEARCH_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,18 @@ def event_list(request: HttpRequest) -> HttpResponse:
     readable = _readable(request)
     places = _places(request)
     chosen = AuditFilter(request.GET, places=places)
-    page = page_of(chosen.apply(readable), request, size=50)
+    page = _page(chosen, readable, request)
     context = {"filters": chosen, "page": page, "lines": _lines(page.rows, places)}
     return render(request, "audit/list.html", context)
+
+
+def _page(chosen: AuditFilter, readable: AuditEventQuerySet, request: HttpRequest) -> Page[AuditEvent]:
+    try:
+        with at_most(SEARCH_SECONDS):
+            return page_of(chosen.apply(readable), request, size=50)
+    except TookTooLong:
+        chosen.add_error("q", "That takes too long to find. Choose days, an action or an assistant too.")
+        return Page([], newer=None, older=None)
 
 
 @require_safe

@@ -1,7 +1,7 @@
 """The audit log: what it shows to whom, its filters, and that it cannot be altered."""
 
 import pytest
-from django.db import Error, transaction
+from django.db import Error, connection, transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -115,6 +115,19 @@ def test_the_list_costs_the_same_for_many_events(client, django_assert_max_num_q
         happened(None, None)
     with django_assert_max_num_queries(10):
         page(client)
+
+
+def test_a_search_that_takes_too_long_is_ended_and_said(client, monkeypatch) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO audit_auditevent (at, actor_label, action, target_kind, target_id, target_label, reason,"
+            " request_id) SELECT now(), '', 'tag-set', '', '', repeat(md5(g::text), 8), '', ''"
+            " FROM generate_series(1, 20000) AS g"
+        )
+    monkeypatch.setattr("studio.audit.views.SEARCH_SECONDS", 0.001)
+    assert "That takes too long to find" in page(client, q="nowhere")
+    monkeypatch.undo()
+    assert "Nothing matches these filters" in page(client, q="nowhere")
 
 
 def test_each_event_has_an_address(client) -> None:
