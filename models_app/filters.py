@@ -9,20 +9,24 @@ from django.db.models import QuerySet
 from models_app.models import Assistant, Model, Tag
 
 
+def _choice(label: str) -> forms.Select:
+    return forms.Select(attrs={"class": "select", "aria-label": label})
+
+
 class ModelFilter(django_filters.FilterSet):  # type: ignore[misc]
     name = django_filters.CharFilter(
         lookup_expr="icontains",
         label="Name",
-        widget=forms.TextInput(attrs={"class": "input", "type": "search", "placeholder": "Filter by name"}),
+        widget=forms.TextInput(
+            attrs={"class": "input", "type": "search", "placeholder": "Filter by name", "aria-label": "Name"}
+        ),
     )
-    tag = django_filters.ChoiceFilter(
-        field_name="tags__name", empty_label="Tag: any", widget=forms.Select(attrs={"class": "select"})
-    )
+    tag = django_filters.ChoiceFilter(field_name="tags__name", empty_label="Tag: any", widget=_choice("Tag"))
     origin = django_filters.ChoiceFilter(
-        choices=Model.Origin.choices, empty_label="Origin: any", widget=forms.Select(attrs={"class": "select"})
+        choices=Model.Origin.choices, empty_label="Origin: any", widget=_choice("Origin")
     )
     rasa = django_filters.ChoiceFilter(
-        field_name="rasa_version", empty_label="Rasa: any", widget=forms.Select(attrs={"class": "select"})
+        field_name="rasa_version", empty_label="Rasa: any", widget=_choice("Rasa version")
     )
 
     def __init__(self, data: Any, queryset: QuerySet[Model], *, assistant: Assistant) -> None:
