@@ -24,7 +24,7 @@ OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
 @dataclass(frozen=True, slots=True)
 class Step:
     title: str
-    state: str  # done, now, failed, todo: the states of the `steps` tag
+    state: str  # done, now, failed, stopped, todo: the states of the `steps` tag
     note: str = ""
 
 
@@ -75,10 +75,11 @@ def steps_of(job: TrainingJob) -> list[Step]:
     stopped = job.is_ended and job.state != State.DONE
     titles = ("Requested", "Preparing", "Training", "Packaging", "Model")
     notes = (_clock(job.requested_at), _clock(job.started_at), job.step if reached == 2 else "", "", "")
+    ended_as = "stopped" if job.state == State.CANCELLED else "failed"
     steps = []
     for at, (title, note) in enumerate(zip(titles, notes, strict=True)):
-        state = "done" if at < reached else "todo" if at > reached else "failed" if stopped else "now"
-        steps.append(Step(job.get_state_display() if state == "failed" else title, state, note))
+        state = "done" if at < reached else "todo" if at > reached else ended_as if stopped else "now"
+        steps.append(Step(job.get_state_display() if state == ended_as else title, state, note))
     return steps
 
 

@@ -163,6 +163,12 @@ def test_a_job_is_cancelled_after_a_confirmation(admin: Client, job: TrainingJob
     assert admin.post(f"{TRAINING}1/cancel").status_code == 422
 
 
+def test_a_cancelled_job_stopped_and_did_not_fail(admin: Client, job: TrainingJob):
+    training.cancel_training(actor=make_person("admin"), job=job)
+    assert journal.steps_of(TrainingJob.objects.get())[0].state == "stopped"
+    assert 'class="step step-stopped"' in page(admin, "1")
+
+
 def test_cancelling_a_running_job_is_seen_at_once(admin: Client, job: TrainingJob):
     claimed(job)
     admin.post(f"{TRAINING}1/cancel")

@@ -100,14 +100,15 @@ _STEP_ICONS = {
     "now": '<circle cx="6" cy="6" r="5" fill="none" stroke="currentColor" stroke-width="2"/>'
     '<circle cx="6" cy="6" r="2.4" fill="currentColor"/>',
     "failed": '<path d="M6 .8 11.6 11H.4z" fill="currentColor"/>',
+    "stopped": '<rect x="1" y="1" width="10" height="10" rx="2" fill="currentColor"/>',
     "todo": '<circle cx="6" cy="6" r="5.2" fill="none" stroke="currentColor" stroke-width="1.4"/>',
 }
-_STEP_WORDS = {"done": "done", "now": "under way", "failed": "failed", "todo": "to come"}
+_STEP_WORDS = {"done": "done", "now": "under way", "failed": "failed", "stopped": "stopped", "todo": "to come"}
 
 
 @register.simple_tag
 def step_dot(state: str) -> SafeString:
-    """The mark of one step of a timeline. States: done, now, failed, todo."""
+    """The mark of one step of a timeline. States: done, now, failed, stopped, todo."""
     shape = mark_safe(_STEP_ICONS[state])  # noqa: S308 - a constant above
     return format_html('<svg viewBox="0 0 12 12" role="img" aria-label="{}">{}</svg>', _STEP_WORDS[state], shape)
 
@@ -184,7 +185,7 @@ def meter(label: str, value: float) -> Mapping[str, Any]:
 
 @register.inclusion_tag("components/steps.html")
 def steps(steps: Iterable[object]) -> Mapping[str, Any]:
-    """A timeline. Each step has title, note and state (done, now, failed, todo)."""
+    """A timeline. Each step has title, note and state (done, now, failed, stopped, todo)."""
     return {"steps": steps}
 
 
