@@ -12,7 +12,8 @@ _LAST = "last_assistant"
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """`assistant` (the page's, or None), `shell_assistant` (the navigation's), `nav`, `settings_nav`, `switcher`.
+    """`assistant` (the page's, or None), `shell_assistant` (the navigation's), `nav`, `settings_nav`, `switcher`, and
+    `section` (where one is, in a word).
 
     Error pages are rendered outside the middleware too, so neither a user nor a session is taken for granted.
     """
@@ -30,6 +31,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "shell_home": navigation.home(request, viewer, current) if current else "/",
         "switcher": navigation.switcher(request, viewer, choices, current),
         "assistants_url": navigation.assistants_url(),
+        "section": next((item.label for item in items if item.active), page_assistant.title if page_assistant else ""),
         "nav": [item for item in items if item.group == "main"],
         "settings_nav": [item for item in items if item.group == "settings"],
     }

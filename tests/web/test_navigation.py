@@ -109,3 +109,8 @@ def test_a_page_without_an_assistant_keeps_the_last_one_seen() -> None:
 def test_nobody_signed_in_sees_no_navigation() -> None:
     assert "nav" not in shell(request_for("people", SimpleNamespace(is_authenticated=False)))
     assert shell(RequestFactory().get("/")) == {"assistant": None}
+
+
+@pytest.mark.parametrize(("view_name", "section"), [("m:list", "Models"), ("m:job-log", "Training"), ("other", "Café")])
+def test_the_bar_of_a_phone_says_where_one_is(view_name: str, section: str) -> None:
+    assert shell(request_for(view_name, EVERYTHING, assistant=CAFE))["section"] == section
