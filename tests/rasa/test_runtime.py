@@ -191,6 +191,20 @@ def test_a_runtime_that_does_not_start_is_not_marked_as_whole(tmp_path, monkeypa
     assert Runtimes(tmp_path / "rasa").find("3.6.21") is None
 
 
+def test_the_check_compiles_the_largest_part_beside_it_and_does_not_wait_for_that(tmp_path, monkeypatch):
+    facts = json.dumps({"version": "3.6.21", "minimum_compatible_version": "3.6.0"})
+    make = f'[ "$1" != venv ] || {{ mkdir -p "$4/bin"; cp {tmp_path}/fake "$4/bin/python"; }}'
+    here = f"touch {tmp_path}/beside; exec sleep 60"
+    wait = f"until [ -e {tmp_path}/beside ]; do sleep 0.01; done"
+    program(tmp_path / "fake", f"case $4 in 'import tensorflow') {here};; esac; {wait}; echo '{facts}'")
+    began = time.monotonic()
+    install_with(make, tmp_path, monkeypatch)
+    assert time.monotonic() - began < 30
+    found = Runtimes(tmp_path / "rasa").find("3.6.21")
+    assert found is not None
+    assert found.minimum_compatible_version == "3.6.0"
+
+
 def test_the_rest_of_a_killed_installation_is_cleared_away(tmp_path, monkeypatch):
     rest = tmp_path / "rasa" / "3.6.21" / "half"
     rest.mkdir(parents=True)
