@@ -16,12 +16,13 @@ from studio.web import navigation
 
 SWEEP_SECONDS = 600
 REAP_SECONDS = 5
+QUEUE_SECONDS = 1  # the first training waits for Rasa's installation, and begins with this
 
 
 def register() -> None:
     schedule.every(SWEEP_SECONDS, artifacts.sweep, name="sweep the artifact store")
     schedule.every(REAP_SECONDS, training.reap, name="reap silent trainings")
-    schedule.every(REAP_SECONDS, training.requeue_forgotten, name="queue forgotten trainings")
+    schedule.every(QUEUE_SECONDS, run.requeue_forgotten, name="queue forgotten trainings")
     schedule.every(SWEEP_SECONDS, run.sweep_folders, name="sweep training folders")
     parts.register("training workers", health.training_workers)
     scopes.register("assistants", _places)

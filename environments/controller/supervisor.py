@@ -34,7 +34,7 @@ START_WITHIN = timedelta(minutes=10)  # a large model on a busy machine
 SILENT_FOR = timedelta(minutes=5)  # loading a large model freezes Rasa for less than a minute
 LOOK_EVERY = timedelta(seconds=10)
 GRACE_SECONDS = 10.0
-PULLS_EVERY = timedelta(seconds=2)
+PULLS_EVERY = timedelta(seconds=1)
 LOG_SECONDS = 60.0
 PULLED_WITHIN = timedelta(minutes=1)  # of the tag's move: it asks every five seconds, and then has to load
 

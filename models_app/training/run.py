@@ -207,6 +207,12 @@ class Attempt:
             training.append_log(self.job, f"\n… {cut} characters left out …\n{self.tail[-self.left_out :]}")
 
 
+def requeue_forgotten() -> None:
+    """Without Rasa a worker would only put them back; with it they begin at once."""
+    if find_runtime() is not None:
+        training.requeue_forgotten()
+
+
 def sweep_folders() -> None:
     """Remove what killed attempts left on this machine's disk."""
     if not settings.JOBS_DIR.is_dir():

@@ -1,15 +1,19 @@
 """One attempt of a training, followed from its start to its end. The Rasa here is scripted; the real one is below."""
 
 import shutil
+from pathlib import Path
 
 import pytest
+from django.test import TestCase
 
 from models_app.models import Model, TrainingJob
 from models_app.services import training
 from models_app.services.assistants import add_assistant
 from models_app.services.revisions import save_revision
 from models_app.training import run
+from studio.jobs import queues
 from studio.rasa.process import Handle, LogChunk, Status
+from studio.rasa.runtime import Runtime
 from tests.models_app.archives import model_archive
 
 State = TrainingJob.State
@@ -144,3 +148,15 @@ def test_folders_of_killed_attempts_are_swept(job, settings):
     assert home.exists()
     shutil.rmtree(settings.JOBS_DIR)
     run.sweep_folders()
+
+
+def test_trainings_wait_outside_the_queue_until_there_is_rasa(job, monkeypatch, redis_client):
+    queue = queues.queue(queues.TRAINING)
+    queue.empty()
+    monkeypatch.setattr(run, "find_runtime", lambda: None)
+    run.requeue_forgotten()
+    assert queue.count == 0
+    monkeypatch.setattr(run, "find_runtime", lambda: Runtime("3.6.21", Path("/rasa"), "3.6.21"))
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        run.requeue_forgotten()
+    assert [waiting.args[0] for waiting in queue.get_jobs()] == [job.pk]
