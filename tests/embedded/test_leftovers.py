@@ -1,6 +1,6 @@
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +25,9 @@ def test_processes_with_our_mark_are_found_and_ended(folders: Folders) -> None:
 
 def test_processes_of_another_installation_are_left_alone(folders: Folders) -> None:
     with subprocess.Popen(SLEEP, env={leftovers.MARK: f"{folders.data}-other"}) as other:
-        time.sleep(0.2)
+        theirs = f"{folders.data}-other".encode()
+        environment = Path(f"/proc/{other.pid}/environ")
+        wait_until(lambda: theirs in environment.read_bytes(), "it to have its mark")
         assert leftovers.end(folders) == 0
         assert other.poll() is None
         other.kill()

@@ -155,7 +155,7 @@ class TestRefusals:
         long_ago = timezone.now() - timedelta(days=2)
         Environment.objects.filter(pk=production.pk).update(pull_speed=2_000_000, pull_speed_at=long_ago)
 
-        promote(actor=None, environment=production, model=model)
+        assert promote(actor=None, environment=production, model=model).to_model == model
 
     def test_a_removed_environment(self, assistant, production):
         Environment.objects.filter(pk=production.pk).update(removed_at=timezone.now())

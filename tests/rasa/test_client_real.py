@@ -59,6 +59,7 @@ def test_it_answers_on_the_rasa_channel(rasa_server):
     [reply] = rasa_server.client.send(chat_token(rasa_server.keys.private_pem, name), "/greet")
     assert reply["recipient_id"] == name
     assert reply["text"].startswith(("Hello", "Hi there"))  # its two ways of greeting, chosen by chance
+    assert reply["buttons"]
     assert all(button.keys() == {"title", "payload"} for button in reply["buttons"])
 
 
