@@ -19,6 +19,7 @@ from bench.rows import NotRun
 if TYPE_CHECKING:
     from environments.models import Environment
     from models_app.models import Assistant, TrainingJob
+    from studio.rasa.runtime import Runtime, Runtimes
 
 LAUNCHER = (sys.executable, "-m", "studio.embedded", "run", "--end-with-parent")
 ADMIN_PASSWORD = "of this benchmark alone"
@@ -116,7 +117,7 @@ def installation(**settings: str) -> Iterator[Installation]:
         from django.conf import settings as found
 
         runtimes = Runtimes(runtime_folder())
-        house.wait(lambda: runtimes.find(found.RASA_VERSION) or _refused(), "Rasa", INSTALLING)
+        house.wait(lambda: _installed(runtimes, found.RASA_VERSION), "Rasa", INSTALLING)
         yield house
 
 
@@ -127,13 +128,16 @@ def runtime_folder() -> Path:
     return Path(os.environ.get("PARLEY_RASA") or (beside if beside.is_dir() else cache))
 
 
-def _refused() -> None:
+def _installed(runtimes: "Runtimes", version: str) -> "Runtime | None":
+    """None while it is being installed. Raises NotRun when that failed."""
     from studio.rasa.models import RasaRuntime
     from studio.rasa.services import current_runtime
 
-    runtime = current_runtime()
-    if runtime.state == RasaRuntime.State.FAILED:
-        raise NotRun(f"Rasa could not be installed: {runtime.message}")
+    found = runtimes.find(version)
+    row = current_runtime()
+    if found is None and row.state == RasaRuntime.State.FAILED:
+        raise NotRun(f"Rasa could not be installed: {row.message}")
+    return found
 
 
 def default_assistant() -> "Assistant":

@@ -158,6 +158,7 @@ def _running_at() -> "datetime | None":
 
 def measure(house: Installation, person: Person, proxy: Proxy, model: "Model") -> Timed:
     environment = production()
+    assert environment.tag is not None, "an environment that is not removed has its tag"
     seen = {f"current-{environment.pk}": str(environment.tag.model_id)}
     fields = {"environment": str(environment.pk), "reason": "Bench", **seen}
     answer = person.send(f"/a/default/models/{model.name}/promote", fields)
