@@ -9,7 +9,9 @@ from models_app.models import Assistant, Model
 from models_app.services.models import add_model
 from studio.access.models import Role, User
 from studio.access.permissions import EVERYWHERE, Scope
-from studio.access.services.people import create_person, ensure_default_roles, grant
+from studio.access.services.grants import grant
+from studio.access.services.people import create_person
+from studio.access.services.roles import ensure_default_roles
 from tests.models_app.archives import model_archive
 
 _numbers = count(1)

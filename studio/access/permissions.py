@@ -36,6 +36,11 @@ class Permission(StrEnum):
         """What people read."""
         return _LABELS[self]
 
+    @property
+    def meaning(self) -> str:
+        """One sentence about what it lets somebody do."""
+        return _MEANINGS[self]
+
 
 _LABELS = {
     Permission.TALK: "Talk to the assistant",
@@ -58,6 +63,29 @@ _LABELS = {
     Permission.ASSISTANTS_MODIFY: "Create, rename and delete assistants",
     Permission.PEOPLE_MODIFY: "Manage people, roles and grants",
     Permission.AUDIT_VIEW: "Read the audit log",
+}
+
+_MEANINGS = {
+    Permission.TALK: "Have conversations with the assistant, and see one’s own.",
+    Permission.SHARE: "Make, change and revoke links by which guests talk without an account.",
+    Permission.CONVERSATIONS_VIEW: "Read everybody’s conversations, and logs of servers, which can hold what was said.",
+    Permission.CONVERSATIONS_FLAG: "Mark messages for others to look at, and say what was wrong with them.",
+    Permission.NLU_VIEW: "Read intents, entities and their examples.",
+    Permission.NLU_MODIFY: "Write, rename, upload and delete them.",
+    Permission.STORIES_VIEW: "Read stories, rules and test stories.",
+    Permission.STORIES_MODIFY: "Write, rename, upload and delete them.",
+    Permission.RESPONSES_VIEW: "Read what the assistant says.",
+    Permission.RESPONSES_MODIFY: "Change what it says.",
+    Permission.CODE_MODIFY: "Put Python into the training data: trainings and managed servers run it.",
+    Permission.MODELS_VIEW: "See, compare and download models, and follow trainings.",
+    Permission.MODELS_MODIFY: "Start and cancel trainings, upload models, set tags other than environments’.",
+    Permission.ANALYTICS_VIEW: "See numbers about conversations.",
+    Permission.ENVIRONMENTS_VIEW: "See which model is live where, its servers, and what was promoted when.",
+    Permission.ENVIRONMENTS_MODIFY: "Connect and run servers, and promote models, where nothing is protected.",
+    Permission.ENVIRONMENTS_MODIFY_PROTECTED: "The same for protected ones; production is one from birth.",
+    Permission.ASSISTANTS_MODIFY: "Make assistants, change their settings, and delete them.",
+    Permission.PEOPLE_MODIFY: "Add and remove people, shape roles, and give them, up to what one holds oneself.",
+    Permission.AUDIT_VIEW: "Read who did what, when and why.",
 }
 
 

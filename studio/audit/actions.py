@@ -11,6 +11,7 @@ class Action(StrEnum):
     SIGN_IN_LINK_MADE = "sign-in-link-made"
     PERSON_CREATED = "person-created"
     PERSON_CHANGED = "person-changed"
+    PERSON_DELETED = "person-deleted"
     ROLE_CREATED = "role-created"
     ROLE_CHANGED = "role-changed"
     ROLE_DELETED = "role-deleted"

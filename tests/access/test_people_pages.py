@@ -10,7 +10,7 @@ from environments.models import Environment
 from models_app.models import Assistant
 from studio.access.models import Grant, Role, User
 from studio.access.permissions import Permission, Scope
-from studio.access.services.people import grant
+from studio.access.services.grants import grant
 from studio.audit.models import AuditEvent
 from tests.factories import environment_of, make_assistant, make_person
 

@@ -8,7 +8,8 @@ from django.urls import reverse
 from models_app.models import Assistant
 from studio.access.models import Role, User
 from studio.access.permissions import Scope
-from studio.access.services.people import grant, save_role
+from studio.access.services.grants import grant
+from studio.access.services.roles import save_role
 from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
 from studio.audit.services import record

@@ -12,7 +12,7 @@ from models_app.services.revisions import save_revision
 from models_app.services.training import request_training
 from studio.access.models import Grant, User
 from studio.access.permissions import Scope
-from studio.access.services.people import save_role
+from studio.access.services.roles import save_role
 from studio.audit.models import AuditEvent
 from studio.crypto import decrypt
 from tests.conversations.events import raw, small_talk

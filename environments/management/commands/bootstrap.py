@@ -15,10 +15,11 @@ from environments.services.birth import create_assistant
 from models_app.models import Assistant
 from models_app.services.assistants import DEFAULT_SLUG
 from studio.access.models import Role, User
-from studio.access.services.people import create_person, ensure_default_roles, grant
+from studio.access.services.grants import grant
+from studio.access.services.last_admin import ADMIN, admins
+from studio.access.services.people import create_person, set_active
+from studio.access.services.roles import ensure_default_roles
 from studio.access.services.sign_in import make_link
-
-ADMIN = "admin"
 
 
 class Command(BaseCommand):
@@ -52,11 +53,19 @@ def first_assistant() -> None:
 
 
 def first_account() -> tuple[User, str | None]:
-    """(the account `admin`, its password when it was generated just now)."""
+    """(an account that may do everything, its password when it was made just now).
+
+    That is `admin`, unless it was taken away while others may do everything. When nobody is left who may, `admin` is
+    made, let in, and given its role: what the way back in is for.
+    """
+    able = admins()
     person = User.objects.filter(username=ADMIN).first()
-    if person is not None:
-        return person, None
-    password = settings.ADMIN_PASSWORD or secrets.token_urlsafe(12)
-    person = create_person(actor=None, username=ADMIN, password=password, name="")
+    if able:
+        return (person if person in able else able[0]), None
+    password = None
+    if person is None:
+        password = settings.ADMIN_PASSWORD or secrets.token_urlsafe(12)
+        person = create_person(actor=None, username=ADMIN, password=password)
+    set_active(actor=None, person=person, is_active=True)
     grant(actor=None, person=person, role=Role.objects.get(name=ADMIN))
     return person, None if settings.ADMIN_PASSWORD else password

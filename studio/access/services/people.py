@@ -1,37 +1,33 @@
-"""The only writer of people, roles and grants."""
-
-from collections.abc import Iterable
+"""The only writer of people."""
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from studio.access.models import Grant, Role, User
-from studio.access.permissions import DEFAULT_ROLES, EVERYWHERE, Permission, Scope
+from studio.access.models import Role, User
+from studio.access.permissions import EVERYWHERE, Scope
+from studio.access.services.grants import grant
+from studio.access.services.last_admin import keeping_an_admin
 from studio.audit.actions import Action
 from studio.audit.services import record
 from studio.errors import Conflict, Invalid
 
-ADMIN = "admin"  # the role that always holds every permission
-
-
-def ensure_default_roles() -> None:
-    """Make the roles every installation begins with; existing ones stay as people shaped them, admin is kept whole."""
-    for name, description, permissions in DEFAULT_ROLES:
-        Role.objects.get_or_create(
-            name=name,
-            defaults={"description": description, "permissions": sorted(permissions), "is_builtin": True},
-        )
-    Role.objects.filter(name=ADMIN).update(permissions=sorted(Permission))
-
 
 @transaction.atomic
-def create_person(*, actor: User | None, username: str, password: str | None, name: str = "", email: str = "") -> User:
-    """A new local account; without a password it can only be entered by a one-time link."""
+def create_person(
+    *,
+    actor: User | None,
+    username: str,
+    password: str | None,
+    name: str = "",
+    email: str = "",
+    awaits_identity: bool = False,
+) -> User:
+    """A new account. Without a password it is entered by a one-time link, or, when it awaits one, by single sign-on."""
     if User.objects.filter(username__iexact=username).exists():
         raise Conflict(f"There is already a person called {username}.")
-    person = User(username=username, name=name, email=email)
+    person = User(username=username, name=name, email=email, awaits_identity=awaits_identity)
     _set_password(person, password)
     try:
         with transaction.atomic():
@@ -44,10 +40,20 @@ def create_person(*, actor: User | None, username: str, password: str | None, na
 
 @transaction.atomic
 def add_person(
-    *, actor: User, username: str, name: str, email: str, role: Role, scope: Scope = EVERYWHERE, scope_label: str = ""
+    *,
+    actor: User,
+    username: str,
+    name: str,
+    email: str,
+    role: Role,
+    scope: Scope = EVERYWHERE,
+    scope_label: str = "",
+    awaits_identity: bool = False,
 ) -> User:
-    """A new person with a first role; they come in by a one-time link."""
-    person = create_person(actor=actor, username=username, password=None, name=name, email=email)
+    """A new person with a first role."""
+    person = create_person(
+        actor=actor, username=username, password=None, name=name, email=email, awaits_identity=awaits_identity
+    )
     grant(actor=actor, person=person, role=role, scope=scope, scope_label=scope_label)
     return person
 
@@ -88,109 +94,26 @@ def _set_password(person: User, password: str | None) -> None:
 
 
 @transaction.atomic
-def set_active(*, actor: User, person: User, is_active: bool) -> None:
+def set_active(*, actor: User | None, person: User, is_active: bool) -> None:
     """Let a person in or shut them out at once, their sessions included."""
-    if actor.pk == person.pk and not is_active:
+    if actor is not None and actor.pk == person.pk and not is_active:
         raise Invalid("You cannot shut yourself out.")
-    if not is_active:
-        _refuse_losing_last_admin(without=Grant.objects.filter(user=person))
-    if User.objects.filter(pk=person.pk, is_active=not is_active).update(is_active=is_active) != 1:
-        return  # it is so already
+    with keeping_an_admin():
+        if User.objects.filter(pk=person.pk, is_active=not is_active).update(is_active=is_active) != 1:
+            return  # it is so already
     person.is_active = is_active
     _end_sessions(person)
     record(actor, Action.PERSON_CHANGED, person, before={"active": not is_active}, after={"active": is_active})
 
 
 @transaction.atomic
-def grant(*, actor: User | None, person: User, role: Role, scope: Scope = EVERYWHERE, scope_label: str = "") -> Grant:
-    """Give a role; giving it twice is one grant."""
-    row, made = Grant.objects.get_or_create(
-        user=person,
-        role=role,
-        assistant_id=scope.assistant_id,
-        environment_id=scope.environment_id,
-        defaults={"scope_label": scope_label, "created_by": actor},
-    )
-    if made:
-        after = {"role": role.name, "where": scope_label or "everywhere"}
-        record(actor, Action.ROLE_GRANTED, person, assistant_id=scope.assistant_id, after=after)
-    return row
-
-
-@transaction.atomic
-def revoke(*, actor: User, grant: Grant) -> None:
-    """Take a role away; the last person who may manage people keeps it."""
-    _refuse_losing_last_admin(without=Grant.objects.filter(pk=grant.pk))
-    before = {"role": grant.role.name, "where": grant.scope_label or "everywhere"}
-    record(actor, Action.ROLE_REVOKED, grant.user, assistant_id=grant.assistant_id, before=before)
-    grant.delete()
-
-
-def _refuse_losing_last_admin(*, without: "Iterable[Grant]") -> None:
-    # One at a time: two admins who take each other's role at once would each still see the other's.
-    list(Role.objects.select_for_update().filter(name=ADMIN))
-    managing = Grant.objects.filter(
-        role__permissions__contains=[Permission.PEOPLE_MODIFY], assistant_id=None, user__is_active=True
-    )
-    gone = {row.pk for row in without}
-    held = set(managing.values_list("pk", flat=True))
-    if held & gone and not held - gone:
-        raise Conflict("This is the last person who may manage people. Give somebody else the admin role first.")
-
-
-@transaction.atomic
-def save_role(
-    *,
-    actor: User | None,
-    role: Role | None,
-    name: str,
-    description: str,
-    permissions: Iterable[str],
-    is_default: bool = False,
-) -> Role:
-    """Create or change a role. The admin role always holds every permission; at most one role is the default."""
-    wanted = sorted({Permission(value) for value in permissions})
-    before = None
-    if role is None:
-        role = Role(name=name)
-    else:
-        before = {"name": role.name, "permissions": role.permissions}
-        _refuse_bad_change(role, name, wanted)
-    if Role.objects.filter(name=name).exclude(pk=role.pk).exists():
-        raise Conflict(f"There is already a role called {name}.")
-    if is_default:
-        Role.objects.exclude(pk=role.pk).update(is_default=False)
-    role.name, role.description, role.permissions, role.is_default = name, description, wanted, is_default
-    role.save()
-    action = Action.ROLE_CHANGED if before else Action.ROLE_CREATED
-    record(actor, action, role, before=before, after={"name": name, "permissions": wanted})
-    return role
-
-
-def _refuse_bad_change(role: Role, name: str, wanted: list[Permission]) -> None:
-    if role.name == ADMIN and (name != ADMIN or set(wanted) != set(Permission)):
-        raise Invalid("The admin role keeps its name and every permission.")
-    if role.is_builtin and name != role.name:
-        raise Invalid(f"{role.name} is one of the roles every installation keeps, so its name stays.")
-    if Permission.PEOPLE_MODIFY not in wanted:
-        _refuse_losing_last_admin(without=Grant.objects.filter(role=role))
-
-
-def why_role_stays(role: Role) -> str:
-    """Why a role cannot be deleted; empty when it can."""
-    if role.is_builtin:
-        return f"{role.name} is one of the roles every installation keeps."
-    people = role.grants.values("user").distinct().count()
-    if people:
-        return f"{people} {'person has' if people == 1 else 'people have'} this role. Take it from them first."
-    return ""
-
-
-@transaction.atomic
-def delete_role(*, actor: User, role: Role) -> None:
-    """Delete a role that nobody has; the roles of every installation stay."""
-    reason = why_role_stays(role)
-    if reason:
-        raise Conflict(reason)
-    record(actor, Action.ROLE_DELETED, role, before={"permissions": role.permissions})
-    role.delete()
+def delete_person(*, actor: User, person: User) -> None:
+    """Remove an account for good, with its sessions, tokens and grants. History keeps the name it was known by."""
+    if actor.pk == person.pk:
+        raise Invalid("You cannot delete yourself.")
+    with keeping_an_admin():
+        _end_sessions(person)
+        roles = [f"{row.role} {row.scope_label or 'everywhere'}" for row in person.grants.select_related("role")]
+        before = {"username": person.username, "name": person.name, "email": person.email, "roles": roles}
+        record(actor, Action.PERSON_DELETED, person, before=before)
+        User.objects.filter(pk=person.pk).delete()  # and not the instance, which would forget who it was

@@ -14,7 +14,7 @@ from studio.access.forms import GrantForm, NewPersonForm, PersonForm
 from studio.access.loaders import load_grant, load_person, require, signed_in
 from studio.access.models import Grant, User
 from studio.access.permissions import Permission
-from studio.access.services import people, sign_in
+from studio.access.services import grants, people, sign_in
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import NEWEST_FIRST, page_of
@@ -184,7 +184,7 @@ def grant_new(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     if form.is_valid():
         scope, label = form.chosen
         role = form.cleaned_data["role"]
-        people.grant(actor=signed_in(request), person=person, role=role, scope=scope, scope_label=label)
+        grants.grant(actor=signed_in(request), person=person, role=role, scope=scope, scope_label=label)
         return _done(request, person, f"{person} is {role} {label or 'everywhere'} now.")
     return _form(request, {"heading": f"Give {person} a role", "form": form, "button": "Give the role"})
 
@@ -195,7 +195,7 @@ def grant_revoke(request: HtmxHttpRequest, pk: int, grant_pk: int) -> HttpRespon
     refused = ""
     if request.method == "POST":
         try:
-            people.revoke(actor=signed_in(request), grant=grant)
+            grants.revoke(actor=signed_in(request), grant=grant)
         except DomainError as error:
             refused = error.message
         else:

@@ -12,7 +12,8 @@ from studio.access.forms import RoleForm
 from studio.access.loaders import load_role, require, signed_in
 from studio.access.models import Role
 from studio.access.permissions import Permission
-from studio.access.services import people
+from studio.access.services import roles as service
+from studio.access.services.last_admin import ADMIN
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, go
 
@@ -41,7 +42,7 @@ def _edit(request: HttpRequest, role: Role | None) -> HttpResponse:
     form = RoleForm(request.POST or None, initial=_initial(role))
     if form.is_valid():
         try:
-            saved = people.save_role(actor=signed_in(request), role=role, **form.cleaned_data)
+            saved = service.save_role(actor=signed_in(request), role=role, **form.cleaned_data)
         except DomainError as error:
             form.add_error(None, error.message)
         else:
@@ -52,7 +53,7 @@ def _edit(request: HttpRequest, role: Role | None) -> HttpResponse:
         "role": role,
         "lines": _lines(form),
         "grants": role.grants.select_related("user")[:50] if role else [],
-        "is_whole": role is not None and role.name == people.ADMIN,
+        "is_whole": role is not None and role.name == ADMIN,
     }
     return render(request, "access/role.html", context, status=422 if form.is_bound else 200)
 
@@ -84,10 +85,10 @@ def _lines(form: RoleForm) -> list[dict[str, object]]:
 @require_http_methods(FORM)
 def role_delete(request: HtmxHttpRequest, name: str) -> HttpResponse:
     role = load_role(request, name)
-    refused = people.why_role_stays(role)
+    refused = service.why_role_stays(role)
     if request.method == "POST":
         try:
-            people.delete_role(actor=signed_in(request), role=role)
+            service.delete_role(actor=signed_in(request), role=role)
         except DomainError as error:
             refused = error.message
         else:
