@@ -3,20 +3,28 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
-from conversations.models import Conversation, IngestState
+from django.utils import timezone
+
+from conversations.ingest.write import sender_key
+from conversations.models import Conversation, IngestState, TalkSession
 from environments.models import Environment
 from environments.services.arrivals import Arrivals
 
 LATELY_SECONDS = 24 * 3600
 MOST_STRANGERS = 5
+OVERDUE_AFTER = timedelta(seconds=10)  # as Talk has it
+FORGOTTEN_AFTER = timedelta(hours=1)  # a broker that was mended since need not be talked to at once
+CLOCKS_DIFFER = timedelta(seconds=30)  # Rasa's from ours, at most
 
 
 def arrivals(environments: Iterable[Environment]) -> dict[int, Arrivals]:
-    """Two queries, however many environments."""
+    """Four queries, however many environments."""
     rows = list(environments)
     states = {state.environment_id: state for state in IngestState.objects.filter(environment__in=rows)}
     strangers = _strangers({row.assistant_id for row in rows})
+    missing = _missing(rows)
     found = {}
     for row in rows:
         state = states.get(row.pk)
@@ -24,8 +32,28 @@ def arrivals(environments: Iterable[Environment]) -> dict[int, Arrivals]:
             last_at=state.last_event_at if state else None,
             error=state.last_error if state else "",
             strangers=tuple(strangers[row.assistant_id][:MOST_STRANGERS]),
+            missing_since=missing.get(row.pk),
         )
     return found
+
+
+def _missing(environments: list[Environment]) -> dict[int, datetime]:
+    """When the newest talk of each environment got an answer, if that one's events are overdue."""
+    now = timezone.now()
+    lately = TalkSession.objects.filter(
+        environment__in=environments, last_at__gt=now - FORGOTTEN_AFTER, last_at__lt=now - OVERDUE_AFTER
+    ).exclude(first_text="")
+    newest = {one.environment_id: one for one in lately.order_by("last_at")}
+    arrived = Conversation.objects.filter(
+        assistant__in={one.assistant_id for one in environments},
+        sender_key__in=[sender_key(one.sender_id) for one in newest.values()],
+    )
+    came = dict(arrived.values_list("sender_id", "last_event_at"))
+    return {
+        key: one.last_at
+        for key, one in newest.items()
+        if (came.get(one.sender_id) or 0.0) < (one.last_at - CLOCKS_DIFFER).timestamp()
+    }
 
 
 def _strangers(assistants: set[int]) -> dict[int, list[str]]:

@@ -9,11 +9,14 @@ from environments.models import Environment
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """`strangers` are names other than those of its environments that events of the assistant claimed lately."""
+    """`strangers` are names other than those of its environments that events of the assistant claimed lately;
+    `missing_since` is when Talk last got an answer whose events should have come by now, and have not.
+    """
 
     last_at: datetime | None = None
     error: str = ""
     strangers: tuple[str, ...] = ()
+    missing_since: datetime | None = None
 
 
 Source = Callable[[Iterable[Environment]], Mapping[int, Arrivals]]

@@ -187,6 +187,10 @@ def _events(environment: Environment) -> Check:
         return Check("failed", "Another name", f"Events arrive under the name {names}.", mend, line)
     if heartbeat.live("ingest") == 0:
         return Check("failed", "Not taken", "No ingest process runs, so that events wait.", "Start manage.py ingest.")
+    if seen.missing_since is not None:
+        mend = "Look for errors of the event broker in the log of the Rasa server; what it dropped is not sent again."
+        text = "Talk got an answer, and its events did not come."
+        return Check("failed", "Events missing", text, mend, at=seen.missing_since)
     if seen.last_at is None:
         mend = "Put the event_broker block into endpoints.yml, restart Rasa, and say something to it."
         return Check("silent", "No events yet", "No conversation has come back from it.", mend)

@@ -176,7 +176,12 @@ function addTurn(turn) {
 }
 
 function markLate() {
-  if (late) late.hidden = !pending.some((turn) => Date.now() - turn.since > LATE);
+  if (!late) return;
+  const hidden = !pending.some((turn) => Date.now() - turn.since > LATE);
+  if (hidden === late.hidden) return;
+  const stays = nearEnd();
+  late.hidden = hidden;
+  if (stays) scrollTo(0, document.documentElement.scrollHeight); // the notice lies over the last words
 }
 
 function showConversation(url) {

@@ -1,10 +1,11 @@
 import time
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from conversations.ingest.write import Binding, Record, store_batch
-from conversations.models import IngestState
+from conversations.models import IngestState, TalkSession
 from conversations.services.arrivals import arrivals
 from tests.conversations.events import raw, small_talk
 from tests.factories import environment_of, make_assistant
@@ -20,3 +21,36 @@ def test_it_says_when_events_came_and_which_names_nobody_has():
     store_batch([Record(line, binding) for line in raw(*small_talk(sender="anna", start=time.time()))])
     seen = arrivals([production])[production.pk]
     assert (seen.last_at, seen.error, seen.strangers) == (now, "Full.", ("RASA_ENVIRONMENT_NOT_SET",))
+
+
+def talk_of(environment, sender, *, seconds_ago):
+    session = TalkSession.objects.create(environment=environment, sender_id=sender, first_text="hello")
+    at = timezone.now() - timedelta(seconds=seconds_ago)
+    TalkSession.objects.filter(pk=session.pk).update(last_at=at)
+    return at
+
+
+def missing_of(environment):
+    return arrivals([environment])[environment.pk].missing_since
+
+
+def test_an_answer_in_talk_whose_events_do_not_come_is_told_after_ten_seconds():
+    production = environment_of(make_assistant())
+    talk_of(production, "ben", seconds_ago=5)
+    assert missing_of(production) is None
+    at = talk_of(production, "anna", seconds_ago=20)
+    assert missing_of(production) == at
+
+
+def test_nothing_is_missing_once_the_events_came():
+    production = environment_of(make_assistant())
+    talk_of(production, "anna", seconds_ago=20)
+    binding = Binding(production.assistant_id, production.pk, production.name, "test")
+    store_batch([Record(line, binding) for line in raw(*small_talk(sender="anna", start=time.time() - 21))])
+    assert missing_of(production) is None
+
+
+def test_what_went_missing_long_ago_is_not_told_for_ever():
+    production = environment_of(make_assistant())
+    talk_of(production, "anna", seconds_ago=2 * 3600)
+    assert missing_of(production) is None

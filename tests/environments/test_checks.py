@@ -141,6 +141,8 @@ def test_events_are_green_under_this_name_and_red_under_another(production: Envi
     assert facts(production)["Another name"] == "failed"
     seen[production.pk] = Arrivals(last_at=timezone.now())
     assert facts(production)["Events"] == "running"
+    seen[production.pk] = Arrivals(last_at=timezone.now(), missing_since=timezone.now())
+    assert facts(production)["Events missing"] == "failed"
     seen[production.pk] = Arrivals(last_at=timezone.now(), error="The table is gone.")
     assert facts(production)["Events fail"] == "failed"
 
