@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import OperationalError
@@ -9,10 +10,11 @@ from django.utils import timezone
 from conversations.forms import LONGEST_MESSAGE
 from conversations.ingest.write import store_batch
 from conversations.models import Conversation, TalkSession
-from environments.models import Environment
+from environments.models import Environment, ManagedServer
 from models_app.models import Assistant
 from studio.access.models import User
 from studio.access.permissions import Scope
+from studio.crypto import encrypt
 from tests.conversations.events import action, bot, small_talk, user
 from tests.conversations.fake_channel import TOKEN, Channel
 from tests.factories import environment_of, make_person
@@ -297,6 +299,20 @@ def test_a_message_in_a_conversation_needs_few_queries(
     addresses = say(client, f"{base}say").json()["addresses"]
     with django_assert_max_num_queries(5):  # session, person, grants, conversation; what was said, after the answer
         assert say(client, addresses["say"]).status_code == 200
+
+
+def test_a_server_that_runs_here_costs_a_message_no_further_query(
+    client: Client, base: str, channel: Channel, environment: Environment, django_assert_max_num_queries: Any
+):
+    port = urlsplit(channel.server.url).port
+    Environment.objects.filter(pk=environment.pk).update(kind=Environment.Kind.MANAGED, url="")
+    ManagedServer.objects.update_or_create(
+        environment=environment,
+        defaults={"state": ManagedServer.State.RUNNING, "port": port, "token_encrypted": encrypt(TOKEN)},
+    )
+    addresses = say(client, f"{base}say").json()["addresses"]
+    with django_assert_max_num_queries(5):
+        assert say(client, addresses["say"]).json()["said"] == ["Hello!"]
 
 
 def test_an_answer_is_shown_also_when_it_cannot_be_noted(client: Client, base: str, channel: Channel, monkeypatch):
