@@ -97,15 +97,18 @@ def request(
     *,
     params: Mapping[str, str] | None = None,
     json: object = None,
+    form: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
     timeout: float = DEFAULT_SECONDS,
+    connect: float = CONNECT_SECONDS,
     limit: int = DEFAULT_LIMIT,
     hosts: Sequence[str] | None = None,
 ) -> Answer:
     """Send one request and read its whole answer, whatever its status. Raises an OutgoingError.
 
-    `timeout`: seconds for everything; `limit`: bytes of body; `hosts`: private hosts that may be called, by name, with
-    wildcards (`*.internal`), by address or network (`10.0.0.0/8`); those of the settings when not given.
+    `timeout`: seconds for everything, `connect`: at most so many of them for the connection; `limit`: bytes of body;
+    `hosts`: private hosts that may be called, by name, with wildcards (`*.internal`), by address or network
+    (`10.0.0.0/8`); those of the settings when not given.
     """
     host = host_of(url)
     session = _session(tuple(settings.RASA_HOSTS if hosts is None else hosts))
@@ -116,8 +119,9 @@ def request(
             url,
             params=params,
             json=json,
+            data=form,
             headers=headers,
-            timeout=(min(CONNECT_SECONDS, timeout), timeout),
+            timeout=(min(connect, timeout), timeout),
             allow_redirects=False,
             stream=True,
         ) as response:
