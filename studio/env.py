@@ -71,6 +71,14 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
+def pairs(name: str) -> list[tuple[str, str]]:
+    """Comma-separated `left=right`, in their order; the same left side may stand more than once."""
+    found = [word.partition("=") for word in words(name)]
+    if wrong := [left for left, equals, right in found if not (left.strip() and equals and right.strip())]:
+        raise SettingError(f"{name} holds {wrong[0]!r}; expected name=value, comma-separated.")
+    return [(left.strip(), right.strip()) for left, _, right in found]
+
+
 _UNITS = {"": 1, "b": 1, "k": 1024, "kb": 1024, "m": 1024**2, "mb": 1024**2, "g": 1024**3, "gb": 1024**3}
 
 
@@ -82,6 +90,12 @@ def size(name: str, default: str) -> int:
     if not digits.isdigit() or unit not in _UNITS:
         raise SettingError(f"{name} is {value!r}; expected a size such as 2GB or 500MB.")
     return int(digits) * _UNITS[unit]
+
+
+def refuse(unsafe: bool, why: str) -> None:
+    """Stop the start when settings that are each right make no sense together."""
+    if unsafe:
+        raise SettingError(why)
 
 
 def load_file(path: Path) -> None:

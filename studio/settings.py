@@ -80,6 +80,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "studio.access.middleware.BrowserSessionMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -126,7 +127,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.secret("REDIS_URL")
 AUTH_USER_MODEL = "access.User"
 SILENCED_SYSTEM_CHECKS = ["auth.E003"]  # user names are unique in lower case; the check knows no index by expression
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "studio.access.oidc.backend.SingleSignOnBackend",
+]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -138,6 +142,28 @@ LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "access:sign-in"
 LOCKOUT_FAILURES = env.whole("PARLEY_LOCKOUT_FAILURES", 10, least=1)
 LOCKOUT_SECONDS = env.whole("PARLEY_LOCKOUT_SECONDS", 900, least=1)
+
+# --- Single sign-on by OpenID Connect -----------------------------------------------------------------------------
+OIDC_ISSUER = env.text("PARLEY_OIDC_ISSUER", "")  # exactly as the provider writes it; empty = none
+OIDC_CLIENT_ID = env.text("PARLEY_OIDC_CLIENT_ID", "parley-web")
+OIDC_CLIENT_SECRET = env.secret("PARLEY_OIDC_CLIENT_SECRET", "")  # empty = a public client, with PKCE alone
+OIDC_NAME = env.text("PARLEY_OIDC_NAME", "Keycloak")
+OIDC_SCOPES = env.text("PARLEY_OIDC_SCOPES", "openid profile email")
+OIDC_USERNAME_CLAIM = env.text("PARLEY_OIDC_USERNAME_CLAIM", "preferred_username")
+OIDC_ROLES_CLAIMS = env.words("PARLEY_OIDC_ROLES_CLAIM", "realm_access.roles")
+OIDC_GROUPS_CLAIM = env.text("PARLEY_OIDC_GROUPS_CLAIM", "groups")
+OIDC_ROLE_MAP = env.pairs("PARLEY_OIDC_ROLE_MAP")  # (name there, role here); a name that is not in it maps to itself
+OIDC_SKEW = env.whole("PARLEY_OIDC_SKEW", 30, most=600)  # seconds by which the provider's clock may differ
+OIDC_GRACE = env.whole("PARLEY_OIDC_GRACE", 900)  # seconds that sessions outlive a provider that does not answer
+OIDC_AUTHENTICATION_CALLBACK_URL = "access:oidc-callback"  # read by mozilla-django-oidc, as is the next
+OIDC_MAX_STATES = 10  # sign-ins under way in one browser
+LOCAL_SIGN_IN = env.flag("PARLEY_LOCAL_SIGN_IN", True)
+FIRST_USER_ADMIN = env.flag("PARLEY_FIRST_USER_ADMIN", False)
+DEFAULT_ROLE = env.text("PARLEY_DEFAULT_ROLE", "")  # of new people; the role marked so when empty
+env.refuse(
+    not LOCAL_SIGN_IN and not OIDC_ISSUER,
+    "PARLEY_LOCAL_SIGN_IN is 0 and PARLEY_OIDC_ISSUER is not set: nobody could sign in.",
+)
 
 SECURE_COOKIES = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_NAME = f"parley_session_{PORT}"  # two installations on one host must not sign each other out

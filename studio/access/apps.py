@@ -7,11 +7,13 @@ class AccessConfig(AppConfig):
 
     def ready(self) -> None:
         from studio.access.permissions import Permission
-        from studio.access.services import sign_in
+        from studio.access.services import renewal, sessions, sign_in
         from studio.jobs import schedule
         from studio.web import navigation
 
         schedule.every(3600, sign_in.forget_old, name="forget old sign-in failures and links")
+        schedule.every(3600, sessions.forget_over, name="forget sessions that ran out")
+        schedule.every(renewal.EVERY_SECONDS, renewal.renew_due, name="renew sessions of single sign-on")
         navigation.register(
             navigation.Entry(
                 key="people",

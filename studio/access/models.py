@@ -206,7 +206,10 @@ class BrowserSession(models.Model):
     provider_session = models.CharField(max_length=255, blank=True, db_index=True)
     refresh_token = models.BinaryField(default=b"")
     id_token = models.BinaryField(default=b"")
-    renew_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    renew_at = models.DateTimeField(null=True, blank=True, db_index=True)  # when to ask there next
+    renewed_at = models.DateTimeField(null=True, blank=True)  # when the provider last said that its session goes on
+    confirmed_until = models.DateTimeField(null=True, blank=True)  # for how long it said so
+    ends_at = models.DateTimeField(null=True, blank=True)  # when its session ends unless it is used before
 
     class Meta:
         ordering = ["-seen_at"]

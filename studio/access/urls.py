@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from studio.access.oidc import views as oidc
 from studio.access.views import account, people, roles, sign_in
 
 app_name = "access"
@@ -9,6 +10,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-in", sign_in.sign_in, name="sign-in"),
     path("sign-in/<str:secret>", sign_in.sign_in_link, name="sign-in-link"),
     path("sign-out", sign_in.sign_out, name="sign-out"),
+    path("oidc/begin", oidc.begin, name="oidc-begin"),
+    path("oidc/callback", oidc.callback, name="oidc-callback"),
+    path("oidc/back-channel-logout", oidc.back_channel_logout, name="oidc-back-channel-logout"),
     path("settings/account", account.account, name="account"),
     path("settings/people/", people.person_list, name="people"),
     path("settings/people/new", people.person_new, name="person-new"),

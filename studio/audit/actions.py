@@ -7,6 +7,7 @@ class Action(StrEnum):
     SIGNED_IN = "signed-in"
     SIGNED_OUT = "signed-out"
     SIGN_IN_REFUSED = "sign-in-refused"
+    SESSION_ENDED = "session-ended"
     PASSWORD_CHANGED = "password-changed"  # noqa: S105
     SIGN_IN_LINK_MADE = "sign-in-link-made"
     PERSON_CREATED = "person-created"

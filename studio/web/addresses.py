@@ -1,7 +1,8 @@
-"""Where a request came from."""
+"""Where a request came from, and where it may be sent."""
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
 
 
 def client_address(request: HttpRequest) -> str | None:
@@ -14,3 +15,9 @@ def client_address(request: HttpRequest) -> str | None:
             return hops[-settings.TRUSTED_PROXIES]
     address: str = request.META.get("REMOTE_ADDR", "")
     return address or None
+
+
+def safe_path(request: HttpRequest, target: str) -> str:
+    """`target` when it leads to a page of ours, else nothing: a link to us must not send people elsewhere."""
+    here = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    return target if here else ""

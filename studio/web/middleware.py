@@ -26,11 +26,18 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "style-src 'self'",
         "img-src 'self' data: https:",  # bots answer with pictures from anywhere
         "frame-ancestors 'none'",
-        "form-action 'self'",
+        # Signing out is a form whose answer leads to the single sign-on, and browsers hold redirects to this as well.
+        "form-action {forms}",
         "base-uri 'self'",
         "object-src 'none'",
     )
 )
+
+
+def content_security_policy() -> str:
+    issuer = urlsplit(settings.OIDC_ISSUER)
+    forms = f"'self' {issuer.scheme}://{issuer.netloc}" if issuer.netloc else "'self'"
+    return CONTENT_SECURITY_POLICY.format(forms=forms)
 
 
 class RequestIdMiddleware:
@@ -70,7 +77,7 @@ class ContentSecurityPolicyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.headers.setdefault("Content-Security-Policy", content_security_policy())
         return response
 
 

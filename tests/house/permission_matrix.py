@@ -34,6 +34,10 @@ SIGNING_IN = [
     Row("GET",  "/sign-in/wrong-secret",                          200, 200, 200, 200, 200),
     Row("POST", "/sign-in/wrong-secret",                          302, 302, 302, 302, 302),
     Row("POST", "/sign-out",                                      302, 302, 302, 302, 302),
+    # No single sign-on is set up here; with one: tests/access/test_single_sign_on.py.
+    Row("GET",  "/oidc/begin",                                    404, 404, 404, 404, 404),
+    Row("GET",  "/oidc/callback",                                 404, 404, 404, 404, 404),
+    Row("POST", "/oidc/back-channel-logout",                      404, 404, 404, 404, 404),
 ]
 
 HOME = [

@@ -8,7 +8,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 READING = ("studio/settings.py", "studio/embedded/config.py")
-READERS = {"text", "optional", "secret", "flag", "whole", "words", "size", "database"}
+READERS = {"text", "optional", "secret", "flag", "whole", "words", "pairs", "size", "database"}
 
 
 def read_by(path: str) -> set[str]:

@@ -3,10 +3,10 @@
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import F
 
 from studio.access.models import Role, User
 from studio.access.permissions import EVERYWHERE, Scope
+from studio.access.services import sessions
 from studio.access.services.grants import grant
 from studio.access.services.last_admin import keeping_an_admin
 from studio.audit.actions import Action
@@ -67,18 +67,16 @@ def change_person(*, actor: User, person: User, name: str, email: str) -> None:
 
 
 @transaction.atomic
-def change_password(*, actor: User, person: User, password: str) -> None:
-    """Set a new password and end that person's sessions and sign-in links."""
+def change_password(*, actor: User, person: User, password: str, keep: int = 0) -> None:
+    """Set a new password and end that person's sign-in links and sessions, but for the browser session `keep`."""
     _set_password(person, password)
     person.save(update_fields=["password"])
-    _end_sessions(person)
+    _end_sessions(person, keep)
     record(actor, Action.PASSWORD_CHANGED, person)
 
 
-def _end_sessions(person: User) -> None:
-    """A number read earlier may be old: the database counts."""
-    User.objects.filter(pk=person.pk).update(session_epoch=F("session_epoch") + 1)
-    person.refresh_from_db(fields=["session_epoch"])
+def _end_sessions(person: User, keep: int = 0) -> None:
+    sessions.drop_all(person, keep)
     person.sign_in_links.filter(used_at=None).delete()
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from studio.access.forms import PasswordForm
 from studio.access.loaders import signed_in
 from studio.access.models import User
-from studio.access.services import people, sign_in
+from studio.access.services import people, sessions, sign_in
 from studio.errors import DomainError
 from studio.web.addresses import client_address
 
@@ -39,9 +39,15 @@ def _change(request: HttpRequest, person: User, form: PasswordForm) -> bool:
             sign_in.record_failure(person.username, address)
             form.add_error("current", "This is not your current password.")
             return False
-        people.change_password(actor=person, person=person, password=form.cleaned_data["new"])
+        people.change_password(
+            actor=person,
+            person=person,
+            password=form.cleaned_data["new"],
+            keep=request.session.get(sessions.MARK, 0),
+        )
     except DomainError as error:
         form.add_error("new" if error.code == "weak-password" else None, error.message)
         return False
     update_session_auth_hash(request, person)  # this session goes on, all others have ended
+    sessions.move(request.session)
     return True

@@ -1,25 +1,28 @@
 """Pages of signing in and out."""
 
+from urllib.parse import urlencode
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.decorators import login_not_required
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render, resolve_url
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from studio.access.forms import SignInForm
 from studio.access.loaders import signed_in
-from studio.access.models import User
+from studio.access.models import BrowserSession, User
+from studio.access.oidc import provider
+from studio.access.oidc.views import visitor, way_out
+from studio.access.permissions import Permission
+from studio.access.services import sessions
 from studio.access.services import sign_in as service
-from studio.audit.actions import Action
-from studio.audit.services import record
 from studio.errors import DomainError
-from studio.web.addresses import client_address
+from studio.web.addresses import client_address, safe_path
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -36,10 +39,29 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         except DomainError as error:
             form.add_error(None, error.message)
         else:
-            login(request, person, backend=BACKEND)
-            return redirect(_next(request))
-    context = {"form": form, "next": request.POST.get("next", request.GET.get("next", ""))}
-    return render(request, "access/sign_in.html", context, status=422 if form.is_bound else 200)
+            _enter(request, person, BrowserSession.By.PASSWORD)
+            return redirect(safe_path(request, request.POST.get("next", "")) or settings.LOGIN_REDIRECT_URL)
+    return render(request, "access/sign_in.html", _ways_in(request, form), status=422 if form.is_bound else 200)
+
+
+def _ways_in(request: HttpRequest, form: SignInForm) -> dict[str, object]:
+    """Single sign-on first, where there is one; the form for local accounts below it, folded, or only when asked."""
+    has_provider = provider.is_configured()
+    is_local = form.is_bound or "local" in request.GET or not has_provider
+    target = request.POST.get("next", request.GET.get("next", ""))
+    return {
+        "form": form,
+        "next": target,
+        "provider": settings.OIDC_NAME if has_provider else "",
+        "begin_url": f"{reverse('access:oidc-begin')}?{urlencode({'next': target})}",
+        "is_local": is_local,
+        "has_local": is_local or settings.LOCAL_SIGN_IN,
+    }
+
+
+def _enter(request: HttpRequest, person: User, by: BrowserSession.By) -> None:
+    login(request, person, backend=BACKEND)
+    sessions.begin(actor=person, session=request.session, by=by, visitor=visitor(request))
 
 
 def _check_password(request: HttpRequest, username: str, password: str) -> User:
@@ -49,15 +71,11 @@ def _check_password(request: HttpRequest, username: str, password: str) -> User:
     if not isinstance(person, User):
         service.record_failure(username, address)
         raise DomainError("This user name and password do not belong together.", code="wrong-password")
+    if not settings.LOCAL_SIGN_IN and not person.may(Permission.PEOPLE_MODIFY):
+        service.record_refusal(way="password", why="local-sign-in-off", detail=person.username)
+        raise DomainError(f"Only administrators sign in with a password here. Use {settings.OIDC_NAME}.")
     service.record_success(person, by="password")
     return person
-
-
-def _next(request: HttpRequest) -> str:
-    target = request.POST.get("next", "")
-    if url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
-        return target
-    return resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 @login_not_required
@@ -71,13 +89,14 @@ def sign_in_link(request: HttpRequest, secret: str) -> HttpResponse:
     if person is None:
         messages.error(request, "This link was used already or has expired. Ask for a new one.")
         return redirect("access:sign-in")
-    login(request, person, backend=BACKEND)
+    _enter(request, person, BrowserSession.By.LINK)
     return redirect(settings.LOGIN_REDIRECT_URL)
 
 
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
-    with transaction.atomic():
-        record(signed_in(request), Action.SIGNED_OUT)
+    """Of this browser here, and of the single sign-on that it came by."""
+    target = way_out(request)
+    sessions.leave(actor=signed_in(request), session=request.session)
     logout(request)
-    return redirect(settings.LOGOUT_REDIRECT_URL)
+    return redirect(target or settings.LOGOUT_REDIRECT_URL)

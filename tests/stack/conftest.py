@@ -1,0 +1,91 @@
+"""Parley, Keycloak and a browser, all real. Slow to start, so each is started once."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.stack import keycloak as server
+from tests.stack.keycloak import PASSWORD, Keycloak
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="session")
+def keycloak_server(live_server) -> Iterator[Keycloak]:
+    with server.running(live_server.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.fail("These tests need Chromium, which is not on this machine: install chromium.")
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # playwright keeps a loop running in this thread
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def keycloak(keycloak_server, live_server, settings, redis_client, transactional_db) -> Iterator[Keycloak]:
+    """Keycloak without people, and a Parley that is set to use it."""
+    from studio.access.oidc import provider  # this module is read before Django is ready
+    from studio.access.services.roles import ensure_default_roles
+
+    settings.PUBLIC_URL = live_server.url
+    settings.OIDC_ISSUER = keycloak_server.issuer
+    settings.OIDC_CLIENT_SECRET = server.CLIENT_SECRET
+    provider.forget()
+    ensure_default_roles()
+    keycloak_server.remove_everybody()
+    yield keycloak_server
+    provider.forget()
+
+
+@dataclass
+class Person:
+    """Somebody at a browser of their own."""
+
+    page: Page
+    parley: str
+
+    def open(self, path: str) -> None:
+        self.page.goto(f"{self.parley}{path}")
+
+    def begin(self, path: str = "/settings/account") -> None:
+        """From a page of Parley's to Keycloak's form."""
+        self.open(path)
+        self.page.get_by_role("link", name="Sign in with Keycloak").click()
+
+    def sign_in(self, username: str, path: str = "/settings/account") -> None:
+        self.begin(path)
+        self.page.get_by_label("Username or email").fill(username)
+        self.page.get_by_label("Password", exact=True).fill(PASSWORD)
+        self.page.get_by_role("button", name="Sign In").click()
+
+    def is_at(self, path: str) -> None:
+        expect(self.page).to_have_url(f"{self.parley}{path}")
+
+    def reads(self, text: str) -> None:
+        expect(self.page.locator("body")).to_contain_text(text)
+
+
+@pytest.fixture
+def somebody(chromium: Browser, live_server) -> Iterator[Callable[[], Person]]:
+    """Makes people, each with a browser that nobody has used."""
+    contexts: list[BrowserContext] = []
+
+    def make() -> Person:
+        context = chromium.new_context(viewport={"width": 1280, "height": 800})
+        context.set_default_timeout(30_000)
+        contexts.append(context)
+        return Person(context.new_page(), live_server.url)
+
+    yield make
+    for context in contexts:
+        context.close()
