@@ -1,0 +1,79 @@
+"""One of everything that pages show, some of it long or written from right to left, and an assistant that has nothing."""
+
+from pathlib import Path
+
+from conversations.ingest.write import Binding, Record, store_batch
+from environments.models import Environment
+from environments.services.promotion import promote
+from models_app.models import Assistant, TrainingJob
+from models_app.services.revisions import save_revision
+from models_app.services.tags import set_tag
+from models_app.services.training import append_log, request_training
+from tests.conversations.events import action, bot, raw, user
+from tests.factories import environment_of, make_assistant, make_model
+from tests.house.world import make_world
+
+STARTER = Path(__file__).parents[2] / "starter"
+LONG_NAME = "a-model-with-a-name-that-nobody-would-type-" + "x" * 150
+QUESTIONS = [
+    "هل يمكنني حجز طاولة لشخصين مساء الغد؟",
+    "👩‍👩‍👧‍👦🎉",
+    "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen" * 4,
+    "Is the table at the window free tomorrow at seven, for five people and one rather quiet dog?",
+]
+
+
+def make_pages_world() -> dict[str, object]:
+    """What fills the {placeholders} of pages."""
+    world = make_world()
+    cafe = Assistant.objects.get(slug="cafe")
+    empty = make_assistant("empty", "An assistant with a title that fills more than the whole width of its switcher")
+    _fill_models(cafe)
+    _fill_training(cafe)
+    _fill_conversations(environment_of(cafe))
+    return {
+        **world.words,
+        "slug": cafe.slug,
+        "empty": empty.slug,
+        "model": LONG_NAME,
+        "other_model": "otter",
+        "admin": world.people["admin"].pk,
+    }
+
+
+def _fill_models(cafe: Assistant) -> None:
+    model = make_model(cafe, LONG_NAME)
+    set_tag(actor=None, model=model, name="a-tag-as-long-as-tags-may-be-which-is-sixty-three-letters-or-so")
+    promote(actor=None, environment=environment_of(cafe), model=model)
+
+
+def _fill_training(cafe: Assistant) -> None:
+    """A second revision, with a job that failed and one that waits."""
+    files = {str(path.relative_to(STARTER)): path.read_bytes() for path in STARTER.rglob("*.yml")}
+    revision = save_revision(actor=None, assistant=cafe, files=files, message="Summer hours", parent_number=1)
+    failed = request_training(actor=None, assistant=cafe, revision=revision)
+    append_log(failed, "Starting to train component 'LogisticRegressionClassifier'.\n" * 20)
+    TrainingJob.objects.filter(pk=failed.pk).update(
+        state=TrainingJob.State.FAILED, attempt=1, message=f"Duplicate intent '{'order_' * 30}' in line 12."
+    )
+    request_training(actor=None, assistant=cafe, revision=revision)
+
+
+def _fill_conversations(production: Environment) -> None:
+    binding = Binding(production.assistant_id, production.pk, production.name, "test")
+    for at, text in enumerate(QUESTIONS):
+        events = _dialogue(f"guest-{at}-{'x' * 40}", 1_790_000_000.0 + at * 3600, text)
+        store_batch([Record(line, binding) for line in raw(*events)])
+
+
+def _dialogue(sender: str, at: float, text: str) -> list[dict]:
+    buttons = [
+        {"title": "نعم", "payload": "/affirm"},
+        {"title": "A title too long for one line of a phone " * 2, "payload": "/deny"},
+    ]
+    return [
+        user(text, at, sender=sender, intent="book_table_" + "very_" * 20 + "long", confidence=0.41),
+        action("utter_ask", at + 0.1, sender=sender),
+        bot(text, at + 0.2, sender=sender, data={"buttons": buttons}),
+        bot(None, at + 0.3, sender=sender, data={"custom": {"kind": "carousel", "title": "x" * 90}}),
+    ]

@@ -1,0 +1,163 @@
+"""Every page as a browser shows it, wide and on a phone, light and dark: names, order, contrast, fit, and no complaint.
+
+page_checks.js says what is wrong. One world serves all pages; each page is loaded twice, and looked at in both themes.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from studio.access.models import User
+from tests.browser.pages_world import make_pages_world
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db, pytest.mark.urls("tests.web.urls")]
+
+CHECKS = (Path(__file__).parent / "page_checks.js").read_text()
+DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+UNSAID_IN_TESTS = "Failed to load resource"  # the pages of errors are answered with their own status
+
+PAGES = [
+    "/a/{slug}/",
+    "/a/{slug}/models/",
+    "/a/{slug}/models/?name=nothing-is-called-so",
+    "/a/{slug}/models/{model}",
+    "/a/{slug}/models/{model}/tags",
+    "/a/{slug}/models/{model}/delete",
+    "/a/{slug}/models/{model}/promote",
+    "/a/{slug}/models/{model}/compare",
+    "/a/{slug}/models/{model}/compare?with={other_model}",
+    "/a/{slug}/models/upload/",
+    "/a/{slug}/training/",
+    "/a/{slug}/training/1",
+    "/a/{slug}/training/2",
+    "/a/{slug}/data/",
+    "/a/{slug}/data/file/domain.yml",
+    "/a/{slug}/data/edit/domain.yml",
+    "/a/{slug}/data/rename/domain.yml",
+    "/a/{slug}/data/delete/domain.yml",
+    "/a/{slug}/data/new",
+    "/a/{slug}/data/upload",
+    "/a/{slug}/data/revisions/",
+    "/a/{slug}/data/revisions/2",
+    "/a/{slug}/data/revisions/1/restore",
+    "/a/{slug}/environments/",
+    "/a/{slug}/environments/new/",
+    "/a/{slug}/environments/production",
+    "/a/{slug}/environments/production/edit",
+    "/a/{slug}/environments/production/promote",
+    "/a/{slug}/environments/worker/remove",
+    "/a/{slug}/environments/worker/connection",
+    "/a/{slug}/conversations/",
+    "/a/{slug}/conversations/?q=nobody+said+this",
+    "/a/{slug}/conversations/{conversation}",
+    "/a/{slug}/conversations/{conversation}?events=all",
+    "/a/{slug}/talk/",
+    "/a/{slug}/talk/production/",
+    "/a/{slug}/share/",
+    "/a/{slug}/share/new",
+    "/a/{slug}/share/{link}/edit",
+    "/a/{slug}/share/{link}/revoke",
+    "/a/{slug}/settings",
+    "/a/{slug}/delete",
+    "/a/{empty}/",
+    "/a/{empty}/models/",
+    "/a/{empty}/training/",
+    "/a/{empty}/data/",
+    "/a/{empty}/conversations/",
+    "/a/{empty}/talk/",
+    "/a/{empty}/share/",
+    "/assistants/",
+    "/assistants/new",
+    "/settings/account",
+    "/settings/people/",
+    "/settings/people/new",
+    "/settings/people/{person}",
+    "/settings/people/{person}/link",
+    "/settings/people/{person}/roles/new",
+    "/settings/roles/",
+    "/settings/roles/annotator",
+    "/settings/roles/new/",
+    "/settings/audit/",
+    "/settings/audit/{audit_event}",
+    "/_forbidden",
+    "/nowhere",
+]
+PUBLIC_PAGES = ["/sign-in", "/sign-in/worn-out", "/s/{code}", "/s/never-was", "/nowhere"]
+
+
+@pytest.fixture(scope="module")
+def words(django_db_setup: None, django_db_blocker, tmp_path_factory) -> Iterator[dict[str, object]]:
+    """A committed world, for a server of another thread; what fills the {placeholders}."""
+    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
+        patch.setattr(settings, "ARTIFACTS_DIR", tmp_path_factory.mktemp("artifacts"))
+        yield make_pages_world()
+        call_command("flush", verbosity=0, interactive=False)
+        connections.close_all()  # Django keeps another one for code below playwright's loop, as all of this is
+
+
+@pytest.fixture(scope="module")
+def server(words: dict[str, object]) -> Iterator[LiveServer]:
+    """pytest-django's own fixture would empty the database after each page."""
+    server = LiveServer("localhost")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def signed_in(words: dict[str, object]) -> list[dict[str, str]]:
+    """The cookies of an admin."""
+    client = Client()
+    client.force_login(User.objects.get(pk=words["admin"]))
+    return [
+        {"name": name, "value": cookie.value, "domain": "localhost", "path": "/"}
+        for name, cookie in client.cookies.items()
+    ]
+
+
+@pytest.fixture(scope="module", params=[DESKTOP, PHONE], ids=["wide", "phone"])
+def browsers(
+    request, chromium: Browser, signed_in: list[dict[str, str]]
+) -> Iterator[tuple[BrowserContext, BrowserContext]]:
+    """The browser of an admin, and that of somebody unknown."""
+    admins, anybodys = (chromium.new_context(**request.param, reduced_motion="reduce") for _ in range(2))
+    admins.add_cookies(signed_in)
+    yield admins, anybodys
+    admins.close()
+    anybodys.close()
+
+
+def problems_of(context: BrowserContext, address: str) -> list[str]:
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.goto(address)
+    expect(page.locator(".htmx-request")).to_have_count(0)
+    found = [f"{theme}: {problem}" for theme in ("light", "dark") for problem in look(page, theme)]
+    page.close()
+    return found + [one for one in complaints if UNSAID_IN_TESTS not in one]
+
+
+def look(page: Page, theme: str) -> list[str]:
+    page.emulate_media(color_scheme=theme)
+    return page.evaluate(CHECKS)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_can_be_used_by_everybody(path: str, browsers, words: dict[str, object], server: LiveServer) -> None:
+    problems = problems_of(browsers[0], f"{server}{path.format(**words)}")
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("path", PUBLIC_PAGES)
+def test_a_page_without_an_account_can_be_used_by_everybody(path: str, browsers, words, server: LiveServer) -> None:
+    problems = problems_of(browsers[1], f"{server}{path.format(**words)}")
+    assert not problems, "\n".join(problems)
