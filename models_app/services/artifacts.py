@@ -47,6 +47,14 @@ def kept(staged: Staged) -> Iterator[None]:
             raise
 
 
+def restore(staged: Staged) -> None:
+    """Put bytes back that the store has lost: somebody uploaded the same file again."""
+    with held(staged.sha256):
+        if not store().exists(staged.sha256):
+            store().keep(staged)
+            log.warning("artifact restored by an upload", sha256=staged.sha256)
+
+
 def ensure_artifact(staged: Staged) -> Artifact:
     """The row of these bytes, locked until the transaction ends; one that had been freed is in use again."""
     Artifact.objects.get_or_create(sha256=staged.sha256, defaults={"size": staged.size})

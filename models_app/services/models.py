@@ -97,6 +97,7 @@ def _existing(model: Model, staged: Staged) -> AddedModel:
         raise Conflict(
             f"There is already another model called {model.name}. Choose another name for this file.", code="name-taken"
         )
+    artifacts.restore(staged)
     return AddedModel(model, existed=True, warnings=warnings_of(model))
 
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
@@ -11,12 +12,15 @@ from django.views.decorators.http import require_http_methods, require_safe
 from models_app.loaders import load_assistant, load_model
 from models_app.models import Model
 from models_app.services.models import AddedModel, add_model
-from models_app.storage import TooLarge, store
+from models_app.storage import ArtifactMissing, TooLarge, store
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.errors import Conflict, DomainError
 from studio.uploads import RawBody
+from studio.web.errors import FILE_MISSING, problem_page
 from studio.web.streaming import Source, let_go_of_database, stream
+
+log = structlog.get_logger()
 
 
 @require_safe
@@ -75,4 +79,10 @@ def download(request: HttpRequest, slug: str, name: str) -> HttpResponseBase:
         "Content-Disposition": f'attachment; filename="{model.file_name}"',
         "X-Checksum-SHA256": model.artifact_id,
     }
-    return stream(request, source, headers=headers)
+    try:
+        if request.method == "HEAD":
+            store().size(model.artifact_id)  # raises where a GET would
+        return stream(request, source, headers=headers)
+    except ArtifactMissing:
+        log.error("artifact missing", model=model.name, sha256=model.artifact_id)
+        return problem_page(request, FILE_MISSING)

@@ -16,6 +16,7 @@ from models_app.loaders import load_assistant, load_model, require_models, right
 from models_app.models import Assistant, Model, Tag
 from models_app.services.models import delete_model, reasons_to_keep, warnings_of
 from models_app.services.tags import remove_tag, set_tag
+from models_app.storage import store
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.errors import DomainError
@@ -94,6 +95,7 @@ def model_detail(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     context = {
         "model": model,
         "warnings": warnings_of(model),
+        "is_missing": not store().exists(model.artifact_id),
         "reason": reasons_to_keep([model]).get(model.pk, ""),
         "domain": _domain(model),
         "training_type": TRAINS.get(model.training_type, "not in the archive"),

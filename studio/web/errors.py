@@ -32,22 +32,30 @@ CSRF = Problem(
 )
 
 
+FILE_MISSING = Problem(
+    503,
+    "The model's file is not in the store",
+    "The model is known, but its archive is missing from the artifact store. If the store is away, try again when it "
+    "is back; else upload the same file under the same name, and it is complete again.",
+)
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _page(request, BAD_REQUEST)
+    return problem_page(request, BAD_REQUEST)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """A PermissionDenied of ours carries a sentence that says which permission is missing."""
     reason = str(exception) if isinstance(exception, PermissionDenied) else ""
-    return _page(request, FORBIDDEN, reason)
+    return problem_page(request, FORBIDDEN, reason)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _page(request, NOT_FOUND)
+    return problem_page(request, NOT_FOUND)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return _page(request, CSRF)
+    return problem_page(request, CSRF)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -56,6 +64,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return HttpResponse(page, status=500)
 
 
-def _page(request: HttpRequest, problem: Problem, text: str = "") -> HttpResponse:
+def problem_page(request: HttpRequest, problem: Problem, text: str = "") -> HttpResponse:
     context = {"problem": problem, "text": text or problem.text, "request_id": getattr(request, "request_id", "")}
     return render(request, "web/problem.html", context, status=problem.status)

@@ -7,6 +7,7 @@ from django.test import Client
 from environments.models import Environment
 from models_app.models import Assistant, Model, Tag
 from models_app.services.tags import move_environment_tag, set_tag
+from models_app.storage import store
 from studio.access.permissions import Scope
 from studio.web.keyset import SIZE
 from tests.factories import make_assistant, make_model, make_person
@@ -224,3 +225,28 @@ def test_enter_in_the_tags_dialog_adds_and_never_removes(admin: Client, assistan
 def test_an_address_with_a_nul_is_a_bad_request(admin: Client, assistant: Assistant, address: str):
     make_model(assistant, "otter")
     assert admin.get(LIST + address).status_code == 400
+
+
+class TestAModelWhoseFileIsMissing:
+    @pytest.fixture(autouse=True)
+    def model(self, assistant: Assistant) -> Model:
+        model = make_model(assistant, "otter", model_archive())
+        store().delete(model.artifact_id)
+        return model
+
+    def test_its_page_says_so(self, admin: Client):
+        assert "The file is missing" in admin.get("/a/cafe/models/otter").content.decode()
+
+    @pytest.mark.parametrize("method", ["get", "head"])
+    def test_its_download_is_a_sentence(self, admin: Client, method: str):
+        response = getattr(admin, method)("/a/cafe/models/otter/download")
+
+        assert response.status_code == 503
+        assert method == "head" or "missing from the artifact store" in response.content.decode()
+
+    def test_uploading_the_same_file_again_mends_it(self, admin: Client):
+        answer = admin.put("/a/cafe/models/upload/otter.tar.gz", model_archive(), content_type="application/gzip")
+
+        assert answer.json()["existed"] is True
+        assert admin.head("/a/cafe/models/otter/download").status_code == 200
+        assert "The file is missing" not in admin.get("/a/cafe/models/otter").content.decode()
