@@ -7,8 +7,8 @@ class EnvironmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from environments import health, jobs, navigation, places
-        from environments.services import transitions
-        from models_app.services import models
+        from environments.services import pointers, transitions
+        from models_app.services import models, tags
         from studio.access import scopes
 
         jobs.register()
@@ -16,3 +16,4 @@ class EnvironmentsConfig(AppConfig):
         navigation.register()
         scopes.register("environments", places.places)
         models.guard(transitions.reasons_to_keep)
+        tags.watch(pointers.refresh)

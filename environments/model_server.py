@@ -20,7 +20,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 
 from environments.services import pointers, polls
 from environments.services.pointers import EVERY_TAG, Answer, Pointer, Poll, UnknownTag, WrongToken
-from models_app.models import Tag
 from models_app.services.assistants import DEFAULT_SLUG
 from models_app.storage import ArtifactMissing, store
 from studio.crypto import digest
@@ -32,6 +31,7 @@ log = structlog.get_logger()
 
 PATH = re.compile(r"/api/(?:projects/(?P<slug>[^/]+)/)?models/tags/(?P<tag>[^/]+)\Z")
 REPLICA_HEADER = "HTTP_X_PARLEY_REPLICA"
+ENVIRONMENT_HEADER = "HTTP_X_PARLEY_ENVIRONMENT"
 
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 
@@ -70,8 +70,11 @@ def answer(request: HttpRequest, slug: str, tag: str) -> HttpResponseBase:
         log.exception("poll not answered")
         return _failure(503, "Unavailable", "The database does not answer. Try again later.")
     except ArtifactMissing as error:
-        log.error("artifact missing", sha256=str(error))
+        log.error("artifact missing", assistant=slug, tag=tag, sha256=str(error))
         return _failure(503, "Unavailable", "The model's file is missing from the artifact store.")
+    except OSError:
+        log.exception("artifact not readable", assistant=slug, tag=tag)
+        return _failure(503, "Unavailable", "The artifact store does not give the model's file out.")
 
 
 def _answer(request: HttpRequest, slug: str, tag: str, proof: str) -> HttpResponseBase:
@@ -79,9 +82,10 @@ def _answer(request: HttpRequest, slug: str, tag: str, proof: str) -> HttpRespon
     try:
         found = pointers.ask(slug, tag, proof, poll)
     except UnknownTag:
-        return _free_tag(request, slug, tag, proof)
+        return _failure(404, "NotFound", f"There is no tag {tag}.") if proof == EVERY_TAG else _refused()
     known = request.META.get("HTTP_IF_NONE_MATCH", "")
     pointer = found.pointer
+    poll = None if pointer.is_free_tag else poll
     is_known = bool(pointer.sha256 and known) and streaming.matches(known, _etag(pointer))
     if poll is not None:
         _note(found, poll, None if is_known or not pointer.sha256 else pointer.sha256)
@@ -101,25 +105,24 @@ def _note(found: Answer, poll: Poll, answered: str | None) -> None:
         polls.record(environment_id, poll, found.interval, answered=answered)
 
 
-def _free_tag(request: HttpRequest, slug: str, tag: str, proof: str) -> HttpResponseBase:
-    """Tags of people's own are for RASA_X_TOKEN alone; rare enough to be read from SQL each time."""
-    if proof != EVERY_TAG:
-        return _refused()
-    row = (
-        Tag.objects.filter(assistant__slug=slug, assistant__deleted_at=None, name=tag, kind=Tag.Kind.FREE)
-        .values_list("model__artifact_id", "model__name", "model__size")
-        .first()
-    )
-    if row is None:
-        return _failure(404, "NotFound", f"There is no tag {tag}.")
-    sha256, name, size = row
-    pointer = Pointer(0, 0, sha256 or "", name or "", size or 0, "")
-    if streaming.matches(request.META.get("HTTP_IF_NONE_MATCH", ""), _etag(pointer)):
-        return HttpResponse(status=304, headers={"ETag": _etag(pointer)})
-    return _archive(request, pointer, None)
-
-
 def _archive(request: HttpRequest, pointer: Pointer, poll: Poll | None) -> HttpResponseBase:
+    """The model's file. A poll that does not get it is told: its sender pulls nothing, and is not waited for."""
+    cut = partial(polls.record_cut, pointer.environment_id, poll) if poll is not None else None
+    status = 0
+    try:
+        response = _file(request, pointer, poll, cut)
+        status = response.status_code
+    finally:
+        if status != 200 and cut is not None:
+            cut()
+    return response
+
+
+def _file(
+    request: HttpRequest, pointer: Pointer, poll: Poll | None, cut: Callable[[], None] | None
+) -> HttpResponseBase:
+    if request.method == "HEAD":
+        store().size(pointer.sha256)  # raises where a GET would
     source = streaming.Source(partial(store().open, pointer.sha256), pointer.size, _etag(pointer))
     file_name = f"{pointer.model_name}.tar.gz"
     served = partial(polls.record_served, pointer.environment_id, poll, pointer.sha256) if poll is not None else None
@@ -132,6 +135,7 @@ def _archive(request: HttpRequest, pointer: Pointer, poll: Poll | None) -> HttpR
             "Cache-Control": "private, no-cache",
         },
         on_complete=served,
+        on_cut=cut,
     )
 
 
@@ -172,10 +176,17 @@ def _poll(request: HttpRequest) -> Poll | None:
     if request.method != "GET" or runs in {"", "*"} or "HTTP_RANGE" in request.META:
         return None
     runs, now = _UNPRINTABLE.sub("?", runs)[:80], round(time.time(), 3)  # Redis keeps milliseconds
-    name = request.META.get(REPLICA_HEADER, "").strip()[:200]
-    if name and "$" not in name:  # Rasa sends a `${NAME}` that it did not expand as it stands
-        return Poll(name, True, runs, now)
-    return Poll(client_address(request) or "unknown", False, runs, now)
+    name = _said(request, REPLICA_HEADER)[:200]
+    claims = _UNPRINTABLE.sub("?", _said(request, ENVIRONMENT_HEADER))[:63]
+    if name:
+        return Poll(name, True, runs, now, claims)
+    return Poll(client_address(request) or "unknown", False, runs, now, claims)
+
+
+def _said(request: HttpRequest, header: str) -> str:
+    """Rasa sends a `${NAME}` that it did not expand as it stands, which says nothing."""
+    value = str(request.META.get(header, "")).strip()
+    return "" if "$" in value else value
 
 
 def _refused() -> HttpResponse:

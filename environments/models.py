@@ -119,11 +119,14 @@ class Replica(models.Model):
     model = models.ForeignKey(Model, on_delete=models.SET_NULL, null=True, related_name="+")
     runs_since = models.DateTimeField(null=True)
     rasa_version = models.CharField(max_length=40, blank=True)
+    claims = models.CharField(max_length=63, blank=True)  # its RASA_ENVIRONMENT, when its endpoints.yml sends that
     first_seen_at = models.DateTimeField(auto_now_add=True)
     last_seen_at = models.DateTimeField()
     interval = models.FloatField(null=True)  # seconds between its polls, as seen
-    # Its last poll was answered with a model that it did not run: since then it pulls and loads, and may be silent.
+    # Its last poll was answered with a model that it did not run: since then it pulls and loads, and may be silent
+    # until `busy_until`, which moves as the pull does.
     pulling_since = models.DateTimeField(null=True)
+    busy_until = models.DateTimeField(null=True)
     # The model of the current promotion that it took to the last byte, and how often it asked again without running it.
     served_etag = models.CharField(max_length=80, blank=True)
     served_at = models.DateTimeField(null=True)

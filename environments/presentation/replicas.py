@@ -39,4 +39,4 @@ def _row(replica: Replica, model: Model | None, live: bool) -> Row:
         return Row(replica, "failed", "Did not load", "It took the whole model and goes on asking for it.")
     if replica.pulling_since is not None:
         return Row(replica, "busy", "Loading", "It was given the model and has not asked since.")
-    return Row(replica, "busy", "Behind", "It has not asked since the promotion.")
+    return Row(replica, "busy", "Behind", "It has not taken the promoted model yet.")

@@ -1,11 +1,12 @@
 """Making environments: keys, tokens and the tag of the same name."""
 
 import secrets
+from functools import partial
 
 from django.db import IntegrityError, transaction
 
 from environments.models import Environment, ManagedServer
-from environments.services import promotion
+from environments.services import pointers, promotion
 from environments.services.environments import checked_url, free_alias
 from models_app.models import Assistant, Tag
 from models_app.services.assistants import add_assistant
@@ -69,4 +70,5 @@ def create_environment(
     record(actor, Action.ENVIRONMENT_CREATED, environment, assistant_id=assistant.pk, after=after)
     if tag.model_id is not None:
         promotion.adopt(actor=actor, environment=environment, reason=f"It had the tag {name} before.")
+    transaction.on_commit(partial(pointers.publish, environment.pk))  # over that of the free tag
     return environment

@@ -1,14 +1,16 @@
-"""Where an environment's tag points, kept in Redis so that a poll costs one round trip and no SQL.
+"""Where a tag points, kept in Redis so that a poll costs one round trip and no SQL.
 
 PostgreSQL is the truth. A pointer is written after the commit that moved the tag and whenever a poll finds none; it
 expires, so that a lost write mends itself. Commit hooks do not run in the order of their commits: a pointer is
-therefore only replaced by one of the same or a larger generation.
+therefore only replaced by one of the same or a larger generation. People's own tags are served the same way, to
+RASA_X_TOKEN alone and without noting who asks.
 """
 
 import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -16,6 +18,7 @@ from django.utils import timezone
 from redis.exceptions import NoScriptError, RedisError
 
 from environments.models import Environment, EnvironmentAlias
+from models_app.models import Tag
 from studio.redis import hot_client
 
 log = structlog.get_logger()
@@ -36,7 +39,8 @@ return 1
 """
 
 # Looks the pointer up, checks the token, and writes the poll down: who, what it runs, when, how often, and whether it
-# is given another model. News is a replica that runs something else than before, or that was given a model last time.
+# is given another model. News is a replica that runs something else than before, that was given a model last time, or
+# whose RASA_ENVIRONMENT is another.
 # An interval changes at most twofold at a poll, so that one long absence does not make a replica look slow.
 _ASK = """
 local p = redis.call('HMGET', KEYS[1], 'environment', 'generation', 'sha256', 'name', 'size', 'token', 'alias')
@@ -45,10 +49,10 @@ if ARGV[1] ~= '*' and ARGV[1] ~= p[6] then return {'refused'} end
 local now = tonumber(ARGV[4])
 if p[7] ~= '' then redis.call('HSET', KEYS[3], p[7], ARGV[4]) end
 local news, interval = 0, 0
-if ARGV[2] ~= '' then
+if ARGV[2] ~= '' and string.sub(p[1], 1, 1) ~= '-' then
   local field = p[1] .. ' ' .. ARGV[2]
   local old = redis.call('HGET', KEYS[2], field)
-  local runs, at, seen, given = string.match(old or '', '^(%S*) (%S+) (%S+) (%d)$')
+  local runs, at, seen, given, claims = string.match(old or '', '^(%S*) (%S+) (%S+) (%d) (%S*)$')
   if at then
     interval = tonumber(seen)
     local gap = now - tonumber(at)
@@ -57,8 +61,8 @@ if ARGV[2] ~= '' then
   end
   local gives = 0
   if p[3] ~= '' and p[3] ~= ARGV[3] then gives = 1 end
-  redis.call('HSET', KEYS[2], field, string.format('%s %.3f %.3f %d', ARGV[3], now, interval, gives))
-  if runs ~= ARGV[3] or given == '1' then news = 1 end
+  redis.call('HSET', KEYS[2], field, string.format('%s %.3f %.3f %d %s', ARGV[3], now, interval, gives, ARGV[5]))
+  if runs ~= ARGV[3] or given == '1' or claims ~= ARGV[5] then news = 1 end
 end
 return {'ok', p[1], p[2], p[3], p[4], p[5], p[6], p[7], news, tostring(interval)}
 """
@@ -94,7 +98,10 @@ _ask = _Script(_ASK)
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """What one address of the model server leads to. `sha256` is empty while the environment has no model."""
+    """What one address of the model server leads to. `sha256` is empty while the environment has no model.
+
+    A free tag has no environment: its own primary key, negative, stands in that place, and no token reads it.
+    """
 
     environment_id: int
     generation: int
@@ -104,18 +111,28 @@ class Pointer:
     token: str  # digest of the environment's model token, hexadecimal
     alias_id: int | None = None
 
+    @property
+    def is_free_tag(self) -> bool:
+        return self.environment_id < 0
+
 
 class Poll(NamedTuple):
-    """A replica asked. `runs` is its If-None-Match without quotes; `at` is epoch seconds."""
+    """A replica asked. `runs` is its If-None-Match without quotes; `at` is epoch seconds; `claims` is its
+    RASA_ENVIRONMENT, empty when it does not say."""
 
     key: str
     named: bool
     runs: str
     at: float
+    claims: str = ""
 
     @property
     def field(self) -> str:
         return f"{'named' if self.named else 'address'} {self.key}"
+
+    @property
+    def moment(self) -> datetime:
+        return datetime.fromtimestamp(self.at, UTC)
 
 
 class Answer(NamedTuple):
@@ -128,7 +145,7 @@ class Answer(NamedTuple):
 
 
 class UnknownTag(Exception):
-    """No environment has that name, now or formerly."""
+    """No environment has that name, now or formerly, and no tag either."""
 
 
 class WrongToken(Exception):
@@ -167,7 +184,11 @@ def ask(slug: str, name: str, proof: str, poll: Poll | None) -> Answer:
 
 
 def read(slug: str, name: str) -> Pointer | None:
-    """The pointer as PostgreSQL has it; a current name goes before a former one."""
+    """The pointer as PostgreSQL has it; a current name goes before a former one, and both before a free tag."""
+    return _of_environment(slug, name) or _of_free_tag(slug, name)
+
+
+def _of_environment(slug: str, name: str) -> Pointer | None:
     environments = Environment.objects.current().filter(assistant__slug=slug)
     row = environments.filter(name=name).values_list(*_COLUMNS).first()
     if row is None:
@@ -177,6 +198,15 @@ def read(slug: str, name: str) -> Pointer | None:
     environment_id, generation, sha256, model, size, token, *alias = row
     digest = bytes(token).hex()
     return Pointer(environment_id, generation, sha256 or "", model or "", size or 0, digest, *alias)
+
+
+def _of_free_tag(slug: str, name: str) -> Pointer | None:
+    tags = Tag.objects.filter(assistant__slug=slug, assistant__deleted_at=None, kind=Tag.Kind.FREE, name=name)
+    row = tags.values_list("pk", "moved_at", "model__artifact_id", "model__name", "model__size").first()
+    if row is None:
+        return None
+    tag_id, moved_at, sha256, model, size = row
+    return Pointer(-tag_id, int(moved_at.timestamp() * 1e6), sha256 or "", model or "", size or 0, token="")
 
 
 def publish(environment_id: int) -> None:
@@ -193,6 +223,18 @@ def publish(environment_id: int) -> None:
                 _set(slug, name, pointer)
     except RedisError:
         log.warning("pointer not written, polls rebuild it", environment=environment_id)
+
+
+def refresh(slug: str, name: str) -> None:
+    """Somebody moved or removed a free tag; Redis away is no error."""
+    try:
+        pointer = read(slug, name)
+        if pointer is None:
+            hot_client().delete(_key(slug, name))
+        else:
+            _set(slug, name, pointer)
+    except RedisError:
+        log.warning("pointer not written, polls rebuild it", slug=slug, tag=name)
 
 
 def forget(slug: str, names: list[str]) -> None:
@@ -219,8 +261,8 @@ def _ask_redis(slug: str, name: str, proof: str, poll: Poll | None) -> Answer:
 def _look_up(slug: str, name: str, proof: str, poll: Poll | None) -> Answer | None:
     """None when Redis has no pointer for the name."""
     keys = _key(slug, name), POLLS_KEY, ALIASES_KEY
-    who, runs, at = (poll.field, poll.runs, poll.at) if poll else ("", "", time.time())
-    status, *facts = _ask.run(keys, proof, who, runs, at)
+    who = (poll.field, poll.runs, poll.at, poll.claims) if poll else ("", "", time.time(), "")
+    status, *facts = _ask.run(keys, proof, *who)
     if status == b"unknown":
         return None
     if status == b"refused":

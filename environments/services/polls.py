@@ -28,12 +28,8 @@ class _Noted(NamedTuple):
     interval: float | None
     is_given: bool
 
-    @property
-    def at(self) -> datetime:
-        return datetime.fromtimestamp(self.poll.at, UTC)
 
-
-_written: dict[tuple[int, str], tuple[str, float]] = {}
+_written: dict[tuple[int, str], tuple[tuple[str, str], float]] = {}
 _writing = threading.Lock()
 
 
@@ -50,10 +46,10 @@ def record_now_and_then(environment_id: int, poll: Poll) -> None:
     """`record` for a poll without news while Redis, which would know that it is none, is away."""
     who, now = (environment_id, poll.key), time.monotonic()
     with _writing:
-        runs, at = _written.get(who, ("", 0.0))
-        if runs == poll.runs and now - at < QUIET_SECONDS:
+        said, at = _written.get(who, (("", ""), 0.0))
+        if said == (poll.runs, poll.claims) and now - at < QUIET_SECONDS:
             return
-        _written[who] = poll.runs, now
+        _written[who] = (poll.runs, poll.claims), now
     record(environment_id, poll, None, answered=None)
 
 
@@ -62,6 +58,13 @@ def record_served(environment_id: int, poll: Poll, sha256: str, sent: Sent) -> N
         replicas.note_served(environment_id, poll, sha256, size=sent.size, seconds=sent.seconds)
     except DatabaseError:
         log.exception("pull not written", environment=environment_id, replica=poll.key)
+
+
+def record_cut(environment_id: int, poll: Poll) -> None:
+    try:
+        replicas.note_cut(environment_id, poll)
+    except DatabaseError:
+        log.exception("cut pull not written", environment=environment_id, replica=poll.key)
 
 
 def flush() -> None:
@@ -76,8 +79,8 @@ def flush() -> None:
             old.append(field)
         elif _is_unwritten(row, noted):
             record(noted.environment_id, noted.poll, noted.interval, answered=None)
-        elif row is not None and noted.at > row.last_seen_at:
-            seen.append((row, noted.at, noted.interval))
+        elif row is not None and noted.poll.moment > row.last_seen_at:
+            seen.append((row, noted.poll.moment, noted.interval))
     replicas.note_seen(seen)
     if old:
         hot_client().hdel(POLLS_KEY, *old)
@@ -88,9 +91,10 @@ def _is_unwritten(row: Replica | None, noted: _Noted) -> bool:
     """Whether a poll with news never reached its row. One that was given a model comes again and tells it itself."""
     if row is None:
         return True
-    if noted.is_given or noted.at < row.last_seen_at:
+    if noted.is_given or noted.poll.moment < row.last_seen_at:
         return False
-    return row.runs_etag != noted.poll.runs or row.pulling_since is not None
+    said = noted.poll.runs, noted.poll.claims
+    return (row.runs_etag, row.claims) != said or row.pulling_since is not None
 
 
 def _flush_aliases() -> None:
@@ -100,12 +104,12 @@ def _flush_aliases() -> None:
 
 
 def _parse(field: str, value: str) -> _Noted:
-    """A field is `<environment> named|address <key>`, its value `<what it runs> <when> <interval> <given a model>`."""
+    """A field is `<environment> named|address <key>`, its value `<what it runs> <when> <interval> <given a model>
+    <its RASA_ENVIRONMENT>`."""
     environment_id, kind, key = field.split(" ", 2)
-    runs, at, interval, given = value.rsplit(" ", 3)
-    return _Noted(
-        int(environment_id), Poll(key, kind == "named", runs, float(at)), float(interval) or None, given == "1"
-    )
+    runs, at, interval, given, claims = f"{value} ".split(" ")[:5]  # what older releases noted ends before the name
+    poll = Poll(key, kind == "named", runs, float(at), claims)
+    return _Noted(int(environment_id), poll, float(interval) or None, given == "1")
 
 
 def _hash(key: str) -> dict[str, str]:

@@ -1,10 +1,10 @@
 """What polls say of the Rasa processes behind an environment: the only writer of Replica rows."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from environments.models import Environment, Replica
@@ -13,17 +13,24 @@ from models_app.models import Model
 
 FIRST_INTERVAL = 20.0  # seconds, for a replica that polled only once
 LATE_SECONDS = 5.0  # how far the rows may lag behind the polls
-PULL_SECONDS = 420.0  # Rasa gives up a pull after 300 s; loading a large model was seen to take most of a minute
+PULL_SECONDS = 300.0  # after which Rasa gives up a pull
+# Rasa asks nothing while it loads: 25 MB were seen to take 41 s on a busy machine.
+LOAD_SECONDS = 30.0
+LOAD_SECONDS_PER_MB = 4.0
 FORGET_AFTER = timedelta(hours=24)
 MEASURED_BYTES = 8 * 1024 * 1024  # smaller bodies vanish into buffers and say nothing about the line
 
 
 def is_live(replica: Replica, now: datetime) -> bool:
     """It polled within three of its own intervals, or it is busy with the model it was given."""
-    if replica.pulling_since is not None and now - replica.pulling_since < timedelta(seconds=PULL_SECONDS):
+    if replica.busy_until is not None and now < replica.busy_until:
         return True
-    patience = 3 * (replica.interval or FIRST_INTERVAL) + LATE_SECONDS
-    return now - replica.last_seen_at < timedelta(seconds=patience)
+    return now - replica.last_seen_at < patience_with(replica)
+
+
+def patience_with(replica: Replica) -> timedelta:
+    """How long it may be silent without being taken for gone."""
+    return timedelta(seconds=3 * (replica.interval or FIRST_INTERVAL) + LATE_SECONDS)
 
 
 def live_replicas(environment_id: int) -> list[Replica]:
@@ -41,7 +48,7 @@ def note_poll(environment_id: int, poll: Poll, interval: float | None, *, answer
     environment = Environment.objects.select_related("tag").filter(pk=environment_id, removed_at=None).first()
     if environment is None:
         return
-    at = datetime.fromtimestamp(poll.at, UTC)
+    at = poll.moment
     replica, _made = Replica.objects.select_for_update().get_or_create(
         environment=environment, key=poll.key, defaults={"named": poll.named, "last_seen_at": at}
     )
@@ -55,7 +62,8 @@ def note_poll(environment_id: int, poll: Poll, interval: float | None, *, answer
     elif replica.served_etag == answered:
         replica.polls_since_served += 1
     replica.pulling_since = at if answered else None
-    replica.named, replica.last_seen_at = poll.named, at
+    replica.busy_until = at + timedelta(seconds=PULL_SECONDS) if answered else None
+    replica.named, replica.claims, replica.last_seen_at = poll.named, poll.claims, at
     replica.interval = interval or replica.interval
     replica.save()
 
@@ -66,8 +74,24 @@ def note_served(environment_id: int, poll: Poll, sha256: str, *, size: int, seco
     Replica.objects.filter(~Q(served_etag=sha256), environment_id=environment_id, key=poll.key).update(
         served_etag=sha256, served_at=now, polls_since_served=0
     )
+    loads_for = timedelta(seconds=LOAD_SECONDS + LOAD_SECONDS_PER_MB * size / 1e6)
+    _puller(environment_id, poll).update(busy_until=now + loads_for)
     if size >= MEASURED_BYTES and seconds > 0:
         Environment.objects.filter(pk=environment_id).update(pull_speed=size / seconds, pull_speed_at=now)
+
+
+@transaction.atomic
+def note_cut(environment_id: int, poll: Poll) -> None:
+    """The pull that this poll began has ended short. Its sender asks again, or is gone."""
+    replica = _puller(environment_id, poll).select_for_update().first()
+    if replica is not None:
+        replica.pulling_since, replica.busy_until = None, timezone.now() + patience_with(replica)
+        replica.save(update_fields=["pulling_since", "busy_until"])
+
+
+def _puller(environment_id: int, poll: Poll) -> QuerySet[Replica]:
+    """The replica, unless it asked again meanwhile: Rasa gives up a pull that the network still holds."""
+    return Replica.objects.filter(environment_id=environment_id, key=poll.key, pulling_since=poll.moment)
 
 
 def forget_served(environment: Environment) -> None:

@@ -1,5 +1,8 @@
 """The only writer of tags. A tag that is an environment's name is moved by promotion alone."""
 
+from collections.abc import Callable
+from functools import partial
+
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -8,6 +11,21 @@ from studio.access.models import User
 from studio.audit.actions import Action
 from studio.audit.services import record
 from studio.errors import Conflict, Invalid
+
+# Told after the commit that moved or removed a free tag: the assistant's slug and the tag's name.
+Watcher = Callable[[str, str], None]
+watchers: list[Watcher] = []
+
+
+def watch(watcher: Watcher) -> None:
+    """Register who keeps copies of where tags point; apps above call it in AppConfig.ready()."""
+    if watcher not in watchers:
+        watchers.append(watcher)
+
+
+def _tell(tag: Tag) -> None:
+    for watcher in watchers:
+        transaction.on_commit(partial(watcher, tag.assistant.slug, tag.name))
 
 
 @transaction.atomic
@@ -25,6 +43,7 @@ def set_tag(*, actor: User | None, model: Model, name: str) -> Tag:
         tag.model = model
         tag.save(update_fields=["model", "moved_at"])
         _record(actor, Action.TAG_SET, tag, before=before, after=model)
+        _tell(tag)
     return tag
 
 
@@ -34,6 +53,7 @@ def remove_tag(*, actor: User | None, assistant: Assistant, name: str) -> None:
     tag = _locked_tag(assistant, name)
     _record(actor, Action.TAG_REMOVED, tag, before=tag.model, after=None)
     tag.delete()
+    _tell(tag)
 
 
 def move_environment_tag(*, tag: Tag, model: Model | None) -> None:
@@ -52,7 +72,7 @@ def _lock(model: Model) -> None:
 
 def _locked_tag(assistant: Assistant, name: str) -> Tag:
     """A free tag, held until the transaction ends."""
-    rows = Tag.objects.select_for_update(of=["self"]).select_related("model")
+    rows = Tag.objects.select_for_update(of=["self"]).select_related("model", "assistant")
     tag = rows.filter(assistant=assistant, name=name).first()
     if tag is None:
         raise Conflict(f"No model has the tag {name} any more.", code="no-tag")

@@ -51,10 +51,12 @@ def stream(
     headers: Mapping[str, str],
     content_type: str = "application/gzip",
     on_complete: Callable[[Sent], None] | None = None,
+    on_cut: Callable[[], None] | None = None,
 ) -> HttpResponseBase:
     """The file as 200, a part of it as 206, or 416; 503 when this process runs enough transfers already.
 
-    `on_complete` is called after the last byte of a 200 was handed to the network, never for a part.
+    `on_complete` is called after the last byte of a 200 was handed to the network, never for a part; `on_cut` when a
+    200 ended before that.
     """
     span = _span(request, source)
     if span is None:
@@ -75,8 +77,10 @@ def stream(
         raise
     let_go_of_database()
     _limit_stalling(request)
-    callback = None if is_part else on_complete
-    return _BodyResponse(body, callback, status=status, headers=facts, content_type=content_type)
+    response = _BodyResponse(body, status=status, headers=facts, content_type=content_type)
+    if not is_part:
+        response.on_complete, response.on_cut = on_complete, on_cut
+    return response
 
 
 def matches(header: str, etag: str) -> bool:
@@ -142,7 +146,6 @@ class _BodyResponse(StreamingHttpResponse):
     def __init__(
         self,
         body: Body,
-        on_complete: Callable[[Sent], None] | None,
         *,
         status: int,
         headers: Mapping[str, str],
@@ -150,7 +153,8 @@ class _BodyResponse(StreamingHttpResponse):
     ) -> None:
         super().__init__(iter(body), status=status, headers=dict(headers), content_type=content_type)
         self.file_to_stream = body
-        self._on_complete = on_complete
+        self.on_complete: Callable[[Sent], None] | None = None
+        self.on_cut: Callable[[], None] | None = None
 
     def close(self) -> None:
         """End the transfer. A body cut short raises, or the server would keep the connection as if it were whole."""
@@ -159,8 +163,10 @@ class _BodyResponse(StreamingHttpResponse):
         body = self.file_to_stream
         try:
             body.close_file()
-            if body.is_complete and self._on_complete is not None:
-                self._on_complete(Sent(body.end, time.monotonic() - body.began))
+            if body.is_complete and self.on_complete is not None:
+                self.on_complete(Sent(body.end, time.monotonic() - body.began))
+            elif not body.is_complete and self.on_cut is not None:
+                self.on_cut()
         finally:
             _transfers.release()
             super().close()

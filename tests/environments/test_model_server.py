@@ -9,8 +9,9 @@ from django.urls import resolve
 
 from environments.models import Environment
 from environments.services import pointers
+from environments.services.birth import create_environment
 from models_app.models import Assistant
-from models_app.services.tags import set_tag
+from models_app.services.tags import remove_tag, set_tag
 from models_app.storage import store
 from tests.environments.polling import Poller, address_of, token_of
 from tests.factories import environment_of, make_assistant, make_model
@@ -133,6 +134,45 @@ class TestRasaXToken:
         known = client.get(path, {"token": "one-for-all"}, headers={"If-None-Match": model.etag})
         assert known.status_code == 304
 
+    def test_a_free_tag_is_polled_without_sql_like_an_environments(self, client, assistant, model, fresh_redis):
+        set_tag(actor=None, model=model, name="candidate")
+        poller = Poller(client, Environment(assistant=assistant, name="candidate"), "rasa-1", token="one-for-all")
+        poller.poll()
+        fresh_redis.config_resetstat()
+
+        with CaptureQueriesContext(connection) as queries:
+            response = poller.poll()
+
+        assert (response.status_code, len(queries)) == (304, 0)
+        assert fresh_redis.info("commandstats")["cmdstat_evalsha"]["calls"] == 1
+        assert not fresh_redis.exists(pointers.POLLS_KEY)
+
+    def test_a_free_tag_leads_to_its_new_model_at_once(
+        self, client, assistant, model, django_capture_on_commit_callbacks
+    ):
+        path, token = "/api/projects/default/models/tags/candidate", {"token": "one-for-all"}
+        other = make_model(assistant)
+        for target in (model, other):
+            with django_capture_on_commit_callbacks(execute=True):
+                set_tag(actor=None, model=target, name="candidate")
+            assert client.head(path, token)["ETag"] == target.etag
+
+        with django_capture_on_commit_callbacks(execute=True):
+            remove_tag(actor=None, assistant=assistant, name="candidate")
+        assert client.head(path, token).status_code == 404
+
+    def test_a_free_tag_is_no_longer_one_once_an_environment_has_its_name(
+        self, client, assistant, model, django_capture_on_commit_callbacks
+    ):
+        path = "/api/projects/default/models/tags/candidate"
+        set_tag(actor=None, model=model, name="candidate")
+        client.head(path, {"token": "one-for-all"})
+
+        with django_capture_on_commit_callbacks(execute=True):
+            made = create_environment(actor=None, assistant=assistant, name="candidate")
+
+        assert client.head(path, {"token": token_of(made)})["ETag"] == model.etag
+
     def test_an_unknown_tag_is_not_found(self, client, assistant):
         response = client.get("/api/projects/default/models/tags/nowhere", {"token": "one-for-all"})
 
@@ -213,6 +253,22 @@ def test_a_file_missing_from_the_store_is_an_outage_not_an_empty_model(client, p
 
     response = ask(client, production)
     assert (response.status_code, response["Retry-After"]) == (503, "5")
+    assert response.json()["message"] == "The model's file is missing from the artifact store."
+
+
+def test_head_tells_of_a_missing_file_too(client, production, model):
+    store().delete(model.artifact_id)
+
+    assert client.head(address_of(production), {"token": token_of(production)}).status_code == 503
+
+
+def test_a_store_that_cannot_be_read_is_an_outage_too(client, production, model, monkeypatch):
+    def refused(*_arguments):
+        raise PermissionError
+
+    monkeypatch.setattr(type(store()), "open", refused)
+
+    assert ask(client, production).status_code == 503
 
 
 def test_the_resolver_knows_the_addresses(client, production, model, rf):

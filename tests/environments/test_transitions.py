@@ -11,8 +11,9 @@ from environments.models import Replica
 from environments.services import polls, replicas, transitions
 from environments.services.transitions import advance_open, last_that_ran, models_that_ran, state_of
 from models_app.services.models import delete_model
+from models_app.storage import store
 from studio.errors import DomainError
-from tests.environments.polling import Poller
+from tests.environments.polling import Poller, break_off
 from tests.factories import make_model
 
 
@@ -75,7 +76,8 @@ def test_running_waits_for_every_live_replica(rasa_1, rasa_2, promote_to_product
     assert promotion.transitions.get(state="running").detail == {"replicas": 2}
 
 
-def test_a_replica_that_loads_is_waited_for(rasa_1, rasa_2, promote_to_production, assistant):
+def test_a_replica_that_loads_is_waited_for(rasa_1, rasa_2, promote_to_production, assistant, monkeypatch):
+    monkeypatch.setattr(replicas, "LOAD_SECONDS", 120)  # as with a large model
     with time_machine.travel(timezone.now(), tick=False) as clock:
         run(rasa_1, promote_to_production, make_model(assistant))
         rasa_2.poll()
@@ -86,6 +88,70 @@ def test_a_replica_that_loads_is_waited_for(rasa_1, rasa_2, promote_to_productio
         rasa_1.poll()
 
         assert state_of(promotion) == "first-running"
+
+
+def shown_live(replica: Replica) -> bool:
+    return replicas.is_live(replica, timezone.now())
+
+
+class TestAReplicaThatEndsWhileItIsBusy:
+    @pytest.fixture
+    def clock(self):
+        with time_machine.travel(timezone.now(), tick=False) as clock:
+            yield clock
+
+    @pytest.fixture(autouse=True)
+    def used_to_poll(self, clock, rasa_1, promote_to_production, assistant):
+        """Every 5 seconds; then there is news."""
+        run(rasa_1, promote_to_production, make_model(assistant))
+        for _ in range(3):
+            clock.shift(5)
+            rasa_1.poll()
+        polls.flush()
+        promote_to_production(make_model(assistant))
+        clock.shift(5)
+
+    def test_three_of_its_intervals_after_its_pull_broke_it_is_gone(self, clock, rasa_1):
+        rasa_1.poll(cut=True)
+        clock.shift(14)
+        assert shown_live(rasa_1.replica)
+        clock.shift(7)
+        assert not shown_live(rasa_1.replica)
+
+    def test_it_pulls_as_long_as_its_connection_holds(self, clock, rasa_1):
+        response = rasa_1.ask()
+        clock.shift(200)
+        assert shown_live(rasa_1.replica)
+        break_off(response)
+        clock.shift(21)
+        assert not shown_live(rasa_1.replica)
+
+    def test_a_small_model_is_not_long_in_loading(self, clock, rasa_1):
+        rasa_1.poll()
+        clock.shift(25)
+        assert shown_live(rasa_1.replica)
+        clock.shift(10)
+        assert not shown_live(rasa_1.replica)
+
+    def test_a_large_model_takes_its_time(self, clock, rasa_1, monkeypatch):
+        monkeypatch.setattr(replicas, "LOAD_SECONDS_PER_MB", 1e6)
+        rasa_1.poll()
+        clock.shift(120)
+        assert shown_live(rasa_1.replica)
+
+    def test_an_old_pull_that_ends_late_says_nothing_of_the_next_one(self, clock, rasa_1):
+        old = rasa_1.ask()
+        clock.shift(5)
+        new = rasa_1.ask()
+        break_off(old)
+        assert rasa_1.replica.pulling_since is not None
+        break_off(new)
+
+    def test_it_does_not_pull_what_the_store_does_not_have(self, rasa_1, production):
+        production.refresh_from_db()
+        store().delete(production.tag.model.artifact_id)
+        assert rasa_1.ask().status_code == 503
+        assert rasa_1.replica.pulling_since is None
 
 
 def test_a_silent_replica_is_not_waited_for(rasa_1, rasa_2, promote_to_production, assistant):

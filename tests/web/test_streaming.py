@@ -70,19 +70,21 @@ def test_head_has_no_body_and_takes_no_transfer():
     assert (response.status_code, response["Content-Length"], body) == (200, "100", b"")
 
 
-def test_the_callback_hears_of_whole_bodies_only():
-    heard = []
+def test_the_callbacks_hear_of_whole_bodies_and_of_cut_ones():
+    heard: list[object] = []
     request = RequestFactory().get("/")
     source = Source(lambda start: io.BytesIO(CONTENT), len(CONTENT), '"abc"')
 
     whole = stream(request, source, headers={}, on_complete=heard.append)
     list(whole.streaming_content)
     whole.close()
-    cut = stream(request, source, headers={}, on_complete=heard.append)
+    assert [sent.size for sent in heard] == [len(CONTENT)]
+
+    cut = stream(request, source, headers={}, on_complete=heard.append, on_cut=lambda: heard.append("cut"))
     with pytest.raises(ConnectionResetError):
         cut.close()
 
-    assert [sent.size for sent in heard] == [len(CONTENT)]
+    assert heard[1:] == ["cut"]
 
 
 def test_a_transfer_gives_its_place_back(monkeypatch):
