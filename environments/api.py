@@ -7,6 +7,7 @@ from django.http import Http404, HttpRequest
 from ninja import Path, Router
 
 from environments.models import Environment
+from environments.services.environments import environment_named
 from models_app.services.assistants import DEFAULT_SLUG
 from studio.rasa.signing import published_keys
 
@@ -38,14 +39,7 @@ def _rasa_version(environment: Environment) -> str | None:
 )
 def environment_version(request: HttpRequest, slug: Path[str], name: Path[str]) -> dict[str, Any]:
     """Public: the `rasa` channel of the environment's servers checks our chat tokens with this key."""
-    environment = _named(slug, name)
-    return {"rasa-x": settings.VERSION, "enterprise": True, **published_keys(environment.public_key)}
-
-
-def _named(slug: str, name: str) -> Environment:
-    """By its name, or a former one: servers keep the address that their credentials.yml was written with."""
-    rows = Environment.objects.current().filter(assistant__slug=slug)
-    found = rows.filter(name=name).first() or rows.filter(aliases__name=name).first()
-    if found is None:
+    environment = environment_named(slug=slug, name=name)
+    if environment is None:
         raise Http404("There is no such environment.")
-    return found
+    return {"rasa-x": settings.VERSION, "enterprise": True, **published_keys(environment.public_key)}

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from conversations.ingest.write import sender_key
 from conversations.models import Conversation, IngestState, TalkSession
-from environments.models import Environment
+from environments.models import Environment, EnvironmentAlias
 from environments.services.arrivals import Arrivals
 
 LATELY_SECONDS = 24 * 3600
@@ -57,7 +57,9 @@ def _missing(environments: list[Environment]) -> dict[int, datetime]:
 
 
 def _strangers(assistants: set[int]) -> dict[int, list[str]]:
-    """Names that lately arriving conversations claimed and that no environment has, by assistant."""
+    """Names that lately arriving conversations claimed and that no environment has or had, by assistant."""
+    known = set(Environment.objects.current().filter(assistant__in=assistants).values_list("assistant_id", "name"))
+    known |= set(EnvironmentAlias.objects.filter(assistant__in=assistants).values_list("assistant_id", "name"))
     names: dict[int, list[str]] = defaultdict(list)
     unknown = (
         Conversation.objects.filter(
@@ -69,5 +71,6 @@ def _strangers(assistants: set[int]) -> dict[int, list[str]]:
         .order_by("environment_name")
     )
     for assistant_id, name in unknown:
-        names[assistant_id].append(name)
+        if (assistant_id, name) not in known:
+            names[assistant_id].append(name)
     return names

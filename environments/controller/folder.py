@@ -32,6 +32,7 @@ def prepare(environment: Environment, *, port: int, token: str, code: Code) -> S
         url=f"{base}/models/tags/{environment.name}",
         token=decrypt(environment.model_token_encrypted),
         replica=REPLICA,
+        environment=None,
     )
     endpoints = endpoints_yml(
         models=models,

@@ -80,7 +80,7 @@ def check_server(environment: Environment) -> list[Check]:
 
 def check_facts(overview: Overview, replicas: Sequence[Replica]) -> list[Check]:
     """What polls and events have shown, from our own rows; `replicas` are all of the environment, silent ones too."""
-    return [*_polls(replicas), _model(overview), _events(overview.environment)]
+    return [*_polls(replicas), _model(overview), _events(overview.environment, replicas)]
 
 
 def _shown(environment: Environment, url: str) -> str:
@@ -176,11 +176,30 @@ def _model(overview: Overview) -> Check:
     return Check(overview.status, overview.text, f"{model.name} is promoted.", mend)
 
 
-def _events(environment: Environment) -> Check:
+def _claimed(environment: Environment, replicas: Sequence[Replica]) -> Check | None:
+    """What is wrong with the RASA_ENVIRONMENT of the servers that poll, when they say it. Over SQL their events come
+    here all the same; over Kafka nothing but that name tells where they belong."""
+    now = timezone.now()
+    names = {row.claims for row in replicas if row.claims and is_live(row, now)} - {environment.name}
+    if not names:
+        return None
+    former = set(environment.aliases.values_list("name", flat=True))
+    told = ", ".join(sorted(names))
+    line = f"export RASA_ENVIRONMENT={environment.name}"
+    if names <= former:
+        text = f"A server still has RASA_ENVIRONMENT={told}, the former name. Its events count as those of this one."
+        return Check("warning", "Former name", text, "Set the variable where Rasa starts, at its next restart.", line)
+    text = f"A server has RASA_ENVIRONMENT={told}, so that its events go out under that name."
+    return Check("failed", "Another name", text, "Set the variable where Rasa starts, and restart it.", line)
+
+
+def _events(environment: Environment, replicas: Sequence[Replica]) -> Check:
     seen = arrivals_of(environment)
     line = f"export RASA_ENVIRONMENT={environment.name}"
     if seen.error:
         return Check("failed", "Events fail", seen.error, at=seen.last_at)
+    if claimed := _claimed(environment, replicas):
+        return claimed
     if seen.strangers and seen.last_at is None:
         names = ", ".join(seen.strangers)
         mend = "Set the variable where Rasa starts, and restart it."

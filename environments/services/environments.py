@@ -6,10 +6,12 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from environments.loaders import may_modify
-from environments.models import Environment, EnvironmentAlias, ManagedServer
+from environments.models import Environment, EnvironmentAlias, ManagedServer, Replica
 from environments.services import pointers, replicas
 from models_app.models import Assistant, Tag, valid_name
 from studio.access.models import User
@@ -85,6 +87,12 @@ def note_server(*, environment: Environment, version: str, minimum_compatible_ve
     replicas.note_version(environment, version[:40])
 
 
+def environment_named(*, slug: str, name: str) -> Environment | None:
+    """The environment of that name, or of that former name: servers keep what their files were written with."""
+    rows = Environment.objects.current().select_related("assistant").filter(assistant__slug=slug)
+    return rows.filter(name=name).first() or rows.filter(aliases__name=name).first()
+
+
 def free_alias(assistant: Assistant, name: str) -> None:
     """Make a former name available; Conflict while servers still ask for it."""
     alias = EnvironmentAlias.objects.select_related("environment").filter(assistant=assistant, name=name).first()
@@ -100,10 +108,11 @@ def free_alias(assistant: Assistant, name: str) -> None:
 
 
 def forget_unused_aliases() -> None:
-    """Schedule: nobody asked for a former name for a day."""
+    """Schedule: for a day nobody asked for a former name, and no server sends its events under it."""
     limit = timezone.now() - FORGET_ALIAS_AFTER
-    EnvironmentAlias.objects.filter(last_used_at__lt=limit).delete()
-    EnvironmentAlias.objects.filter(last_used_at=None, created_at__lt=limit).delete()
+    claimed = Replica.objects.filter(environment=OuterRef("environment"), claims=OuterRef("name"))
+    unused = EnvironmentAlias.objects.annotate(used_at=Coalesce("last_used_at", "created_at")).filter(used_at__lt=limit)
+    unused.filter(~Exists(claimed)).delete()
 
 
 def lock(actor: User | None, environment: Environment) -> Environment:

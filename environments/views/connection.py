@@ -1,5 +1,7 @@
 """How a team connects its own Rasa server: what to put into which file, and a checklist that turns green by itself."""
 
+from urllib.parse import urlsplit
+
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -20,6 +22,7 @@ TOKEN = Env("RASA_X_TOKEN")
 EVENTS_PASSWORD = Env("PARLEY_EVENTS_PASSWORD")
 START = """PARLEY_REPLICA=$(hostname) rasa run --enable-api --auth-token "$RASA_AUTH_TOKEN" \\
   --endpoints endpoints.yml --credentials credentials.yml"""
+RASA_PORT = 5005
 _LOCAL = ("//127.0.0.1", "//localhost", "//[::1]")
 
 
@@ -34,7 +37,7 @@ def connection(request: HttpRequest, slug: str, name: str) -> HttpResponse:
         "endpoints": _endpoints(environment, access),
         "credentials": credentials_yml(channel_url=channel_url(environment)),
         "variables": _variables(environment, access, may_see_secrets=may_change),
-        "start": START,
+        "start": START + _port(environment),
         "has_intake": access is not None,
         "administrator_sql": _administrator_sql(environment) if may_change and access is None else "",
         "is_local": settings.INTERNAL_URL.partition(":")[2].startswith(_LOCAL),
@@ -64,6 +67,12 @@ def _variables(environment: Environment, access: SqlAccess | None, *, may_see_se
     if access is not None:
         lines.append(secret(EVENTS_PASSWORD.name, access.password))
     return "\n".join([*lines, "export RASA_AUTH_TOKEN=  # your own: the server token that you entered here"])
+
+
+def _port(environment: Environment) -> str:
+    """The option for a port of its own; behind https something else listens there."""
+    parts = urlsplit(environment.url)
+    return f" --port {parts.port}" if parts.scheme == "http" and parts.port not in (None, RASA_PORT) else ""
 
 
 def _administrator_sql(environment: Environment) -> str:

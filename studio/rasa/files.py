@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 WAIT_BETWEEN_PULLS = 5
 REPLICA_HEADER = "X-Parley-Replica"
+ENVIRONMENT_HEADER = "X-Parley-Environment"
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,12 @@ Block = Mapping[str, "Scalar | Block"]
 
 @dataclass(frozen=True)
 class ModelServer:
-    """Where the server asks for its model, and how it names itself."""
+    """Where the server asks for its model, how it names itself, and the environment under whose name its events go."""
 
     url: str
     token: Scalar
     replica: Scalar = Env("PARLEY_REPLICA")
+    environment: Scalar | None = Env("RASA_ENVIRONMENT")
     wait_time_between_pulls: int = WAIT_BETWEEN_PULLS
 
 
@@ -87,11 +89,14 @@ def credentials_yml(*, channel_url: str) -> str:
 
 
 def _models(models: ModelServer) -> Block:
+    headers = {REPLICA_HEADER: models.replica}
+    if models.environment is not None:
+        headers[ENVIRONMENT_HEADER] = models.environment
     return {
         "url": models.url,
         "token": models.token,
         "wait_time_between_pulls": models.wait_time_between_pulls,
-        "headers": {REPLICA_HEADER: models.replica},
+        "headers": headers,
     }
 
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 from conversations.ingest.write import Binding, Record, store_batch
 from conversations.models import IngestState, TalkSession
 from conversations.services.arrivals import arrivals
+from environments.services.environments import update_environment
 from tests.conversations.events import raw, small_talk
 from tests.factories import environment_of, make_assistant
 
@@ -54,3 +55,10 @@ def test_what_went_missing_long_ago_is_not_told_for_ever():
     production = environment_of(make_assistant())
     talk_of(production, "anna", seconds_ago=2 * 3600)
     assert missing_of(production) is None
+def test_a_former_name_of_an_environment_is_no_strangers():
+    production = environment_of(make_assistant())
+    binding = Binding(production.assistant_id, None, "production", "test")
+    store_batch([Record(line, binding) for line in raw(*small_talk(sender="anna", start=time.time()))])
+    update_environment(actor=None, environment=production, name="live")
+
+    assert arrivals([production])[production.pk].strangers == ()

@@ -8,9 +8,11 @@ from environments.models import Environment, Replica
 from environments.services import arrivals
 from environments.services.arrivals import Arrivals
 from environments.services.checks import Check, check_facts, check_server
+from environments.services.environments import update_environment
 from environments.services.overview import overview
 from studio.crypto import encrypt
 from studio.jobs import heartbeat
+from tests.environments.polling import Poller
 from tests.factories import make_model
 from tests.rasa.servers import Reply, Seen, SmallServer
 
@@ -145,6 +147,39 @@ def test_events_are_green_under_this_name_and_red_under_another(production: Envi
     assert facts(production)["Events missing"] == "failed"
     seen[production.pk] = Arrivals(last_at=timezone.now(), error="The table is gone.")
     assert facts(production)["Events fail"] == "failed"
+
+
+@pytest.mark.parametrize(("claims", "word"), [("qa", "Another name"), ("production", "Events"), ("${X}", "Events")])
+def test_a_server_tells_under_which_name_its_events_go_out(production: Environment, poller, seen, claims, word):
+    seen[production.pk] = Arrivals(last_at=timezone.now())
+    poller.claims = claims
+
+    poller.poll()
+
+    assert word in facts(production)
+
+
+def test_a_corrected_name_is_green_at_the_next_poll(production: Environment, poller, seen):
+    seen[production.pk] = Arrivals(last_at=timezone.now())
+    poller.claims = "qa"
+    for _ in range(2):
+        poller.poll()
+    poller.claims = "production"
+    poller.poll()
+
+    assert "Events" in facts(production)
+
+
+def test_after_a_renaming_the_former_name_is_worth_a_warning(client, production: Environment, seen):
+    seen[production.pk] = Arrivals(last_at=timezone.now())
+    update_environment(actor=None, environment=production, name="live")
+    production.refresh_from_db()
+
+    Poller(client, production, "rasa-1", claims="production").poll()
+
+    found = facts(production)
+    assert found["Former name"] == "warning"
+    assert "Another name" not in found
 
 
 def test_events_that_nobody_takes_are_red(production: Environment, monkeypatch):

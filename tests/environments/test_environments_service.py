@@ -5,7 +5,12 @@ from django.utils import timezone
 from environments.models import Environment, EnvironmentAlias, ManagedServer
 from environments.services import environments, polls
 from environments.services.birth import create_environment
-from environments.services.environments import note_server, remove_environment, update_environment
+from environments.services.environments import (
+    environment_named,
+    note_server,
+    remove_environment,
+    update_environment,
+)
 from environments.services.promotion import promote
 from models_app.models import Tag
 from models_app.services.tags import set_tag
@@ -122,6 +127,19 @@ class TestRenaming:
         assert EnvironmentAlias.objects.get().name == "production"
         with pytest.raises(Conflict, match="still ask for its former name production"):
             create_environment(actor=None, assistant=production.assistant, name="production")
+
+    def test_a_server_that_still_claims_the_former_name_keeps_it(self, client, production):
+        update_environment(actor=None, environment=production, name="live")
+        EnvironmentAlias.objects.update(created_at=timezone.now() - environments.FORGET_ALIAS_AFTER * 1.1)
+        renamed = Environment.objects.get(pk=production.pk)
+        Poller(client, renamed, "rasa-1", claims="production").poll()
+
+        environments.forget_unused_aliases()
+        assert environment_named(slug="default", name="production") == renamed
+
+        Poller(client, renamed, "rasa-1", claims="live").poll()
+        environments.forget_unused_aliases()
+        assert environment_named(slug="default", name="production") is None
 
     def test_it_takes_its_former_name_back(self, production):
         update_environment(actor=None, environment=production, name="live")

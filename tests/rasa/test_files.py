@@ -19,6 +19,7 @@ def test_a_team_gets_names_of_variables_where_a_value_is_secret_or_differs():
         "  wait_time_between_pulls: 5\n"
         "  headers:\n"
         "    X-Parley-Replica: ${PARLEY_REPLICA}\n"
+        "    X-Parley-Environment: ${RASA_ENVIRONMENT}\n"
         "\n"
         "event_broker:\n"
         '  type: "kafka"\n'
@@ -29,7 +30,7 @@ def test_a_team_gets_names_of_variables_where_a_value_is_secret_or_differs():
 
 
 def test_a_managed_server_gets_literal_values():
-    server = ModelServer("http://127.0.0.1:8000/tag", "t0ken", replica="managed-1")
+    server = ModelServer("http://127.0.0.1:8000/tag", "t0ken", replica="managed-1", environment=None)
     models = read(endpoints_yml(models=server))["models"]
     assert (models["token"], models["headers"]) == ("t0ken", {"X-Parley-Replica": "managed-1"})
 

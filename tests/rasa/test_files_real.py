@@ -58,9 +58,14 @@ def test_rasa_reads_what_we_write(rasa_runtime, tmp_path):
         credentials_yml(channel_url="http://parley/api/projects/default/environments/production"),
         RASA_X_TOKEN="t0ken",
         PARLEY_REPLICA="host-7",
+        RASA_ENVIRONMENT="staging",
         KAFKA_PASSWORD="k4fka",
     )
-    assert read["models"][:3] == ["http://parley/tag", "t0ken", {"X-Parley-Replica": "host-7"}]
+    assert read["models"][:3] == [
+        "http://parley/tag",
+        "t0ken",
+        {"X-Parley-Replica": "host-7", "X-Parley-Environment": "staging"},
+    ]
     assert read["models"][3]["wait_time_between_pulls"] == 5
     assert read["broker"][0:2] == ["kafka", "kafka:9092"]
     assert read["broker"][2]["sasl_password"] == "k4fka"

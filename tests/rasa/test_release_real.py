@@ -44,6 +44,7 @@ def rasa(production, good, live_server, rasa_processes, tmp_path) -> Iterator[Ru
         url=f"{live_server.url}{address_of(production)}",
         token=token_of(production),
         replica="rasa-1",
+        environment="production",
         wait_time_between_pulls=INTERVAL,
     )
     endpoints = endpoints_yml(models=models) + SQLITE_TRACKERS.format(folder=tmp_path)
