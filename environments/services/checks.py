@@ -47,7 +47,7 @@ _FAILURES: dict[type[RasaError], tuple[str, str]] = {
     rasa.Unreachable: ("Unreachable", "Look at its certificate, or at the proxy in front of it."),
     rasa.NotRasa: ("Not Rasa", "Correct the address under Edit: name Rasa's own port, and no path below it."),
     rasa.ApiDisabled: ("No HTTP API", "Add the option to the start command."),
-    rasa.WrongToken: ("Wrong token", "Enter under Edit the token that Rasa was started with."),
+    rasa.WrongToken: ("Wrong token", "The server token is under Edit."),
     rasa.ServerError: ("Server error", "Look into the log of the Rasa server."),
 }
 _LINES: dict[type[RasaError], str] = {rasa.ApiDisabled: "--enable-api"}

@@ -88,8 +88,13 @@ def edit(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse:
         )
         if saved is not None:
             messages.success(request, f"{saved.name} is saved.")
-            return go(request, _page(saved))
+            return go(request, _connection(saved) if _is_asked_on_connection(request) else _page(saved))
     return _form(request, form, f"Edit {environment.name}", note=_rename_note(environment))
+
+
+def _is_asked_on_connection(request: HtmxHttpRequest) -> bool:
+    """Whoever mends what the checklist says wants to see it turn green."""
+    return (request.htmx.current_url_abs_path or "").partition("?")[0].endswith("/connection")
 
 
 def _edit_form(request: HttpRequest, environment: Environment) -> forms.Form:

@@ -96,3 +96,20 @@ def test_the_event_table_is_prepared_on_request(admin: Client, production: Envir
 def _endpoints(client: Client) -> str:
     page = client.get(f"{PRODUCTION}/connection").content.decode()
     return page.partition("wait_time_between_pulls")[2].partition("</code>")[0]
+
+
+@pytest.mark.parametrize("page", ["", "/connection"])
+def test_who_edits_returns_to_the_page_they_came_from(admin: Client, production: Environment, page: str):
+    Environment.objects.update(kind="connected", url="http://127.0.0.1:9")
+    came_from = HTMX | {"HX-Current-URL": f"http://testserver{PRODUCTION}{page}"}
+    answer = admin.post(f"{PRODUCTION}/edit", {"name": "production", "url": "http://127.0.0.1:8"}, headers=came_from)
+    assert answer.headers["HX-Redirect"] == f"{PRODUCTION}{page}"
+
+
+@pytest.mark.parametrize(
+    ("url", "has_port"),
+    [("http://rasa:5905", True), ("http://rasa:5005", False), ("http://rasa", False), ("https://rasa:8443", False)],
+)
+def test_the_start_command_has_the_port_of_the_address(admin: Client, production: Environment, url, has_port):
+    Environment.objects.update(kind="connected", url=url)
+    assert ("--port" in admin.get(f"{PRODUCTION}/connection").content.decode()) is has_port

@@ -128,7 +128,7 @@ class TestAReplicaThatEndsWhileItIsBusy:
 
     def test_a_small_model_is_not_long_in_loading(self, clock, rasa_1):
         rasa_1.poll()
-        clock.shift(25)
+        clock.shift(85)
         assert shown_live(rasa_1.replica)
         clock.shift(10)
         assert not shown_live(rasa_1.replica)
@@ -136,7 +136,7 @@ class TestAReplicaThatEndsWhileItIsBusy:
     def test_a_large_model_takes_its_time(self, clock, rasa_1, monkeypatch):
         monkeypatch.setattr(replicas, "LOAD_SECONDS_PER_MB", 1e6)
         rasa_1.poll()
-        clock.shift(120)
+        clock.shift(180)
         assert shown_live(rasa_1.replica)
 
     def test_an_old_pull_that_ends_late_says_nothing_of_the_next_one(self, clock, rasa_1):
