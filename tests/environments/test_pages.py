@@ -192,3 +192,13 @@ def test_the_page_of_a_model_tells_where_it_went(admin: Client, assistant, promo
     assert "/environments/production" in page_of(admin, "/a/default/models/otter/promotions")
     make_model(assistant, "heron")
     assert "never been live" in page_of(admin, "/a/default/models/heron/promotions")
+
+
+def test_what_opens_a_dialog_never_inherits_how_its_surroundings_are_replaced(client: Client, assistant: Assistant):
+    """Within a part that replaces itself (outerHTML), an answer would else take the place of the dialog element."""
+    client.force_login(make_person("admin"))
+    for page in ("", "production"):
+        html = client.get(f"/a/default/environments/{page}").content.decode()
+        openers = re.findall(r"<[^>]*hx-target=\"#dialog\"[^>]*>", html)
+        assert openers
+        assert all('hx-swap="innerHTML"' in opener for opener in openers)
