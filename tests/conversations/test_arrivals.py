@@ -55,6 +55,8 @@ def test_what_went_missing_long_ago_is_not_told_for_ever():
     production = environment_of(make_assistant())
     talk_of(production, "anna", seconds_ago=2 * 3600)
     assert missing_of(production) is None
+
+
 def test_a_former_name_of_an_environment_is_no_strangers():
     production = environment_of(make_assistant())
     binding = Binding(production.assistant_id, None, "production", "test")
