@@ -21,7 +21,7 @@ _NAME = "assistant_id", "name"
 
 
 def arrivals(environments: Iterable[Environment]) -> dict[int, Arrivals]:
-    """Two queries, however many environments; four when names came that nobody has."""
+    """Four queries, however many environments; six when names came that nobody has."""
     rows = list(environments)
     states = {state.environment_id: state for state in IngestState.objects.filter(environment__in=rows)}
     strangers = _strangers({row.assistant_id for row in rows})
