@@ -30,13 +30,13 @@ test-fast:
 	@scripts/setup.sh dev
 	$(PYTEST) $(FAST)
 
-test-rasa:
+test-rasa: # also the main flow in a browser, which shares the trained model
 	@scripts/setup.sh dev
 	@$(call marked,rasa)
 
 test-browser:
 	@scripts/setup.sh dev
-	@$(call marked,browser)
+	@$(call marked,"browser and not rasa")
 
 test-stack:
 	@scripts/setup.sh dev

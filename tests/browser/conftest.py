@@ -8,6 +8,10 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.rasa_fixtures import rasa_processes, rasa_runtime, trained_model, worker_id_or_main
+
+__all__ = ["rasa_processes", "rasa_runtime", "trained_model", "worker_id_or_main"]
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DESKTOP = {"width": 1280, "height": 800}
 

@@ -21,9 +21,10 @@ PATIENCE = 120.0  # the machine may be busy with other tests
 
 
 class Installation:
-    """Starts, kills and stops one; `ended()` is how a test knows that nothing was left."""
+    """Starts, kills and stops one. `settings` are environment variables beside those that every test's needs."""
 
-    def __init__(self, root: Path, *, port: int | None = None) -> None:
+    def __init__(self, root: Path, *, port: int | None = None, settings: dict[str, str] | None = None) -> None:
+        self.settings = settings or {}
         self.folders = Folders(root / "data")
         self.port = port or free_port()
         self.output = root / "output"
@@ -36,7 +37,7 @@ class Installation:
             self.launcher = subprocess.Popen(
                 [sys.executable, "-m", "studio.embedded", "run"],
                 cwd=CHECKOUT,
-                env={**own, **settings, "RASA_PYTHON": "/nonexistent"},
+                env={**own, **settings, "RASA_PYTHON": "/nonexistent", **self.settings},
                 stdout=output,
                 stderr=output,
                 stdin=subprocess.DEVNULL,
@@ -47,6 +48,14 @@ class Installation:
         self.launch()
         wait_until(lambda: "Parley is running" in self.said() or self.has_exited(), "the launcher to finish starting")
         assert not self.has_exited(), self.said()
+
+    def manage(self, *arguments: str) -> str:
+        """What `manage.py` says that somebody types by hand, in a shell that knows the folder alone."""
+        environment = {"PATH": os.environ["PATH"], "PARLEY_DATA": str(self.folders.data)}
+        command = [sys.executable, "manage.py", *arguments]
+        result = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+        return result.stdout.strip()
 
     def said(self) -> str:
         return self.output.read_text()

@@ -1,8 +1,6 @@
 """The launcher with everything that it starts: real servers, a real web."""
 
-import os
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
@@ -10,7 +8,6 @@ import psycopg
 import pytest
 import redis
 
-from studio.embedded.config import CHECKOUT
 from tests.embedded.installation import Installation, open_folder, wait_until
 
 Make = Callable[[], Installation]
@@ -45,18 +42,8 @@ def test_its_password_is_written_nowhere(running: Installation) -> None:
 
 
 def test_manage_py_typed_by_hand_finds_the_same_database(running: Installation) -> None:
-    environment = {"PATH": os.environ["PATH"], "PARLEY_DATA": str(running.folders.data)}
-    command = [
-        sys.executable,
-        "manage.py",
-        "shell",
-        "-v",
-        "0",
-        "-c",
-        "from studio.access.models import User; print(User.objects.get())",
-    ]
-    result = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
-    assert result.stdout.strip() == "admin", result.stderr
+    code = "from studio.access.models import User; print(User.objects.get())"
+    assert running.manage("shell", "-v", "0", "-c", code) == "admin"
 
 
 def test_a_second_launcher_on_the_same_data_is_refused(running: Installation) -> None:
