@@ -5,6 +5,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from studio.access.oidc import keycloak
+from studio.access.services import sessions
 from studio.web import navigation
 from studio.web.navigation import Assistant
 
@@ -12,8 +14,8 @@ _LAST = "last_assistant"
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """`assistant` (the page's, or None), `shell_assistant` (the navigation's), `nav`, `settings_nav`, `switcher`, and
-    `section` (where one is, in a word).
+    """`assistant` (the page's, or None), `shell_assistant` (the navigation's), `nav`, `settings_nav`, `switcher`,
+    `section` (where one is, in a word), and `account_console` (Keycloak's page of the person, or empty).
 
     Error pages are rendered outside the middleware too, so neither a user nor a session is taken for granted.
     """
@@ -26,6 +28,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     _remember(request, page_assistant)
     items = navigation.items(request, viewer, current)
     return {
+        "account_console": keycloak.account_console(request.session.get(sessions.ISSUER, "")),
         "assistant": page_assistant,
         "shell_assistant": current,
         "shell_home": navigation.home(request, viewer, current) if current else "/",

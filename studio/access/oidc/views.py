@@ -48,8 +48,10 @@ def begin(request: HttpRequest) -> HttpResponse:
         _refuse_flood(request)
         there = provider.current(fresh=True)
     except SingleSignOnError as error:
-        return failed(request, error)
+        return _failed(request, error, safe_path(request, request.GET.get("next", "")))
     asked = _remember(request)
+    if "again" in request.GET:
+        asked["prompt"] = "login"  # else the provider's own session would lead to the same person at once
     separator = "&" if "?" in there.authorization_endpoint else "?"
     return HttpResponseRedirect(f"{there.authorization_endpoint}{separator}{urlencode(asked)}")
 
@@ -97,15 +99,17 @@ def _remember(request: HttpRequest) -> dict[str, str]:
 def callback(request: HttpRequest) -> HttpResponse:
     """Where the provider sends the browser back to."""
     _require_configured()
+    target = ""
     try:
         _refuse_flood(request)
         begun = _take_state(request)
+        target = begun["next"]
         _check_answer(request)
         person = authenticate(request, nonce=begun["nonce"], code_verifier=begun["code_verifier"])
     except SingleSignOnError as error:
-        return failed(request, error)
+        return _failed(request, error, target)
     if not isinstance(person, User):
-        return failed(request, StateUnknown("The provider sent no answer that Parley understands."))
+        return _failed(request, StateUnknown("The provider sent no answer that Parley understands."), target)
     arrival: Arrival = request.arrival  # type: ignore[attr-defined]
     login(request, person, backend=backend.PATH)
     sessions.begin(
@@ -116,7 +120,7 @@ def callback(request: HttpRequest) -> HttpResponse:
         arrival=arrival,
     )
     service.record_success(person, by="single sign-on")
-    return redirect(begun["next"] or settings.LOGIN_REDIRECT_URL)
+    return redirect(target or settings.LOGIN_REDIRECT_URL)
 
 
 def _take_state(request: HttpRequest) -> dict[str, str]:
@@ -141,13 +145,13 @@ def _check_answer(request: HttpRequest) -> None:
         raise ProviderRefuses(f"{settings.OIDC_NAME} refused the sign-in ({error[:60]}).")
 
 
-def failed(request: HttpRequest, error: SingleSignOnError) -> HttpResponse:
+def _failed(request: HttpRequest, error: SingleSignOnError, target: str) -> HttpResponse:
     """A page that says what happened and what to do; the audit log has it too."""
     service.record_refusal(way="single sign-on", why=error.code, detail=error.message)
     context = {
         "error": error,
         "name": settings.OIDC_NAME,
-        "next": safe_path(request, request.GET.get("next", "")),
+        "next": target,
         "request_id": getattr(request, "request_id", ""),
     }
     return render(request, "access/sign_in_failed.html", context, status=error.status)

@@ -20,6 +20,7 @@ By = BrowserSession.By
 Sessions = QuerySet[BrowserSession]
 
 MARK = "browser_session"  # in Django's session: the id of its row here
+ISSUER = "issuer"  # in Django's session: the provider that it came from, if any
 SEEN_EVERY = timedelta(seconds=60)
 # Without a refresh token nobody can ask whether the provider's session goes on: ours then ends after this time.
 WITHOUT_RENEWAL = timedelta(hours=10)
@@ -38,8 +39,10 @@ class Visitor:
 def begin(
     *, actor: User, session: SessionBase, by: By, visitor: Visitor, arrival: Arrival | None = None
 ) -> BrowserSession:
-    """Note a sign-in that has just happened in `session`, whose key is new."""
-    _drop(BrowserSession.objects.filter(pk=session.get(MARK, 0)))  # signed in again without signing out
+    """Note a sign-in that has just happened in `session`."""
+    if MARK in session:  # signed in again without signing out, where Django keeps the old key
+        session.cycle_key()
+        _drop(BrowserSession.objects.filter(pk=session[MARK]))
     row = BrowserSession(
         user=actor,
         session_key=session.session_key or "",
@@ -52,6 +55,7 @@ def begin(
         hold_tokens(row, arrival.tokens)
     row.save()
     session[MARK] = row.pk
+    session[ISSUER] = arrival.identity.issuer if arrival else ""
     User.objects.filter(pk=actor.pk).update(last_seen_at=timezone.now())
     return row
 

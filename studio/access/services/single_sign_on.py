@@ -47,6 +47,9 @@ def _admit(claimed: Claimed) -> Identity:
 def _welcome(claimed: Claimed) -> Identity:
     """Whoever was expected under this user name, else somebody new."""
     person = _awaited(claimed.username) or _newcomer(claimed)
+    if person.has_usable_password():  # whoever is shut out there must not come in by it
+        person.set_unusable_password()
+        person.save(update_fields=["password"])
     identity = Identity.objects.create(user=person, issuer=claimed.issuer, subject=claimed.subject)
     after = {"single sign-on": claimed.issuer, "subject": claimed.subject}
     record(None, Action.PERSON_CHANGED, person, actor_label=ACTOR, after=after)

@@ -1,5 +1,6 @@
 """One's own account: who one is here, and the password."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.hashers import check_password
@@ -11,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from studio.access.forms import PasswordForm
 from studio.access.loaders import signed_in
-from studio.access.models import User
+from studio.access.models import Grant, GrantQuerySet, User
 from studio.access.services import people, sessions, sign_in
 from studio.errors import DomainError
 from studio.web.addresses import client_address
@@ -22,12 +23,24 @@ from studio.web.addresses import client_address
 @require_http_methods(["GET", "HEAD", "POST"])
 def account(request: HttpRequest) -> HttpResponse:
     person = signed_in(request)
+    if person.identities.filter(issuer=settings.OIDC_ISSUER).exists():
+        return _kept_elsewhere(request, person)
     form = PasswordForm(request.POST or None, has_password=person.has_usable_password())
     if form.is_valid() and _change(request, person, form):
         messages.success(request, "Your password is changed. Every other session of yours is signed out.")
         return redirect("access:account")
-    context = {"person": person, "form": form, "grants": person.grants.select_related("role")}
+    context = {"person": person, "form": form, "grants": _grants(person)}
     return render(request, "access/account.html", context, status=422 if form.is_bound else 200)
+
+
+def _kept_elsewhere(request: HttpRequest, person: User) -> HttpResponse:
+    """Of people of the single sign-on nothing is changed here: a password of ours would outlive their account there."""
+    context = {"person": person, "provider": settings.OIDC_NAME, "grants": _grants(person)}
+    return render(request, "access/account.html", context, status=422 if request.method == "POST" else 200)
+
+
+def _grants(person: User) -> GrantQuerySet:
+    return Grant.objects.of(person)
 
 
 def _change(request: HttpRequest, person: User, form: PasswordForm) -> bool:
