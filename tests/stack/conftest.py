@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.stack import keycloak as server
@@ -32,11 +33,13 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def keycloak(keycloak_server, live_server, settings, redis_client, transactional_db) -> Iterator[Keycloak]:
+def keycloak(keycloak_server, live_server, settings, redis_client, transactional_db, monkeypatch) -> Iterator[Keycloak]:
     """Keycloak without people, and a Parley that is set to use it."""
     from studio.access.oidc import provider  # this module is read before Django is ready
     from studio.access.services.roles import ensure_default_roles
 
+    # A browser keeps its connection to the live server open, and with it that thread's to the database.
+    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)
     settings.PUBLIC_URL = live_server.url
     settings.OIDC_ISSUER = keycloak_server.issuer
     settings.OIDC_CLIENT_SECRET = server.CLIENT_SECRET
@@ -45,6 +48,11 @@ def keycloak(keycloak_server, live_server, settings, redis_client, transactional
     keycloak_server.remove_everybody()
     yield keycloak_server
     provider.forget()
+
+
+@pytest.fixture
+def unused_port() -> int:
+    return server.free_port()
 
 
 @dataclass
@@ -64,6 +72,10 @@ class Person:
 
     def sign_in(self, username: str, path: str = "/settings/account") -> None:
         self.begin(path)
+        self.fill_in(username)
+
+    def fill_in(self, username: str) -> None:
+        """Keycloak's form."""
         self.page.get_by_label("Username or email").fill(username)
         self.page.get_by_label("Password", exact=True).fill(PASSWORD)
         self.page.get_by_role("button", name="Sign In").click()

@@ -161,7 +161,7 @@ def running(parley_url: str) -> Iterator[Keycloak]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         (home / "data" / "import").mkdir(parents=True, exist_ok=True)
         shutil.copy(REALM_FILE, home / "data" / "import")
-        port = _free_port()
+        port = free_port()
         process = _start(home, port, parley_url)
         try:
             keycloak = Keycloak(f"http://localhost:{port}")
@@ -198,7 +198,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.wait(20)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
 

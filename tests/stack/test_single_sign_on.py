@@ -1,20 +1,234 @@
-"""Signing in through the real Keycloak with a real browser, and what ends it."""
+"""Signing in through the real Keycloak with a real browser: who comes in as what, and what ends it."""
+
+import time
 
 import pytest
+import requests
+from django.utils import timezone
+from playwright.sync_api import expect
 
-from studio.access.models import Identity, User
+from studio.access.models import BrowserSession, Identity, User
+from studio.access.oidc import provider, tokens
+from studio.access.oidc.backend import callback_url
+from studio.access.services import renewal
+from studio.audit.models import AuditEvent
+from studio.crypto import decrypt
+from tests.factories import make_person
+from tests.stack.conftest import Person
+from tests.stack.keycloak import PASSWORD, REALM_FILE
 
 pytestmark = pytest.mark.stack
 
 
-@pytest.mark.parametrize(("group", "role"), [("admins", "admin"), ("annotators", "annotator"), ("testers", "tester")])
-def test_a_first_sign_in_brings_the_role_of_the_group(keycloak, somebody, group, role) -> None:
+def roles_of(username: str) -> list[tuple[str, str]]:
+    return sorted((grant.role.name, grant.source) for grant in User.objects.get(username=username).grants.all())
+
+
+def wait_until_due() -> None:
+    """The realm gives tokens that live for a few seconds."""
+    deadline = time.monotonic() + 20
+    while not BrowserSession.objects.filter(renew_at__lte=timezone.now()).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def short_lived(keycloak):
+    keycloak.change_realm(accessTokenLifespan=3)
+    yield keycloak
+    keycloak.change_realm(accessTokenLifespan=300)
+
+
+@pytest.mark.parametrize(
+    ("group", "role", "may_see"),
+    [("admins", "admin", ["Audit log", "People", "Roles"]), ("annotators", "annotator", []), ("testers", "tester", [])],
+)
+def test_a_first_sign_in_brings_the_role_of_the_group(keycloak, somebody, group, role, may_see) -> None:
     subject = keycloak.add("mara", group)
     person = somebody()
     person.sign_in("mara")
     person.is_at("/settings/account")
-    person.reads("Everywhere")
     found = User.objects.get(username="mara")
-    assert [(grant.role.name, grant.source) for grant in found.grants.all()] == [(role, "sso")]
+    assert roles_of("mara") == [(role, "sso")]
     assert (found.name, found.email, found.groups) == ("Mara of the tests", "mara@example.com", [group])
     assert Identity.objects.get(user=found).subject == subject
+    for page in ("Audit log", "People", "Roles"):
+        expect(person.page.get_by_role("link", name=page, exact=True)).to_have_count(int(page in may_see))
+    person.open("/settings/people/")
+    person.reads("People" if may_see else "You may not do this")
+
+
+def test_the_account_console_is_in_the_menu_and_opens(keycloak, somebody) -> None:
+    keycloak.add("mara", "testers")
+    person = somebody()
+    person.sign_in("mara")
+    person.page.get_by_role("link", name="Your account at Keycloak").click()
+    expect(person.page).to_have_url(f"{keycloak.issuer}/account")
+    expect(person.page.get_by_text("Personal info").first).to_be_visible()
+
+
+def test_somebody_new_registers_and_is_in_without_a_role(keycloak, somebody) -> None:
+    person = somebody()
+    person.begin()
+    person.page.get_by_role("link", name="Register").click()
+    fields = {"username": "tomas", "email": "tomas@example.com", "firstName": "Tomas", "lastName": "Test"}
+    _register(person, {**fields, "password": "short", "password-confirm": "short"})
+    person.reads("minimum length 10")
+    _register(person, {"password": PASSWORD, "password-confirm": PASSWORD})
+    person.is_at("/settings/account")
+    person.reads("You have no role yet")
+    assert roles_of("tomas") == []
+
+
+def _register(person: Person, fields: dict[str, str]) -> None:
+    for name, value in fields.items():
+        person.page.locator(f"#{name}").fill(value)
+    person.page.get_by_role("button", name="Register").click()
+
+
+def test_a_role_taken_away_in_keycloak_is_gone_at_the_next_renewal(short_lived, somebody) -> None:
+    mara = short_lived.add("mara", "admins", "testers")
+    person = somebody()
+    person.sign_in("mara", "/settings/people/")
+    person.is_at("/settings/people/")
+    short_lived.leave_group(mara, "admins")
+    wait_until_due()
+    renewal.renew_due()
+    assert roles_of("mara") == [("tester", "sso")]
+    person.page.reload()
+    person.reads("You may not do this")
+
+
+def test_signing_out_here_ends_keycloaks_session(keycloak, somebody) -> None:
+    mara = keycloak.add("mara", "testers")
+    person = somebody()
+    person.sign_in("mara")
+    assert len(keycloak.ask("GET", f"/users/{mara}/sessions").json()) == 1
+    person.page.get_by_role("button", name="Account and theme").click()
+    person.page.get_by_role("menuitem", name="Sign out").click()
+    person.is_at("/sign-in")
+    assert keycloak.ask("GET", f"/users/{mara}/sessions").json() == []
+    person.begin()
+    expect(person.page.get_by_label("Password", exact=True)).to_be_visible()
+
+
+def test_signing_out_there_ends_the_session_here_at_once(keycloak, somebody) -> None:
+    """Keycloak calls the back-channel address, and signs what it says."""
+    mara = keycloak.add("mara", "testers")
+    person = somebody()
+    person.sign_in("mara")
+    person.is_at("/settings/account")
+    keycloak.sign_out(mara)
+    assert not BrowserSession.objects.exists()
+    person.open("/settings/account")
+    person.is_at("/sign-in?next=/settings/account")
+    ended = AuditEvent.objects.get(action="session-ended")
+    assert ended.reason == "Signed out at the single sign-on."
+
+
+def test_a_page_that_asks_for_news_in_an_ended_session_goes_to_sign_in_and_comes_back(keycloak, somebody) -> None:
+    mara = keycloak.add("mara", "admins")
+    person = somebody()
+    person.sign_in("mara", "/settings/people/?sort=name")
+    person.is_at("/settings/people/?sort=name")
+    keycloak.sign_out(mara)
+    person.page.get_by_role("link", name="Add a person").click()  # a dialog, fetched by htmx
+    expect(person.page.get_by_role("link", name="Sign in with Keycloak")).to_be_visible()
+    person.page.get_by_role("link", name="Sign in with Keycloak").click()
+    person.fill_in("mara")
+    person.is_at("/settings/people/?sort=name")
+
+
+def test_somebody_disabled_in_keycloak_is_out_at_the_next_renewal(short_lived, somebody) -> None:
+    mara = short_lived.add("mara", "testers")
+    person = somebody()
+    person.sign_in("mara")
+    person.is_at("/settings/account")
+    short_lived.ask("PUT", f"/users/{mara}", {"enabled": False})
+    wait_until_due()
+    renewal.renew_due()
+    person.open("/settings/account")
+    person.is_at("/sign-in?next=/settings/account")
+
+
+def test_a_key_that_keycloak_changes_needs_no_restart(keycloak, somebody) -> None:
+    keycloak.add("mara", "testers")
+    somebody().sign_in("mara")
+    keycloak.rotate_key()
+    later = somebody()
+    later.sign_in("mara")
+    later.is_at("/settings/account")
+
+
+def test_a_wrong_client_secret_is_told_and_lets_nobody_in(keycloak, somebody, settings) -> None:
+    settings.OIDC_CLIENT_SECRET = "another-secret"
+    keycloak.add("mara", "testers")
+    person = somebody()
+    person.sign_in("mara")
+    person.reads("Single sign-on is not set up right")
+    person.reads("PARLEY_OIDC_CLIENT_SECRET")
+    assert not User.objects.exists()
+    assert AuditEvent.objects.get(action="sign-in-refused").after["why"] == "wrong-client-secret"
+
+
+def test_an_answer_that_comes_again_lets_nobody_in(keycloak, somebody) -> None:
+    keycloak.add("mara", "testers")
+    person, answers = somebody(), []
+    person.page.on("request", lambda request: answers.append(request.url) if "/oidc/callback" in request.url else None)
+    person.sign_in("mara")
+    person.is_at("/settings/account")
+    for thief in (person, somebody()):
+        thief.page.goto(answers[0])
+        thief.reads("This sign-in was finished before, took too long, or was begun in another browser.")
+    assert BrowserSession.objects.count() == 1
+
+
+def test_while_keycloak_is_away_the_page_says_so_and_a_password_of_parleys_works(
+    keycloak, somebody, settings, unused_port
+) -> None:
+    boss = make_person("admin", username="boss")
+    boss.set_password(PASSWORD)
+    boss.save()
+    settings.OIDC_ISSUER = f"http://localhost:{unused_port}/realms/parley"
+    person = somebody()
+    person.begin("/settings/people/")
+    person.reads("Single sign-on does not answer")
+    person.page.get_by_role("link", name="Sign in with a password of Parley").click()
+    person.page.get_by_label("User name").fill("boss")
+    person.page.get_by_label("Password", exact=True).fill(PASSWORD)
+    person.page.get_by_role("button", name="Sign in", exact=True).click()
+    person.is_at("/settings/people/")
+
+
+def test_the_checks_accept_what_keycloak_sends_at_sign_in_and_at_renewal(keycloak, somebody) -> None:
+    """The contract that keeps the small signer of tests/access honest."""
+    mara = keycloak.add("mara", "annotators")
+    somebody().sign_in("mara")
+    row = BrowserSession.objects.get()
+    first = tokens.verify_id_token(decrypt(row.id_token))
+    renewed = tokens.refresh(decrypt(row.refresh_token))
+    second = tokens.verify_id_token(renewed.id_token)
+    for claims in (first, second):
+        assert (claims["sub"], claims["aud"], claims["azp"]) == (mara, "parley-web", "parley-web")
+        assert claims["sid"] == row.provider_session
+        assert "annotator" in claims["realm_access"]["roles"] and claims["groups"] == ["annotators"]
+    assert renewed.expires_in and renewed.refresh_expires_in
+
+
+def test_the_import_fills_in_the_addresses_and_the_secret(keycloak, live_server) -> None:
+    client = keycloak.ask("GET", "/clients?clientId=parley-web").json()[0]
+    assert client["redirectUris"] == [f"{live_server.url}/oidc/callback"]
+    assert client["attributes"]["backchannel.logout.url"] == f"{live_server.url}/oidc/back-channel-logout"
+    assert '"secret": "${PARLEY_OIDC_CLIENT_SECRET}"' in REALM_FILE.read_text()
+
+
+def test_keycloak_asks_for_the_challenge(keycloak) -> None:
+    asked = {"client_id": "parley-web", "response_type": "code", "redirect_uri": callback_url(), "scope": "openid"}
+    answer = requests.get(provider.current().authorization_endpoint, asked, allow_redirects=False, timeout=30)
+    assert "Missing+parameter%3A+code_challenge_method" in answer.headers["Location"]
+
+
+def test_the_command_line_may_ask_for_a_code_to_type(keycloak) -> None:
+    url = f"{keycloak.issuer}/protocol/openid-connect/auth/device"
+    answer = requests.post(url, {"client_id": "parley-cli", "scope": "openid"}, timeout=30)
+    assert answer.status_code == 200 and answer.json()["user_code"]

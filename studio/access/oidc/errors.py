@@ -44,6 +44,7 @@ class StateUnknown(SingleSignOnError):
     """The answer belongs to no sign-in that this browser began, or to one that is done."""
 
     code = "state-unknown"
+    title = "This sign-in is over"
 
 
 class ShutOut(SingleSignOnError):
