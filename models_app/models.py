@@ -229,7 +229,7 @@ class TrainingJob(models.Model):
         indexes = [models.Index(fields=["state", "id"])]
 
     def __str__(self) -> str:
-        return f"job {self.number}"
+        return f"training {self.number}"
 
     @property
     def is_ended(self) -> bool:

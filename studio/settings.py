@@ -126,7 +126,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.secret("REDIS_URL")
 AUTH_USER_MODEL = "access.User"
-SILENCED_SYSTEM_CHECKS = ["auth.E003"]  # user names are unique in lower case; the check knows no index by expression
+# User names are unique in lower case; the checks know no index by expression.
+SILENCED_SYSTEM_CHECKS = ["auth.E003", "auth.W004"]
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "studio.access.oidc.backend.SingleSignOnBackend",

@@ -31,6 +31,8 @@ def rows(replicas: Iterable[Replica], model: Model | None) -> list[Row]:
 def _row(replica: Replica, model: Model | None, live: bool) -> Row:
     if not live:
         return Row(replica, "silent", "Silent", "It has not asked for three of its intervals.")
+    if model is None and not replica.runs_etag:
+        return Row(replica, "silent", "Waits for a model", "It takes the first model that is promoted here.")
     if model is None:
         return Row(replica, "silent", "Keeps its model", "Rasa keeps what it has loaded when nothing is promoted.")
     if replica.runs_etag == model.artifact_id:

@@ -27,6 +27,10 @@ class Superseded(Exception):
     """This attempt is over: the job was cancelled, given up, or is run by a later attempt."""
 
 
+class CancelRequested(Exception):
+    """Somebody cancelled while the model was being kept."""
+
+
 @transaction.atomic
 def request_training(
     *, actor: User | None, assistant: Assistant, revision: Revision | None = None, actor_label: str = ""
@@ -38,7 +42,10 @@ def request_training(
         raise Invalid("There is no training data yet. Upload a project on the Data page first.")
     waiting = TrainingJob.objects.filter(assistant=assistant, revision=revision, state=State.QUEUED).first()
     if waiting is not None:
-        raise Conflict(f"Job {waiting.number} already waits to train revision {revision.number}.", job=waiting.number)
+        raise Conflict(
+            f"Training {waiting.number} already waits to train revision {revision.number}.",
+            job=waiting.number,
+        )
     last = TrainingJob.objects.filter(assistant=assistant).aggregate(last=Max("number"))["last"] or 0
     job = TrainingJob.objects.create(
         assistant=assistant,
@@ -112,7 +119,9 @@ def append_log(job: TrainingJob, text: str) -> None:
 
 @transaction.atomic
 def finish(job: TrainingJob, model: Model) -> None:
-    """The attempt made `model`. Raises Superseded, and then the caller takes the model back."""
+    """The attempt made `model`. Raises Superseded or CancelRequested, and then the caller takes the model back."""
+    if TrainingJob.objects.select_for_update().get(pk=job.pk).cancel_requested_at is not None:
+        raise CancelRequested
     _end(job, State.DONE, "", model=model)
 
 

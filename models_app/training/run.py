@@ -82,6 +82,9 @@ def _finish(job: TrainingJob, model: Model) -> None:
     except training.Superseded:
         delete_model(actor=None, model=model)  # a later attempt makes its own
         raise
+    except training.CancelRequested:
+        delete_model(actor=None, model=model)
+        training.end_cancelled(job)
 
 
 def _prepare(job: TrainingJob, folder: Path) -> Project:

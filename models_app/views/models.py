@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from models_app.filters import ModelFilter
 from models_app.forms import TagForm
 from models_app.loaders import load_assistant, load_model, require_models, rights_on_models
-from models_app.models import Assistant, Model, Tag
+from models_app.models import Assistant, Model, Tag, TrainingJob
 from models_app.services.models import delete_model, reasons_to_keep, warnings_of
 from models_app.services.tags import remove_tag, set_tag
 from models_app.storage import store
@@ -34,13 +34,14 @@ def model_list(request: HttpRequest, slug: str) -> HttpResponse:
     require_models(request, assistant)
     everything = Model.objects.visible_to(signed_in(request)).filter(assistant=assistant)
     chosen = ModelFilter(request.GET, everything, assistant=assistant)
-    page = page_of(_for_list(chosen.qs), request)
+    page, total = page_of(_for_list(chosen.qs), request), everything.count()
     context = {
         "filter": chosen,
         "page": page,
         "rows": _rows(page.rows),
         "summary": _summary(chosen.qs, page.rows),
-        "total": everything.count(),
+        "total": total,
+        "under_way": None if total else _under_way(request, assistant),
         "live": _live(assistant),
         **_rights(request, assistant),
     }
@@ -71,6 +72,12 @@ def _summary(models: QuerySet[Model], rows: Sequence[Model]) -> str:
 def _for_list(models: QuerySet[Model]) -> QuerySet[Model]:
     """Without the domain, which is large and which no row shows."""
     return models.select_related("job", "revision").prefetch_related("tags").defer("domain")
+
+
+def _under_way(request: HttpRequest, assistant: Assistant) -> TrainingJob | None:
+    """The training that will bring the next model."""
+    jobs = TrainingJob.objects.visible_to(signed_in(request)).filter(assistant=assistant, finished_at=None)
+    return jobs.order_by("pk").first()
 
 
 def _live(assistant: Assistant) -> int:

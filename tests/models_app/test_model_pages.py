@@ -6,7 +6,9 @@ from django.test import Client
 
 from environments.models import Environment
 from models_app.models import Assistant, Model, Tag
+from models_app.services.revisions import save_revision
 from models_app.services.tags import move_environment_tag, set_tag
+from models_app.services.training import request_training
 from models_app.storage import store
 from studio.access.permissions import Scope
 from studio.web.keyset import SIZE
@@ -31,6 +33,13 @@ def test_an_empty_list_says_the_next_step(admin: Client):
     page = admin.get(LIST).content.decode()
     assert "No models yet" in page
     assert "Upload a model" in page
+
+
+def test_an_empty_list_names_the_training_that_is_under_way(admin: Client, assistant: Assistant):
+    files = {"config.yml": b"pipeline: []\n", "domain.yml": b"intents: [greet]\n", "data/nlu.yml": b"nlu: []\n"}
+    save_revision(actor=None, assistant=assistant, files=files, message="", parent_number=None)
+    request_training(actor=None, assistant=assistant)
+    assert "Training 1</a> is making the first one" in admin.get(LIST).content.decode()
 
 
 def test_the_newest_model_is_on_top_with_its_facts(admin: Client, assistant: Assistant):

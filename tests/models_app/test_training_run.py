@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.test import TestCase
+from django.utils import timezone
 
 from models_app.models import Model, TrainingJob
 from models_app.services import training
@@ -109,6 +110,20 @@ def test_cancelling_stops_the_process_and_ends_the_job(job, monkeypatch, setting
     rasa = ScriptedRasa(looks=100, on_poll=cancel)
     attempt(job, rasa, monkeypatch, settings)
     assert (job.state, job.message, rasa.stopped) == (State.CANCELLED, "Cancelled by ana.", True)
+
+
+def test_a_cancel_while_the_model_is_kept_still_counts(job, monkeypatch, settings):
+    keep = run._keep
+
+    def keep_and_cancel(job, archive):
+        model = keep(job, archive)
+        TrainingJob.objects.filter(pk=job.pk).update(cancel_requested_at=timezone.now(), message="Cancelled by mira.")
+        return model
+
+    monkeypatch.setattr(run, "_keep", keep_and_cancel)
+    ended = attempt(job, ScriptedRasa(leaves=model_archive()), monkeypatch, settings)
+    assert (ended.state, ended.message) == (State.CANCELLED, "Cancelled by mira.")
+    assert not Model.objects.current().exists()
 
 
 def test_an_attempt_that_was_given_up_stops_its_process_and_leaves_no_model(job, monkeypatch, settings):
