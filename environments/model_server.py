@@ -22,6 +22,8 @@ from environments.services import pointers, polls
 from environments.services.pointers import EVERY_TAG, Answer, Pointer, Poll, UnknownTag, WrongToken
 from models_app.services.assistants import DEFAULT_SLUG
 from models_app.storage import ArtifactMissing, store
+from studio.audit.actions import Action
+from studio.audit.services import refusals
 from studio.crypto import digest
 from studio.web import streaming
 from studio.web.addresses import client_address
@@ -65,7 +67,7 @@ def answer(request: HttpRequest, slug: str, tag: str) -> HttpResponseBase:
     try:
         return _answer(request, slug, tag, proof)
     except WrongToken:
-        return _refused()
+        return _wrong_token(request)
     except DatabaseError:
         log.exception("poll not answered")
         return _failure(503, "Unavailable", "The database does not answer. Try again later.")
@@ -82,7 +84,7 @@ def _answer(request: HttpRequest, slug: str, tag: str, proof: str) -> HttpRespon
     try:
         found = pointers.ask(slug, tag, proof, poll)
     except UnknownTag:
-        return _failure(404, "NotFound", f"There is no tag {tag}.") if proof == EVERY_TAG else _refused()
+        return _failure(404, "NotFound", f"There is no tag {tag}.") if proof == EVERY_TAG else _wrong_token(request)
     known = request.META.get("HTTP_IF_NONE_MATCH", "")
     pointer = found.pointer
     poll = None if pointer.is_free_tag else poll
@@ -187,6 +189,18 @@ def _said(request: HttpRequest, header: str) -> str:
     """Rasa sends a `${NAME}` that it did not expand as it stands, which says nothing."""
     value = str(request.META.get(header, "")).strip()
     return "" if "$" in value else value
+
+
+def _wrong_token(request: HttpRequest) -> HttpResponse:
+    """One row of the audit log for each address and hour: paths and tokens are whatever the caller makes up."""
+    refusals.note(
+        request,
+        Action.TOKEN_REFUSED,
+        reason="The token does not read this model.",
+        actor_label="a server",
+        window=refusals.MACHINE_WINDOW_SECONDS,
+    )
+    return _refused()
 
 
 def _refused() -> HttpResponse:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
 from models_app.data.check import Role
@@ -15,7 +14,7 @@ from models_app.models import Assistant, Revision
 from models_app.services.revisions import file_of, files_of, newest_revision
 from studio.access.loaders import signed_in
 from studio.access.models import User
-from studio.access.permissions import Permission, Scope
+from studio.access.permissions import MissingPermission, Permission, Scope
 
 MODIFIES = BOTH | {Permission.RESPONSES_MODIFY, Permission.CODE_MODIFY}
 
@@ -78,7 +77,7 @@ def load_data(request: HttpRequest, slug: str, number: int | None = None) -> Dat
     assistant = load_assistant(request, slug)
     user = signed_in(request)
     if not any(user.may_somewhere(permission, assistant.pk) for permission in VIEWS):
-        raise PermissionDenied(f"Your roles do not include “{Permission.NLU_VIEW.label}” here.")
+        raise MissingPermission(Permission.NLU_VIEW)
     newest = newest_revision(assistant)
     wanted = str(number) if number is not None else request.GET.get("revision", "")
     return Data(user, assistant, newest, _revision(assistant, wanted) if wanted else newest)
@@ -88,7 +87,7 @@ def load_editable(request: HttpRequest, slug: str) -> Data:
     """The newest data, for whoever may change at least one kind of file; the service asks about each."""
     data = load_data(request, slug)
     if not data.may_modify_some:
-        raise PermissionDenied(f"Your roles do not include “{Permission.NLU_MODIFY.label}” here.")
+        raise MissingPermission(Permission.NLU_MODIFY)
     return Data(data.user, data.assistant, data.newest, data.newest)
 
 

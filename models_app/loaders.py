@@ -1,11 +1,10 @@
 """From a URL to an assistant or a model of it: 404 when the viewer may not see it, 403 when they may not act on it."""
 
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
 from models_app.models import Assistant, Model, TrainingJob
 from studio.access.loaders import require, signed_in
-from studio.access.permissions import Permission, Scope
+from studio.access.permissions import MissingPermission, Permission, Scope
 
 
 def load_assistant(request: HttpRequest, slug: str, permission: Permission | None = None) -> Assistant:
@@ -26,7 +25,7 @@ def load_assistant(request: HttpRequest, slug: str, permission: Permission | Non
 def require_models(request: HttpRequest, assistant: Assistant) -> None:
     """Whoever may see models anywhere within the assistant may see its models: a model is in no one environment."""
     if not signed_in(request).may_somewhere(Permission.MODELS_VIEW, assistant.pk):
-        raise PermissionDenied(f"Your roles do not include “{Permission.MODELS_VIEW.label}” here.")
+        raise MissingPermission(Permission.MODELS_VIEW)
 
 
 def rights_on_models(request: HttpRequest, assistant: Assistant) -> dict[str, bool]:

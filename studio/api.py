@@ -6,15 +6,23 @@ written for Rasa Enterprise read.
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
 from ninja import NinjaAPI
 
 from environments.api import router as environments_router
+from studio.audit.services import refusals
 from studio.web.failures import failure
 
 api = NinjaAPI(title="Parley", version=settings.VERSION, docs_url=None, openapi_url=None)
 api.add_router("", environments_router)
+
+
+@api.exception_handler(PermissionDenied)
+def forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
+    refusals.note_denied(request, error)
+    return failure(403, "Forbidden", str(error) or "Your roles do not include this.")
 
 
 @api.exception_handler(Http404)

@@ -1,5 +1,7 @@
 """The errors services raise on purpose. Views show `message`; all others are bugs and are logged with a traceback."""
 
+import structlog
+
 
 class DomainError(Exception):
     """A request that cannot be carried out; `message` is a sentence for the person who asked.
@@ -14,6 +16,16 @@ class DomainError(Exception):
         self.message = message
         self.code = code or self.code
         self.details = details
+
+
+class Forbidden(DomainError):
+    """Whoever asked may not. Whichever page shows it, the request's context keeps it for the audit log."""
+
+    code = "forbidden"
+
+    def __init__(self, message: str, *, code: str | None = None, **details: object) -> None:
+        super().__init__(message, code=code, **details)
+        structlog.contextvars.bind_contextvars(refused=message)
 
 
 class Conflict(DomainError):

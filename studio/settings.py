@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "studio.web.middleware.SignedOutHtmxMiddleware",
+    "studio.audit.middleware.RefusalMiddleware",
 ]
 
 ROOT_URLCONF = "studio.urls"

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -18,7 +17,7 @@ from environments.querysets import EnvironmentQuerySet
 from models_app.loaders import load_assistant
 from models_app.models import Assistant
 from studio.access.loaders import signed_in
-from studio.access.permissions import Permission, Scope
+from studio.access.permissions import MissingPermission, Permission, Scope
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, go
 
@@ -134,7 +133,7 @@ def _environments(request: HttpRequest, assistant: Assistant) -> EnvironmentQuer
     """Where the viewer may share; PermissionDenied for whoever may nowhere in this assistant."""
     viewer = signed_in(request)
     if not viewer.may_somewhere(Permission.SHARE, assistant.pk):
-        raise PermissionDenied(f"Your roles do not include “{Permission.SHARE.label}” here.")
+        raise MissingPermission(Permission.SHARE)
     return Environment.objects.with_permission(viewer, Permission.SHARE).filter(assistant=assistant)
 
 

@@ -1,6 +1,5 @@
 """Talk: speak with the assistant of an environment."""
 
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
@@ -21,7 +20,7 @@ from models_app.loaders import load_assistant
 from models_app.models import Assistant
 from studio.access.loaders import signed_in
 from studio.access.models import User
-from studio.access.permissions import Permission
+from studio.access.permissions import MissingPermission, Permission
 from studio.errors import DomainError
 from studio.web.ratelimit import allow
 
@@ -38,7 +37,7 @@ def talk(request: HttpRequest, slug: str) -> HttpResponse:
     environments = _environments(signed_in(request), assistant)
     if not environments:
         if not signed_in(request).may_somewhere(Permission.TALK, assistant.pk):
-            raise PermissionDenied(f"Your roles do not include “{Permission.TALK.label}” here.")
+            raise MissingPermission(Permission.TALK)
         return render(request, "conversations/talk_nowhere.html")
     asked = request.GET.get("environment")
     chosen = next((one for one in environments if one.name == asked), None) or _likeliest(environments)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -18,7 +17,7 @@ from models_app.loaders import load_assistant
 from models_app.models import Assistant
 from studio.access.loaders import signed_in
 from studio.access.models import User
-from studio.access.permissions import Permission, Scope
+from studio.access.permissions import MissingPermission, Permission, Scope
 from studio.web.htmx import HtmxHttpRequest
 from studio.web.keyset import page_of
 
@@ -51,7 +50,7 @@ def environment_list(request: HtmxHttpRequest, slug: str) -> HttpResponse:
 def _require_environments(user: User, assistant: Assistant) -> None:
     """Whoever may see one environment of the assistant gets the list, of those they may see."""
     if not user.may_somewhere(Permission.ENVIRONMENTS_VIEW, assistant.pk):
-        raise PermissionDenied(f"Your roles do not include “{Permission.ENVIRONMENTS_VIEW.label}” here.")
+        raise MissingPermission(Permission.ENVIRONMENTS_VIEW)
 
 
 @require_safe

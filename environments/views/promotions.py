@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -26,7 +25,7 @@ from models_app.models import Assistant, Model
 from models_app.services.models import warnings_of
 from studio.access.loaders import signed_in
 from studio.access.models import User
-from studio.access.permissions import Permission
+from studio.access.permissions import MissingPermission, Permission
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, go
 
@@ -84,7 +83,7 @@ def promote_model(request: HtmxHttpRequest, slug: str, name: str) -> HttpRespons
 def _require_some_right(user: User, assistant: Assistant) -> None:
     wanted = (Permission.ENVIRONMENTS_MODIFY, Permission.ENVIRONMENTS_MODIFY_PROTECTED)
     if not any(user.may_somewhere(permission, assistant.pk) for permission in wanted):
-        raise PermissionDenied(f"Your roles do not include “{Permission.ENVIRONMENTS_MODIFY.label}” here.")
+        raise MissingPermission(Permission.ENVIRONMENTS_MODIFY)
 
 
 def _targets(model: Model, user: User) -> list[Target]:

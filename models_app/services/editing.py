@@ -11,7 +11,7 @@ from models_app.models import Assistant, Revision
 from models_app.services.revisions import NewerRevision, changed_paths, files_of, newest_revision, save_revision
 from studio.access.models import User
 from studio.access.permissions import Permission, Scope
-from studio.errors import Conflict, DomainError, Invalid
+from studio.errors import Conflict, Forbidden, Invalid
 
 Edits = Mapping[str, bytes | None]  # path to new content; None deletes the file
 TRIES = 3
@@ -38,9 +38,7 @@ class BadData(Invalid):
         self.problems = problems
 
 
-class MissingRights(DomainError):
-    code = "forbidden"
-
+class MissingRights(Forbidden):
     def __init__(self, missing: list[Permission]) -> None:
         words = " and ".join(f"“{permission.label}”" for permission in missing)
         super().__init__(f"Your roles do not include {words} here.")

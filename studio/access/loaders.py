@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from studio.access.models import Grant, Role, User
-from studio.access.permissions import EVERYWHERE, Permission, Scope
+from studio.access.permissions import EVERYWHERE, MissingPermission, Permission, Scope
 
 
 def signed_in(request: HttpRequest) -> User:
@@ -18,7 +18,7 @@ def signed_in(request: HttpRequest) -> User:
 def require(user: User, permission: Permission, scope: Scope = EVERYWHERE) -> None:
     """Raise PermissionDenied with a sentence that names the missing permission."""
     if not user.may(permission, scope):
-        raise PermissionDenied(f"Your roles do not include “{permission.label}” here.")
+        raise MissingPermission(permission)
 
 
 def load_person(request: HttpRequest, pk: int) -> User:

@@ -6,6 +6,8 @@ To add one: a member here, a line in `docs/permissions.md`, a row in the permiss
 from dataclasses import dataclass
 from enum import StrEnum
 
+from django.core.exceptions import PermissionDenied
+
 
 class Permission(StrEnum):
     """The value is what a role row stores."""
@@ -87,6 +89,15 @@ _MEANINGS = {
     Permission.PEOPLE_MODIFY: "Add and remove people, shape roles, and give them, up to what one holds oneself.",
     Permission.AUDIT_VIEW: "Read who did what, when and why.",
 }
+
+
+class MissingPermission(PermissionDenied):
+    """403 with a sentence that names what is missing; the audit log keeps `permissions`."""
+
+    def __init__(self, *permissions: Permission) -> None:
+        self.permissions = permissions
+        names = " and ".join(f"“{permission.label}”" for permission in permissions)
+        super().__init__(f"Your roles do not include {names} here.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from django.db.models import Q, QuerySet
 
 from studio.access.models import Grant, User
 from studio.access.permissions import EVERYWHERE, Permission, Scope
-from studio.errors import DomainError
+from studio.errors import Forbidden
 
 NAMED = 3  # permissions that a refusal names; of more it says how many
 
 
-class Beyond(DomainError):
+class Beyond(Forbidden):
     """Somebody tries to give, or to become, more than they are."""
 
     code = "beyond"

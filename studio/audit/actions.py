@@ -8,6 +8,9 @@ class Action(StrEnum):
     SIGNED_OUT = "signed-out"
     SIGN_IN_REFUSED = "sign-in-refused"
     SESSION_ENDED = "session-ended"
+    ACCESS_REFUSED = "access-refused"
+    TOKEN_REFUSED = "token-refused"  # noqa: S105
+    AUDIT_EXPORTED = "audit-exported"
     PASSWORD_CHANGED = "password-changed"  # noqa: S105
     SIGN_IN_LINK_MADE = "sign-in-link-made"
     PERSON_CREATED = "person-created"
@@ -41,6 +44,10 @@ class Action(StrEnum):
     SHARE_LINK_CREATED = "share-link-created"
     SHARE_LINK_CHANGED = "share-link-changed"
     SHARE_LINK_REVOKED = "share-link-revoked"
+
+    @property
+    def is_refusal(self) -> bool:
+        return self.value.endswith("-refused")
 
     @property
     def label(self) -> str:

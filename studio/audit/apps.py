@@ -7,7 +7,11 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         from studio.access.permissions import Permission
+        from studio.audit.services import refusals
+        from studio.jobs import schedule
         from studio.web import navigation
+
+        schedule.every(60, refusals.write_repeated, name="write down how often refusals were repeated")
 
         navigation.register(
             navigation.Entry(

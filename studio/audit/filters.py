@@ -19,6 +19,7 @@ class AuditFilter(DayRangeFilter):
     q = forms.CharField(required=False, max_length=200, label="Text")
     who = forms.CharField(required=False, max_length=200, label="Who")
     action = forms.ChoiceField(required=False, label="Action")
+    outcome = forms.ChoiceField(required=False, label="Outcome")
     assistant = forms.ChoiceField(required=False, label="Assistant")
     kind = forms.CharField(required=False, max_length=63, label="Kind of target")
     target = forms.CharField(required=False, max_length=200, label="Target")
@@ -27,6 +28,7 @@ class AuditFilter(DayRangeFilter):
         super().__init__(data)
         assistants = [place for place in places if place.scope.environment_id is None]
         self._offer("action", [(one.value, one.label) for one in Action])
+        self._offer("outcome", [("done", "Done"), ("refused", "Refused")])
         self._offer("assistant", [(str(one.scope.assistant_id), one.label) for one in assistants])
 
     def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
@@ -50,6 +52,9 @@ class AuditFilter(DayRangeFilter):
             "at__lt": until,
         }
         events = events.filter(**{name: value for name, value in conditions.items() if value})
+        if data["outcome"]:
+            refused = Q(action__in=[one for one in Action if one.is_refusal])
+            events = events.filter(refused if data["outcome"] == "refused" else ~refused)
         return _saying(events, data["q"]) if data["q"] else events
 
 

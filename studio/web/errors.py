@@ -7,6 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from studio.audit.services import refusals
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -47,6 +49,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """A PermissionDenied of ours carries a sentence that says which permission is missing."""
     reason = str(exception) if isinstance(exception, PermissionDenied) else ""
+    refusals.note_denied(request, exception)
     return problem_page(request, FORBIDDEN, reason)
 
 
@@ -55,6 +58,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    refusals.note(request, reason=f"Cross-site request check: {reason}")
     return problem_page(request, CSRF)
 
 

@@ -38,6 +38,11 @@ class DayRangeFilter(forms.Form):
         return any(self.data.get(name) for name in self.fields if name != "tz")
 
     @property
+    def used(self) -> dict[str, str]:
+        """What was filled in, as the address carries it."""
+        return {name: self.data[name] for name in self.fields if self.data.get(name)}
+
+    @property
     def zones(self) -> list[tuple[str, str]]:
         """UTC and the zone in use; the browser adds its own."""
         chosen = self.data.get("tz") or ""

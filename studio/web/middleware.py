@@ -1,4 +1,4 @@
-"""What every web request passes: its id for the logs, the content security policy, htmx answers after sign-out."""
+"""What every web request passes: its id and address for logs, the content security policy, htmx after sign-out."""
 
 import re
 import uuid
@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
+from studio.web.addresses import client_address
 from studio.web.htmx import HtmxHttpRequest
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -41,7 +42,10 @@ def content_security_policy() -> str:
 
 
 class RequestIdMiddleware:
-    """Take the caller's X-Request-Id when it is a plain word, else make one; log with it and answer with it."""
+    """Take the caller's X-Request-Id when it is a plain word, else make one; log with it and answer with it.
+
+    The audit log takes it from the context too, and the address from which the request came.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -51,7 +55,7 @@ class RequestIdMiddleware:
         request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex
         request.request_id = request_id  # type: ignore[attr-defined]
         structlog.contextvars.clear_contextvars()  # a thread serves many requests
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        structlog.contextvars.bind_contextvars(request_id=request_id, address=client_address(request))
         response = self.get_response(request)
         response["X-Request-Id"] = request_id
         return response

@@ -79,6 +79,8 @@ PEOPLE = [
 AUDIT = [
     Row("GET",  "/settings/audit/",                               302, 403, 403, 200, 403),
     Row("GET",  "/settings/audit/{audit_event}",                  302, 403, 403, 200, 403),
+    Row("GET",  "/settings/audit/export.csv",                     302, 403, 403, 200, 403),
+    Row("GET",  "/settings/audit/export.jsonl",                   302, 403, 403, 200, 403),
 ]
 
 RASA = [

@@ -11,12 +11,12 @@ from studio.access.models import SignInFailure, SignInLink, User
 from studio.audit.actions import Action
 from studio.audit.services import record
 from studio.crypto import digest
-from studio.errors import DomainError
+from studio.errors import Forbidden
 
 LINK_LIFE = timedelta(hours=1)
 
 
-class LockedOut(DomainError):
+class LockedOut(Forbidden):
     code = "locked-out"
 
 
