@@ -11,7 +11,9 @@ import django
 import pytest
 import redis
 from django.conf import settings
+from django.db import connection
 
+from studio.audit.ownership import TABLE as AUDIT_TABLE
 from tests.services import Services, use_redis_database
 
 
@@ -44,3 +46,17 @@ def redis_client() -> Iterator[redis.Redis]:
         client.flushdb()
         yield client
         client.flushdb()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flushing_leaves_the_audit_log() -> Iterator[None]:
+    """Transactional tests empty every table at their end. This one the application cannot empty: its rows stay."""
+    with pytest.MonkeyPatch.context() as patch:
+        operations = type(connection.ops)
+        flush = operations.sql_flush
+
+        def sql_flush(self, style, tables, **options):
+            return flush(self, style, [table for table in tables if table != AUDIT_TABLE], **options)
+
+        patch.setattr(operations, "sql_flush", sql_flush)
+        yield

@@ -1,7 +1,7 @@
 """The audit log: what it shows to whom, its filters, and that it cannot be altered."""
 
 import pytest
-from django.db import Error, connection, transaction
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -156,11 +156,3 @@ def test_what_was_written_is_never_markup(client) -> None:
     evil = "<script>alert(1)</script>"
     happened(None, Role.objects.create(name="a"), before={evil: evil}, reason=evil, actor_label=evil)
     assert "<script>alert" not in page(client)
-
-
-def test_the_database_refuses_to_alter_and_to_delete_events(admin) -> None:
-    event = happened(admin, admin)
-    for change in (lambda: AuditEvent.objects.update(reason="x"), lambda: AuditEvent.objects.all().delete()):
-        with pytest.raises(Error, match="append-only"), transaction.atomic():
-            change()
-    assert AuditEvent.objects.filter(pk=event.pk, reason="").exists()
