@@ -7,13 +7,21 @@ from django import forms
 from conversations.models import Conversation, ShareLink
 from conversations.querysets import ConversationQuerySet
 from environments.models import Environment
+from environments.querysets import EnvironmentQuerySet
 from models_app.models import Assistant, Model
 from studio.access.models import User
+from studio.access.permissions import Permission
 from studio.web.filters import DayRangeFilter
 
 MODELS_OFFERED = 50
 NO_ENVIRONMENT = "-"  # conversations that came under a name nobody knows; no environment can be called so
 _LINK = "link:"
+
+
+def _with_conversations(viewer: User) -> EnvironmentQuerySet:
+    """Where the viewer can have conversations to see: everybody's, or their own."""
+    everything = Environment.objects.with_permission(viewer, Permission.CONVERSATIONS_VIEW)
+    return everything | Environment.objects.with_permission(viewer, Permission.TALK)
 
 
 class ConversationFilter(DayRangeFilter):
@@ -27,9 +35,12 @@ class ConversationFilter(DayRangeFilter):
     def __init__(self, data: Any, *, assistant: Assistant, viewer: User) -> None:
         super().__init__(data)
         self.assistant = assistant
-        self.environments = list(Environment.objects.visible_to(viewer).filter(assistant=assistant))
+        self.environments = list(_with_conversations(viewer).filter(assistant=assistant))
         self.models = list(Model.objects.visible_to(viewer).filter(assistant=assistant)[:MODELS_OFFERED])
-        self.links = list(ShareLink.objects.filter(environment__in=self.environments))
+        readable = Environment.objects.with_permission(viewer, Permission.CONVERSATIONS_VIEW).filter(
+            assistant=assistant
+        )
+        self.links = list(ShareLink.objects.filter(environment__in=readable))
         self._offer("environment", [(one.name, one.name) for one in self.environments] + [(NO_ENVIRONMENT, "unknown")])
         origins = [("real", "Real people"), ("talk", "Our own"), ("share", "Any share link")]
         self._offer("origin", origins + [(f"{_LINK}{one.pk}", f"Link: {one.name}") for one in self.links])

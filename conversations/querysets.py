@@ -15,14 +15,12 @@ if TYPE_CHECKING:
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     def visible_to(self, user: "User | AnonymousUser") -> Self:
-        """Conversations where the person may view them, and always those they held themselves."""
+        """Conversations where the person may view them, and those they held themselves where they may talk."""
         if isinstance(user, AnonymousUser):
             return self.none()
-        own = Q(talker=user)
-        assistants, environments = user.environments_with(Permission.CONVERSATIONS_VIEW)
-        if assistants is None:
-            return self
-        return self.filter(Q(assistant_id__in=assistants) | Q(environment_id__in=environments) | own)
+        own = Q(talker=user) & (_where(user, Permission.TALK) or Q())
+        everybodys = _where(user, Permission.CONVERSATIONS_VIEW)
+        return self if everybodys is None else self.filter(everybodys | own)
 
     def saying(self, text: str) -> Self:
         """Where a person or the assistant said something that contains `text`, in capitals or not."""
@@ -32,3 +30,11 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
             conversation=OuterRef("pk"), kind__in=("user", "bot", "agent"), text__icontains=text
         )
         return self.filter(Exists(said))
+
+
+def _where(user: "User", permission: Permission) -> Q | None:
+    """Condition on conversations: those of places where `permission` is held; None when that is everywhere."""
+    assistants, environments = user.environments_with(permission)
+    if assistants is None:
+        return None  # and not an empty Q, which beside another in `|` would not mean everything
+    return Q(assistant_id__in=assistants) | Q(environment_id__in=environments)

@@ -13,7 +13,7 @@ from conversations.models import Conversation, ShareLink, TalkSession
 from environments.models import Environment
 from models_app.models import Assistant
 from studio.access.models import User
-from studio.access.permissions import Scope
+from studio.access.permissions import Limit, Scope
 from tests.conversations.events import raw, small_talk, user
 from tests.factories import environment_of, make_model, make_person
 
@@ -204,3 +204,64 @@ def test_a_long_list_takes_no_more_queries_than_a_short_one(
     client.get(address(assistant))
     with django_assert_max_num_queries(12):
         client.get(address(assistant))
+
+
+# --- Who may talk and nothing else ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tester(assistant: Assistant, records: Make) -> User:
+    """Held a conversation in production and one in worker; others talked too."""
+    tester = make_person("tester", Scope(assistant.pk))
+    say(records, "anna")
+    for name in ("production", "worker"):
+        held(tester, environment_of(assistant, name), f"mine in {name}")
+    return User.objects.get(pk=tester.pk)
+
+
+def held(person: User, environment: Environment, text: str) -> Conversation:
+    talk = TalkSession.objects.create(environment=environment, sender_id=text, person=person)
+    binding = Binding(environment.assistant_id, environment.pk, environment.name, "test")
+    store_batch([Record(line, binding) for line in raw(user(text, 2000.0, sender=talk.sender_id))])
+    return Conversation.objects.get(sender_id=text)
+
+
+def test_a_tester_sees_what_they_held_and_nothing_of_others(assistant: Assistant, tester: User):
+    client = client_of(tester)
+    assert sorted(titles(client, assistant)) == ["mine in production", "mine in worker"]
+    home = client.get(reverse("conversations:home", args=[assistant.slug])).content.decode()
+    assert "mine in worker" in home and "anna" not in home
+    others = Conversation.objects.get(sender_id="anna")
+    assert client.get(reverse("conversations:detail", args=[assistant.slug, others.pk])).status_code == 404
+    assert titles(client, assistant, "?q=anna") == []
+
+
+def test_a_testers_page_of_a_conversation_leads_to_their_own_alone(assistant: Assistant, tester: User):
+    mine = Conversation.objects.get(sender_id="mine in production")
+    page = client_of(tester).get(reverse("conversations:detail", args=[assistant.slug, mine.pk]))
+    assert page.status_code == 200
+    neighbours = {page.context["previous"], page.context["next"]} - {None}
+    assert neighbours == {Conversation.objects.get(sender_id="mine in worker")}
+
+
+def test_a_tester_is_offered_where_they_may_talk_and_no_share_link(assistant: Assistant, tester: User):
+    ShareLink.objects.create(
+        environment=environment_of(assistant), name="friends", code_digest=b"1", code_encrypted=b""
+    )
+    page = client_of(tester).get(address(assistant)).content.decode()
+    assert '<option value="production">' in page
+    assert "friends" not in page
+
+
+def test_what_one_held_where_one_may_talk_no_more_is_not_shown(assistant: Assistant, tester: User):
+    tester.grants.update(environment_id=environment_of(assistant, "worker").pk)
+    client = client_of(User.objects.get(pk=tester.pk))
+    assert titles(client, assistant) == ["mine in worker"]
+    assert '<option value="production">' not in client.get(address(assistant)).content.decode()
+    mine = Conversation.objects.get(sender_id="mine in production")
+    assert client.get(reverse("conversations:detail", args=[assistant.slug, mine.pk])).status_code == 404
+
+
+def test_a_token_for_something_else_shows_no_conversation(assistant: Assistant, tester: User):
+    tester.limit = Limit(frozenset({"models.view"}))
+    assert not Conversation.objects.visible_to(tester).exists()
