@@ -6,7 +6,8 @@ import django_filters
 from django import forms
 from django.db.models import QuerySet
 
-from models_app.models import Assistant, Model, Tag
+from models_app.models import Assistant, Model
+from models_app.querysets import TagQuerySet
 
 
 def _choice(label: str) -> forms.Select:
@@ -29,11 +30,11 @@ class ModelFilter(django_filters.FilterSet):  # type: ignore[misc]
         field_name="rasa_version", empty_label="Rasa: any", widget=_choice("Rasa version")
     )
 
-    def __init__(self, data: Any, queryset: QuerySet[Model], *, assistant: Assistant) -> None:
+    def __init__(self, data: Any, queryset: QuerySet[Model], *, assistant: Assistant, tags: TagQuerySet) -> None:
         super().__init__(data, queryset)
-        tags = Tag.objects.filter(assistant=assistant).exclude(model=None).values_list("name", flat=True)
+        offered = tags.filter(assistant=assistant).exclude(model=None).values_list("name", flat=True)
         versions = Model.objects.current().filter(assistant=assistant).exclude(rasa_version="")
-        self.filters["tag"].extra["choices"] = [(name, name) for name in tags]
+        self.filters["tag"].extra["choices"] = [(name, name) for name in offered]
         self.filters["rasa"].extra["choices"] = [
             (version, version)
             for version in versions.order_by("-rasa_version").values_list("rasa_version", flat=True).distinct()

@@ -1,9 +1,12 @@
 """From a URL to an assistant or a model of it: 404 when the viewer may not see it, 403 when they may not act on it."""
 
+from django.db.models import Prefetch
 from django.http import Http404, HttpRequest
 
-from models_app.models import Assistant, Model, TrainingJob
+from models_app.models import Assistant, Model, Tag, TrainingJob
+from models_app.querysets import TagQuerySet
 from studio.access.loaders import require, signed_in
+from studio.access.models import User
 from studio.access.permissions import MissingPermission, Permission, Scope
 
 
@@ -38,12 +41,18 @@ def rights_on_models(request: HttpRequest, assistant: Assistant) -> dict[str, bo
     }
 
 
+def visible_tags(user: User) -> "Prefetch[str, TagQuerySet, str]":
+    """For `prefetch_related` of models whose tags a page shows."""
+    return Prefetch("tags", Tag.objects.visible_to(user))
+
+
 def load_model(request: HttpRequest, slug: str, name: str, permission: Permission = Permission.MODELS_VIEW) -> Model:
     assistant = load_assistant(request, slug)
     user = signed_in(request)
     model = (
         Model.objects.visible_to(user)
         .select_related("assistant", "artifact", "revision")
+        .prefetch_related(visible_tags(user))
         .filter(assistant=assistant, name=name)
         .first()
     )

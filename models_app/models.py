@@ -5,7 +5,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
-from models_app.querysets import AssistantQuerySet, JobQuerySet, ModelQuerySet
+from models_app.querysets import AssistantQuerySet, JobQuerySet, ModelQuerySet, TagQuerySet
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
 MODEL_NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}"
@@ -168,6 +168,8 @@ class Tag(models.Model):
     kind = models.CharField(max_length=16, choices=Kind, default=Kind.FREE)
     model = models.ForeignKey(Model, on_delete=models.PROTECT, null=True, related_name="tags")
     moved_at = models.DateTimeField(auto_now=True)
+
+    objects = TagQuerySet.as_manager()
 
     class Meta:
         ordering = ["kind", "name"]

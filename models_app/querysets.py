@@ -1,4 +1,4 @@
-"""What a person may see of assistants, models and trainings. Closed by default."""
+"""What a person may see of assistants, models, tags and trainings. Closed by default."""
 
 from typing import TYPE_CHECKING, Self
 
@@ -8,7 +8,7 @@ from django.db import models
 from studio.access.permissions import Permission
 
 if TYPE_CHECKING:
-    from models_app.models import Assistant, Model, TrainingJob  # noqa: F401 - named in quotes below
+    from models_app.models import Assistant, Model, Tag, TrainingJob  # noqa: F401 - named in quotes below
     from studio.access.models import User
 
 
@@ -40,6 +40,19 @@ class ModelQuerySet(models.QuerySet["Model"]):
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         return self.current().filter(within_assistants(user, Permission.MODELS_VIEW, "assistant_id"))
+
+
+class TagQuerySet(models.QuerySet["Tag"]):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Of models that the person sees anyway: an environment's tag only where they see the environment."""
+        if isinstance(user, AnonymousUser):
+            return self.none()
+        assistants, environments = user.environments_with(Permission.ENVIRONMENTS_VIEW)
+        if assistants is None:
+            return self
+        # Environments live in an app above; their ids, and the name of the relation, are all that is known here.
+        seen = models.Q(assistant_id__in=assistants) | models.Q(environment__in=environments)
+        return self.filter(~models.Q(kind="environment") | seen)
 
 
 class JobQuerySet(models.QuerySet["TrainingJob"]):

@@ -20,8 +20,8 @@ from environments.presentation.promoting import Target, never_ran, targets
 from environments.services.overview import Overview, overview, overviews
 from environments.services.promotion import promote
 from environments.services.transitions import last_that_ran
-from models_app.loaders import load_assistant, load_model, require_models
-from models_app.models import Assistant, Model
+from models_app.loaders import load_assistant, load_model, require_models, visible_tags
+from models_app.models import Assistant, Model, Tag
 from models_app.services.models import warnings_of
 from studio.access.loaders import signed_in
 from studio.access.models import User
@@ -181,7 +181,7 @@ def promote_here(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse
         "environment": environment,
         "overview": now,
         "form": form,
-        "models": _choices(models, request.GET.get("q", "")),
+        "models": _choices(models, request.GET.get("q", ""), signed_in(request)),
         "chosen": form["model"].value(),
         "total": models.count(),
     }
@@ -190,10 +190,12 @@ def promote_here(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse
     return render(request, f"environments/promote_here_dialog.html{part}", context, status=status)
 
 
-def _choices(models: QuerySet[Model], text: str) -> QuerySet[Model]:
-    wanted = models.defer("domain").prefetch_related("tags")
+def _choices(models: QuerySet[Model], text: str, viewer: User) -> QuerySet[Model]:
+    """Found by name, or by a tag that the viewer sees: other words must find nothing, or they would tell."""
+    wanted = models.defer("domain").prefetch_related(visible_tags(viewer))
     if text.strip():
-        wanted = wanted.filter(Q(name__icontains=text.strip()) | Q(tags__name__icontains=text.strip())).distinct()
+        tags = Tag.objects.visible_to(viewer).filter(name__icontains=text.strip())
+        wanted = wanted.filter(Q(name__icontains=text.strip()) | Q(pk__in=tags.values("model")))
     return wanted[:CHOICES]
 
 

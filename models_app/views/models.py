@@ -12,12 +12,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from models_app.filters import ModelFilter
 from models_app.forms import TagForm
-from models_app.loaders import load_assistant, load_model, require_models, rights_on_models
+from models_app.loaders import load_assistant, load_model, require_models, rights_on_models, visible_tags
 from models_app.models import Assistant, Model, Tag, TrainingJob
+from models_app.querysets import TagQuerySet
 from models_app.services.models import delete_model, reasons_to_keep, warnings_of
 from models_app.services.tags import remove_tag, set_tag
 from models_app.storage import store
 from studio.access.loaders import signed_in
+from studio.access.models import User
 from studio.access.permissions import Permission
 from studio.errors import DomainError
 from studio.rasa.domain import DomainSummary, compare
@@ -33,8 +35,8 @@ def model_list(request: HttpRequest, slug: str) -> HttpResponse:
     assistant = load_assistant(request, slug)
     require_models(request, assistant)
     everything = Model.objects.visible_to(signed_in(request)).filter(assistant=assistant)
-    chosen = ModelFilter(request.GET, everything, assistant=assistant)
-    page, total = page_of(_for_list(chosen.qs), request), everything.count()
+    chosen = ModelFilter(request.GET, everything, assistant=assistant, tags=_tags_seen(request))
+    page, total = page_of(_for_list(chosen.qs, signed_in(request)), request), everything.count()
     context = {
         "filter": chosen,
         "page": page,
@@ -42,7 +44,7 @@ def model_list(request: HttpRequest, slug: str) -> HttpResponse:
         "summary": _summary(chosen.qs, page.rows),
         "total": total,
         "under_way": None if total else _under_way(request, assistant),
-        "live": _live(assistant),
+        "live": _live(request, assistant),
         **_rights(request, assistant),
     }
     return render(request, "models_app/model_list.html", context)
@@ -69,9 +71,9 @@ def _summary(models: QuerySet[Model], rows: Sequence[Model]) -> str:
     return f"{above + 1}–{above + len(rows)} of {models.count()}"
 
 
-def _for_list(models: QuerySet[Model]) -> QuerySet[Model]:
+def _for_list(models: QuerySet[Model], viewer: User) -> QuerySet[Model]:
     """Without the domain, which is large and which no row shows."""
-    return models.select_related("job", "revision").prefetch_related("tags").defer("domain")
+    return models.select_related("job", "revision").prefetch_related(visible_tags(viewer)).defer("domain")
 
 
 def _under_way(request: HttpRequest, assistant: Assistant) -> TrainingJob | None:
@@ -80,9 +82,13 @@ def _under_way(request: HttpRequest, assistant: Assistant) -> TrainingJob | None
     return jobs.order_by("pk").first()
 
 
-def _live(assistant: Assistant) -> int:
-    """How many models an environment's tag points at."""
-    tags = Tag.objects.filter(assistant=assistant, kind=Tag.Kind.ENVIRONMENT).exclude(model=None)
+def _tags_seen(request: HttpRequest) -> TagQuerySet:
+    return Tag.objects.visible_to(signed_in(request))
+
+
+def _live(request: HttpRequest, assistant: Assistant) -> int:
+    """How many models the tag of an environment that the viewer sees points at."""
+    tags = _tags_seen(request).filter(assistant=assistant, kind=Tag.Kind.ENVIRONMENT).exclude(model=None)
     return tags.values("model").distinct().count()
 
 
@@ -129,9 +135,11 @@ def edit_tags(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse:
             if not request.htmx:
                 return redirect(request.get_full_path())
             # The dialog once more, and with it the tags that the page behind it shows.
-            return render(request, "models_app/tags_changed.html", {**_tags(model, TagForm()), "losers": losers})
+            return render(
+                request, "models_app/tags_changed.html", {**_tags(request, model, TagForm()), "losers": losers}
+            )
     status = 422 if form.is_bound else 200
-    return render(request, "models_app/tags_dialog.html", _tags(model, form), status=status)
+    return render(request, "models_app/tags_dialog.html", _tags(request, model, form), status=status)
 
 
 def _change_tags(request: HttpRequest, model: Model, form: TagForm) -> QuerySet[Model]:
@@ -143,16 +151,16 @@ def _change_tags(request: HttpRequest, model: Model, form: TagForm) -> QuerySet[
     had = Model.objects.current().filter(assistant=model.assistant, tags__name=name).exclude(pk=model.pk)
     losers = list(had.values_list("pk", flat=True))
     set_tag(actor=signed_in(request), model=model, name=name)
-    return Model.objects.filter(pk__in=losers).prefetch_related("tags")
+    return Model.objects.filter(pk__in=losers).prefetch_related(visible_tags(signed_in(request)))
 
 
-def _tags(model: Model, form: TagForm) -> dict[str, object]:
+def _tags(request: HttpRequest, model: Model, form: TagForm) -> dict[str, object]:
     elsewhere = Tag.objects.filter(assistant=model.assistant, kind=Tag.Kind.FREE).exclude(model=model)
     return {
         "heading": f"Tags of {model.name}",
         "model": model,
         "form": form,
-        "tags": model.tags.all(),
+        "tags": _tags_seen(request).filter(model=model),  # read anew: one of them may have just changed
         "elsewhere": elsewhere.select_related("model"),
     }
 
@@ -191,7 +199,7 @@ def compare_domains(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     model = load_model(request, slug, name)
     others = Model.objects.visible_to(signed_in(request)).filter(assistant=model.assistant).exclude(pk=model.pk)
     wanted = request.GET.get("with")
-    other = others.filter(name=wanted).first() if wanted else _likely_other(model, others)
+    other = others.filter(name=wanted).first() if wanted else _likely_other(model, others, _tags_seen(request))
     differences = _differences(other, model) if other else []
     context = {
         "model": model,
@@ -203,9 +211,9 @@ def compare_domains(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     return render(request, "models_app/compare.html", context)
 
 
-def _likely_other(model: Model, others: QuerySet[Model]) -> Model | None:
+def _likely_other(model: Model, others: QuerySet[Model], tags: TagQuerySet) -> Model | None:
     """What people mean most often: the model that is live in production, else the one before this."""
-    live = others.filter(tags__name="production", tags__kind=Tag.Kind.ENVIRONMENT).first()
+    live = others.filter(tags__in=tags.filter(name="production", kind=Tag.Kind.ENVIRONMENT)).first()
     return live or others.filter(pk__lt=model.pk).first() or others.first()
 
 

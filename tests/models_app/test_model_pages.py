@@ -5,6 +5,7 @@ import pytest
 from django.test import Client
 
 from environments.models import Environment
+from environments.services.promotion import promote
 from models_app.models import Assistant, Model, Tag
 from models_app.services.revisions import save_revision
 from models_app.services.tags import move_environment_tag, set_tag
@@ -12,7 +13,7 @@ from models_app.services.training import request_training
 from models_app.storage import store
 from studio.access.permissions import Scope
 from studio.web.keyset import SIZE
-from tests.factories import make_assistant, make_model, make_person
+from tests.factories import environment_of, make_assistant, make_model, make_person
 from tests.models_app.archives import METADATA, model_archive
 
 LIST = "/a/cafe/models/"
@@ -259,3 +260,15 @@ class TestAModelWhoseFileIsMissing:
         assert answer.json()["existed"] is True
         assert admin.head("/a/cafe/models/otter/download").status_code == 200
         assert "The file is missing" not in admin.get("/a/cafe/models/otter").content.decode()
+
+
+def test_an_environments_tag_shows_to_whoever_sees_the_environment(client: Client, assistant: Assistant):
+    for name in ("production", "worker"):
+        promote(actor=None, environment=environment_of(assistant, name), model=make_model(assistant, f"for-{name}"))
+    set_tag(actor=None, model=Model.objects.get(name="for-production"), name="baseline")
+    client.force_login(make_person("annotator", Scope(assistant.pk, environment_of(assistant, "worker").pk)))
+    page = client.get(LIST).content.decode()
+    assert names(client.get(LIST)) == ["for-worker", "for-production"]
+    assert re.findall(r'class="tag[^>]*>([^<]+)<', page) == ["worker", "baseline"]
+    assert '<option value="production">' not in page
+    assert 'title="production' not in client.get(f"{LIST}for-production").content.decode()
