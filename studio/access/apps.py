@@ -24,7 +24,20 @@ class AccessConfig(AppConfig):
                 order=110,
                 everywhere=True,
                 group="settings",
-                match=("access:person", "access:grant"),
+                match=("access:person", "access:grant-new", "access:grant-revoke", "access:who"),
+            )
+        )
+        navigation.register(
+            navigation.Entry(
+                key="grants",
+                label="Grants",
+                icon="identification",
+                url_name="access:grants",
+                permission=Permission.PEOPLE_MODIFY,
+                order=115,
+                everywhere=True,
+                group="settings",
+                match=("access:grants", "access:grant-add", "access:grant-take"),
             )
         )
         navigation.register(

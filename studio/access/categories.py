@@ -35,3 +35,8 @@ def with_views(permissions: Iterable[Permission]) -> set[Permission]:
     """`permissions`, and what one must see in order to change it: nobody edits blindly."""
     wanted = set(permissions)
     return wanted | {one.view for one in CATEGORIES if one.view and wanted.intersection(one.modify)}
+
+
+def in_order() -> list[Permission]:
+    """Every permission in the order of the lines, what looks before what changes."""
+    return [permission for one in CATEGORIES for permission in (one.view, *one.modify) if permission]

@@ -9,7 +9,7 @@ from django.core.validators import RegexValidator
 
 from studio.access import scopes
 from studio.access.categories import with_views
-from studio.access.models import Role
+from studio.access.models import Role, User
 from studio.access.permissions import EVERYWHERE, Permission, Scope
 from studio.access.scopes import Place
 
@@ -73,8 +73,10 @@ class GrantForm(forms.Form):
     role = forms.ModelChoiceField(Role.objects.none(), to_field_name="name", empty_label=None)
     where = forms.ChoiceField(required=False, help_text="A role for one assistant also holds in its environments.")
 
-    def __init__(self, data: Mapping[str, Any] | None = None, *, places: list[Place]) -> None:
-        super().__init__(data)
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, *, places: list[Place], initial: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(data, initial=initial)
         self.places = places
         role, where = self.fields["role"], self.fields["where"]
         assert isinstance(role, forms.ModelChoiceField) and isinstance(where, forms.ChoiceField)
@@ -89,8 +91,40 @@ class GrantForm(forms.Form):
         return scopes.chosen(self.places, value) if value else (EVERYWHERE, "")
 
 
+class NewGrantForm(GrantForm):
+    """`person` is whom the user name belongs to; None for a group."""
+
+    PERSON, GROUP = "person", "group"
+    person: User | None = None
+
+    kind = forms.ChoiceField(
+        choices=[(PERSON, "A person"), (GROUP, "A group of the single sign-on")],
+        initial=PERSON,
+        widget=forms.RadioSelect,
+        label="For",
+        help_text="A group’s role is held by whoever the single sign-on says is in it, now and later.",
+    )
+    who = forms.CharField(
+        max_length=255,
+        label="Name",
+        help_text="The user name, or the group exactly as the single sign-on writes it, such as /operations.",
+        widget=forms.TextInput(attrs={**_PLAIN, "list": "known"}),
+    )
+    field_order = ("kind", "who", "role", "where")
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if data.get("kind") == self.PERSON and data.get("who"):
+            self.person = User.objects.filter(username__iexact=data["who"]).first()
+            if self.person is None:
+                self.add_error("who", "There is nobody of this user name. Add them under People first.")
+        return data
+
+
 class NewPersonForm(PersonForm, GrantForm):
     """Somebody new and what they may do, so that nobody signs in to an empty house."""
+
+    LINK, SINGLE_SIGN_ON = "link", "sso"
 
     username = forms.CharField(
         max_length=150,
@@ -100,7 +134,22 @@ class NewPersonForm(PersonForm, GrantForm):
         ],
         widget=forms.TextInput(attrs={**_PLAIN, "autofocus": True}),
     )
-    field_order = ("username", "name", "email", "role", "where")
+    comes_by = forms.ChoiceField(
+        choices=[(LINK, "A sign-in link that you give them"), (SINGLE_SIGN_ON, "Single sign-on")],
+        widget=forms.RadioSelect,
+        label="They come in by",
+        help_text="By single sign-on, whoever first signs in there under this user name is this person.",
+    )
+    field_order = ("username", "name", "email", "comes_by", "role", "where")
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, places: list[Place], has_single_sign_on: bool) -> None:
+        super().__init__(data, places=places, initial={"comes_by": self.SINGLE_SIGN_ON})
+        if not has_single_sign_on:
+            del self.fields["comes_by"]
+
+    @property
+    def awaits_identity(self) -> bool:
+        return self.cleaned_data.get("comes_by") == self.SINGLE_SIGN_ON
 
 
 class RoleForm(forms.Form):

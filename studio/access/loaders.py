@@ -27,9 +27,10 @@ def load_person(request: HttpRequest, pk: int) -> User:
     return get_object_or_404(User, pk=pk)
 
 
-def load_grant(request: HttpRequest, person_pk: int, pk: int) -> Grant:
+def load_grant(request: HttpRequest, pk: int, **of: object) -> Grant:
+    """A grant; `of` is what else must be true of it, such as `user_id`."""
     require(signed_in(request), Permission.PEOPLE_MODIFY)
-    return get_object_or_404(Grant.objects.select_related("user", "role"), user_id=person_pk, pk=pk)
+    return get_object_or_404(Grant.objects.select_related("user", "role"), pk=pk, **of)
 
 
 def load_role(request: HttpRequest, name: str) -> Role:

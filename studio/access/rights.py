@@ -29,21 +29,24 @@ def refuse_beyond(
     actor: User | None, permissions: Iterable[str], scope: Scope = EVERYWHERE, *, what: str = "You cannot give this"
 ) -> None:
     """Raise Beyond, which names what is missing. Parley itself (None) may everything."""
-    missing = sorted(beyond(actor, permissions, scope)) if actor is not None else []
+    missing = beyond(actor, permissions, scope) if actor is not None else set()
     if missing:
-        raise Beyond(f"{what}: you do not hold {_named(missing)} there yourself.")
+        raise Beyond(f"{what}: {_missing(missing)}")
 
 
-def _named(permissions: list[Permission]) -> str:
+def _missing(missing: set[Permission]) -> str:
+    permissions = sorted(missing)
     shown = ", ".join(f"“{one.label}”" for one in permissions[:NAMED])
     more = len(permissions) - NAMED
-    return f"{shown} and {more} more" if more > 0 else shown
+    return f"you do not hold {shown}{f' and {more} more' if more > 0 else ''} there yourself."
 
 
-def refuse_lesser(actor: User | None, person: User, *, what: str) -> None:
-    """Raise Beyond when `person` holds anything, anywhere, that `actor` does not: who signs in as them has it."""
-    for scope, permissions in person.granted:
-        refuse_beyond(actor, permissions, scope, what=what)
+def why_not_become(actor: User | None, person: User) -> str:
+    """What `person` holds somewhere and `actor` does not: who signs in as them has it. Empty when there is nothing."""
+    if actor is None:
+        return ""
+    missing = {one for scope, permissions in person.granted for one in beyond(actor, permissions, scope)}
+    return _missing(missing) if missing else ""
 
 
 # --- Why --------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from studio.access.oidc import views as oidc
-from studio.access.views import account, people, roles, sign_in
+from studio.access.views import account, grants, people, rights, roles, sign_in
 
 app_name = "access"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("oidc/callback", oidc.callback, name="oidc-callback"),
     path("oidc/back-channel-logout", oidc.back_channel_logout, name="oidc-back-channel-logout"),
     path("settings/account", account.account, name="account"),
+    path("settings/account/access", rights.own_access, name="account-access"),
     path("settings/people/", people.person_list, name="people"),
     path("settings/people/new", people.person_new, name="person-new"),
     path("settings/people/<int:pk>", people.person_detail, name="person"),
@@ -21,10 +22,19 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/people/<int:pk>/link", people.person_link, name="person-link"),
     path("settings/people/<int:pk>/shut-out", people.person_shut_out, name="person-shut-out"),
     path("settings/people/<int:pk>/let-in", people.person_let_in, name="person-let-in"),
-    path("settings/people/<int:pk>/roles/new", people.grant_new, name="grant-new"),
-    path("settings/people/<int:pk>/roles/<int:grant_pk>/take", people.grant_revoke, name="grant-revoke"),
+    path("settings/people/<int:pk>/delete", people.person_delete, name="person-delete"),
+    path("settings/people/<int:pk>/access", rights.person_access, name="person-access"),
+    path("settings/people/<int:pk>/roles/new", grants.grant_new, name="grant-new"),
+    path("settings/people/<int:pk>/roles/<int:grant_pk>/take", grants.grant_revoke, name="grant-revoke"),
+    path("settings/access/", rights.who, name="who"),
+    path("settings/grants/", grants.grant_list, name="grants"),
+    path("settings/grants/new", grants.grant_add, name="grant-add"),
+    path("settings/grants/<int:pk>/take", grants.grant_take, name="grant-take"),
     path("settings/roles/", roles.role_list, name="roles"),
     path("settings/roles/new/", roles.role_new, name="role-new"),  # ends in a slash: a role may be called `new`
+    path(
+        "settings/roles/ready-made/", roles.ready_made, name="roles-ready-made"
+    ),  # ends in a slash for the same reason
     path("settings/roles/<slug:name>", roles.role_detail, name="role"),
     path("settings/roles/<slug:name>/delete", roles.role_delete, name="role-delete"),
 ]

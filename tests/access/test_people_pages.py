@@ -10,7 +10,8 @@ from environments.models import Environment
 from models_app.models import Assistant
 from studio.access.models import Grant, Role, User
 from studio.access.permissions import Permission, Scope
-from studio.access.services.grants import grant
+from studio.access.services.grants import grant, grant_to_group
+from studio.access.services.roles import save_role
 from studio.audit.models import AuditEvent
 from tests.factories import environment_of, make_assistant, make_person
 
@@ -163,3 +164,100 @@ def test_who_manages_people_of_one_assistant_only_has_no_people_page(cafe) -> No
     client.force_login(make_person("admin", Scope(cafe.pk)))
     assert client.get(address("people")).status_code == 403
     assert address("people") not in client.get("/settings/account").content.decode()
+
+
+def test_the_list_shows_roles_by_groups_and_finds_people_by_them(client) -> None:
+    mara = make_person(username="mara")
+    User.objects.filter(pk=mara.pk).update(groups=["/cooks"])
+    grant_to_group(actor=None, group="/cooks", role=Role.objects.get(name="annotator"))
+    page = client.get(address("people"), {"role": "annotator"})
+    assert [row.person.username for row in page.context["rows"]] == ["mara"]
+    assert "by the group /cooks" in page.content.decode()
+
+
+@pytest.mark.parametrize("state", ["active", "expected", "out", "service"])
+def test_the_list_is_narrowed_to_a_state(client, state) -> None:
+    User.objects.create(username="expected", awaits_identity=True)
+    User.objects.create(username="out", is_active=False)
+    User.objects.create(username="service", kind="service")
+    found = [row.person.username for row in client.get(address("people"), {"state": state}).context["rows"]]
+    assert found == ["admin" if state == "active" else state]
+
+
+def test_a_person_is_deleted_when_their_user_name_is_typed(client) -> None:
+    mara = make_person("tester", username="mara")
+    page = address("person-delete", mara.pk)
+    assert "Type <code>mara</code> to confirm" in client.get(page).content.decode()
+    for typed in ("", "maria"):
+        assert client.post(page, {"typed": typed}).status_code == 422
+    assert User.objects.filter(username="mara").exists()
+    assert client.post(page, {"typed": "mara"})["Location"] == address("people")
+    assert not User.objects.filter(username="mara").exists()
+
+
+def test_nobody_deletes_themselves_and_the_dialog_says_so(client, admin) -> None:
+    make_person("admin")
+    answer = client.post(address("person-delete", admin.pk), {"typed": "admin"})
+    assert "You cannot delete yourself." in answer.content.decode()
+
+
+def test_somebody_deleted_is_out_at_once(client) -> None:
+    mara, browser = make_person("tester", username="mara"), Client()
+    browser.force_login(mara)
+    assert browser.get("/settings/account").status_code == 200
+    client.post(address("person-delete", mara.pk), {"typed": "mara"})
+    assert browser.get("/settings/account").status_code == 302
+
+
+@pytest.fixture
+def manager(admin: User) -> Client:
+    """Manages people and may do nothing else."""
+    role = save_role(actor=None, role=None, name="manager", description="", permissions=["people.modify"])
+    person, client = make_person(username="manager"), Client()
+    grant(actor=None, person=person, role=role)
+    client.force_login(person)
+    return client
+
+
+def test_nobody_becomes_somebody_who_may_more(manager: Client, admin: User) -> None:
+    """Otherwise a sign-in link would be a way to every right."""
+    answer = post(manager, "person-link", admin.pk)
+    assert answer.status_code == 422
+    assert "You cannot make a sign-in link for admin: you do not hold" in answer.content.decode()
+    assert "/sign-in/" in post(manager, "person-link", make_person(username="mara").pk).content.decode()
+
+
+def test_a_newcomer_gets_no_more_than_the_one_who_adds_them(manager: Client) -> None:
+    answer = post(manager, "person-new", username="mara", role="admin", where="")
+    assert answer.status_code == 422
+    assert "You cannot give the role admin" in answer.content.decode()
+    assert not User.objects.filter(username="mara").exists()
+
+
+def test_a_service_account_gets_no_sign_in_link(client) -> None:
+    robot = User.objects.create(username="robot", kind="service")
+    assert "It never signs in" in post(client, "person-link", robot.pk).content.decode()
+
+
+def test_with_single_sign_on_a_person_is_expected_and_has_their_role_before_they_come(client, settings) -> None:
+    settings.OIDC_ISSUER = "https://login.example/realms/parley"
+    answer = post(client, "person-new", username="mara", role="tester", where="", comes_by="sso")
+    mara = User.objects.get(username="mara")
+    assert (mara.awaits_identity, mara.may(Permission.TALK)) == (True, True)
+    assert answer["Location"] == address("person", mara.pk)
+    assert not mara.sign_in_links.exists()
+    page = client.get(address("person", mara.pk)).content.decode()
+    assert "Expected" in page and "whoever first comes by single sign-on" in page
+
+
+def test_without_single_sign_on_everybody_comes_by_link(client, settings) -> None:
+    settings.OIDC_ISSUER = ""
+    assert "They come in by" not in client.get(address("person-new")).content.decode()
+
+
+def test_a_role_of_single_sign_on_is_not_to_be_taken_on_the_persons_page(client) -> None:
+    mara = make_person(username="mara")
+    row = Grant.objects.create(user=mara, role=Role.objects.get(name="tester"), source="sso")
+    page = client.get(address("person", mara.pk)).content.decode()
+    assert "from Keycloak" in page
+    assert address("grant-revoke", mara.pk, row.pk) not in page

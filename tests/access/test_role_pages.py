@@ -1,13 +1,18 @@
 """Roles: made, changed and deleted, and never so that nobody could manage people any more."""
 
+import re
+from pathlib import Path
+
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
 from studio.access.categories import CATEGORIES, with_views
 from studio.access.models import Role, User
 from studio.access.permissions import Permission
-from studio.access.services.grants import grant
+from studio.access.ready_made import READY_MADE, ReadyMade
+from studio.access.services.grants import grant, grant_to_group
 from studio.access.services.roles import save_role
 from tests.factories import make_person
 
@@ -107,3 +112,79 @@ def test_the_list_costs_the_same_for_many_roles(client, django_assert_max_num_qu
         save_role(actor=None, role=None, name=f"role-{number}", description="", permissions=[])
     with django_assert_max_num_queries(9):
         assert client.get(reverse("access:roles")).status_code == 200
+
+
+def test_a_copy_begins_with_what_the_role_holds_under_another_name(client: Client) -> None:
+    page = client.get(reverse("access:role-new"), {"from": "tester"})
+    assert page.context["form"].initial["name"] == "tester-copy"
+    assert re.findall(r'value="([\w.]+)" id="permission-\S+ checked', page.content.decode()) == ["talk"]
+
+
+def test_every_permission_says_what_it_means(client: Client) -> None:
+    page = client.get(reverse("access:role", args=["tester"])).content.decode()
+    assert all(permission.meaning in page for permission in Permission)
+
+
+def test_the_list_counts_people_and_groups(client: Client) -> None:
+    for _ in range(2):
+        make_person("tester")
+    grant_to_group(actor=None, group="/cooks", role=Role.objects.get(name="tester"))
+    page = client.get(reverse("access:roles")).content.decode()
+    assert "2 people, 1 group</a>" in page
+    assert "the group /cooks" in client.get(reverse("access:role", args=["tester"])).content.decode()
+
+
+# --- Ready-made roles -------------------------------------------------------------------------------------------------
+
+READY = "/settings/roles/ready-made/"
+
+
+def test_rasa_enterprises_three_and_rasa_studios_nine_are_offered_and_none_is_made_unasked(client: Client) -> None:
+    offers = client.get(READY).context["offers"]
+    assert [offer.role.name for offer in offers if offer.is_here] == ["admin", "annotator", "tester"]
+    assert [offer.role.known_as for offer in offers if not offer.is_here] == [
+        "SuperUser",
+        "Developer",
+        "Business User",
+        "Lead Annotator",
+        "Annotator",
+        "NLU Editor",
+        "Flow Builder",
+        "Conversation Analyst",
+        "Conversation Viewer",
+    ]
+    assert Role.objects.count() == 3
+
+
+def test_a_ready_made_role_is_added_once(client: Client) -> None:
+    for _ in range(2):
+        client.post(READY, {"role": "nlu-editor"})
+    editor = Role.objects.get(name="nlu-editor")
+    assert {"nlu.modify", "nlu.view"} <= set(editor.permissions)
+    assert "There is already a role called nlu-editor." in client.get(READY).content.decode()
+    client.post(READY, {"role": "of-another-world"})
+    assert Role.objects.count() == 4
+
+
+@pytest.mark.parametrize("offer", READY_MADE, ids=lambda offer: offer.name)
+def test_whoever_may_change_by_a_ready_made_role_may_also_view(offer: ReadyMade) -> None:
+    assert with_views(offer.permissions) == offer.permissions
+
+
+def test_the_documentation_has_a_line_for_each_ready_made_role() -> None:
+    text = (Path(settings.BASE_DIR) / "docs/permissions.md").read_text()
+    assert not [offer.name for offer in READY_MADE if f"`{offer.name}`" not in text]
+
+
+def test_what_lies_beyond_somebody_can_neither_be_added_nor_ticked(client: Client) -> None:
+    role = save_role(actor=None, role=None, name="manager", description="", permissions=["people.modify", "talk"])
+    person, manager = make_person(), Client()
+    grant(actor=None, person=person, role=role)
+    manager.force_login(person)
+    assert "beyond you" in manager.get(READY).content.decode()
+    manager.post(READY, {"role": "superuser"})
+    assert not Role.objects.filter(name="superuser").exists()
+    page = manager.get(reverse("access:role", args=["annotator"])).content.decode()
+    assert "so you cannot change it" in page
+    boxes = re.findall(r'id="permission-([\w.]+)"([^>]*)>', manager.get(reverse("access:role-new")).content.decode())
+    assert [name for name, rest in boxes if "disabled" not in rest] == ["talk", "people.modify"]

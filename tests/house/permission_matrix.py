@@ -1,4 +1,4 @@
-"""Who gets which answer at every address of Parley. tests/house/test_permission_matrix.py asks each row five times.
+"""Who gets which answer at every address of Parley. tests/house/test_permission_matrix.py asks each row once for each kind of person.
 
 A new URL: add a row for each method it answers, in the section of its app. The path is written out, with the names of
 tests/house/world.py ({placeholders} are its words). Methods without a row must answer 405.
@@ -19,6 +19,11 @@ class Row(NamedTuple):
     admin: int
     worker_annotator: int  # annotator of the environment `worker` of the assistant `cafe` alone
     data: dict[str, Any] | str = {}
+
+    @property
+    def inn_annotator(self) -> int:
+        """Annotator of another assistant alone: of this one there is nothing."""
+        return 404 if self.path.startswith("/a/cafe/") or self.path == "/a/cafe" else self.worker_annotator
 
 
 # fmt: off
@@ -48,6 +53,7 @@ HOME = [
 ACCOUNT = [
     Row("GET",  "/settings/account",                              302, 200, 200, 200, 200),
     Row("POST", "/settings/account",                              302, 422, 422, 422, 422),
+    Row("GET",  "/settings/account/access",                       302, 200, 200, 200, 200),
 ]
 
 PEOPLE = [
@@ -67,6 +73,17 @@ PEOPLE = [
     Row("POST", "/settings/people/{person}/roles/new",            302, 403, 403, 422, 403),
     Row("GET",  "/settings/people/{person}/roles/{grant}/take",   302, 403, 403, 200, 403),
     Row("POST", "/settings/people/{person}/roles/{grant}/take",   302, 403, 403, 302, 403),
+    Row("GET",  "/settings/people/{person}/delete",               302, 403, 403, 200, 403),
+    Row("POST", "/settings/people/{person}/delete",               302, 403, 403, 422, 403),
+    Row("GET",  "/settings/people/{person}/access",               302, 403, 403, 200, 403),
+    Row("GET",  "/settings/access/",                              302, 403, 403, 200, 403),
+    Row("GET",  "/settings/grants/",                              302, 403, 403, 200, 403),
+    Row("GET",  "/settings/grants/new",                           302, 403, 403, 200, 403),
+    Row("POST", "/settings/grants/new",                           302, 403, 403, 422, 403),
+    Row("GET",  "/settings/grants/{grant}/take",                  302, 403, 403, 200, 403),
+    Row("POST", "/settings/grants/{grant}/take",                  302, 403, 403, 302, 403),
+    Row("GET",  "/settings/roles/ready-made/",                    302, 403, 403, 200, 403),
+    Row("POST", "/settings/roles/ready-made/",                    302, 403, 403, 302, 403),
     Row("GET",  "/settings/roles/",                               302, 403, 403, 200, 403),
     Row("GET",  "/settings/roles/new/",                           302, 403, 403, 200, 403),
     Row("POST", "/settings/roles/new/",                           302, 403, 403, 422, 403),

@@ -1,8 +1,10 @@
 """Every address of ours, every kind of person, the answer each must get: permission_matrix.py has the rows."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from django.conf import settings
@@ -13,7 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from django.urls.exceptions import Resolver404
 
 from tests.house.permission_matrix import ROWS, Row
-from tests.house.world import VIEWERS, World, make_world
+from tests.house.world import OUTSIDERS, SEALED, VIEWERS, World, make_world
 
 pytestmark = pytest.mark.django_db
 HERE = "tests/house/permission_matrix.py"
@@ -56,17 +58,26 @@ def _with_numbers(path: str) -> str:
     return "/".join("1" if part.startswith("{") else part for part in path.split("/"))
 
 
-def ask(world: World, viewer: str, method: str, path: str, data: object = "") -> int:
-    """The status of one request; nothing that it changed stays."""
+class Answer(NamedTuple):
+    status: int
+    text: str  # the body, and where a redirect leads
+
+
+def answer(world: World, viewer: str, method: str, path: str, data: object = "") -> Answer:
+    """One request; nothing that it changed stays."""
     client = Client()
     with transaction.atomic():
         if viewer in world.people:
             client.force_login(world.people[viewer])
-        response = _send(client, method, path.format_map(world.words), data)
-        if isinstance(response, StreamingHttpResponse):
-            response.getvalue()  # its end releases what sends it
+        response = _send(client, method, path, data)
+        # The end of a stream releases what sends it.
+        body = response.getvalue() if isinstance(response, StreamingHttpResponse) else response.content
         transaction.set_rollback(True)
-    return response.status_code
+    return Answer(response.status_code, body.decode(errors="replace") + response.get("Location", ""))
+
+
+def ask(world: World, viewer: str, method: str, path: str, data: object = "") -> int:
+    return answer(world, viewer, method, path.format_map(world.words), data).status
 
 
 def _send(client: Client, method: str, path: str, data: object) -> HttpResponseBase:
@@ -97,9 +108,13 @@ def test_no_row_is_written_twice() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=_name)
 def test_each_person_gets_the_answer_of_the_row(row: Row, world: World, redis_client) -> None:
+    path = row.path.format_map(world.words)
+    answers = {viewer: answer(world, viewer, row.method, path, row.data) for viewer in VIEWERS}
     wanted = {viewer: getattr(row, viewer) for viewer in VIEWERS}
-    got = {viewer: ask(world, viewer, row.method, row.path, row.data) for viewer in VIEWERS}
+    got = {viewer: given.status for viewer, given in answers.items()}
     assert got == wanted, f"Either {_name(row)} asks for the wrong permission, or its row in {HERE} is wrong."
+    told = [viewer for viewer in OUTSIDERS if SEALED in answers[viewer].text]
+    assert not told, f"{_name(row)} names something to {told} that they may not know of (search for {SEALED} in it)."
 
 
 @pytest.mark.parametrize("path", {route_of(row.path): row.path for row in ROWS}.values())
@@ -112,6 +127,79 @@ def test_methods_without_a_row_are_refused(path: str, world: World, redis_client
         f"{path} answers {open_ones} ({answers}): name the methods that its view takes "
         f"(@require_safe, @require_POST, @require_http_methods), or add their rows to {HERE}."
     )
+
+
+# Lists, home, dialogs and settings that name things: what SEALED would show in, did it leak. The model `heron` is live
+# in the sealed environment alone.
+NAMING = (
+    "/a/cafe/",
+    "/a/cafe/models/",
+    "/a/cafe/models/heron",
+    "/a/cafe/models/heron/promote",
+    "/a/cafe/models/heron/promotions",
+    "/a/cafe/environments/",
+    "/a/cafe/environments/worker/promote",
+    "/a/cafe/conversations/",
+    "/a/cafe/share/",
+    "/a/cafe/share/new",
+    "/a/cafe/talk/worker/",
+    "/assistants/",
+    "/settings/audit/",
+    "/settings/grants/",
+    "/settings/access/",
+)
+
+
+@pytest.mark.parametrize("path", NAMING)
+def test_what_is_sealed_is_really_there_to_be_named(path: str, world: World, redis_client) -> None:
+    """Otherwise no leak could ever be found."""
+    assert SEALED in answer(world, "admin", "GET", path).text
+
+
+@pytest.mark.parametrize("path", NAMING)
+@pytest.mark.parametrize("viewer", OUTSIDERS)
+def test_what_is_sealed_is_named_to_no_outsider(viewer: str, path: str, world: World, redis_client) -> None:
+    assert SEALED not in answer(world, viewer, "GET", path).text
+
+
+def test_a_search_by_a_tag_that_one_does_not_see_finds_nothing(world: World, redis_client) -> None:
+    """Otherwise one could guess the names of environments, and what is live there."""
+    page = "/a/cafe/environments/worker/promote?q="
+    assert "heron" in answer(world, "admin", "GET", page + SEALED).text
+    assert "heron" in answer(world, "worker_annotator", "GET", page + "heron").text
+    assert "heron" not in answer(world, "worker_annotator", "GET", page + SEALED).text
+
+
+def _with_ids(rows: Iterable[Row]) -> list[Row]:
+    kinds = ("{conversation}", "{worker_conversation}", "{link}", "{talk}")
+    return [row for row in rows if row.path.startswith("/a/cafe/") and any(kind in row.path for kind in kinds)]
+
+
+@pytest.mark.parametrize("row", _with_ids(ROWS), ids=_name)
+def test_an_id_of_one_assistant_is_nothing_under_another(row: Row, world: World, redis_client) -> None:
+    """Not even for an admin, who may see both: the address says whose it is."""
+    path = row.path.replace("/a/cafe/", "/a/inn/").format_map(world.words)
+    assert answer(world, "admin", row.method, path, row.data).status == 404
+    assert answer(world, "annotator", row.method, path, row.data).status == 404
+
+
+_ENVIRONMENT = re.compile(r"^(/a/cafe/(?:environments|talk))/(?:production|worker)(?=/|$)")
+
+
+def _sealed(path: str, world: World) -> str:
+    """The address of the same thing in the environment that `worker_annotator` has no part in."""
+    return _ENVIRONMENT.sub(rf"\1/{world.sealed['environment']}", path).format_map({**world.words, **world.sealed})
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if _ENVIRONMENT.match(row.path) or row in _with_ids([row])], ids=_name
+)
+def test_with_a_role_in_one_environment_no_id_opens_another(row: Row, world: World, redis_client) -> None:
+    path = _sealed(row.path, world)
+    assert answer(world, "worker_annotator", row.method, path, row.data).status == 404
+    assert answer(world, "inn_annotator", row.method, path, row.data).status == 404
+    others = {answer(world, viewer, row.method, path, row.data).status for viewer in ("annotator", "admin")}
+    assert others != {404} or row.admin == 404, "nobody gets there, so this test would prove nothing"
 
 
 def test_the_matrix_is_about_more_than_what_everybody_gets() -> None:

@@ -1,12 +1,18 @@
-"""What is there when the permission matrix asks: one assistant with one of everything, and one person of each kind."""
+"""What is there when the permission matrix asks: one assistant with one of everything, and one person of each kind.
+
+Beside it stand things that some of them must not know of. Every one has the word SEALED in its name.
+"""
 
 from dataclasses import dataclass
 
 from conversations.chat.links import create_link
 from conversations.chat.sessions import begin_talk
 from conversations.ingest.write import Binding, Record, store_batch
-from conversations.models import Conversation
+from conversations.models import Conversation, TalkSession
 from environments.models import Environment
+from environments.services.birth import create_environment
+from environments.services.managed import run_here
+from environments.services.promotion import promote
 from models_app.models import Assistant
 from models_app.services.revisions import save_revision
 from models_app.services.training import request_training
@@ -19,7 +25,10 @@ from tests.conversations.events import raw, small_talk
 from tests.factories import environment_of, make_assistant, make_model, make_person
 
 # Who asks. `worker_annotator` is annotator of the assistant's environment `worker` and of nothing else.
-VIEWERS = ("anonymous", "tester", "annotator", "admin", "worker_annotator")
+# `inn_annotator` is annotator of another assistant.
+VIEWERS = ("anonymous", "tester", "annotator", "admin", "worker_annotator", "inn_annotator")
+OUTSIDERS = ("anonymous", "worker_annotator", "inn_annotator")  # to whom nothing sealed may show
+SEALED = "zq7"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,7 @@ class World:
 
     people: dict[str, User]
     words: dict[str, object]
+    sealed: dict[str, object]  # the same words for what lies in the sealed environment, and that as `environment`
 
 
 def make_world() -> World:
@@ -36,11 +46,47 @@ def make_world() -> World:
     worker = environment_of(cafe, "worker")
     people = {role: make_person(role, username=role) for role in ("tester", "annotator", "admin")}
     people["worker_annotator"] = make_person("annotator", Scope(cafe.pk, worker.pk), username="worker-annotator")
+    people["inn_annotator"] = make_person("annotator", Scope(make_assistant("inn", "Inn").pk), username="inn-annotator")
     make_model(cafe, "otter")
-    revision = save_revision(actor=None, assistant=cafe, files={"domain.yml": b"{}\n"}, message="", parent_number=None)
-    request_training(actor=None, assistant=cafe, revision=revision)
-    words = {**_conversations(cafe, worker), **_accounts(people), **_chats(cafe, people)}
-    return World(people, words)
+    _train(cafe)
+    words = {**_conversations(cafe, worker), **_accounts(people), **_chats(environment_of(cafe), people)}
+    _sealed_assistant()
+    return World(people, words, _sealed_environment(cafe, people))
+
+
+def _train(assistant: Assistant, actor: User | None = None, message: str = "") -> None:
+    files = {"domain.yml": b"{}\n"}
+    revision = save_revision(actor=actor, assistant=assistant, files=files, message=message, parent_number=None)
+    request_training(actor=actor, assistant=assistant, revision=revision)
+
+
+def _sealed_assistant() -> None:
+    """Another assistant, of which only the people who hold something everywhere know."""
+    bakery = make_assistant(f"{SEALED}-bakery", f"Bakery {SEALED}")
+    boss = make_person("admin", Scope(bakery.pk), username=f"{SEALED}-boss")
+    production = environment_of(bakery)
+    promote(actor=boss, environment=production, model=make_model(bakery, f"{SEALED}-model"), reason=f"{SEALED} why")
+    _train(bakery, boss, f"{SEALED} data")
+    _conversation(production, f"{SEALED}-dora")
+    create_link(actor=boss, environment=production, name=f"{SEALED} neighbours")
+
+
+def _sealed_environment(cafe: Assistant, people: dict[str, User]) -> dict[str, object]:
+    """One of everything in an environment of `cafe` that the annotator of `worker` has no part in; `heron` is live."""
+    vault = create_environment(actor=None, assistant=cafe, name=f"{SEALED}-vault")
+    promote(actor=None, environment=vault, model=make_model(cafe, "heron"), reason=f"{SEALED} why")
+    run_here(actor=None, environment=vault)
+    talk = _conversation(vault, f"{SEALED}-carla")
+    chats = _chats(vault, people, f"{SEALED} friends")
+    TalkSession.objects.filter(sender_id=chats["talk"]).update(first_text=f"{SEALED} hello")
+    event = talk.events.get(kind="user").pk
+    return {
+        "environment": vault.name,
+        "conversation": talk.pk,
+        "worker_conversation": talk.pk,
+        "event": event,
+        **chats,
+    }
 
 
 def _conversations(cafe: Assistant, worker: Environment) -> dict[str, object]:
@@ -58,11 +104,10 @@ def _conversation(environment: Environment, sender: str) -> Conversation:
     return Conversation.objects.get(sender_id=sender)
 
 
-def _chats(cafe: Assistant, people: dict[str, User]) -> dict[str, object]:
-    """The annotator's talk in production, and a link to it for guests."""
-    production = environment_of(cafe)
-    talk = begin_talk(actor=people["annotator"], environment=production)
-    link = create_link(actor=people["admin"], environment=production, name="friends")
+def _chats(environment: Environment, people: dict[str, User], name: str = "friends") -> dict[str, object]:
+    """The annotator's talk in an environment, and a link to it for guests."""
+    talk = begin_talk(actor=people["annotator"], environment=environment)
+    link = create_link(actor=people["admin"], environment=environment, name=name)
     return {"talk": talk.sender_id, "link": link.pk, "code": decrypt(link.code_encrypted)}
 
 

@@ -1,5 +1,6 @@
 """The only writer of grants given here by hand: a role for a person or for a group of the single sign-on, somewhere."""
 
+from django.conf import settings
 from django.db import transaction
 
 from studio.access.models import Grant, Role, User
@@ -60,7 +61,8 @@ def revoke(*, actor: User | None, grant: Grant) -> None:
 def why_grant_stays(grant: Grant) -> str:
     """Why a grant cannot be taken away here; empty when it can."""
     if grant.source == Grant.Source.SINGLE_SIGN_ON:
-        return "This role comes from single sign-on, and would come back at the next sign-in. Take it away there."
+        name = settings.OIDC_NAME
+        return f"This role comes from {name}, and would come back at the next sign-in. Take it away there."
     return ""
 
 

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from studio.access.models import SignInFailure, SignInLink, User
+from studio.access.rights import why_not_become
 from studio.audit.actions import Action
 from studio.audit.services import record
 from studio.crypto import digest
@@ -55,11 +56,27 @@ def record_success(person: User, *, by: str) -> None:
 
 @transaction.atomic
 def make_link(*, actor: User | None, person: User, life: timedelta = LINK_LIFE) -> str:
-    """The secret of a new one-time sign-in link; it is shown once and stored as a digest."""
+    """The secret of a new one-time sign-in link; it is shown once and stored as a digest.
+
+    Whoever has it is that person, so nobody makes one for somebody who may more than they do.
+    """
+    reason = why_no_link(actor=actor, person=person)
+    if reason:
+        raise Forbidden(reason)
     secret = secrets.token_urlsafe(32)
     SignInLink.objects.create(user=person, digest=digest(secret), expires_at=timezone.now() + life)
     record(actor, Action.SIGN_IN_LINK_MADE, person)
     return secret
+
+
+def why_no_link(*, actor: User | None, person: User) -> str:
+    """Why `actor` cannot make a sign-in link for `person`; empty when they can."""
+    if person.kind != User.Kind.PERSON:
+        return f"{person} is a service account. It never signs in, and acts by tokens alone."
+    if not person.is_active:
+        return f"{person} is shut out. Let them in first."
+    missing = why_not_become(actor, person)
+    return f"You cannot make a sign-in link for {person}: {missing}" if missing else ""
 
 
 @transaction.atomic

@@ -10,9 +10,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from studio.access import scopes
 from studio.access.forms import PasswordForm
 from studio.access.loaders import signed_in
-from studio.access.models import Grant, GrantQuerySet, User
+from studio.access.models import User
+from studio.access.presentation import GrantLine, grant_lines
+from studio.access.rights import grants_of
 from studio.access.services import people, sessions, sign_in
 from studio.errors import DomainError
 from studio.web.addresses import client_address
@@ -39,8 +42,8 @@ def _kept_elsewhere(request: HttpRequest, person: User) -> HttpResponse:
     return render(request, "access/account.html", context, status=422 if request.method == "POST" else 200)
 
 
-def _grants(person: User) -> GrantQuerySet:
-    return Grant.objects.of(person)
+def _grants(person: User) -> list[GrantLine]:
+    return grant_lines(grants_of([person])[person.pk], scopes.places())
 
 
 def _change(request: HttpRequest, person: User, form: PasswordForm) -> bool:

@@ -1,8 +1,11 @@
 """Who there is, what each may do and where, and how each gets in."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Q
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -10,11 +13,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from studio.access import scopes
-from studio.access.forms import GrantForm, NewPersonForm, PersonForm
-from studio.access.loaders import load_grant, load_person, require, signed_in
-from studio.access.models import Grant, User
+from studio.access.filters import PeopleFilter
+from studio.access.forms import NewPersonForm, PersonForm
+from studio.access.loaders import load_person, require, signed_in
+from studio.access.models import User
 from studio.access.permissions import Permission
-from studio.access.services import grants, people, sign_in
+from studio.access.presentation import GrantLine, grant_lines
+from studio.access.rights import grants_of
+from studio.access.services import people, sign_in
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import NEWEST_FIRST, page_of
@@ -22,42 +28,68 @@ from studio.web.keyset import NEWEST_FIRST, page_of
 FORM = ["GET", "HEAD", "POST"]
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the list."""
+
+    person: User
+    grants: list[GrantLine]
+
+    @property
+    def state(self) -> tuple[str, str]:
+        return state_of(self.person)
+
+    @property
+    def seen_at(self) -> datetime | None:
+        return self.person.last_seen_at or self.person.last_login
+
+
+def state_of(person: User) -> tuple[str, str]:
+    """Kind and word of the `{% status %}` tag."""
+    if not person.is_active:
+        return "silent", "Shut out"
+    if person.kind == User.Kind.SERVICE:
+        return "running", "Service account"
+    return ("busy", "Expected") if person.awaits_identity else ("running", "Active")
+
+
 @require_safe
 def person_list(request: HttpRequest) -> HttpResponse:
     require(signed_in(request), Permission.PEOPLE_MODIFY)
-    query = request.GET.get("q", "").strip().replace("\0", "")
-    everybody = User.objects.prefetch_related("grants__role")
-    named = Q(username__icontains=query) | Q(name__icontains=query) | Q(email__icontains=query)
+    filters = PeopleFilter(request.GET)
     by_name = request.GET.get("sort") == "name"
+    page = page_of(filters.apply(User.objects.all()), request, by="username" if by_name else NEWEST_FIRST)
+    grants, places = grants_of(page.rows), scopes.places()
     context = {
-        "page": page_of(everybody.filter(named), request, by="username" if by_name else NEWEST_FIRST),
-        "query": query,
+        "filters": filters,
+        "page": page,
+        "rows": [Row(person, grant_lines(grants[person.pk], places)) for person in page.rows],
         "by_name": by_name,
         "total": User.objects.count(),
     }
-    return render(request, "access/people.html", context)
+    return render(request, "access/people.html", context, status=200 if filters.is_valid() else 422)
 
 
 @never_cache
 @require_http_methods(FORM)
 def person_new(request: HtmxHttpRequest) -> HttpResponse:
     require(signed_in(request), Permission.PEOPLE_MODIFY)
-    form = NewPersonForm(request.POST or None, places=scopes.places())
+    form = NewPersonForm(request.POST or None, places=scopes.places(), has_single_sign_on=has_single_sign_on())
     if form.is_valid():
         try:
-            person = _add(request, form)
+            return _added(request, form)
         except DomainError as error:
-            form.add_error("username", error.message)
-        else:
-            return _show_link(request, person, f"{person} is here")
+            form.add_error("role" if error.code == "beyond" else "username", error.message)
     context = {"heading": "Add a person", "form": form, "button": "Add the person"}
     return _form(request, context)
 
 
-def _add(request: HttpRequest, form: NewPersonForm) -> User:
+@transaction.atomic
+def _added(request: HtmxHttpRequest, form: NewPersonForm) -> HttpResponse:
+    """Their link; or, of somebody who comes by single sign-on, their page. Refused together: no link, no person."""
     scope, label = form.chosen
     data = form.cleaned_data
-    return people.add_person(
+    person = people.add_person(
         actor=signed_in(request),
         username=data["username"],
         name=data["name"],
@@ -65,7 +97,11 @@ def _add(request: HttpRequest, form: NewPersonForm) -> User:
         role=data["role"],
         scope=scope,
         scope_label=label,
+        awaits_identity=form.awaits_identity,
     )
+    if person.awaits_identity:
+        return _done(request, person, f"{person} is expected, and comes in by single sign-on.")
+    return _show_link(request, person, f"{person} is here")
 
 
 def _show_link(request: HttpRequest, person: User, heading: str) -> HttpResponse:
@@ -80,6 +116,10 @@ def _show_link(request: HttpRequest, person: User, heading: str) -> HttpResponse
     return render(request, "access/link_made.html", context)
 
 
+def has_single_sign_on() -> bool:
+    return bool(settings.OIDC_ISSUER)
+
+
 def _form(request: HttpRequest, context: dict[str, object]) -> HttpResponse:
     status = 422 if request.method == "POST" else 200
     return render(request, "access/form_dialog.html", context, status=status)
@@ -88,21 +128,15 @@ def _form(request: HttpRequest, context: dict[str, object]) -> HttpResponse:
 @require_safe
 def person_detail(request: HttpRequest, pk: int) -> HttpResponse:
     person = load_person(request, pk)
-    current = {scopes.encode(place.scope): place.label for place in scopes.places()}
     context = {
         "person": person,
-        "grants": [_grant(row, current) for row in person.grants.select_related("role", "created_by")],
+        "state": state_of(person),
+        "seen_at": person.last_seen_at or person.last_login,
+        "grants": grant_lines(grants_of([person])[person.pk], scopes.places()),
         "is_self": person.pk == signed_in(request).pk,
         "may_read_audit": signed_in(request).may(Permission.AUDIT_VIEW),
     }
     return render(request, "access/person.html", context)
-
-
-def _grant(row: Grant, current: dict[str, str]) -> dict[str, object]:
-    """A grant with today's name of its place; of a place that is gone, the name it had."""
-    key = scopes.encode(row.scope)
-    where = current.get(key, row.scope_label) if key else "Everywhere"
-    return {"row": row, "where": where, "is_gone": bool(key) and key not in current}
 
 
 @require_http_methods(FORM)
@@ -120,13 +154,17 @@ def person_edit(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(FORM)
 def person_link(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     person = load_person(request, pk)
-    if request.method == "POST" and person.is_active:
-        return _show_link(request, person, f"A link for {person}")
+    refused = sign_in.why_no_link(actor=signed_in(request), person=person)
+    if request.method == "POST":
+        try:
+            return _show_link(request, person, f"A link for {person}")
+        except DomainError as error:
+            refused = error.message
     context = {
         "heading": f"Make a sign-in link for {person}",
         "text": "Whoever opens it is signed in as this person, once. Give it to nobody else.",
         "confirm_label": "Make the link",
-        "refused": "" if person.is_active else f"{person} is shut out. Let them in first.",
+        "refused": refused,
     }
     return render(request, "components/confirm.html", context, status=422 if request.method == "POST" else 200)
 
@@ -178,36 +216,35 @@ def _set_active(request: HtmxHttpRequest, pk: int, is_active: bool, **words: str
 
 
 @require_http_methods(FORM)
-def grant_new(request: HtmxHttpRequest, pk: int) -> HttpResponse:
+def person_delete(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     person = load_person(request, pk)
-    form = GrantForm(request.POST or None, places=scopes.places())
-    if form.is_valid():
-        scope, label = form.chosen
-        role = form.cleaned_data["role"]
-        grants.grant(actor=signed_in(request), person=person, role=role, scope=scope, scope_label=label)
-        return _done(request, person, f"{person} is {role} {label or 'everywhere'} now.")
-    return _form(request, {"heading": f"Give {person} a role", "form": form, "button": "Give the role"})
-
-
-@require_http_methods(FORM)
-def grant_revoke(request: HtmxHttpRequest, pk: int, grant_pk: int) -> HttpResponse:
-    person, grant = load_person(request, pk), load_grant(request, pk, grant_pk)
-    refused = ""
-    if request.method == "POST":
-        try:
-            grants.revoke(actor=signed_in(request), grant=grant)
-        except DomainError as error:
-            refused = error.message
-        else:
-            return _done(request, person, f"{person} is not {grant.role} there any more.")
+    refused = _deleted(request, person) if request.method == "POST" else ""
+    if request.method == "POST" and not refused:
+        messages.success(request, f"{person} is deleted.")
+        url = reverse("access:people")
+        return go(request, url) if request.htmx else redirect(url)
     context = {
-        "heading": f"Take a role from {person}",
-        "text": f"{grant.role} · {grant.scope_label or 'everywhere'}. It counts from their next click.",
-        "confirm_label": "Take the role",
+        "heading": f"Delete {person}",
+        "text": "Their sessions, tokens and roles end at once and for good. What they did stays in the history, under "
+        "the user name. Whoever signs in by single sign-on can come again, as somebody new: to keep a person out, "
+        "shut them out instead.",
+        "confirm_label": "Delete the person",
+        "typed": person.username,
         "danger": True,
         "refused": refused,
     }
     return render(request, "components/confirm.html", context, status=422 if refused else 200)
+
+
+def _deleted(request: HttpRequest, person: User) -> str:
+    """Why they were not deleted, or nothing."""
+    if request.POST.get("typed", "").strip() != person.username:
+        return f"Type {person.username} to confirm."
+    try:
+        people.delete_person(actor=signed_in(request), person=person)
+    except DomainError as error:
+        return error.message
+    return ""
 
 
 def _done(request: HtmxHttpRequest, person: User, text: str) -> HttpResponse:
