@@ -15,6 +15,7 @@ BENCHMARKS = {
     "download": "a model's archive, against nginx",
     "ingest": "events stored, against a bare COPY of the same rows",
     "chat": "a message through Talk, against the same straight to Rasa",
+    "access": "what permissions cost a page that lists 100 rows, against reading the rows",
     "training": "a training through the queue, against bare `rasa train`",
     "promotion": "from Save to running, against a real Rasa's poll interval and load",
     "clone": "from a fresh clone to a talking assistant, by step",
