@@ -10,6 +10,7 @@ from django.db import models
 from conversations.querysets import ConversationQuerySet
 from environments.models import Environment
 from models_app.models import Assistant
+from studio.fields import EncryptedField
 
 PERSON = settings.AUTH_USER_MODEL
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,7 +22,7 @@ class ShareLink(models.Model):
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="share_links")
     name = models.CharField(max_length=120)
     greeting = models.TextField(blank=True)
-    code_encrypted = models.BinaryField()  # 128 random bits, shown again to whoever may share
+    code_encrypted = EncryptedField()  # 128 random bits, shown again to whoever may share
     code_digest = models.BinaryField(max_length=32, unique=True)
     is_on = models.BooleanField(default=True)
     expires_at = models.DateTimeField(null=True, blank=True)

@@ -6,6 +6,7 @@ from django.db.models import Q
 
 from environments.querysets import EnvironmentQuerySet
 from models_app.models import Assistant, Model, Tag, valid_name
+from studio.fields import EncryptedField
 
 PERSON = settings.AUTH_USER_MODEL
 
@@ -29,16 +30,16 @@ class Environment(models.Model):
     protected = models.BooleanField(default=False)  # only roles with that right may modify it
     tag = models.OneToOneField(Tag, on_delete=models.PROTECT, null=True, related_name="environment")
     generation = models.PositiveBigIntegerField(default=0)  # grows with each promotion, in its transaction
-    server_token_encrypted = models.BinaryField(default=bytes)  # theirs: what their Rasa's HTTP API asks for
-    model_token_encrypted = models.BinaryField(default=bytes)  # ours: what a Rasa shows us when it polls
+    server_token_encrypted = EncryptedField(default=bytes)  # theirs: what their Rasa's HTTP API asks for
+    model_token_encrypted = EncryptedField(default=bytes)  # ours: what a Rasa shows us when it polls
     model_token_digest = models.BinaryField(max_length=32, unique=True)
-    private_key_encrypted = models.BinaryField(default=bytes)  # signs the tokens of its `rasa` channel
+    private_key_encrypted = EncryptedField(default=bytes)  # signs the tokens of its `rasa` channel
     public_key = models.TextField(blank=True)  # PEM, what the server fetches
     action_server_url = models.CharField(max_length=500, blank=True)
     # Roles and schemas in our PostgreSQL for Rasa's SQL event broker and SQL tracker store; empty = not made.
     database_key = models.CharField(max_length=40, blank=True)
-    events_password_encrypted = models.BinaryField(default=bytes)
-    tracker_password_encrypted = models.BinaryField(default=bytes)
+    events_password_encrypted = EncryptedField(default=bytes)
+    tracker_password_encrypted = EncryptedField(default=bytes)
     # What its Rasa server said of itself when it was last asked; empty = never.
     server_version = models.CharField(max_length=40, blank=True)
     server_minimum_version = models.CharField(max_length=40, blank=True)  # of the models that it loads
@@ -97,7 +98,7 @@ class ManagedServer(models.Model):
     state = models.CharField(max_length=16, choices=State, default=State.WAITING)
     message = models.TextField(blank=True)
     port = models.PositiveIntegerField(null=True)
-    token_encrypted = models.BinaryField(default=bytes)  # of its HTTP API, random for each start
+    token_encrypted = EncryptedField(default=bytes)  # of its HTTP API, random for each start
     handle = models.JSONField(null=True)  # what studio.rasa.process needs to find the process again
     started_at = models.DateTimeField(null=True)
     ready_at = models.DateTimeField(null=True)

@@ -37,6 +37,17 @@ def decrypt(token: bytes | memoryview) -> str:
         ) from error
 
 
+def is_current(token: bytes | memoryview) -> bool:
+    """Whether the first key opens it; the empty one needs none."""
+    if not token:
+        return True
+    try:
+        _keys(tuple(settings.ENCRYPTION_KEYS[:1])).decrypt(bytes(token))
+    except InvalidToken:
+        return False
+    return True
+
+
 def digest(secret: str) -> bytes:
     """32 bytes that find a high-entropy secret again without storing it (SHA-256)."""
     return hashlib.sha256(secret.encode()).digest()

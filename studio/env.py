@@ -79,6 +79,13 @@ def pairs(name: str) -> list[tuple[str, str]]:
     return [(left.strip(), right.strip()) for left, _, right in found]
 
 
+def hosts(*urls: str) -> list[str]:
+    """The host names of addresses, and those of this machine; IPv6 in brackets, as requests carry it."""
+    found = [urlsplit(url).hostname or "" for url in urls]
+    named = [f"[{host}]" if ":" in host else host for host in found if host]
+    return list(dict.fromkeys([*named, "localhost", "127.0.0.1", "[::1]"]))
+
+
 _UNITS = {"": 1, "b": 1, "k": 1024, "kb": 1024, "m": 1024**2, "mb": 1024**2, "g": 1024**3, "gb": 1024**3}
 
 

@@ -20,3 +20,10 @@ threads = settings.WEB_THREADS
 keepalive = 75
 graceful_timeout = 8
 control_socket_disable = True
+
+
+def on_starting(server: object) -> None:
+    """No unsafe combination of settings is ever served."""
+    from studio import checks
+
+    checks.refuse_unsafe()

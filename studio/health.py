@@ -7,7 +7,7 @@ import structlog
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views.decorators.http import require_safe
 from redis.exceptions import RedisError
 
@@ -68,6 +68,17 @@ def _redis() -> Part:
     except RedisError:
         return Part("degraded", "Redis does not answer: new jobs wait, polls are answered from the database.")
     return Part("ok")
+
+
+class ProbeMiddleware:
+    """Answers probes before anything looks at their Host header, which is an address that nobody could list."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        probe = {"/healthz": healthz, "/readyz": readyz}.get(request.path_info)
+        return self.get_response(request) if probe is None else probe(request)
 
 
 @login_not_required

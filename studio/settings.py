@@ -43,7 +43,7 @@ RASA_X_TOKEN = env.secret("RASA_X_TOKEN", "")
 DEBUG = env.flag("PARLEY_DEBUG", False)
 SECRET_KEY = env.secret("PARLEY_SECRET_KEY")
 ENCRYPTION_KEYS = [key.strip() for key in env.secret("PARLEY_ENCRYPTION_KEYS").split(",") if key.strip()]
-ALLOWED_HOSTS = env.words("PARLEY_ALLOWED_HOSTS", "*")
+ALLOWED_HOSTS = env.words("PARLEY_ALLOWED_HOSTS", ",".join(env.hosts(PUBLIC_URL, INTERNAL_URL)))
 CSRF_TRUSTED_ORIGINS = env.words("PARLEY_TRUSTED_ORIGINS", PUBLIC_URL)
 TRUSTED_PROXIES = env.whole("PARLEY_TRUSTED_PROXIES", 0)  # how many hops of X-Forwarded-For are ours
 
@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "studio.web.middleware.ContentSecurityPolicyMiddleware",
+    "studio.health.ProbeMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -127,8 +128,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.secret("REDIS_URL")
 AUTH_USER_MODEL = "access.User"
-# User names are unique in lower case; the checks know no index by expression.
-SILENCED_SYSTEM_CHECKS = ["auth.E003", "auth.W004"]
+SILENCED_SYSTEM_CHECKS = [
+    "auth.E003",  # user names are unique in lower case; the check knows no index by expression
+    "auth.W004",  # the same, since there is a second backend
+    "security.W005",  # HSTS for hosts below ours, and
+    "security.W021",  # its preload list: both are for who owns the whole domain to decide, at the proxy
+]
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "studio.access.oidc.backend.SingleSignOnBackend",
@@ -175,6 +180,11 @@ CSRF_COOKIE_NAME = f"parley_csrf_{PORT}"
 CSRF_COOKIE_SECURE = SECURE_COOKIES
 CSRF_FAILURE_VIEW = "studio.web.errors.csrf_failure"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE_COOKIES else 0
+# Without a trusted proxy's word every request looks like plain http, and the redirect would never end. Rasa servers
+# and probes come from inside, by PARLEY_INTERNAL_URL.
+SECURE_SSL_REDIRECT = SECURE_COOKIES and TRUSTED_PROXIES > 0
+SECURE_REDIRECT_EXEMPT = [r"^api/", r"^healthz$", r"^readyz$"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"

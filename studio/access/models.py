@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower
 
 from studio.access.permissions import EVERYWHERE, Limit, Permission, Scope
+from studio.fields import EncryptedField
 
 
 class UserManager(BaseUserManager["User"]):
@@ -204,8 +205,8 @@ class BrowserSession(models.Model):
     # Of a single sign-on: whose, which session there, and what renews and ends it (both encrypted).
     identity = models.ForeignKey(Identity, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     provider_session = models.CharField(max_length=255, blank=True, db_index=True)
-    refresh_token = models.BinaryField(default=b"")
-    id_token = models.BinaryField(default=b"")
+    refresh_token = EncryptedField(default=b"")
+    id_token = EncryptedField(default=b"")
     renew_at = models.DateTimeField(null=True, blank=True, db_index=True)  # when to ask there next
     renewed_at = models.DateTimeField(null=True, blank=True)  # when the provider last said that its session goes on
     confirmed_until = models.DateTimeField(null=True, blank=True)  # for how long it said so

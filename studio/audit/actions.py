@@ -11,6 +11,7 @@ class Action(StrEnum):
     ACCESS_REFUSED = "access-refused"
     TOKEN_REFUSED = "token-refused"  # noqa: S105
     AUDIT_EXPORTED = "audit-exported"
+    KEYS_ROTATED = "keys-rotated"
     PASSWORD_CHANGED = "password-changed"  # noqa: S105
     SIGN_IN_LINK_MADE = "sign-in-link-made"
     PERSON_CREATED = "person-created"

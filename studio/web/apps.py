@@ -4,3 +4,8 @@ from django.apps import AppConfig
 class WebConfig(AppConfig):
     name = "studio.web"
     label = "web"
+
+    def ready(self) -> None:
+        from studio import checks
+
+        checks.register()

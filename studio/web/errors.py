@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -19,6 +20,12 @@ class Problem:
 
 BAD_REQUEST = Problem(
     400, "That request makes no sense here", "Go back and try again; a reload of the page often helps."
+)
+UNKNOWN_HOST = Problem(
+    400,
+    "Parley does not answer to this name",
+    "Open it at {address}. Whoever runs it can add other names: PARLEY_URL is the address for browsers, and "
+    "PARLEY_ALLOWED_HOSTS lists every host name that requests may carry.",
 )
 FORBIDDEN = Problem(
     403, "You may not do this", "Your roles do not include it here. Ask an administrator if you need it."
@@ -43,6 +50,8 @@ FILE_MISSING = Problem(
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, DisallowedHost):
+        return problem_page(request, UNKNOWN_HOST, UNKNOWN_HOST.text.format(address=settings.PUBLIC_URL))
     return problem_page(request, BAD_REQUEST)
 
 
