@@ -48,6 +48,7 @@ CSRF_TRUSTED_ORIGINS = env.words("PARLEY_TRUSTED_ORIGINS", PUBLIC_URL)
 TRUSTED_PROXIES = env.whole("PARLEY_TRUSTED_PROXIES", 0)  # how many hops of X-Forwarded-For are ours
 
 INSTALLED_APPS = [
+    "studio.operators.apps.OperatorsConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

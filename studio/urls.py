@@ -1,5 +1,6 @@
 """The root of all URLs. Only this module and studio/api.py look up to the product's apps."""
 
+from django.contrib import admin
 from django.urls import include, path
 
 from conversations.views import home
@@ -9,6 +10,7 @@ urlpatterns = [
     path("", home.root, name="home"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("admin/", admin.site.urls),
     path("api/", include((api.urls(), "api"))),
     path("", include("studio.access.urls")),
     path("", include("studio.audit.urls")),

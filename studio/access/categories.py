@@ -28,6 +28,7 @@ CATEGORIES = (
     Category("Assistants", None, (P.ASSISTANTS_MODIFY,)),
     Category("People, roles and grants", None, (P.PEOPLE_MODIFY,)),
     Category("Audit log", P.AUDIT_VIEW),
+    Category("Database", P.ADMIN_VIEW),
 )
 
 

@@ -32,6 +32,7 @@ class Permission(StrEnum):
     ASSISTANTS_MODIFY = "assistants.modify"
     PEOPLE_MODIFY = "people.modify"
     AUDIT_VIEW = "audit.view"
+    ADMIN_VIEW = "admin.view"
 
     @property
     def label(self) -> str:
@@ -65,6 +66,7 @@ _LABELS = {
     Permission.ASSISTANTS_MODIFY: "Create, rename and delete assistants",
     Permission.PEOPLE_MODIFY: "Manage people, roles and grants",
     Permission.AUDIT_VIEW: "Read the audit log",
+    Permission.ADMIN_VIEW: "Look into the database on the operators’ pages",
 }
 
 _MEANINGS = {

@@ -31,7 +31,8 @@ _STUDIO = (
         "developer",
         "Developer",
         "Builds the assistant whole, with code and models, and runs every environment but protected ones.",
-        frozenset(P) - {P.ENVIRONMENTS_MODIFY_PROTECTED, P.ASSISTANTS_MODIFY, P.PEOPLE_MODIFY, P.AUDIT_VIEW},
+        frozenset(P)
+        - {P.ENVIRONMENTS_MODIFY_PROTECTED, P.ASSISTANTS_MODIFY, P.PEOPLE_MODIFY, P.AUDIT_VIEW, P.ADMIN_VIEW},
     ),
     ReadyMade(
         "business-user",

@@ -9,6 +9,8 @@ began from an older state.
 
 from typing import Any, NamedTuple
 
+from django.contrib import admin
+
 
 class Row(NamedTuple):
     method: str
@@ -241,6 +243,16 @@ SERVERS = [
     Row("GET",  "/api/projects/cafe/models/tags/production",      401, 401, 401, 401, 401),
     Row("GET",  "/api/models/tags/production",                    401, 401, 401, 401, 401),
 ]
+
+# The operators' pages: every table alike, nothing but GET. Opening a row that is not there leads back to the list.
+OPERATORS = [
+    Row("GET",  "/admin/",                                        302, 403, 403, 200, 403),
+    Row("GET",  "/admin/jsi18n/",                                 302, 403, 403, 200, 403),
+    *(Row("GET", f"/admin/{label}/",                              302, 403, 403, 200, 403)
+      for label in sorted({model._meta.app_label for model in admin.site._registry})),
+    *(Row("GET", f"/admin/{model._meta.label_lower.replace('.', '/')}/{rest}", 302, 403, 403, status, 403)
+      for model in admin.site._registry for rest, status in (("", 200), ("0/", 302))),
+]
 # fmt: on
 
 ROWS: list[Row] = [
@@ -260,4 +272,5 @@ ROWS: list[Row] = [
     *TALK,
     *SHARE,
     *SERVERS,
+    *OPERATORS,
 ]

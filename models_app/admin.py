@@ -1,0 +1,36 @@
+"""The tables of this app on the operators' pages."""
+
+from models_app.models import (
+    Artifact,
+    Assistant,
+    Blob,
+    Model,
+    Revision,
+    RevisionFile,
+    Tag,
+    TrainingJob,
+    TrainingLog,
+)
+from studio.operators.site import show
+
+show(Assistant, ("pk", "slug", "title", "created_at", "deleted_at"), ("=pk", "slug", "title"))
+show(
+    Revision,
+    ("pk", "assistant_id", "number", "message", "author_label", "created_at"),
+    ("=pk", "=assistant__id", "message"),
+)
+show(RevisionFile, ("pk", "revision_id", "path"), ("=pk", "=revision__id", "=path"))
+show(Blob, ("key_word", "size"), ("=size",))
+show(Artifact, ("pk", "size", "stored_at", "freed_at"), ("^sha256",))
+show(
+    Model,
+    ("pk", "assistant_id", "name", "size", "origin", "rasa_version", "created_at", "deleted_at"),
+    ("=pk", "=assistant__id", "name"),
+)
+show(Tag, ("pk", "assistant_id", "name", "kind", "model_id", "moved_at"), ("=pk", "=assistant__id", "name"))
+show(
+    TrainingJob,
+    ("pk", "assistant_id", "number", "state", "attempt", "requested_by_label", "requested_at", "finished_at"),
+    ("=pk", "=assistant__id", "=state"),
+)
+show(TrainingLog, ("pk", "job_id", "attempt", "at"), ("=pk", "=job__id"))

@@ -1,0 +1,162 @@
+"""/admin/ shows every table to those who run Parley, changes nothing, and tells no secret."""
+
+import re
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.db import InternalError, connection
+from django.db.models import BinaryField, Model
+from django.test import Client
+from django.urls import reverse
+
+from conversations.models import DeadLetter, IngestState
+from environments.models import EnvironmentAlias, ManagedServer, Replica
+from models_app.models import TrainingLog
+from studio.access.models import ApiToken, BrowserSession, Identity, SignInFailure, User
+from studio.access.services import sign_in
+from studio.jobs.models import Heartbeat
+from studio.operators import site
+from studio.operators.tables import CappedPaginator, is_secret
+from studio.rasa.models import RasaRuntime
+from tests.factories import environment_of
+from tests.house.world import make_world
+
+pytestmark = pytest.mark.django_db
+OURS = [m for m in apps.get_models() if m.__module__.startswith(("studio.", "models_app", "environments", "convers"))]
+CANARY = "canary-7f3a"
+
+
+@pytest.fixture
+def world(settings, tmp_path):
+    settings.ARTIFACTS_DIR = tmp_path
+    world = make_world()
+    _one_of_what_the_world_lacks(world.people["admin"])
+    return world
+
+
+def _one_of_what_the_world_lacks(person: User) -> None:
+    from django.utils import timezone
+
+    from models_app.models import Assistant, TrainingJob
+
+    cafe, now = Assistant.objects.get(slug="cafe"), timezone.now()
+    production = environment_of(cafe)
+    identity = Identity.objects.create(user=person, issuer="https://id.example.com", subject="s-1")
+    BrowserSession.objects.create(
+        user=person, session_key=CANARY, by="sso", identity=identity, refresh_token=CANARY.encode()
+    )
+    ApiToken.objects.create(user=person, name="ci", key="k1", digest=CANARY.encode())
+    sign_in.make_link(actor=person, person=person)
+    SignInFailure.objects.create(username="x")
+    Heartbeat.objects.create(kind="worker", name="w", started_at=now, at=now)
+    RasaRuntime.objects.get_or_create(version="3.6.21")
+    TrainingLog.objects.create(job=TrainingJob.objects.get(), attempt=1, text="x")
+    EnvironmentAlias.objects.create(environment=production, assistant=cafe, name="old")
+    ManagedServer.objects.get_or_create(environment=production)
+    Replica.objects.create(environment=production, key="r-1", last_seen_at=now)
+    DeadLetter.objects.create(environment=production, source="s", record=CANARY.encode(), reason="no JSON")
+    IngestState.objects.get_or_create(environment=production)
+
+
+def client_of(world, name: str) -> Client:
+    client = Client()
+    client.force_login(world.people[name])
+    return client
+
+
+def list_of(model: type[Model]) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def test_every_table_of_ours_is_registered_and_no_other() -> None:
+    assert set(admin.site._registry) == set(OURS)
+
+
+def test_every_table_can_be_listed_searched_and_opened_by_an_admin(world) -> None:
+    client = client_of(world, "admin")
+    for model in OURS:
+        listed = client.get(list_of(model))
+        assert listed.status_code == 200, model
+        assert client.get(list_of(model), {"q": "1"}).status_code == 200, model
+        assert client.get(list_of(model), {"q": "word"}).status_code == 200, model
+        details = set(re.findall(rf'href="({list_of(model)}[^"?/]+/)', listed.content.decode()))
+        if model.__name__ == "PromotionTransition" or model.__name__ == "Promotion":
+            continue  # nothing was promoted in this world
+        assert details, f"{model} has no row that could be opened"
+        for address in list(details)[:2]:
+            assert client.get(address).status_code == 200, address
+
+
+def test_nobody_else_gets_in(world) -> None:
+    addresses = [reverse("admin:index"), reverse("admin:app_list", kwargs={"app_label": "access"}), *map(list_of, OURS)]
+    for name in ("tester", "annotator", "worker_annotator"):
+        client = client_of(world, name)
+        assert {client.get(address).status_code for address in addresses} == {403}
+    assert {Client().get(address)["Location"].split("?")[0] for address in addresses} == {"/sign-in"}
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_nothing_but_looking_is_answered(world, method) -> None:
+    client = client_of(world, "admin")
+    one = f"{list_of(User)}{world.people['tester'].pk}/"
+    for address in (reverse("admin:index"), list_of(User), one):
+        assert getattr(client, method)(address, {"username": "x"}).status_code == 405
+
+
+@pytest.mark.parametrize("door", ["add/", "1/delete/", "1/history/", "1/change/"])
+def test_the_doors_of_djangos_admin_are_not_there(world, door) -> None:
+    assert client_of(world, "admin").get(f"{list_of(User)}{door}").status_code in {302, 404}
+
+
+@pytest.mark.parametrize("door", ["login/", "logout/", "password_change/", "autocomplete/", "r/1/1/"])
+def test_nor_are_its_own_sign_in_and_what_goes_with_it(world, door) -> None:
+    assert client_of(world, "admin").get(f"/admin/{door}").status_code == 404
+
+
+def test_no_secret_column_is_on_any_page(world) -> None:
+    client = client_of(world, "admin")
+    pages = [list_of(model) for model in OURS]
+    pages += [f"{list_of(type(row))}{row.pk}/" for row in (world.people["admin"], BrowserSession.objects.get())]
+    texts = [client.get(page).content.decode() for page in pages]
+    hashed = User.objects.get(username="admin").password
+    assert not [page for page, text in zip(pages, texts, strict=True) if CANARY in text or hashed in text]
+
+
+def test_what_counts_as_secret() -> None:
+    named = {f"{m.__name__}.{f.name}" for m in OURS for f in m._meta.concrete_fields if is_secret(f)}
+    assert {"User.password", "BrowserSession.session_key", "BrowserSession.refresh_token", "ApiToken.digest"} <= named
+    assert all(is_secret(f) for m in OURS for f in m._meta.concrete_fields if isinstance(f, BinaryField))
+
+
+@pytest.mark.parametrize("lookup", ["password__startswith", "grants__role__name", "session_epoch"])
+def test_no_filter_of_the_address_tells_a_secret_letter_by_letter(world, lookup) -> None:
+    assert client_of(world, "admin").get(list_of(User), {lookup: "a"}).status_code == 400
+
+
+def test_the_database_itself_refuses_to_write_within_a_page(world) -> None:
+    with pytest.raises(InternalError, match="read-only transaction"), site._reading_only():
+        Heartbeat.objects.create(kind="x", name="y")
+    Heartbeat.objects.filter(kind="worker").update(busy_with="after it, writing works again")
+
+
+def test_looking_is_not_logged_by_django_either(world) -> None:
+    client_of(world, "admin").get(list_of(User))
+    assert not LogEntry.objects.exists()
+
+
+def test_a_statement_that_takes_too_long_is_given_up_with_a_page_that_says_so(world, monkeypatch) -> None:
+    def slow(self, request, *args, **kwargs):
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = '20ms'; SELECT pg_sleep(2)")
+
+    monkeypatch.setattr("studio.operators.tables.ReadOnlyTable.get_queryset", slow)
+    answer = client_of(world, "admin").get(list_of(User))
+    assert answer.status_code == 503 and "took too long" in answer.content.decode()
+
+
+def test_a_large_table_is_not_counted_to_its_end(django_assert_num_queries) -> None:
+    with django_assert_num_queries(1) as queries:
+        _ = CappedPaginator(User.objects.all(), 100).count
+    assert "LIMIT 10000" in queries[0]["sql"]
