@@ -18,6 +18,7 @@ BENCHMARKS = {
     "access": "what permissions cost a page that lists 100 rows, against reading the rows",
     "training": "a training through the queue, against bare `rasa train`",
     "promotion": "from Save to running, against a real Rasa's poll interval and load",
+    "sign_in": "a sign-in through a real Keycloak, against the same round trip without Parley",
     "clone": "from a fresh clone to a talking assistant, by step",
 }
 

@@ -32,6 +32,7 @@ from studio.crypto import decrypt
 from studio.web.addresses import client_address, safe_path
 from studio.web.ratelimit import allow
 
+MOST_PER_MINUTE = 300  # from one address, behind which a whole office may be
 STATE_SECONDS = 900  # how long somebody may take at the provider's form
 _STATES = "oidc_states"  # where mozilla-django-oidc keeps what a sign-in under way needs
 
@@ -45,7 +46,7 @@ def begin(request: HttpRequest) -> HttpResponse:
     if moved := _under_public_address(request):
         return HttpResponseRedirect(moved)
     try:
-        _refuse_flood(request)
+        _refuse_flood(request, "begin")
         there = provider.current(fresh=True)
     except SingleSignOnError as error:
         return _failed(request, error, safe_path(request, request.GET.get("next", "")))
@@ -69,8 +70,8 @@ def _under_public_address(request: HttpRequest) -> str:
     return f"{settings.PUBLIC_URL}{request.path}?{query}"
 
 
-def _refuse_flood(request: HttpRequest, limit: int = 60) -> None:
-    if not allow(f"oidc:{client_address(request)}", limit, 60):
+def _refuse_flood(request: HttpRequest, what: str) -> None:
+    if not allow(f"oidc-{what}:{client_address(request)}", MOST_PER_MINUTE, 60):
         raise TooOften("Too many sign-ins from this address. Wait a minute and try again.")
 
 
@@ -101,7 +102,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     _require_configured()
     target = ""
     try:
-        _refuse_flood(request)
+        _refuse_flood(request, "callback")
         begun = _take_state(request)
         target = begun["next"]
         _check_answer(request)
@@ -188,7 +189,7 @@ def back_channel_logout(request: HttpRequest) -> HttpResponse:
     """The provider says that a session has ended there (OpenID Connect Back-Channel Logout 1.0)."""
     _require_configured()
     try:
-        _refuse_flood(request, limit=1200)  # ending all sessions there sends one call for each
+        _refuse_flood(request, "logout")
         claims = tokens.verify_logout_token(request.POST.get("logout_token", ""))
     except SingleSignOnError as error:
         service.record_refusal(way="back-channel logout", why=error.code, detail=error.message)

@@ -4,6 +4,7 @@ A browser that nobody has used since the last time is not asked for: asking woul
 its limit for idle sessions would mean nothing. It is asked for when its person comes back, before they get an answer.
 """
 
+import time
 from datetime import timedelta
 
 import structlog
@@ -25,7 +26,7 @@ log = structlog.get_logger()
 
 EVERY_SECONDS = 30
 LEASE = timedelta(seconds=EVERY_SECONDS)  # nobody else asks for the same session meanwhile
-MOST_AT_ONCE = 200  # of one round: the schedule has other work too
+MOST_SECONDS = 20.0  # of one round: the schedule has other work too
 PATIENCE = timedelta(seconds=60)  # the background has had its chance after this time
 
 _USED = Q(seen_at__gt=F("renewed_at")) | Q(ends_at=None)
@@ -35,10 +36,8 @@ def renew_due() -> None:
     """One round: every session whose time has come, until the provider does not answer."""
     if not provider.is_configured():
         return
-    for _ in range(MOST_AT_ONCE):
-        session = _claim()
-        if session is None:
-            return
+    until = time.monotonic() + MOST_SECONDS
+    while time.monotonic() < until and (session := _claim()) is not None:
         try:
             _renew(session)
         except ProviderAway as error:

@@ -1,0 +1,106 @@
+"""`python -m bench sign_in`: a sign-in through a real Keycloak, against the same round trip without Parley.
+
+Both fetch Keycloak's form, send it, and redeem the code; Parley also checks the token, knows the person again, sets
+their roles, and writes session and audit event.
+"""
+
+import base64
+import hashlib
+import html
+import os
+import re
+import secrets
+import shutil
+import statistics
+import time
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+
+from bench.ground import web
+from bench.rows import NotRun, Row
+from tests.stack.keycloak import CLIENT_SECRET, PASSWORD, Keycloak, running
+
+ROUNDS = 15
+NAME = "bench-annotator"
+AIM = 0.1  # seconds
+
+
+def run() -> list[Row]:
+    for program in ("java", "mvn"):
+        if shutil.which(program) is None:
+            raise NotRun(f"there is no {program} on the PATH, and it needs Keycloak")
+    with running("http://localhost:1") as keycloak:
+        keycloak.remove_everybody()
+        keycloak.add(NAME, "annotators")
+        os.environ |= {"PARLEY_OIDC_ISSUER": keycloak.issuer, "PARLEY_OIDC_CLIENT_SECRET": CLIENT_SECRET}
+        with web(1000) as server:
+            parley = f"http://localhost:{server.port}"
+            keycloak.move_parley(parley)
+            return measure(parley, keycloak)
+
+
+def measure(parley: str, keycloak: Keycloak) -> list[Row]:
+    """In turn, so that whatever else the machine does meets both; the first of each only warms up."""
+    ways: tuple[Callable[[], float], ...] = (lambda: through(parley), lambda: by_hand(parley, keycloak))
+    found = [[way() for way in ways] for _ in range(ROUNDS + 1)][1:]
+    ours, theirs = (statistics.median(times) for times in zip(*found, strict=True))
+    more = statistics.median(one - other for one, other in found)
+    compared = f"Keycloak alone {theirs * 1e3:.0f} ms"
+    return [
+        Row("sign-in with Keycloak", f"{ours * 1e3:.0f} ms", compared, f"+{more * 1e3:.0f} ms", "+100 ms", more <= AIM)
+    ]
+
+
+def through(parley: str) -> float:
+    """Seconds from the click on the sign-in page until the browser is sent to its page."""
+    browser = requests.Session()
+    began = time.perf_counter()
+    form = _follow(browser, f"{parley}/oidc/begin?next=/settings/account")
+    answer = browser.get(_fill_in(browser, form), allow_redirects=False, timeout=60)
+    seconds = time.perf_counter() - began
+    if answer.headers.get("Location") != "/settings/account":
+        raise RuntimeError(f"The sign-in ended with {answer.status_code}: {answer.text[:500]}")
+    return seconds
+
+
+def by_hand(parley: str, keycloak: Keycloak) -> float:
+    """The same round trip as the least client does it."""
+    browser, verifier = requests.Session(), secrets.token_urlsafe(64)
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    callback = f"{parley}/oidc/callback"
+    asked = {
+        "client_id": "parley-web",
+        "response_type": "code",
+        "scope": "openid profile email",
+        "redirect_uri": callback,
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+    }
+    began = time.perf_counter()
+    form = browser.get(f"{keycloak.issuer}/protocol/openid-connect/auth", params=asked, timeout=60).text
+    code = parse_qs(urlsplit(_fill_in(browser, form)).query)["code"][0]
+    redeemed = {"grant_type": "authorization_code", "code": code, "redirect_uri": callback, "code_verifier": verifier}
+    answer = requests.post(
+        f"{keycloak.issuer}/protocol/openid-connect/token", redeemed, auth=("parley-web", CLIENT_SECRET), timeout=60
+    )
+    answer.raise_for_status()
+    return time.perf_counter() - began
+
+
+def _follow(browser: requests.Session, address: str) -> str:
+    """Keycloak's form, two redirects from here at most."""
+    answer = browser.get(address, timeout=60)
+    answer.raise_for_status()
+    return answer.text
+
+
+def _fill_in(browser: requests.Session, form: str) -> str:
+    """Where Keycloak sends the browser after the right password."""
+    found = re.search(r'<form[^>]*action="([^"]+)"', form)
+    if found is None:
+        raise RuntimeError(f"This is not Keycloak's form: {form[:500]}")
+    fields = {"username": NAME, "password": PASSWORD}
+    answer = browser.post(html.unescape(found[1]), fields, allow_redirects=False, timeout=60)
+    return answer.headers["Location"]
