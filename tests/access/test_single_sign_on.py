@@ -21,7 +21,9 @@ def is_in(client: Client) -> bool:
 
 
 def refusals() -> list[str]:
-    return [event.after["why"] for event in AuditEvent.objects.filter(action="sign-in-refused")]
+    """The codes of what was refused, as the audit log has them."""
+    reasons = AuditEvent.objects.filter(action="sign-in-refused").values_list("reason", flat=True)
+    return [reason.rpartition("(")[2].rstrip(")") for reason in reasons]
 
 
 def roles_of(person: User) -> set[tuple[str, str]]:

@@ -26,8 +26,10 @@ from studio.access.oidc.errors import (
     TooOften,
 )
 from studio.access.oidc.person import Arrival
-from studio.access.services import sessions
+from studio.access.services import sessions, single_sign_on
 from studio.access.services import sign_in as service
+from studio.audit.actions import Action
+from studio.audit.services import refusals
 from studio.crypto import decrypt
 from studio.web.addresses import client_address, safe_path
 from studio.web.ratelimit import allow
@@ -148,7 +150,7 @@ def _check_answer(request: HttpRequest) -> None:
 
 def _failed(request: HttpRequest, error: SingleSignOnError, target: str) -> HttpResponse:
     """A page that says what happened and what to do; the audit log has it too."""
-    service.record_refusal(way="single sign-on", why=error.code, detail=error.message)
+    _note(request, error)
     context = {
         "error": error,
         "name": settings.OIDC_NAME,
@@ -156,6 +158,12 @@ def _failed(request: HttpRequest, error: SingleSignOnError, target: str) -> Http
         "request_id": getattr(request, "request_id", ""),
     }
     return render(request, "access/sign_in_failed.html", context, status=error.status)
+
+
+def _note(request: HttpRequest, error: SingleSignOnError) -> None:
+    """Not the person's doing, who is signed in at most by chance: what was refused is an answer of the provider's."""
+    reason = f"{error.message} ({error.code})"
+    refusals.note(request, Action.SIGN_IN_REFUSED, reason=reason, actor_label=single_sign_on.ACTOR)
 
 
 def visitor(request: HttpRequest) -> sessions.Visitor:
@@ -192,7 +200,7 @@ def back_channel_logout(request: HttpRequest) -> HttpResponse:
         _refuse_flood(request, "logout")
         claims = tokens.verify_logout_token(request.POST.get("logout_token", ""))
     except SingleSignOnError as error:
-        service.record_refusal(way="back-channel logout", why=error.code, detail=error.message)
+        _note(request, error)
         return HttpResponse(error.message, status=error.status, content_type="text/plain")
     if _is_first(claims["jti"]):
         sessions.end_of_provider(

@@ -42,12 +42,6 @@ def record_failure(username: str, address: str | None) -> None:
 
 
 @transaction.atomic
-def record_refusal(*, way: str, why: str, detail: str) -> None:
-    """A sign-in without a user name that was refused; it locks nobody out."""
-    record(None, Action.SIGN_IN_REFUSED, actor_label=way, after={"by": way, "why": why}, reason=detail)
-
-
-@transaction.atomic
 def record_success(person: User, *, by: str) -> None:
     """`by` is password, link or single sign-on."""
     SignInFailure.objects.filter(username=person.username.lower()).delete()

@@ -21,6 +21,8 @@ from studio.access.oidc.views import visitor, way_out
 from studio.access.permissions import Permission
 from studio.access.services import sessions
 from studio.access.services import sign_in as service
+from studio.audit.actions import Action
+from studio.audit.services import refusals
 from studio.errors import DomainError
 from studio.web.addresses import client_address, safe_path
 
@@ -72,8 +74,9 @@ def _check_password(request: HttpRequest, username: str, password: str) -> User:
         service.record_failure(username, address)
         raise DomainError("This user name and password do not belong together.", code="wrong-password")
     if not settings.LOCAL_SIGN_IN and not person.may(Permission.PEOPLE_MODIFY):
-        service.record_refusal(way="password", why="local-sign-in-off", detail=person.username)
-        raise DomainError(f"Only administrators sign in with a password here. Use {settings.OIDC_NAME}.")
+        message = f"Only administrators sign in with a password here. Use {settings.OIDC_NAME}."
+        refusals.note(request, Action.SIGN_IN_REFUSED, reason=message, actor_label=person.username)
+        raise DomainError(message)
     service.record_success(person, by="password")
     return person
 
