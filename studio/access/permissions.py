@@ -90,6 +90,7 @@ _MEANINGS = {
     Permission.ASSISTANTS_MODIFY: "Make assistants, change their settings, and delete them.",
     Permission.PEOPLE_MODIFY: "Add and remove people, shape roles, and give them, up to what one holds oneself.",
     Permission.AUDIT_VIEW: "Read who did what, when and why.",
+    Permission.ADMIN_VIEW: "See every table of the database but its secrets, so also everybody’s conversations.",
 }
 
 
