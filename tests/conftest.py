@@ -13,7 +13,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 
-from studio.audit.ownership import TABLE as AUDIT_TABLE
+from studio.audit import ownership
 from tests.services import Services, use_redis_database
 
 
@@ -48,15 +48,29 @@ def redis_client() -> Iterator[redis.Redis]:
         client.flushdb()
 
 
+# The application cannot empty the audit log; a test joins its owner for as long as that takes.
+_EMPTY_AUDIT_LOG = """
+DO $$ BEGIN IF EXISTS (SELECT FROM {table}) THEN
+  GRANT {owner} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE;
+  ALTER TABLE {table} DISABLE TRIGGER USER;
+  TRUNCATE {table};
+  ALTER TABLE {table} ENABLE TRIGGER USER;
+  REVOKE {owner} FROM CURRENT_USER;
+END IF; END $$
+"""
+
+
 @pytest.fixture(scope="session", autouse=True)
-def flushing_leaves_the_audit_log() -> Iterator[None]:
-    """Transactional tests empty every table at their end. This one the application cannot empty: its rows stay."""
+def flushing_empties_the_audit_log() -> Iterator[None]:
+    """Transactional tests empty every table at their end: the next test begins without their events."""
     with pytest.MonkeyPatch.context() as patch:
         operations = type(connection.ops)
         flush = operations.sql_flush
 
         def sql_flush(self, style, tables, **options):
-            return flush(self, style, [table for table in tables if table != AUDIT_TABLE], **options)
+            others = flush(self, style, [table for table in tables if table != ownership.TABLE], **options)
+            owner = ownership.owner_of(self.connection.settings_dict["NAME"])
+            return [*others, _EMPTY_AUDIT_LOG.format(table=ownership.TABLE, owner=f'"{owner}"')]
 
         patch.setattr(operations, "sql_flush", sql_flush)
         yield
