@@ -43,6 +43,7 @@ def environment_list(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         "live": sum(1 for row in found if row.model is not None),
         "is_moving": any(row.is_moving for row in found),
         "may_add": user.may(Permission.ENVIRONMENTS_MODIFY, Scope(assistant.pk)),
+        "may_manage_people": user.may(Permission.PEOPLE_MODIFY),
     }
     return render(request, f"environments/list.html{'#live' if request.htmx else ''}", context)
 
@@ -92,6 +93,7 @@ def _rights(request: HttpRequest, environment: Environment) -> dict[str, bool]:
         "may_modify": may_modify(user, environment),
         "may_read": user.may(Permission.CONVERSATIONS_VIEW, scope_of(environment)),
         "may_talk": user.may(Permission.TALK, scope_of(environment)),
+        "may_manage_people": user.may(Permission.PEOPLE_MODIFY),
     }
 
 

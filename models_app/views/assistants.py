@@ -21,7 +21,11 @@ def assistant_list(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     counted = Assistant.objects.visible_to(user).annotate(model_count=Count("model", filter=Q(model__deleted_at=None)))
     rows = [_row(request, user, assistant) for assistant in counted]
-    context = {"rows": rows, "may_create": user.may(Permission.ASSISTANTS_MODIFY)}
+    context = {
+        "rows": rows,
+        "may_create": user.may(Permission.ASSISTANTS_MODIFY),
+        "may_manage_people": user.may(Permission.PEOPLE_MODIFY),
+    }
     return render(request, "models_app/assistant_list.html", context)
 
 

@@ -24,7 +24,7 @@ class AccessConfig(AppConfig):
                 order=110,
                 everywhere=True,
                 group="settings",
-                match=("access:person", "access:grant-new", "access:grant-revoke", "access:who"),
+                match=("access:person", "access:session", "access:grant-new", "access:grant-revoke", "access:who"),
             )
         )
         navigation.register(

@@ -70,7 +70,7 @@ class PersonForm(forms.Form):
 
 
 class GrantForm(forms.Form):
-    role = forms.ModelChoiceField(Role.objects.none(), to_field_name="name", empty_label=None)
+    role = forms.ModelChoiceField(Role.objects.none(), to_field_name="name", empty_label="Choose a role")
     where = forms.ChoiceField(required=False, help_text="A role for one assistant also holds in its environments.")
 
     def __init__(

@@ -161,6 +161,8 @@ class Grant(models.Model):
                 name="grant_environment_has_assistant",
             ),
         ]
+        # Every request asks for a person's grants; those of groups would be looked for among all of them.
+        indexes = [models.Index(fields=["group"], condition=~Q(group=""), name="grant_of_group")]
         ordering = ["role__name", F("assistant_id").asc(nulls_first=True)]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Grants as pages show them: with today's name of their place, and where they come from."""
+"""Grants and sessions as pages show them: with today's name of a place, the source, and a browser's name."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from studio.access import scopes
-from studio.access.models import Grant
+from studio.access.models import BrowserSession, Grant
 from studio.access.services.grants import why_grant_stays
 
 
@@ -49,3 +49,33 @@ def _line(grant: Grant, names: dict[str, str]) -> GrantLine:
     if not key:
         return GrantLine(grant, "Everywhere", is_gone=False)
     return GrantLine(grant, names.get(key, grant.scope_label), is_gone=key not in names)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLine:
+    """One signed-in browser; `browser` is `Firefox on Linux`, or what it says of itself when we know neither word."""
+
+    row: BrowserSession
+    browser: str
+
+
+def session_lines(sessions: Iterable[BrowserSession]) -> list[SessionLine]:
+    return [SessionLine(session, browser_of(session.agent)) for session in sessions]
+
+
+# The first that is found counts: Chrome also calls itself Safari, and Edge calls itself both.
+_BROWSERS = (("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (
+    ("Windows", "Windows"),
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Mac OS", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def browser_of(agent: str) -> str:
+    browser = next((word for sign, word in _BROWSERS if sign in agent), "")
+    system = next((word for sign, word in _SYSTEMS if sign in agent), "")
+    return " on ".join(filter(None, (browser, system))) or agent[:60] or "unknown"

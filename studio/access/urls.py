@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from studio.access.oidc import views as oidc
-from studio.access.views import account, grants, people, rights, roles, sign_in
+from studio.access.views import account, grants, people, people_sessions, rights, roles, sign_in
 
 app_name = "access"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -23,6 +23,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/people/<int:pk>/shut-out", people.person_shut_out, name="person-shut-out"),
     path("settings/people/<int:pk>/let-in", people.person_let_in, name="person-let-in"),
     path("settings/people/<int:pk>/delete", people.person_delete, name="person-delete"),
+    path("settings/people/<int:pk>/sessions/end", people_sessions.end_all, name="sessions-end"),
+    path("settings/people/<int:pk>/sessions/<int:session_pk>/end", people_sessions.end_one, name="session-end"),
     path("settings/people/<int:pk>/access", rights.person_access, name="person-access"),
     path("settings/people/<int:pk>/roles/new", grants.grant_new, name="grant-new"),
     path("settings/people/<int:pk>/roles/<int:grant_pk>/take", grants.grant_revoke, name="grant-revoke"),

@@ -54,7 +54,8 @@ def lines(client: Client, person: User, place: str) -> dict[str, tuple[str, str]
     page = client.get(reverse("access:person-access", args=[person.pk]), {"where": place}).content.decode()
     found = {}
     for label, rest in re.findall(r"<tr>\s*<td>([^<]+)<span(.*?)</tr>", page, re.DOTALL):
-        cells = [re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", cell)).strip() for cell in rest.split("<td>")[1:]]
+        cells = [re.sub(r"<[^>]+>|\s+", " ", cell) for cell in re.split(r"<td[^>]*>", rest)[1:]]
+        cells = [" ".join(cell.split()) for cell in cells]
         found[label] = (cells[0], cells[1])
     return found
 

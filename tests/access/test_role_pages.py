@@ -107,6 +107,14 @@ def test_one_role_at_most_is_for_new_people(client: Client) -> None:
     assert '<option value="tester" selected>' in client.get(reverse("access:person-new")).content.decode()
 
 
+def test_without_a_role_for_new_people_none_is_chosen_for_them(client: Client) -> None:
+    """The first by name would be admin."""
+    for page in ("person-new", "grant-add"):
+        assert (
+            '<option value="" selected>Choose a role</option>' in client.get(reverse(f"access:{page}")).content.decode()
+        )
+
+
 def test_the_list_costs_the_same_for_many_roles(client, django_assert_max_num_queries) -> None:
     for number in range(8):
         save_role(actor=None, role=None, name=f"role-{number}", description="", permissions=[])

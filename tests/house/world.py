@@ -5,6 +5,8 @@ Beside it stand things that some of them must not know of. Every one has the wor
 
 from dataclasses import dataclass
 
+from django.contrib.sessions.backends.db import SessionStore
+
 from conversations.chat.links import create_link
 from conversations.chat.sessions import begin_talk
 from conversations.ingest.write import Binding, Record, store_batch
@@ -16,9 +18,10 @@ from environments.services.promotion import promote
 from models_app.models import Assistant
 from models_app.services.revisions import save_revision
 from models_app.services.training import request_training
-from studio.access.models import Grant, User
+from studio.access.models import BrowserSession, Grant, User
 from studio.access.permissions import Scope
 from studio.access.services.roles import save_role
+from studio.access.services.sessions import Visitor, begin
 from studio.audit.models import AuditEvent
 from studio.crypto import decrypt
 from tests.conversations.events import raw, small_talk
@@ -111,10 +114,18 @@ def _chats(environment: Environment, people: dict[str, User], name: str = "frien
     return {"talk": talk.sender_id, "link": link.pk, "code": decrypt(link.code_encrypted)}
 
 
+def _browser(person: User) -> BrowserSession:
+    """A browser in which somebody is signed in."""
+    session = SessionStore()
+    session.create()
+    return begin(actor=person, session=session, by=BrowserSession.By.PASSWORD, visitor=Visitor("127.0.0.1"))
+
+
 def _accounts(people: dict[str, User]) -> dict[str, object]:
     save_role(actor=None, role=None, name="reader", description="", permissions=[])
     return {
         "person": people["tester"].pk,
+        "browser": _browser(people["tester"]).pk,
         "grant": Grant.objects.get(user=people["tester"]).pk,
         "audit_event": AuditEvent.objects.latest("pk").pk,
     }

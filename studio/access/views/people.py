@@ -17,10 +17,11 @@ from studio.access.filters import PeopleFilter
 from studio.access.forms import NewPersonForm, PersonForm
 from studio.access.loaders import load_person, require, signed_in
 from studio.access.models import User
+from studio.access.oidc.keycloak import admin_page
 from studio.access.permissions import Permission
-from studio.access.presentation import GrantLine, grant_lines
+from studio.access.presentation import GrantLine, grant_lines, session_lines
 from studio.access.rights import grants_of
-from studio.access.services import people, sign_in
+from studio.access.services import people, sessions, sign_in
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import NEWEST_FIRST, page_of
@@ -135,6 +136,9 @@ def person_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "grants": grant_lines(grants_of([person])[person.pk], scopes.places()),
         "is_self": person.pk == signed_in(request).pk,
         "may_read_audit": signed_in(request).may(Permission.AUDIT_VIEW),
+        "sessions": session_lines(sessions.sessions_of(person)),
+        "provider": settings.OIDC_NAME,
+        "provider_pages": [page for identity in person.identities.all() if (page := admin_page(identity))],
     }
     return render(request, "access/person.html", context)
 
