@@ -31,8 +31,13 @@ _STUDIO = (
         "developer",
         "Developer",
         "Builds the assistant whole, with code and models, and runs every environment but protected ones.",
-        frozenset(P)
-        - {P.ENVIRONMENTS_MODIFY_PROTECTED, P.ASSISTANTS_MODIFY, P.PEOPLE_MODIFY, P.AUDIT_VIEW, P.ADMIN_VIEW},
+        frozenset(
+            _ANNOTATES
+            | _SEES_DATA
+            | _SEES_RELEASES
+            | {P.SHARE, P.NLU_MODIFY, P.STORIES_MODIFY, P.RESPONSES_MODIFY, P.CODE_MODIFY}
+            | {P.MODELS_MODIFY, P.ANALYTICS_VIEW, P.ENVIRONMENTS_MODIFY}
+        ),
     ),
     ReadyMade(
         "business-user",
