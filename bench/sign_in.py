@@ -14,10 +14,12 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable
-from http.cookiejar import DefaultCookiePolicy
+from http.cookiejar import Cookie
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import requests
+from requests.cookies import RequestsCookieJar
 
 from bench.ground import web
 from bench.rows import NotRun, Row
@@ -54,10 +56,17 @@ def measure(parley: str, keycloak: Keycloak) -> list[Row]:
     ]
 
 
-def new_browser() -> requests.Session:
+class Cookies(RequestsCookieJar):
     """As browsers do, it counts localhost as safe enough for Keycloak's secure cookies."""
+
+    def set_cookie(self, cookie: Cookie, *args: Any, **kwargs: Any) -> Cookie | None:
+        cookie.secure = False
+        return super().set_cookie(cookie, *args, **kwargs)
+
+
+def new_browser() -> requests.Session:
     browser = requests.Session()
-    browser.cookies.set_policy(DefaultCookiePolicy(secure_protocols=("http", "https")))
+    browser.cookies = Cookies()
     return browser
 
 
@@ -104,4 +113,6 @@ def _fill_in(browser: requests.Session, form: str) -> str:
         raise RuntimeError(f"This is not Keycloak's form: {form[:500]}")
     fields = {"username": NAME, "password": PASSWORD}
     answer = browser.post(html.unescape(found[1]), fields, allow_redirects=False, timeout=60)
+    if answer.status_code != 302:
+        raise RuntimeError(f"Keycloak answered {answer.status_code} to its form.")
     return answer.headers["Location"]
