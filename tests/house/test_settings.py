@@ -1,10 +1,15 @@
 """Every setting that the code reads is in .env.example and docs/settings.md, and those name no other."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from studio import env
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 READING = ("studio/settings.py", "studio/embedded/config.py")
@@ -47,3 +52,22 @@ def test_each_variable_of_the_example_has_a_comment() -> None:
 
 def test_the_settings_module_reads_the_environment_through_its_readers_alone() -> None:
     assert "os.environ" not in (CHECKOUT / "studio/settings.py").read_text()
+
+
+def test_pairs_keep_their_order_and_a_name_may_come_twice(monkeypatch) -> None:
+    monkeypatch.setenv("PARLEY_OIDC_ROLE_MAP", " staff=annotator, staff = tester ,,boss=admin")
+    assert env.pairs("PARLEY_OIDC_ROLE_MAP") == [("staff", "annotator"), ("staff", "tester"), ("boss", "admin")]
+
+
+@pytest.mark.parametrize("value", ["staff", "staff=", "=admin"])
+def test_half_a_pair_stops_the_start(monkeypatch, value: str) -> None:
+    monkeypatch.setenv("PARLEY_OIDC_ROLE_MAP", f"boss=admin,{value}")
+    with pytest.raises(env.SettingError, match="expected name=value"):
+        env.pairs("PARLEY_OIDC_ROLE_MAP")
+
+
+def test_settings_by_which_nobody_could_sign_in_stop_the_start() -> None:
+    environment = {**os.environ, "PARLEY_LOCAL_SIGN_IN": "0", "PARLEY_OIDC_ISSUER": ""}
+    command = [sys.executable, "-c", "import studio.settings"]
+    ended = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode and "nobody could sign in" in ended.stderr
