@@ -59,9 +59,9 @@ def measure(parley: str, keycloak: Keycloak) -> list[Row]:
 class Cookies(RequestsCookieJar):
     """As browsers do, it counts localhost as safe enough for Keycloak's secure cookies."""
 
-    def set_cookie(self, cookie: Cookie, *args: Any, **kwargs: Any) -> Cookie | None:
+    def set_cookie(self, cookie: Cookie, *args: Any, **kwargs: Any) -> None:
         cookie.secure = False
-        return super().set_cookie(cookie, *args, **kwargs)
+        super().set_cookie(cookie, *args, **kwargs)
 
 
 def new_browser() -> requests.Session:

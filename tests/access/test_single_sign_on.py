@@ -4,6 +4,8 @@ import time
 
 import jwt
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.test import Client
 
 from studio.access.models import BrowserSession, Grant, Identity, Role, User
@@ -263,6 +265,23 @@ def test_neither_a_user_name_nor_an_address_makes_somebody_another(client, provi
     newcomer = User.objects.exclude(pk=owner.pk).get()
     assert newcomer.username == "mara-2"
     assert Identity.objects.get().user == newcomer
+
+
+def test_a_provider_that_moves_takes_its_people_with_it(client, provider, capsys) -> None:
+    sign_in(client, provider)
+    Identity.objects.update(issuer="https://old.example.com/realms/small")
+    call_command("move_issuer", "https://old.example.com/realms/small", provider.issuer)
+    assert "1 person is known" in capsys.readouterr().out
+    assert not is_in(client)
+    sign_in(client, provider)
+    assert User.objects.count() == 1
+
+
+def test_a_provider_does_not_move_over_people_who_are_there(client, provider) -> None:
+    sign_in(client, provider)
+    Identity.objects.create(user=make_person(), issuer="https://old.example.com", subject="subject-1")
+    with pytest.raises(CommandError, match="1 of them have signed in under the new address"):
+        call_command("move_issuer", "https://old.example.com", provider.issuer)
 
 
 def test_somebody_expected_under_a_user_name_is_that_person_once(client, provider) -> None:

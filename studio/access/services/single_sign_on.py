@@ -10,7 +10,7 @@ from django.db.models import Q
 from studio.access.models import Grant, Identity, Role, User
 from studio.access.oidc.claims import Claimed
 from studio.access.oidc.errors import ShutOut
-from studio.access.services import people
+from studio.access.services import people, sessions
 from studio.access.services.grants import grant
 from studio.access.services.last_admin import ADMIN
 from studio.audit.actions import Action
@@ -145,6 +145,23 @@ def _set_roles(person: User, wanted: list[Role]) -> None:
             row.delete()
             _record_role(Action.ROLE_REVOKED, person, before=row.role)
     person.__dict__.pop("granted", None)
+
+
+@transaction.atomic
+def move_issuer(*, old: str, new: str) -> int:
+    """Say that the provider known as `old` is called `new` now; how many people are known there.
+
+    Its sessions end: their tokens name the old one.
+    """
+    moving = Identity.objects.filter(issuer=old)
+    taken = Identity.objects.filter(issuer=new, subject__in=moving.values("subject"))
+    if taken.exists():
+        raise Conflict(f"{taken.count()} of them have signed in under the new address already, as somebody new.")
+    for identity in moving.select_related("user"):
+        before, after = {"single sign-on": old}, {"single sign-on": new}
+        record(None, Action.PERSON_CHANGED, identity.user, before=before, after=after)
+        sessions.end_all(actor=None, person=identity.user, reason="The single sign-on has another address.")
+    return moving.update(issuer=new)
 
 
 def _record_role(action: Action, person: User, *, before: Role | None = None, after: Role | None = None) -> None:
