@@ -4,6 +4,7 @@ import pytest
 
 from studio.access.models import Grant, Role, User
 from studio.access.permissions import EVERYWHERE, Limit, Permission, Scope
+from tests.factories import make_person
 
 READ = frozenset({Permission.MODELS_VIEW})
 CAFE, CAFE_WORKER, BANK = Scope(1), Scope(1, 7), Scope(2)
@@ -52,3 +53,12 @@ def test_a_limited_user_holds_no_more_than_the_limit() -> None:
     assert not user.may(Permission.MODELS_VIEW)
     assert not user.may_somewhere(Permission.TALK)
     assert user.assistants_with(Permission.MODELS_VIEW) == {1}
+
+
+@pytest.mark.django_db
+def test_a_hundred_rows_are_asked_about_with_one_query(django_assert_num_queries) -> None:
+    pk = make_person("annotator", Scope(1, 7)).pk
+    person = User.objects.get(pk=pk)
+    with django_assert_num_queries(1):
+        may = [person.may(Permission.ENVIRONMENTS_MODIFY, Scope(1, number)) for number in range(100)]
+    assert [number for number, yes in enumerate(may) if yes] == [7]
