@@ -18,6 +18,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 
+from environments import guesses
 from environments.services import pointers, polls
 from environments.services.pointers import EVERY_TAG, Answer, Pointer, Poll, UnknownTag, WrongToken
 from models_app.services.assistants import DEFAULT_SLUG
@@ -64,6 +65,8 @@ def answer(request: HttpRequest, slug: str, tag: str) -> HttpResponseBase:
     proof = _proof(request, slug)
     if proof is None:
         return _refused()
+    if proof == EVERY_TAG and (seconds := guesses.wait(client_address(request))):
+        return _too_many(seconds)
     try:
         return _answer(request, slug, tag, proof)
     except WrongToken:
@@ -200,7 +203,14 @@ def _wrong_token(request: HttpRequest) -> HttpResponse:
         actor_label="a server",
         window=refusals.MACHINE_WINDOW_SECONDS,
     )
-    return _refused()
+    seconds = guesses.note(client_address(request))
+    return _too_many(seconds) if seconds else _refused()
+
+
+def _too_many(seconds: int) -> HttpResponse:
+    response = failure(429, "TooManyRequests", "Too many wrong tokens came from this address.")
+    response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 def _refused() -> HttpResponse:

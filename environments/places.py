@@ -7,4 +7,4 @@ from studio.access.scopes import Place
 
 def places() -> list[Place]:
     rows = Environment.objects.current().select_related("assistant")
-    return [Place(scope_of(one), one.assistant.title, one.name) for one in rows]
+    return [Place(scope_of(one), one.assistant.title, one.name, one.assistant.slug) for one in rows]

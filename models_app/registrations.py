@@ -70,7 +70,7 @@ def register() -> None:
 
 def _places() -> list[scopes.Place]:
     """Where roles can be given."""
-    return [scopes.Place(Scope(one.pk), one.title, "") for one in Assistant.objects.current()]
+    return [scopes.Place(Scope(one.pk), one.title, "", one.slug) for one in Assistant.objects.current()]
 
 
 def _assistants(viewer: navigation.Viewer) -> Sequence[Assistant]:

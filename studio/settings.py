@@ -89,6 +89,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "studio.web.middleware.SignedOutHtmxMiddleware",
     "studio.audit.middleware.RefusalMiddleware",
+    "studio.web.middleware.TooManyMiddleware",
 ]
 
 ROOT_URLCONF = "studio.urls"

@@ -22,7 +22,7 @@ from conversations.presentation import Message
 from conversations.views import messages
 from studio.errors import DomainError
 from studio.web.addresses import client_address
-from studio.web.ratelimit import allow
+from studio.web.ratelimit import TooMany, Window, allow
 
 COOKIE = "parley_guest"
 COOKIE_SECONDS = 90 * 24 * 3600
@@ -30,6 +30,7 @@ LINK_MESSAGES_A_MINUTE = 240
 ADDRESS_MESSAGES_A_MINUTE = 40
 ADDRESS_CONVERSATIONS_AN_HOUR = 60
 ADDRESS_PAGES_A_MINUTE = 240
+CODE_GUESSES = Window("share-code-guesses", most=30, seconds=600)  # of one address
 
 # Guests cannot mend anything, and learn nothing about what is behind the page.
 AWAY = "The assistant cannot be reached right now. Your message is kept below: try again in a moment."
@@ -147,13 +148,20 @@ def guest_again(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def _load(request: HttpRequest, code: str) -> ShareLink:
-    """404 for a code that never was; guessing one is hopeless, and is slowed down all the same."""
-    if not allow(f"guest-pages:{client_address(request)}", ADDRESS_PAGES_A_MINUTE, 60):
-        raise Http404
+    """404 for a code that never was, 429 after too many of them.
+
+    Guessing one of 128 bits is hopeless, so a right one is let through: guests can share an address with a guesser.
+    """
+    address = client_address(request)
+    if not allow(f"guest-pages:{address}", ADDRESS_PAGES_A_MINUTE, 60):
+        raise TooMany(TOO_MANY, 60)
     link = find_link(code)
-    if link is None:
-        raise Http404("There is no such link.")
-    return link
+    if link is not None:
+        return link
+    seconds = CODE_GUESSES.count(address)
+    if seconds:
+        raise TooMany("Too many links from here lead nowhere. Wait a few minutes, then try again.", seconds)
+    raise Http404("There is no such link.")
 
 
 def _may_say(request: HttpRequest, link: ShareLink, *, is_new: bool) -> bool:

@@ -42,6 +42,30 @@ class AccessConfig(AppConfig):
         )
         navigation.register(
             navigation.Entry(
+                key="services",
+                label="Service accounts",
+                icon="cpu-chip",
+                url_name="access:services",
+                permission=Permission.PEOPLE_MODIFY,
+                order=130,
+                everywhere=True,
+                group="settings",
+                match=("access:service",),
+            )
+        )
+        navigation.register(
+            navigation.Entry(
+                key="tokens",
+                label="API tokens",
+                icon="command-line",
+                url_name="access:tokens",
+                order=100,
+                group="settings",
+                match=("access:token",),
+            )
+        )
+        navigation.register(
+            navigation.Entry(
                 key="roles",
                 label="Roles",
                 icon="key",

@@ -1,10 +1,11 @@
 """The one way from a URL to a row: 404 when the viewer may not see it, 403 when they may not act on it."""
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from studio.access.models import Grant, Role, User
+from studio.access.models import ApiToken, Grant, Role, User
 from studio.access.permissions import EVERYWHERE, MissingPermission, Permission, Scope
 
 
@@ -36,3 +37,20 @@ def load_grant(request: HttpRequest, pk: int, **of: object) -> Grant:
 def load_role(request: HttpRequest, name: str) -> Role:
     require(signed_in(request), Permission.PEOPLE_MODIFY)
     return get_object_or_404(Role, name=name)
+
+
+def load_service(request: HttpRequest, pk: int) -> User:
+    require(signed_in(request), Permission.PEOPLE_MODIFY)
+    return get_object_or_404(User, pk=pk, kind=User.Kind.SERVICE)
+
+
+def load_token(request: HttpRequest, pk: int, *, for_secret: bool = False) -> ApiToken:
+    """One's own; whoever manages people also those of others. `for_secret`: of others, those of service accounts
+    alone, because whoever reads a person's token acts in that person's name."""
+    user = signed_in(request)
+    seen = ApiToken.objects.select_related("user")
+    if not user.may(Permission.PEOPLE_MODIFY):
+        seen = seen.filter(user=user)
+    elif for_secret:
+        seen = seen.filter(Q(user=user) | Q(user__kind=User.Kind.SERVICE))
+    return get_object_or_404(seen, pk=pk)

@@ -28,6 +28,7 @@ class User(AbstractBaseUser):
     username = models.CharField(max_length=150)
     kind = models.CharField(max_length=20, choices=Kind, default=Kind.PERSON)
     name = models.CharField(max_length=200, blank=True)
+    description = models.CharField(max_length=300, blank=True)  # of a service account: what it is for
     email = models.EmailField(blank=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -11,11 +11,15 @@ from studio.access.permissions import EVERYWHERE, Scope
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`group` is the assistant's title: places of one assistant stand together. `name` is the place within it."""
+    """`group` is the assistant's title: places of one assistant stand together. `name` is the place within it.
+
+    `slug` is the assistant's name in addresses.
+    """
 
     scope: Scope
     group: str
     name: str
+    slug: str
 
     @property
     def label(self) -> str:

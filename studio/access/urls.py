@@ -3,7 +3,17 @@
 from django.urls import URLPattern, URLResolver, path
 
 from studio.access.oidc import views as oidc
-from studio.access.views import account, grants, people, people_sessions, rights, roles, sign_in
+from studio.access.views import (
+    account,
+    grants,
+    people,
+    people_sessions,
+    rights,
+    roles,
+    service_accounts,
+    sign_in,
+    tokens,
+)
 
 app_name = "access"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -15,6 +25,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("oidc/back-channel-logout", oidc.back_channel_logout, name="oidc-back-channel-logout"),
     path("settings/account", account.account, name="account"),
     path("settings/account/access", rights.own_access, name="account-access"),
+    path("settings/tokens/", tokens.token_list, name="tokens"),
+    path("settings/tokens/new", tokens.token_new, name="token-new"),
+    path("settings/tokens/<int:pk>/revoke", tokens.token_revoke, name="token-revoke"),
+    path("settings/tokens/<int:pk>/rotate", tokens.token_rotate, name="token-rotate"),
+    path("settings/services/", service_accounts.service_list, name="services"),
+    path("settings/services/new", service_accounts.service_new, name="service-new"),
+    path("settings/services/<int:pk>", service_accounts.service_detail, name="service"),
+    path("settings/services/<int:pk>/edit", service_accounts.service_edit, name="service-edit"),
+    path("settings/services/<int:pk>/tokens/new", tokens.service_token_new, name="service-token-new"),
     path("settings/people/", people.person_list, name="people"),
     path("settings/people/new", people.person_new, name="person-new"),
     path("settings/people/<int:pk>", people.person_detail, name="person"),

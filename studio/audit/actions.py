@@ -14,6 +14,9 @@ class Action(StrEnum):
     KEYS_ROTATED = "keys-rotated"
     PASSWORD_CHANGED = "password-changed"  # noqa: S105
     SIGN_IN_LINK_MADE = "sign-in-link-made"
+    TOKEN_MADE = "token-made"  # noqa: S105
+    TOKEN_ROTATED = "token-rotated"  # noqa: S105
+    TOKEN_REVOKED = "token-revoked"  # noqa: S105
     PERSON_CREATED = "person-created"
     PERSON_CHANGED = "person-changed"
     PERSON_DELETED = "person-deleted"

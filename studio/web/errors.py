@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from studio.audit.services import refusals
+from studio.web.ratelimit import TooMany
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ CSRF = Problem(
 )
 
 
+TOO_MANY = Problem(429, "That was too often", "Wait a while, then try again.")
 FILE_MISSING = Problem(
     503,
     "The model's file is not in the store",
@@ -69,6 +71,12 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     refusals.note(request, reason=f"Cross-site request check: {reason}")
     return problem_page(request, CSRF)
+
+
+def too_many(request: HttpRequest, error: TooMany) -> HttpResponse:
+    response = problem_page(request, TOO_MANY, error.message)
+    response.headers["Retry-After"] = str(error.seconds)
+    return response
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

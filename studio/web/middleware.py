@@ -14,7 +14,9 @@ from django.shortcuts import resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
 from studio.web.addresses import client_address
+from studio.web.errors import too_many
 from studio.web.htmx import HtmxHttpRequest
+from studio.web.ratelimit import TooMany
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -83,6 +85,19 @@ class ContentSecurityPolicyMiddleware:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", content_security_policy())
         return response
+
+
+class TooManyMiddleware:
+    """Answer 429 wherever a view gave up because of a rate limit."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return too_many(request, exception) if isinstance(exception, TooMany) else None
 
 
 class SignedOutHtmxMiddleware:

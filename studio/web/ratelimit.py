@@ -1,8 +1,16 @@
-"""Rate limits that all web processes share."""
+"""Rate limits that all web processes share. Redis counts, and keeps the counts when it is restarted.
+
+Without Redis nothing is limited: a limit protects from abuse, and its absence must not close the door. What must hold
+even then, the lock-out of accounts, is counted in PostgreSQL (studio.access.services.sign_in).
+"""
+
+from dataclasses import dataclass
+from typing import Any
 
 import redis
 import structlog
 
+from studio.errors import DomainError
 from studio.redis import client
 
 log = structlog.get_logger()
@@ -11,18 +19,52 @@ log = structlog.get_logger()
 _COUNT = """
 local count = redis.call('INCR', KEYS[1])
 if count == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
-return count
+return {count, redis.call('TTL', KEYS[1])}
 """
+_LOOK = "return {tonumber(redis.call('GET', KEYS[1]) or 0), redis.call('TTL', KEYS[1])}"
+
+
+class TooMany(DomainError):
+    """Too often. `seconds` says when to come back: the answer is 429 with Retry-After."""
+
+    code = "too-many"
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """`most` times in `seconds`, which begin with the first time, for each `who`."""
+
+    name: str
+    most: int
+    seconds: int
+
+    def count(self, who: object) -> int:
+        """Count once more. The seconds to wait when that was too often, else 0."""
+        times, left = _ask(_COUNT, f"{self.name}:{who}", self.seconds)
+        return left if times > self.most else 0
+
+    def wait(self, who: object) -> int:
+        """The seconds to wait before one more is not too often, 0 for none. Counts nothing."""
+        times, left = _ask(_LOOK, f"{self.name}:{who}", self.seconds)
+        return left if times >= self.most else 0
 
 
 def allow(key: str, limit: int, seconds: int) -> bool:
-    """True for the first `limit` calls with this key in a window of `seconds` that begins with the first of them.
+    """True for the first `limit` calls with this key in a window of `seconds` that begins with the first of them."""
+    times, _left = _ask(_COUNT, key, seconds)
+    return times <= limit
 
-    Without Redis everything is allowed: a limit protects from abuse, and its absence must not close the door.
-    """
+
+def _ask(script: str, key: str, seconds: int) -> tuple[int, int]:
+    """(how often so far, seconds until the window ends, at least 1)"""
     try:
-        count = client().eval(_COUNT, 1, f"parley:limit:{key}", str(seconds))
+        answer: Any = client().eval(script, 1, f"parley:limit:{key}", str(seconds))
     except redis.RedisError as error:
         log.warning("rate limit not counted", key=key, error=str(error))
-        return True
-    return int(str(count)) <= limit
+        return -1, 1
+    times, left = answer
+    return int(times), max(1, int(left))

@@ -11,6 +11,7 @@ from conversations.models import Conversation, ShareLink, TalkSession
 from conversations.views.guest import COOKIE
 from environments.models import Environment
 from studio.crypto import decrypt
+from studio.web.ratelimit import Window
 from tests.conversations.events import small_talk
 from tests.conversations.fake_channel import Channel
 from tests.factories import make_person
@@ -145,6 +146,16 @@ def test_a_closed_link_shows_a_friendly_page(
 def test_an_unknown_code_is_not_found(client: Client, db: None, redis_client: object):
     assert client.get("/s/AAAAAAAAAAAAAAAAAAAAAA").status_code == 404
     assert say(client, "/s/AAAAAAAAAAAAAAAAAAAAAA").status_code == 404
+
+
+def test_an_address_that_guesses_codes_has_to_wait_and_its_neighbours_chat_on(
+    client: Client, page: str, channel: Channel, redis_client: object, monkeypatch
+):
+    monkeypatch.setattr("conversations.views.guest.CODE_GUESSES", Window("share-code-guesses", most=2, seconds=600))
+    assert [client.get(f"/s/wrong-{number}").status_code for number in range(3)] == [404, 404, 429]
+    assert 0 < int(client.get("/s/wrong")["Retry-After"]) <= 600
+    assert client.get(page).status_code == 200
+    assert say(client, page).status_code == 200
 
 
 def test_guests_learn_nothing_of_what_failed(client: Client, page: str, channel: Channel):

@@ -58,6 +58,28 @@ ACCOUNT = [
     Row("GET",  "/settings/account/access",                       302, 200, 200, 200, 200),
 ]
 
+# The token `api_token` is the annotator's; those of people are revoked by whoever manages people, and not taken over.
+TOKENS = [
+    Row("GET",  "/settings/tokens/",                              302, 200, 200, 200, 200),
+    Row("GET",  "/settings/tokens/new",                           302, 200, 200, 200, 200),
+    Row("POST", "/settings/tokens/new",                           302, 422, 422, 422, 422),
+    Row("GET",  "/settings/tokens/{api_token}/revoke",            302, 404, 200, 200, 404),
+    Row("POST", "/settings/tokens/{api_token}/revoke",            302, 404, 302, 302, 404),
+    Row("GET",  "/settings/tokens/{api_token}/rotate",            302, 404, 200, 404, 404),
+    Row("POST", "/settings/tokens/{api_token}/rotate",            302, 404, 422, 404, 404),
+    Row("GET",  "/settings/tokens/{service_token}/rotate",        302, 404, 404, 200, 404),
+    Row("POST", "/settings/tokens/{service_token}/rotate",        302, 404, 404, 200, 404, {"overlap": "0"}),
+    Row("GET",  "/settings/services/",                            302, 403, 403, 200, 403),
+    Row("GET",  "/settings/services/new",                         302, 403, 403, 200, 403),
+    Row("POST", "/settings/services/new",                         302, 403, 403, 422, 403),
+    Row("GET",  "/settings/services/{service}",                   302, 403, 403, 200, 403),
+    Row("GET",  "/settings/services/{person}",                    302, 403, 403, 404, 403),
+    Row("GET",  "/settings/services/{service}/edit",              302, 403, 403, 200, 403),
+    Row("POST", "/settings/services/{service}/edit",              302, 403, 403, 302, 403),
+    Row("GET",  "/settings/services/{service}/tokens/new",        302, 403, 403, 200, 403),
+    Row("POST", "/settings/services/{service}/tokens/new",        302, 403, 403, 422, 403),
+]
+
 PEOPLE = [
     Row("GET",  "/settings/people/",                              302, 403, 403, 200, 403),
     Row("GET",  "/settings/people/new",                           302, 403, 403, 200, 403),
@@ -257,6 +279,13 @@ OPERATORS = [
     *(Row("GET", f"/admin/{model._meta.label_lower.replace('.', '/')}/{rest}", 302, 403, 403, status, 403)
       for model in admin.site._registry for rest, status in (("", 200), ("0/", 302))),
 ]
+
+# Asked with a browser's session, which counts for nothing there; with tokens: tests/access/test_api_auth.py.
+API = [
+    Row("GET",  "/api/user",                                      401, 401, 401, 401, 401),
+    Row("GET",  "/api/projects/cafe/environments",                401, 401, 401, 401, 401),
+    Row("GET",  "/api/projects/cafe/environments/worker",         401, 401, 401, 401, 401),
+]
 # fmt: on
 
 ROWS: list[Row] = [
@@ -264,6 +293,7 @@ ROWS: list[Row] = [
     *HOME,
     *SIGNING_IN,
     *ACCOUNT,
+    *TOKENS,
     *PEOPLE,
     *AUDIT,
     *RASA,
@@ -277,4 +307,5 @@ ROWS: list[Row] = [
     *SHARE,
     *SERVERS,
     *OPERATORS,
+    *API,
 ]

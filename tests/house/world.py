@@ -19,8 +19,10 @@ from models_app.models import Assistant
 from models_app.services.revisions import save_revision
 from models_app.services.training import request_training
 from studio.access.models import BrowserSession, Grant, User
-from studio.access.permissions import Scope
+from studio.access.permissions import Permission, Scope
+from studio.access.services import tokens
 from studio.access.services.roles import save_role
+from studio.access.services.service_accounts import make_service
 from studio.access.services.sessions import Visitor, begin
 from studio.audit.models import AuditEvent
 from studio.crypto import decrypt
@@ -123,9 +125,17 @@ def _browser(person: User) -> BrowserSession:
 
 def _accounts(people: dict[str, User]) -> dict[str, object]:
     save_role(actor=None, role=None, name="reader", description="", permissions=[])
+    robot = make_service(actor=None, username="nightly-build", description="")
     return {
+        "service": robot.pk,
+        "service_token": _token(people["admin"], robot),
+        "api_token": _token(people["annotator"], people["annotator"]),
         "person": people["tester"].pk,
         "browser": _browser(people["tester"]).pk,
         "grant": Grant.objects.get(user=people["tester"]).pk,
         "audit_event": AuditEvent.objects.latest("pk").pk,
     }
+
+
+def _token(actor: User, user: User) -> int:
+    return tokens.make(actor=actor, user=user, name="build", permissions=[Permission.TALK]).row.pk

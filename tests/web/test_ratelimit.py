@@ -38,3 +38,20 @@ def test_without_redis_everything_is_allowed(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(ratelimit, "client", lambda: away)
     assert ratelimit.allow("f", 0, 60)
     away.close()
+
+
+def test_looking_counts_nothing_and_says_how_long_to_wait() -> None:
+    window = ratelimit.Window("g", most=2, seconds=60)
+    assert [window.wait("x") for _ in range(5)] == [0] * 5
+    assert [window.count("x") for _ in range(2)] == [0, 0]
+    assert 0 < window.wait("x") <= 60
+    assert 0 < window.count("x") <= 60
+    assert window.wait("y") == 0
+
+
+def test_without_redis_a_window_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = redis.Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.1)
+    monkeypatch.setattr(ratelimit, "client", lambda: away)
+    window = ratelimit.Window("h", most=0, seconds=60)
+    assert (window.count("x"), window.wait("x")) == (0, 0)
+    away.close()

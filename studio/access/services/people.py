@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 
 from studio.access.models import Role, User
 from studio.access.permissions import EVERYWHERE, Scope
-from studio.access.services import sessions
+from studio.access.services import sessions, tokens
 from studio.access.services.grants import grant
 from studio.access.services.last_admin import keeping_an_admin
 from studio.audit.actions import Action
@@ -93,7 +93,7 @@ def _set_password(person: User, password: str | None) -> None:
 
 @transaction.atomic
 def set_active(*, actor: User | None, person: User, is_active: bool) -> None:
-    """Let a person in or shut them out at once, their sessions included."""
+    """Let a person in or shut them out at once, sessions and tokens included: these do not come back."""
     if actor is not None and actor.pk == person.pk and not is_active:
         raise Invalid("You cannot shut yourself out.")
     with keeping_an_admin():
@@ -101,7 +101,9 @@ def set_active(*, actor: User | None, person: User, is_active: bool) -> None:
             return  # it is so already
     person.is_active = is_active
     _end_sessions(person)
-    record(actor, Action.PERSON_CHANGED, person, before={"active": not is_active}, after={"active": is_active})
+    ended = {} if is_active else {"API tokens revoked": tokens.revoke_all(person)}
+    after = {"active": is_active, **ended}
+    record(actor, Action.PERSON_CHANGED, person, before={"active": not is_active}, after=after)
 
 
 @transaction.atomic

@@ -13,8 +13,10 @@ from studio.audit.actions import Action
 from studio.audit.services import record
 from studio.crypto import digest
 from studio.errors import Forbidden
+from studio.web.ratelimit import TooMany, Window
 
 LINK_LIFE = timedelta(hours=1)
+LINK_GUESSES = Window("sign-in-link-guesses", most=20, seconds=900)  # of one address
 
 
 class LockedOut(Forbidden):
@@ -73,11 +75,25 @@ def why_no_link(*, actor: User | None, person: User) -> str:
     return f"You cannot make a sign-in link for {person}: {missing}" if missing else ""
 
 
+def refuse_guesses(address: str | None) -> None:
+    """Raise TooMany while an address has shown too many links that are none."""
+    seconds = LINK_GUESSES.wait(address)
+    if seconds:
+        minutes = -(-seconds // 60)
+        raise TooMany(f"Too many links from here did not work. Try again in {minutes} minutes.", seconds)
+
+
 @transaction.atomic
 def use_link(secret: str) -> User | None:
     """The person whose link this is, once; None when it is unknown, used or expired, or the person is shut out."""
     now = timezone.now()
-    links = SignInLink.objects.filter(digest=digest(secret), used_at=None, expires_at__gt=now, user__is_active=True)
+    links = SignInLink.objects.filter(
+        digest=digest(secret),
+        used_at=None,
+        expires_at__gt=now,
+        user__is_active=True,
+        user__kind=User.Kind.PERSON,
+    )
     link = links.select_related("user").first()
     if link is None or links.update(used_at=now) != 1:
         return None

@@ -129,6 +129,8 @@ def _form(request: HttpRequest, context: dict[str, object]) -> HttpResponse:
 @require_safe
 def person_detail(request: HttpRequest, pk: int) -> HttpResponse:
     person = load_person(request, pk)
+    if person.kind == User.Kind.SERVICE:
+        return redirect("access:service", person.pk)
     context = {
         "person": person,
         "state": state_of(person),

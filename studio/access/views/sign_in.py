@@ -70,7 +70,7 @@ def _check_password(request: HttpRequest, username: str, password: str) -> User:
     address = client_address(request)
     service.refuse_locked_out(username, address)
     person = authenticate(request, username=username, password=password)
-    if not isinstance(person, User):
+    if not isinstance(person, User) or person.kind == User.Kind.SERVICE:
         service.record_failure(username, address)
         raise DomainError("This user name and password do not belong together.", code="wrong-password")
     if not settings.LOCAL_SIGN_IN and not person.may(Permission.PEOPLE_MODIFY):
@@ -88,8 +88,11 @@ def sign_in_link(request: HttpRequest, secret: str) -> HttpResponse:
     """The page asks for a click, so that a link preview or virus scanner does not use the link up."""
     if request.method != "POST":
         return render(request, "access/sign_in_link.html")
+    address = client_address(request)
+    service.refuse_guesses(address)
     person = service.use_link(secret)
     if person is None:
+        service.LINK_GUESSES.count(address)
         messages.error(request, "This link was used already or has expired. Ask for a new one.")
         return redirect("access:sign-in")
     _enter(request, person, BrowserSession.By.LINK)

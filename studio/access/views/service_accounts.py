@@ -1,0 +1,87 @@
+"""Service accounts: what acts by API tokens alone, with which roles and which tokens."""
+
+from django.contrib import messages
+from django.db.models import Count, Max, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from studio.access import scopes
+from studio.access.loaders import load_service, require, signed_in
+from studio.access.models import User
+from studio.access.permissions import Permission
+from studio.access.services import service_accounts
+from studio.access.services.tokens import live
+from studio.access.token_forms import DescriptionForm, ServiceForm
+from studio.access.token_lines import token_lines
+from studio.errors import DomainError
+from studio.web.htmx import HtmxHttpRequest, go
+from studio.web.keyset import page_of
+
+FORM = ["GET", "HEAD", "POST"]
+
+
+@require_safe
+def service_list(request: HttpRequest) -> HttpResponse:
+    require(signed_in(request), Permission.PEOPLE_MODIFY)
+    valid = Q(api_tokens__revoked_at=None) & (
+        Q(api_tokens__expires_at=None) | Q(api_tokens__expires_at__gt=timezone.now())
+    )
+    accounts = User.objects.filter(kind=User.Kind.SERVICE).annotate(
+        tokens=Count("api_tokens", filter=valid), used_at=Max("api_tokens__last_used_at")
+    )
+    return render(request, "access/services.html", {"page": page_of(accounts, request)})
+
+
+@require_http_methods(FORM)
+def service_new(request: HtmxHttpRequest) -> HttpResponse:
+    require(signed_in(request), Permission.PEOPLE_MODIFY)
+    form = ServiceForm(request.POST or None)
+    if form.is_valid():
+        try:
+            account = service_accounts.make_service(actor=signed_in(request), **form.cleaned_data)
+        except DomainError as error:
+            form.add_error("username", error.message)
+        else:
+            messages.success(request, f"{account} is here. Give it a role, then a token.")
+            return go(request, reverse("access:service", args=[account.pk]))
+    return _form(request, {"heading": "New service account", "form": form, "button": "Make the account"})
+
+
+@require_safe
+def service_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    account = load_service(request, pk)
+    places = scopes.places()
+    names = {place.scope: place.label for place in places}
+    grants = [
+        (row, "Everywhere" if row.assistant_id is None else names.get(row.scope, row.scope_label))
+        for row in account.grants.select_related("role", "created_by")
+    ]
+    shows_all = request.GET.get("show") == "all"
+    tokens = account.api_tokens.all() if shows_all else account.api_tokens.filter(live())
+    context = {
+        "account": account,
+        "grants": grants,
+        "lines": token_lines(tokens[:200], places),
+        "shows_all": shows_all,
+        "ended": account.api_tokens.exclude(live()).count(),
+        "may_read_audit": signed_in(request).may(Permission.AUDIT_VIEW),
+    }
+    return render(request, "access/service.html", context)
+
+
+@require_http_methods(FORM)
+def service_edit(request: HtmxHttpRequest, pk: int) -> HttpResponse:
+    account = load_service(request, pk)
+    form = DescriptionForm(request.POST or None, initial={"description": account.description})
+    if form.is_valid():
+        service_accounts.describe_service(actor=signed_in(request), service=account, **form.cleaned_data)
+        messages.success(request, "Saved.")
+        return go(request, reverse("access:service", args=[account.pk]))
+    return _form(request, {"heading": f"Describe {account}", "form": form, "button": "Save"})
+
+
+def _form(request: HttpRequest, context: dict[str, object]) -> HttpResponse:
+    return render(request, "access/form_dialog.html", context, status=422 if request.method == "POST" else 200)
