@@ -12,6 +12,8 @@ from studio.access import scopes
 from studio.access.loaders import load_service, require, signed_in
 from studio.access.models import User
 from studio.access.permissions import Permission
+from studio.access.presentation import grant_lines
+from studio.access.rights import grants_of
 from studio.access.services import service_accounts
 from studio.access.services.tokens import live
 from studio.access.token_forms import DescriptionForm, ServiceForm
@@ -54,16 +56,11 @@ def service_new(request: HtmxHttpRequest) -> HttpResponse:
 def service_detail(request: HttpRequest, pk: int) -> HttpResponse:
     account = load_service(request, pk)
     places = scopes.places()
-    names = {place.scope: place.label for place in places}
-    grants = [
-        (row, "Everywhere" if row.assistant_id is None else names.get(row.scope, row.scope_label))
-        for row in account.grants.select_related("role", "created_by")
-    ]
     shows_all = request.GET.get("show") == "all"
     tokens = account.api_tokens.all() if shows_all else account.api_tokens.filter(live())
     context = {
         "account": account,
-        "grants": grants,
+        "grants": grant_lines(grants_of([account])[account.pk], places),
         "lines": token_lines(tokens[:200], places),
         "shows_all": shows_all,
         "ended": account.api_tokens.exclude(live()).count(),
