@@ -7,6 +7,7 @@ from environments.services.environments import checked_url
 from environments.services.promotion import REASON_LENGTH
 from models_app.models import valid_name
 from studio.errors import DomainError, Invalid
+from studio.web import outgoing
 
 _PLAIN = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
 
@@ -29,6 +30,19 @@ class AddressField(forms.CharField):
             return checked_url(str(super().clean(value)), "url")
         except Invalid as error:
             raise forms.ValidationError(error.message) from None
+
+
+class ActionServerField(AddressField):
+    """Rasa calls it, not we: yet a Rasa on our machine shall not look around our network for somebody."""
+
+    def clean(self, value: object) -> str:
+        url = super().clean(value)
+        try:
+            if url:
+                outgoing.refuse_private(url)
+        except outgoing.OutgoingError as error:
+            raise forms.ValidationError(error.message) from None
+        return url
 
 
 def _name() -> forms.CharField:
@@ -100,7 +114,7 @@ class ConnectedForm(forms.Form):
 
 class ManagedForm(forms.Form):
     name = _name()
-    action_server_url = AddressField(
+    action_server_url = ActionServerField(
         label="Address of the action server",
         required=False,
         placeholder="http://actions.example.org:5055/webhook",

@@ -5,7 +5,18 @@ import re
 
 import structlog
 
-_SECRET = re.compile(r"((?:token|api_token|password|code)=)[^&\s\"']+|(Bearer )[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
+# What comes before a secret: a parameter or a key of that name, a header, an address that is a secret itself.
+_SECRET = re.compile(
+    r"""(\b\w*(?:token|password|secret|code)=)[^&\s"']+
+    |(["']\w*(?:token|password|secret)["']:\s*["'])[^"']+
+    |(Bearer\ )[A-Za-z0-9._~+/=-]+
+    |((?<![\w/])/(?:s|sign-in)/)[^/\s"'?]+
+    |(/(?:s|sign-in)/)[\w-]{20,}
+    |(://[^:/@\s]*:)[^@/\s]+(?=@)
+    |(\bparley_[A-Za-z0-9]+\.)[A-Za-z0-9_-]+""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_NOT_PRINTED = re.compile(r"[^\S\n ]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _SHARED: tuple[structlog.typing.Processor, ...] = (
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
@@ -14,8 +25,8 @@ _SHARED: tuple[structlog.typing.Processor, ...] = (
 
 
 def redact(text: str) -> str:
-    """`text` with the values of token parameters and Bearer headers replaced by three dots."""
-    return _SECRET.sub(lambda match: f"{match.group(1) or match.group(2)}...", text)
+    """`text` with secrets replaced by three dots: parameters, Bearer headers, secret addresses, passwords of URLs."""
+    return _SECRET.sub(lambda match: f"{next(filter(None, match.groups()))}...", text)
 
 
 class Formatter(structlog.stdlib.ProcessorFormatter):
@@ -44,7 +55,13 @@ def _for_people(logger: object, name: str, event: structlog.typing.EventDict) ->
     """The line, and a traceback as lines of its own below it."""
     traceback = event.pop("exception", "")
     line = _key_values(logger, name, event)
-    return f"{line}\n{traceback}" if traceback else line
+    return f"{line}\n{_indented(traceback)}" if traceback else line
+
+
+def _indented(traceback: str) -> str:
+    """No line of it looks like one of ours, and no character of it commands the terminal: people write error texts."""
+    lines = "\n".join(f"  | {line}" for line in traceback.split("\n"))
+    return _NOT_PRINTED.sub(lambda match: repr(match.group())[1:-1], lines)
 
 
 def configure() -> None:

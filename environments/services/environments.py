@@ -19,6 +19,7 @@ from studio.audit.actions import Action
 from studio.audit.services import record
 from studio.crypto import encrypt
 from studio.errors import Conflict, Invalid
+from studio.web import outgoing
 
 ALIAS_IN_USE = timedelta(minutes=10)  # Rasa asks every 100 s unless told otherwise
 FORGET_ALIAS_AFTER = timedelta(hours=24)
@@ -48,7 +49,7 @@ def update_environment(
         _change_kind(locked, kind)
     locked.url = checked_url(url, "url") if url is not None else locked.url
     if action_server_url is not None:
-        locked.action_server_url = checked_url(action_server_url, "action_server_url")
+        locked.action_server_url = _checked_action_server(action_server_url)
     if server_token:
         locked.server_token_encrypted = encrypt(server_token)
     locked.save(update_fields=["name", "kind", "url", "action_server_url", "server_token_encrypted"])
@@ -159,6 +160,22 @@ def checked_url(url: str, field: str) -> str:
     url = url.strip().rstrip("/")
     if url and not _is_address(url):
         raise Invalid("Give an address such as https://rasa.example.org:5005.", field=field)
+    try:
+        if url:
+            outgoing.host_of(url)
+    except outgoing.MalformedAddress as error:
+        raise Invalid(error.message, field=field) from None
+    return url
+
+
+def _checked_action_server(url: str) -> str:
+    """Rasa calls it, not we; yet nobody shall make a Rasa on our machine look around our network."""
+    url = checked_url(url, "action_server_url")
+    try:
+        if url:
+            outgoing.refuse_private(url, resolve=False)
+    except outgoing.ForbiddenHost as error:
+        raise Invalid(error.message, field="action_server_url") from None
     return url
 
 

@@ -37,6 +37,9 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 
+NO_PAGE = "default-src 'none'; frame-ancestors 'none'; sandbox"
+
+
 def content_security_policy() -> str:
     issuer = urlsplit(settings.OIDC_ISSUER)
     forms = f"'self' {issuer.scheme}://{issuer.netloc}" if issuer.netloc else "'self'"
@@ -76,14 +79,19 @@ class NulMiddleware:
 
 
 class ContentSecurityPolicyMiddleware:
-    """Everything the browser runs comes from us; a view may set a policy of its own."""
+    """Everything the browser runs comes from us; a view may set a policy of its own.
+
+    What is no page (a file that somebody uploaded, JSON) runs nothing at all, even if a browser opened it as one.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        response.headers.setdefault("Content-Security-Policy", content_security_policy())
+        is_page = response.headers.get("Content-Type", "").startswith("text/html")
+        policy = content_security_policy() if is_page else NO_PAGE
+        response.headers.setdefault("Content-Security-Policy", policy)
         return response
 
 

@@ -32,6 +32,13 @@ CONNECT_SECONDS = 5.0
 DEFAULT_SECONDS = 10.0
 DEFAULT_LIMIT = 20 * 1024**2
 _CHUNK = 65536
+# Ports of mail, shells, databases and the like: what is sent there is no request to a web server.
+_NOT_HTTP = frozenset(
+    {20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 79, 109, 110, 111, 113, 119, 123, 135, 137}
+    | {139, 143, 161, 179, 389, 427, 445, 465, 512, 513, 514, 515, 530, 543, 548, 554, 563, 587, 601, 631, 636, 989}
+    | {990, 993, 995, 1433, 1521, 1719, 1720, 1723, 2049, 2181, 3306, 3389, 3659, 4045, 5060, 5061, 5432, 5672, 5900}
+    | {6000, 6379, 6380, 6566, 9042, 9092, 9093, 10080, 11211, 27017, 27018}
+)
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -142,7 +149,38 @@ def host_of(url: str) -> str:
         raise MalformedAddress("The address must begin with http:// or https:// and name a host.")
     if parts.username is not None or parts.password is not None:
         raise MalformedAddress("The address must not hold a user name or password. Enter the token in its own field.")
+    if port in _NOT_HTTP or port in _our_ports():
+        raise MalformedAddress(f"{port} is not a port of a web server.")
     return f"{parts.hostname}:{port}" if port else parts.hostname
+
+
+def _our_ports() -> set[int]:
+    """Where our own PostgreSQL and Redis listen."""
+    database = str(settings.DATABASES["default"].get("PORT") or "")
+    return {int(database or 5432), urlsplit(settings.REDIS_URL).port or 6379}
+
+
+def refuse_private(url: str, *, resolve: bool = True) -> None:
+    """For an address that another program calls, such as Rasa an action server: ForbiddenHost when we would not.
+
+    A name that is not known yet passes, and without `resolve` every name does: within a transaction nobody waits for
+    an answer. Who calls later resolves it anew, so this is less than what our own requests get.
+    """
+    host_of(url)
+    name = urlsplit(url).hostname or ""
+    try:
+        flags = 0 if resolve else socket.AI_NUMERICHOST
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=flags)
+    except (OSError, UnicodeError):
+        return
+    if not any(is_allowed(name, str(entry[4][0]), settings.RASA_HOSTS) for entry in found):
+        raise _forbidden(name)
+
+
+def _forbidden(host: str) -> ForbiddenHost:
+    return ForbiddenHost(
+        f"{host} is a private address, and PARLEY_RASA_HOSTS does not list it. Ask whoever runs Parley to add it there."
+    )
 
 
 # --- Sessions -----------------------------------------------------------------------------------------------------
@@ -239,10 +277,16 @@ def is_allowed(name: str, address: str, hosts: Sequence[str]) -> bool:
     """Whether `address`, which `name` resolved to, may be connected to."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
-        ip = ip.ipv4_mapped or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else ip)
+        ip = _within(ip) or ip
     if ip.is_global and not ip.is_multicast:
         return True
     return any(_matches(listed, name, ip) for listed in hosts)
+
+
+def _within(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 one stands for: mapped, by 6to4 or by NAT64."""
+    translated = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None
+    return ip.ipv4_mapped or ip.sixtofour or translated
 
 
 def _matches(listed: str, name: str, ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
@@ -282,10 +326,7 @@ def _explain(error: Exception, host: str, timeout: float) -> OutgoingError:
         return any(isinstance(cause, kinds) for cause in causes)
 
     if among(_Forbidden):
-        return ForbiddenHost(
-            f"{host} is a private address, and PARLEY_RASA_HOSTS does not list it. "
-            "Ask whoever runs Parley to add it there."
-        )
+        return _forbidden(host)
     if among(*_NAME_ERRORS):
         return UnknownHost(f"The name of {host} is not known. Check the address for typing errors.")
     if among(urllib3.exceptions.NewConnectionError):  # before its base class, ConnectTimeoutError

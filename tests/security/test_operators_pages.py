@@ -52,7 +52,7 @@ def _one_of_what_the_world_lacks(person: User) -> None:
     SignInFailure.objects.create(username="x")
     Heartbeat.objects.create(kind="worker", name="w", started_at=now, at=now)
     RasaRuntime.objects.get_or_create(version="3.6.21")
-    TrainingLog.objects.create(job=TrainingJob.objects.get(), attempt=1, text="x")
+    TrainingLog.objects.create(job=TrainingJob.objects.earliest("pk"), attempt=1, text="x")
     EnvironmentAlias.objects.create(environment=production, assistant=cafe, name="old")
     ManagedServer.objects.get_or_create(environment=production)
     Replica.objects.create(environment=production, key="r-1", last_seen_at=now)
