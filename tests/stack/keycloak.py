@@ -22,10 +22,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 import requests
+
+from studio.embedded import child
 
 VERSION = "26.4.5"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "parley" / "keycloak"
@@ -34,6 +36,7 @@ OPERATOR, OPERATOR_PASSWORD = "operator", "operator-of-the-tests"
 CLIENT_SECRET = "client-secret-of-the-tests"
 PASSWORD = "correct-horse-battery"
 START_SECONDS = 300  # 11 on a quiet machine
+WAIT_SECONDS = 600  # for another test run to be done with it
 
 
 @dataclass
@@ -158,7 +161,7 @@ def running(parley_url: str) -> Iterator[Keycloak]:
     _need("java", "default-jre-headless (Java 17 or newer)")
     home = distribution()
     with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _take(lock)
         (home / "data" / "import").mkdir(parents=True, exist_ok=True)
         shutil.copy(REALM_FILE, home / "data" / "import")
         port = free_port()
@@ -169,6 +172,15 @@ def running(parley_url: str) -> Iterator[Keycloak]:
             yield keycloak
         finally:
             _end(process)
+
+
+def _take(lock: TextIO) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(BlockingIOError):
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(1)
+    pytest.fail(f"Another test run has used Keycloak for {WAIT_SECONDS} s; see who holds {lock.name}.")
 
 
 def _start(home: Path, port: int, parley_url: str) -> subprocess.Popen[bytes]:
@@ -183,7 +195,19 @@ def _start(home: Path, port: int, parley_url: str) -> subprocess.Popen[bytes]:
         "PARLEY_INTERNAL_URL": parley_url,
         "PARLEY_OIDC_CLIENT_SECRET": CLIENT_SECRET,
     }
-    command = ["bash", "bin/kc.sh", "start-dev", "--db=dev-mem", "--import-realm"]
+    # A test run that is killed takes its Keycloak with it.
+    command = [
+        sys.executable,
+        "-I",
+        child.__file__,
+        "SIGKILL",
+        "-",
+        "bash",
+        "bin/kc.sh",
+        "start-dev",
+        "--db=dev-mem",
+        "--import-realm",
+    ]
     command += ["--http-host=127.0.0.1", f"--http-port={port}"]
     with (CACHE / "log").open("wb") as log:
         return subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=log, start_new_session=True)
