@@ -15,7 +15,8 @@ from studio.access.permissions import EVERYWHERE, Permission, Scope
 from studio.access.scopes import Place
 
 _PLAIN = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
-_LIVES = (("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year"), ("", "Never"))
+_EVERYWHERE = "everywhere"  # and not an empty value, which the page would call optional
+_LIVES = (("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year"), ("never", "Never"))
 _OVERLAPS = (
     ("0", "At once"),
     ("1", "In an hour"),
@@ -33,8 +34,8 @@ class TokenForm(forms.Form):
         help_text="Which script or machine uses it.",
         widget=forms.TextInput(attrs={**_PLAIN, "autofocus": True}),
     )
-    where = forms.ChoiceField(required=False, help_text="Elsewhere it opens nothing.")
-    expires = forms.ChoiceField(choices=_LIVES, initial="90", required=False)
+    where = forms.ChoiceField(help_text="Elsewhere it opens nothing.")
+    expires = forms.ChoiceField(choices=_LIVES, initial="90")
     permissions = forms.MultipleChoiceField(
         error_messages={"required": "Choose at least one: a token without any can do nothing."},
     )
@@ -45,8 +46,8 @@ class TokenForm(forms.Form):
         self.places = [place for place in places if _holds_anything(maker, place.scope)]
         where, permissions = self.fields["where"], self.fields["permissions"]
         assert isinstance(where, forms.ChoiceField) and isinstance(permissions, forms.MultipleChoiceField)
-        where.required = not _holds_anything(maker, EVERYWHERE)
-        where.choices = scopes.choices(self.places)[1 if where.required else 0 :]
+        everywhere = [(_EVERYWHERE, "Everywhere")] if _holds_anything(maker, EVERYWHERE) else []
+        where.choices = [*everywhere, *scopes.choices(self.places)[1:]]
         permissions.choices = [(one.value, one.label) for one in Permission if one in self.held]
 
     def clean_permissions(self) -> set[Permission]:
@@ -56,12 +57,13 @@ class TokenForm(forms.Form):
     @property
     def scope(self) -> tuple[Scope, str]:
         """Where it counts, and that place's name. Of a valid form."""
-        return scopes.chosen(self.places, self.cleaned_data["where"])
+        value = self.cleaned_data["where"]
+        return scopes.chosen(self.places, "" if value == _EVERYWHERE else value)
 
     @property
     def expires_at(self) -> datetime | None:
         days = self.cleaned_data["expires"]
-        return timezone.now() + timedelta(days=int(days)) if days else None
+        return None if days == "never" else timezone.now() + timedelta(days=int(days))
 
     @property
     def lines(self) -> list[dict[str, object]]:

@@ -69,7 +69,7 @@ def shown(client: Client, page: str, *args: object) -> str:
 
 
 def test_a_new_token_is_shown_once_and_works(client) -> None:
-    made = post(client, "token-new", name="build", where="", expires="30", permissions=["models.modify"])
+    made = post(client, "token-new", name="build", where="everywhere", expires="30", permissions=["models.modify"])
     text = TOKEN.search(made.content.decode())[0]
     assert Client().get("/api/user", headers={"Authorization": f"Bearer {text}"}).json()["token"]["permissions"] == [
         "models.modify",
@@ -82,9 +82,9 @@ def test_a_new_token_is_shown_once_and_works(client) -> None:
     assert "never used" not in listed
 
 
-@pytest.mark.parametrize(("days", "left"), [("7", 7), ("365", 365), ("", None)])
+@pytest.mark.parametrize(("days", "left"), [("7", 7), ("365", 365), ("never", None)])
 def test_a_token_ends_when_its_maker_says(client, days, left) -> None:
-    post(client, "token-new", name="build", where="", expires=days, permissions=["talk"])
+    post(client, "token-new", name="build", where="everywhere", expires=days, permissions=["talk"])
     ends = ApiToken.objects.get().expires_at
     assert (ends is None) if left is None else ends - timezone.now() > timedelta(days=left, minutes=-5)
 
@@ -96,6 +96,7 @@ def test_a_token_ends_when_its_maker_says(client, days, left) -> None:
         ({"name": ""}, "This field is required"),
         ({"permissions": ["people.modify"]}, "not one of the available choices"),
         ({"where": ""}, "This field is required"),
+        ({"where": "everywhere"}, "not one of the available choices"),
     ],
 )
 def test_a_form_that_asks_too_much_or_too_little_makes_no_token(cafe, fields, sentence) -> None:
@@ -169,7 +170,9 @@ def test_a_service_account_is_made_and_gets_a_token(client) -> None:
     assert account.kind == User.Kind.SERVICE
     assert "Its tokens open nothing until it has one." in shown(client, "service", account.pk)
     grant(actor=None, person=account, role=Role.objects.get(name="tester"))
-    made = post(client, "service-token-new", account.pk, name="build", where="", expires="", permissions=["talk"])
+    made = post(
+        client, "service-token-new", account.pk, name="build", where="everywhere", expires="never", permissions=["talk"]
+    )
     text = TOKEN.search(made.content.decode())[0]
     answer = Client().get("/api/user", {"api_token": text}).json()
     assert (answer["username"], answer["kind"], answer["roles"]) == ("ci", "service", ["tester"])
