@@ -176,7 +176,7 @@ class Connection:
     def __init__(self, port: int, path: str, **headers: str) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), 30)
         fields = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        lines = [f"GET {path} HTTP/1.1", "Host: bench", *fields]
+        lines = [f"GET {path} HTTP/1.1", "Host: localhost", *fields]
         self.request = ("\r\n".join(lines) + "\r\n\r\n").encode()
 
     def ask(self) -> bytes:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import DisallowedHost
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -71,14 +72,20 @@ def _redis() -> Part:
 
 
 class ProbeMiddleware:
-    """Answers probes before anything looks at their Host header, which is an address that nobody could list."""
+    """Answers probes whose Host header is an address that nobody could list; the others go the usual way."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         probe = {"/healthz": healthz, "/readyz": readyz}.get(request.path_info)
-        return self.get_response(request) if probe is None else probe(request)
+        if probe is None:
+            return self.get_response(request)
+        try:
+            request.get_host()
+        except DisallowedHost:
+            return probe(request)
+        return self.get_response(request)
 
 
 @login_not_required
