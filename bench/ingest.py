@@ -66,12 +66,17 @@ def bare_copy(batches: list[list[bytes]]) -> float:
 
 def ingest(batches: list[list[bytes]], environment: "Environment") -> float:
     """Seconds to decode and store, as the ingest process does; run again it meets only known events."""
-    from conversations.ingest.write import Binding, Record, store_batch
+    from conversations.ingest.places import SourcePlaces
+    from conversations.ingest.records import Record
+    from conversations.ingest.write import store_batch
+    from conversations.models import IntakeSource
 
-    binding = Binding(environment.assistant_id, environment.pk, environment.name, "bench")
+    source, _ = IntakeSource.objects.get_or_create(kind="kafka", name="bench", assistant=environment.assistant)
+    places = SourcePlaces(source)
+    places.refresh()
     start = time.perf_counter()
     for batch in batches:
-        store_batch([Record(data, binding) for data in batch])
+        store_batch([Record(data, environment.name) for data in batch], places)
     return time.perf_counter() - start
 
 

@@ -1,6 +1,16 @@
 """The tables of this app on the operators' pages. Those that grow to millions are searched by indexed columns alone."""
 
-from conversations.models import Conversation, DeadLetter, Event, IngestState, ShareLink, TalkSession
+from conversations.models import (
+    Conversation,
+    DeadLetter,
+    Event,
+    IntakeIncident,
+    IntakePosition,
+    IntakeSource,
+    IntakeStream,
+    ShareLink,
+    TalkSession,
+)
 from studio.operators.site import show
 
 show(ShareLink, ("pk", "environment_id", "name", "is_on", "expires_at", "revoked_at"), ("=pk", "=environment__id"))
@@ -10,6 +20,9 @@ show(
     ("=pk", "=environment__id"),
 )
 show(Event, ("pk", "conversation_id", "kind", "name", "timestamp", "received_at"), ("=pk", "=conversation__id"))
-show(DeadLetter, ("pk", "environment_id", "source", "reason", "at"), ("=pk", "=environment__id"))
-show(IngestState, ("pk", "environment_id", "events_total", "last_event_at", "heartbeat_at"), ("=pk",))
+show(DeadLetter, ("pk", "source_id", "fault", "place", "state", "reason", "at"), ("=pk", "=source__id"))
+show(IntakeSource, ("pk", "kind", "name", "assistant_id", "is_on", "alarm", "events_total", "last_event_at"), ("=pk",))
+show(IntakeStream, ("pk", "source_id", "environment_name", "records_total", "last_at"), ("=pk", "=source__id"))
+show(IntakePosition, ("pk", "source_id", "topic", "partition", "next_offset", "end_offset"), ("=pk", "=source__id"))
+show(IntakeIncident, ("pk", "source_id", "kind", "topic", "partition", "found_at"), ("=pk", "=source__id"))
 show(TalkSession, ("pk", "environment_id", "sender_id", "person_id", "created_at", "last_at"), ("=pk", "=sender_id"))

@@ -24,6 +24,7 @@ RASA_VERSION = env.text("PARLEY_RASA_VERSION", "3.6.21")
 RASA_PYTHON = env.optional("RASA_PYTHON")
 ENVIRONMENTS_FILE = env.optional("PARLEY_ENVIRONMENTS")
 INTAKE_DATABASE_HOST = env.text("PARLEY_INTAKE_DATABASE_HOST", "")  # where Rasa servers reach our PostgreSQL
+INTAKE_INVALID_SHARE = env.whole("PARLEY_INTAKE_INVALID_SHARE", 50, least=1, most=100)  # percent of 1,000 records
 INTAKE_DATABASE_PORT = env.whole("PARLEY_INTAKE_DATABASE_PORT", 0, most=65535)
 
 # --- Behaviour ----------------------------------------------------------------------------------------------------
@@ -214,6 +215,6 @@ LOGGING = {
     "formatters": {"plain": {"()": "studio.logs.formatter", "json": env.flag("PARLEY_LOG_JSON", False)}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["stderr"], "level": env.text("PARLEY_LOG_LEVEL", "INFO")},
-    "loggers": {"django": {"level": "INFO"}, "rq": {"level": "WARNING"}},
+    "loggers": {"django": {"level": "INFO"}, "rq": {"level": "WARNING"}, "kafka": {"level": "WARNING"}},
 }
 logs.configure()

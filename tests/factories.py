@@ -3,6 +3,10 @@
 import io
 from itertools import count
 
+from conversations.ingest.places import SourcePlaces
+from conversations.ingest.records import Record
+from conversations.ingest.write import Stored, store_batch
+from conversations.models import IntakeSource
 from environments.models import Environment
 from environments.services.birth import create_assistant
 from models_app.models import Assistant, Model
@@ -12,6 +16,7 @@ from studio.access.permissions import EVERYWHERE, Scope
 from studio.access.services.grants import grant
 from studio.access.services.people import create_person
 from studio.access.services.roles import ensure_default_roles
+from tests.conversations.events import raw
 from tests.models_app.archives import model_archive
 
 _numbers = count(1)
@@ -44,3 +49,17 @@ def make_model(assistant: Assistant, name: str = "", content: bytes | None = Non
         actor=None, assistant=assistant, source=source, file_name=f"{name}.tar.gz", origin=Model.Origin.UPLOADED
     )
     return added.model
+
+
+def source_of(assistant: Assistant) -> IntakeSource:
+    """Where the events of `store_events` come from."""
+    source, _ = IntakeSource.objects.get_or_create(kind=IntakeSource.Kind.KAFKA, name="test", assistant=assistant)
+    return source
+
+
+def store_events(environment: Environment, *events: dict | bytes, under: str | None = None) -> Stored:
+    """Events, or records as they come, that were published under the environment's name, or `under` another."""
+    places = SourcePlaces(source_of(environment.assistant))
+    places.refresh()
+    claimed = environment.name if under is None else under
+    return store_batch([Record(one if isinstance(one, bytes) else raw(one)[0], claimed) for one in events], places)

@@ -34,7 +34,14 @@ _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class Undecodable(Exception):
-    """The record can never be an event; the message says why, for the dead letter."""
+    """The record can never be an event.
+
+    `fault` is its kind, `place` the field it is in, by which dead letters are grouped; the message says it in words.
+    """
+
+    def __init__(self, fault: str, message: str, place: str = "") -> None:
+        super().__init__(message)
+        self.fault, self.place, self.message = fault, place, message
 
 
 class DecodedEvent(NamedTuple):  # made a third faster than a frozen dataclass
@@ -52,6 +59,7 @@ class DecodedEvent(NamedTuple):  # made a third faster than a frozen dataclass
     confidence: float | None
     model_id: str
     channel: str
+    rasa_assistant_id: str
 
 
 def decode(data: bytes) -> DecodedEvent:
@@ -60,7 +68,7 @@ def decode(data: bytes) -> DecodedEvent:
         event = _decode(_parse(data))
         return _decode(_parse_leniently(data)) if _MAYBE_INEXACT in event.payload else event
     except RecursionError:
-        raise Undecodable("The JSON is nested too deeply.") from None
+        raise Undecodable("too-deep", "The JSON is nested too deeply.") from None
 
 
 def _parse(data: bytes) -> object:
@@ -74,22 +82,23 @@ def _parse_leniently(data: bytes) -> object:
     try:
         return json.loads(data)
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are both
-        raise Undecodable(f"Not JSON: {error}") from None
+        raise Undecodable("not-json", f"Not JSON: {error}") from None
 
 
 def _decode(event: object) -> DecodedEvent:
     if not isinstance(event, dict):
-        raise Undecodable("Not a JSON object.")
+        raise Undecodable("not-an-object", "Not a JSON object.")
     sender_id = event.pop("sender_id", None)
     if not isinstance(sender_id, str):
-        raise Undecodable("No sender_id.")
+        raise Undecodable("missing", "No sender_id.", "sender_id")
     kind = event.get("event")
     if not isinstance(kind, str) or not kind:
-        raise Undecodable("No kind of event.")
+        raise Undecodable("missing", "No kind of event.", "event")
     timestamp = _time(event.get("timestamp"))
     payload = _encode(event)
     identity = f"{timestamp!r}\n{kind}\n{payload}".encode("utf-8", "surrogatepass")
     name = _name(kind, event)
+    metadata = _member(event, "metadata")
     return DecodedEvent(
         sender_id=sender_id,
         digest=hashlib.sha256(identity).digest(),
@@ -101,21 +110,22 @@ def _decode(event: object) -> DecodedEvent:
         name=name,
         policy=storable(event.get("policy"), NAME_LENGTH) if kind == "action" else "",
         confidence=_confidence(kind, event),
-        model_id=storable(_member(event, "metadata").get("model_id"), MODEL_ID_LENGTH),
+        model_id=storable(metadata.get("model_id"), MODEL_ID_LENGTH),
         channel=storable(event.get("input_channel"), NAME_LENGTH) if kind == "user" else "",
+        rasa_assistant_id=storable(metadata.get("assistant_id"), MODEL_ID_LENGTH),
     )
 
 
 def _time(value: object) -> float:
     """Seconds since 1970. Beyond the years 1 to 9999 no calendar of ours could show it."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Undecodable("No timestamp.")
+        raise Undecodable("missing", "No timestamp.", "timestamp")
     try:
         seconds = float(value)
     except OverflowError:
         seconds = math.inf
     if not FIRST_SECOND <= seconds < AFTER_LAST_SECOND:  # false for NaN too
-        raise Undecodable("The timestamp is outside the years 1 to 9999.")
+        raise Undecodable("out-of-range", "The timestamp is outside the years 1 to 9999.", "timestamp")
     return seconds + 0.0  # -0.0 and 0.0 are one time
 
 

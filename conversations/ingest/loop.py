@@ -1,16 +1,16 @@
-"""The ingest process: looks at every events table often while somebody talks, seldom while nobody does."""
+"""Taking from every events table: often while somebody talks, seldom while nobody does."""
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
-from django.utils import timezone
 
-from conversations.ingest.sql_source import BATCH, Intake, TooManyInvalid, intakes, move_batch
+from conversations.ingest.share import InvalidShare, TooManyInvalid
+from conversations.ingest.sql_source import BATCH, Intake, intakes, move_batch
 from conversations.ingest.write import Stored, sqlstate
-from conversations.models import IngestState
+from conversations.services import sources
 
 log = structlog.get_logger()
 
@@ -32,11 +32,11 @@ class Pace:
     busy_until: float = 0.0
     faults: int = 0
     complained: bool = True  # an error may stand on its page; also one that an earlier process left there
-    invalid_in_a_row: int = 0
+    share: InvalidShare = field(default_factory=InvalidShare)
 
 
-class Ingest:
-    """Moves events of all intakes until told to stop. One thread: a batch is far quicker than people type."""
+class TablesLoop:
+    """Moves events of all tables until told to stop. One thread: a batch is far quicker than people type."""
 
     def __init__(self, stop: threading.Event) -> None:
         self.stop = stop
@@ -46,7 +46,7 @@ class Ingest:
         self.beat_due = 0.0
 
     def run(self) -> None:
-        """Until `stop`; a database that is away is waited for. Raises TooManyInvalid."""
+        """Until `stop`; a database that is away is waited for."""
         away = 0
         while not self.stop.is_set():
             try:
@@ -74,30 +74,20 @@ class Ingest:
             self._refresh()
             self.refresh_due = now + REFRESH_SECONDS
         if now >= self.beat_due:
-            self._beat()
+            sources.beat(self.paces)
             self.beat_due = now + BEAT_SECONDS
         for intake in self.intakes:
-            if self.paces[intake.environment_id].due <= now and not self.stop.is_set():
+            if self.paces[intake.source_id].due <= now and not self.stop.is_set():
                 self._move_and_pace(intake)
-        dues = [self.paces[intake.environment_id].due for intake in self.intakes]
+        dues = [self.paces[intake.source_id].due for intake in self.intakes]
         self.stop.wait(max(0.0, min([*dues, self.refresh_due]) - time.monotonic()))
 
     def _refresh(self) -> None:
         self.intakes = intakes()
-        self.paces = {one.environment_id: self.paces.get(one.environment_id, Pace()) for one in self.intakes}
-        IngestState.objects.bulk_create(
-            [IngestState(environment_id=number) for number in self._without_state()], ignore_conflicts=True
-        )
-
-    def _without_state(self) -> set[int]:
-        known = IngestState.objects.filter(environment_id__in=self.paces).values_list("environment_id", flat=True)
-        return set(self.paces) - set(known)
-
-    def _beat(self) -> None:
-        IngestState.objects.filter(environment_id__in=self.paces).update(heartbeat_at=timezone.now())
+        self.paces = {one.source_id: self.paces.get(one.source_id, Pace()) for one in self.intakes}
 
     def _move_and_pace(self, intake: Intake) -> None:
-        pace = self.paces[intake.environment_id]
+        pace = self.paces[intake.source_id]
         try:
             moved = self._move(intake)
         except (OperationalError, InterfaceError):
@@ -115,20 +105,21 @@ class Ingest:
         pace.due = now if full else now + (BUSY_PAUSE if now < pace.busy_until else IDLE_PAUSE)
 
     def _move(self, intake: Intake) -> Stored:
-        pace = self.paces[intake.environment_id]
+        share = self.paces[intake.source_id].share
         try:
-            moved = move_batch(intake, invalid_before=pace.invalid_in_a_row)
+            moved = move_batch(intake, share)
         except TooManyInvalid as error:
-            self._say(intake, f"Ingestion stopped: {error}")
-            raise
-        if moved.added or moved.known:
-            pace.invalid_in_a_row = 0
-        pace.invalid_in_a_row += moved.dead
+            log.error("nothing more is taken from a table", schema=intake.schema, why=str(error))
+            sources.raise_alarm(intake.source_id, str(error))
+            self.refresh_due = 0.0
+            return Stored()
+        if intake.accepts_invalid and share.is_good:
+            sources.accept_no_longer(intake.source_id)
         return moved
 
     def _fault(self, intake: Intake, error: DatabaseError) -> None:
         """One intake that cannot be read never keeps the others waiting."""
-        pace = self.paces[intake.environment_id]
+        pace = self.paces[intake.source_id]
         pace.due = time.monotonic() + FAULT_PAUSES[min(pace.faults, len(FAULT_PAUSES) - 1)]
         pace.faults += 1
         log.warning("events of an environment cannot be taken", schema=intake.schema, error=str(error).strip())
@@ -138,5 +129,5 @@ class Ingest:
             self._say(intake, f"PostgreSQL refused to hand over the events (code {sqlstate(error) or 'unknown'}).")
 
     def _say(self, intake: Intake, message: str) -> None:
-        IngestState.objects.filter(environment_id=intake.environment_id).update(last_error=message)
-        self.paces[intake.environment_id].complained = bool(message)
+        sources.say(intake.source_id, message)
+        self.paces[intake.source_id].complained = bool(message)

@@ -1,21 +1,21 @@
 """Taking events from the table that an environment's Rasa writes to with its SQL event broker."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
 import psycopg
 from django.db import connection, transaction
-from django.db.models import F
-from django.utils import timezone
 from psycopg import sql
 
-from conversations.ingest.write import Binding, Record, Stored, again_when_interrupted, store_batch
-from conversations.models import IngestState
+from conversations.ingest.records import Binding, OnePlace, Record, read
+from conversations.ingest.share import InvalidShare, Window
+from conversations.ingest.write import Stored, again_when_interrupted, store
+from conversations.models import IntakeSource
 from environments.models import Environment
 from environments.services.database import events_access
 
 BATCH = 5000
-INVALID_IN_A_ROW = 1000
 
 # Rows are taken by being deleted, in the transaction that stores them: whatever happens they are in one place, and a
 # second process passes over those that the first holds. Never by "id greater than the last one": ids are given out
@@ -25,51 +25,67 @@ DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} LIMIT %s FOR
 """
 
 
-class TooManyInvalid(Exception):
-    """So many records in a row could not be read that the fault must be ours; none of them was taken."""
-
-
 @dataclass(frozen=True, slots=True)
 class Intake:
     """One environment's events table."""
 
     schema: str
-    binding: Binding
+    places: OnePlace
+    accepts_invalid: bool = False
 
     @property
-    def environment_id(self) -> int:
-        return cast(int, self.binding.environment_id)
+    def source_id(self) -> int:
+        return self.places.source_id
 
 
 def intakes() -> list[Intake]:
     """Every events table there is; a removed environment's is emptied too, until it is dropped."""
-    found = []
+    tables = {}
     for environment in Environment.objects.exclude(database_key="").order_by("pk"):
         access = events_access(environment)
         if access is not None:
-            binding = Binding(environment.assistant_id, environment.pk, environment.name, f"sql:{access.schema}")
-            found.append(Intake(access.schema, binding))
-    return found
+            tables[environment] = access.schema
+    sources = sources_of_tables(tables)
+    return [
+        Intake(schema, OnePlace(source.pk, Binding(one.assistant_id, one.pk, one.name)), source.accepts_invalid)
+        for one, schema in tables.items()
+        if (source := sources.get(one.pk)) is not None
+    ]
 
 
-def move_batch(intake: Intake, *, invalid_before: int = 0, limit: int = BATCH) -> Stored:
+def sources_of_tables(environments: Iterable[Environment]) -> dict[int, IntakeSource]:
+    """The sources that are taken from, by environment; each is made when its table is met for the first time."""
+    wanted = {one.pk: one for one in environments}
+    rows = IntakeSource.objects.filter(kind=IntakeSource.Kind.SQL, removed_at=None, environment__in=wanted)
+    known = set(rows.values_list("environment_id", flat=True))
+    IntakeSource.objects.bulk_create(
+        [
+            IntakeSource(
+                kind=IntakeSource.Kind.SQL, name=f"Table of {one.name}", assistant_id=one.assistant_id, environment=one
+            )
+            for key, one in wanted.items()
+            if key not in known
+        ],
+        ignore_conflicts=True,
+    )
+    return {cast(int, row.environment_id): row for row in rows.filter(is_on=True, alarm="")}
+
+
+def move_batch(intake: Intake, share: InvalidShare, *, limit: int = BATCH) -> Stored:
     """Move at most `limit` events into conversations; an empty Stored when none wait.
 
-    `invalid_before` counts the dead letters that directly precede; with this batch's they may not grow too many.
+    Raises TooManyInvalid when too many of the last ones are none, and leaves them where they are.
     """
-    return again_when_interrupted(lambda: _move(intake, invalid_before, limit))
+    window, stored = again_when_interrupted(lambda: _move(intake, share, limit))
+    share.keep(window)
+    return stored
 
 
 @transaction.atomic
-def _move(intake: Intake, invalid_before: int, limit: int) -> Stored:
-    records = [Record(data, intake.binding) for data in _take(intake.schema, limit)]
-    if not records:
-        return Stored()
-    stored = store_batch(records)
-    if stored.dead == len(records) and invalid_before + stored.dead >= INVALID_IN_A_ROW:
-        raise TooManyInvalid(f"{invalid_before + stored.dead} records in a row of {intake.schema} could not be read.")
-    _remember(intake, stored)
-    return stored
+def _move(intake: Intake, share: InvalidShare, limit: int) -> tuple[Window, Stored]:
+    batch = read([Record(data) for data in _take(intake.schema, limit)])
+    window = share.look_ahead(batch.outcomes, accepts_invalid=intake.accepts_invalid)
+    return window, store(batch, intake.places) if batch.outcomes else Stored()
 
 
 def _take(schema: str, limit: int) -> list[bytes]:
@@ -78,11 +94,3 @@ def _take(schema: str, limit: int) -> list[bytes]:
     with connection.wrap_database_errors:  # Django's own error classes, as from any of its cursors
         rows = session.execute(statement, [limit]).fetchall()
     return [(data or "").encode() for (data,) in rows]
-
-
-def _remember(intake: Intake, stored: Stored) -> None:
-    """Last in the transaction, so that two processes never hold this row and wait for each other's conversations."""
-    facts: dict[str, object] = {"events_total": F("events_total") + stored.added}
-    if stored.added:
-        facts["last_event_at"] = timezone.now()
-    IngestState.objects.filter(environment_id=intake.environment_id).update(**facts)

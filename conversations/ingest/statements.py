@@ -132,6 +132,16 @@ WHERE conversation.id = arrived.conversation_id
         ORDER BY "timestamp", rank, digest LIMIT 1)
 """
 
+NOTE_STREAM = """
+INSERT INTO conversations_intakestream AS stream
+    (source_id, assistant_id, environment_name, records_total, newest_event_at, first_at, last_at)
+VALUES (%s, %s, %s, %s, %s, now(), now())
+ON CONFLICT (source_id, assistant_id, environment_name) DO UPDATE SET
+    records_total = stream.records_total + excluded.records_total,
+    newest_event_at = greatest(stream.newest_event_at, excluded.newest_event_at),
+    last_at = excluded.last_at
+"""
+
 COUNT_ADDED = "SELECT coalesce(sum(events_count), 0) FROM conversation_change"
 
 _MARK = """

@@ -8,10 +8,14 @@ from typing import TypeVar
 
 import structlog
 from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
+from django.utils import timezone
 
 from conversations.ingest import statements
-from conversations.ingest.decode import DecodedEvent, Undecodable, decode, storable
-from conversations.models import DeadLetter
+from conversations.ingest.decode import NAME_LENGTH, storable
+from conversations.ingest.records import Batch, Binding, Places, Readable, Record, Unreadable, read
+from conversations.models import DeadLetter, IntakeSource
 from studio.crypto import keyed_digest
 
 log = structlog.get_logger()
@@ -24,24 +28,6 @@ _DATA_CLASSES = {"22", "23", "54"}
 
 
 @dataclass(frozen=True, slots=True)
-class Binding:
-    """Where a source's records belong. `environment_name` is what Rasa calls it, kept also when we know none."""
-
-    assistant_id: int
-    environment_id: int | None
-    environment_name: str
-    source: str  # for dead letters: which table or topic
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One message of an event broker, untouched."""
-
-    data: bytes
-    binding: Binding
-
-
-@dataclass(frozen=True, slots=True)
 class Stored:
     """How many records became new events, were known already, or can never be stored."""
 
@@ -51,9 +37,6 @@ class Stored:
 
     def __add__(self, other: "Stored") -> "Stored":
         return Stored(self.added + other.added, self.known + other.known, self.dead + other.dead)
-
-
-Readable = tuple[Record, DecodedEvent]
 
 
 def sender_key(sender_id: str) -> bytes:
@@ -79,25 +62,31 @@ def sqlstate(error: DatabaseError) -> str:
     return getattr(error.__cause__, "sqlstate", None) or ""
 
 
+def store_batch(records: Sequence[Record], places: Places) -> Stored:
+    """Decode and store: what is new is counted into its conversations, the rest kept as dead letters."""
+    return store(read(list(records)), places)
+
+
 @transaction.atomic
-def store_batch(records: Sequence[Record]) -> Stored:
-    """Store what is new, count it into its conversations, keep the rest as dead letters; safe to run twice.
+def store(batch: Batch, places: Places) -> Stored:
+    """All of a batch or nothing; safe to run twice.
 
     Joins the caller's transaction, so that taking records from their source and storing them are one act.
     """
-    readable: list[Readable] = []
-    dead: list[DeadLetter] = []
-    for record in records:
-        try:
-            readable.append((record, decode(record.data)))
-        except Undecodable as error:
-            dead.append(_dead_letter(record, str(error)))
-    stored = _store_or_halve(readable, dead)
-    DeadLetter.objects.bulk_create(dead)
-    return stored + Stored(dead=len(dead))
+    dead = list(batch.unreadable)
+    placed = [(one, places.binding(one.record.claimed, one.event.rasa_assistant_id)) for one in batch.readable]
+    stored = _store_or_halve(placed, dead) + Stored(dead=len(dead))
+    DeadLetter.objects.bulk_create(_dead_letter(one, places) for one in dead)
+    # Last, so that two processes hold these rows no longer than their commits take.
+    _note_streams(placed, places.source_id)
+    _note_source(placed, stored, places.source_id)
+    return stored
 
 
-def _store_or_halve(batch: list[Readable], dead: list[DeadLetter]) -> Stored:
+Placed = tuple[Readable, Binding]
+
+
+def _store_or_halve(batch: list[Placed], dead: list[Unreadable]) -> Stored:
     """Store `batch`; when the data is to blame try each half, so that one bad record ends alone in `dead`."""
     if not batch:
         return Stored()
@@ -108,22 +97,57 @@ def _store_or_halve(batch: list[Readable], dead: list[DeadLetter]) -> Stored:
         if isinstance(error, DatabaseError) and sqlstate(error)[:2] not in _DATA_CLASSES:
             raise
         if len(batch) == 1:
-            dead.append(_dead_letter(batch[0][0], f"Could not be stored: {error}"))
+            code = sqlstate(error) if isinstance(error, DatabaseError) else "unicode"
+            reason = f"Could not be stored: {str(error).strip()}"
+            dead.append(Unreadable(batch[0][0].record, "refused", code, reason))
             return Stored()
     middle = len(batch) // 2
     return _store_or_halve(batch[:middle], dead) + _store_or_halve(batch[middle:], dead)
 
 
-def _dead_letter(record: Record, reason: str) -> DeadLetter:
+def _dead_letter(one: Unreadable, places: Places) -> DeadLetter:
+    binding = places.binding(one.record.claimed, "")
+    topic, partition, offset = one.record.offset or ("", None, None)
     return DeadLetter(
-        environment_id=record.binding.environment_id,
-        source=record.binding.source,
-        record=record.data,
-        reason=storable(reason, 2000),
+        source_id=places.source_id,
+        assistant_id=binding.assistant_id,
+        environment_id=binding.environment_id,
+        environment_name=storable(binding.environment_name, NAME_LENGTH),
+        fault=one.fault,
+        place=one.place,
+        reason=storable(one.reason, 2000),
+        record=one.record.data,
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        headers=[[storable(name, 200), value.decode("latin-1")] for name, value in one.record.headers],
     )
 
 
-def _store(batch: list[Readable]) -> Stored:
+def _note_streams(placed: list[Placed], source_id: int) -> None:
+    """What came under which name of an environment."""
+    counts: dict[tuple[int, str], list[float]] = {}
+    for one, binding in placed:
+        fact = counts.setdefault((binding.assistant_id, binding.environment_name), [0, one.event.timestamp])
+        fact[0] += 1
+        fact[1] = max(fact[1], one.event.timestamp)
+    with connection.cursor() as cursor:
+        for (assistant_id, name), (count, newest) in sorted(counts.items()):
+            cursor.execute(statements.NOTE_STREAM, [source_id, assistant_id, name, int(count), newest])
+
+
+def _note_source(placed: list[Placed], stored: Stored, source_id: int) -> None:
+    facts: dict[str, object] = {
+        "events_total": F("events_total") + stored.added,
+        "known_total": F("known_total") + stored.known,
+    }
+    if stored.added:
+        newest = max(one.event.timestamp for one, _ in placed)
+        facts |= {"last_event_at": timezone.now(), "newest_event_at": Greatest(F("newest_event_at"), newest)}
+    IntakeSource.objects.filter(pk=source_id).update(**facts)
+
+
+def _store(batch: list[Placed]) -> Stored:
     with connection.cursor() as cursor:
         cursor.execute(statements.TABLES)
         with cursor.copy(statements.COPY_INCOMING) as copy:
@@ -140,17 +164,17 @@ def _store(batch: list[Readable]) -> Stored:
     return Stored(added=added, known=len(batch) - added)
 
 
-def _rows(batch: list[Readable]) -> list[tuple[object, ...]]:
+def _rows(batch: list[Placed]) -> list[tuple[object, ...]]:
     """The columns of statements.COPY_INCOMING."""
-    keys = {event.sender_id: b"" for _, event in batch}
+    keys = {one.event.sender_id: b"" for one, _ in batch}
     for sender_id in keys:
         keys[sender_id] = sender_key(sender_id)
     return [
         (
             position,
-            record.binding.assistant_id,
-            record.binding.environment_id,
-            record.binding.environment_name,
+            binding.assistant_id,
+            binding.environment_id,
+            binding.environment_name,
             keys[event.sender_id],
             storable(event.sender_id, len(event.sender_id)),
             event.digest,
@@ -165,5 +189,5 @@ def _rows(batch: list[Readable]) -> list[tuple[object, ...]]:
             event.model_id,
             event.channel,
         )
-        for position, (record, event) in enumerate(batch)
+        for position, ((_record, event), binding) in enumerate(batch)
     ]

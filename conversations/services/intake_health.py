@@ -1,21 +1,20 @@
-"""What `/readyz` and pages say about ingestion."""
+"""What `/readyz` says about ingestion."""
 
-from conversations.models import IngestState
+from django.db.models import Q
+
+from conversations.models import IntakeSource
 from studio.health import Part
 from studio.jobs import heartbeat
 
 
 def ingest_part() -> Part:
-    """Degraded while nobody ingests, or while an environment's events cannot be taken."""
+    """Degraded while nobody ingests, or while a source's events cannot be taken. Nobody signs in here, so that it
+    names no source: the page of the intake says which, and why."""
     if heartbeat.live("ingest") == 0:
         return Part("degraded", "No ingest process is running: conversations appear once one does.")
-    failing = (
-        IngestState.objects.filter(environment__removed_at=None, environment__assistant__deleted_at=None)
-        .exclude(last_error="")
-        .select_related("environment__assistant")
-        .order_by("pk")
-    )
-    if not failing:
-        return Part("ok")
-    first = failing[0]
-    return Part("degraded", f"{first.environment.assistant.slug}/{first.environment.name}: {first.last_error}")
+    used = IntakeSource.objects.filter(removed_at=None, is_on=True, assistant__deleted_at=None)
+    of_removed = Q(environment__removed_at__isnull=False)
+    failing = used.exclude(of_removed).exclude(last_error="", alarm="").count()
+    if failing:
+        return Part("degraded", f"{failing} of {used.count()} sources of events cannot be taken from.")
+    return Part("ok")

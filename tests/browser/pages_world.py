@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-from conversations.ingest.write import Binding, Record, store_batch
 from environments.models import Environment
 from environments.services.promotion import promote
 from models_app.models import Assistant, TrainingJob
 from models_app.services.revisions import save_revision
 from models_app.services.tags import set_tag
 from models_app.services.training import append_log, request_training
-from tests.conversations.events import action, bot, raw, user
-from tests.factories import environment_of, make_assistant, make_model
+from tests.conversations.events import action, bot, user
+from tests.factories import environment_of, make_assistant, make_model, store_events
 from tests.house.world import make_world
 
 STARTER = Path(__file__).parents[2] / "starter"
@@ -60,10 +59,9 @@ def _fill_training(cafe: Assistant) -> None:
 
 
 def _fill_conversations(production: Environment) -> None:
-    binding = Binding(production.assistant_id, production.pk, production.name, "test")
     for at, text in enumerate(QUESTIONS):
         events = _dialogue(f"guest-{at}-{'x' * 40}", 1_790_000_000.0 + at * 3600, text)
-        store_batch([Record(line, binding) for line in raw(*events)])
+        store_events(production, *events)
 
 
 def _dialogue(sender: str, at: float, text: str) -> list[dict]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 import time_machine
 
 if TYPE_CHECKING:
-    from conversations.ingest.write import Record
+    from conversations.ingest.write import Stored
     from environments.models import Environment
     from models_app.models import Assistant
 
@@ -28,17 +29,11 @@ def environment(assistant: "Assistant") -> "Environment":
 
 
 @pytest.fixture
-def records(environment: "Environment") -> "Callable[..., list[Record]]":
-    """Records of the environment's own source, made of events or of bytes."""
-    from conversations.ingest.write import Binding, Record
-    from tests.conversations.events import raw
+def stored(environment: "Environment") -> "Callable[..., Stored]":
+    """Stores events, or records as they come, of the environment."""
+    from tests.factories import store_events
 
-    binding = Binding(environment.assistant_id, environment.pk, environment.name, "test")
-
-    def make(*events: dict | bytes) -> list[Record]:
-        return [Record(one if isinstance(one, bytes) else raw(one)[0], binding) for one in events]
-
-    return make
+    return partial(store_events, environment)
 
 
 @pytest.fixture

@@ -4,12 +4,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from conversations.ingest.write import Binding, Record, store_batch
-from conversations.models import IngestState, TalkSession
+from conversations.models import IntakeSource, TalkSession
 from conversations.services.arrivals import arrivals
 from environments.services.environments import update_environment
-from tests.conversations.events import raw, small_talk
-from tests.factories import environment_of, make_assistant
+from tests.conversations.events import small_talk
+from tests.factories import environment_of, make_assistant, store_events
 
 pytestmark = pytest.mark.django_db
 
@@ -17,9 +16,15 @@ pytestmark = pytest.mark.django_db
 def test_it_says_when_events_came_and_which_names_nobody_has():
     production = environment_of(make_assistant())
     now = timezone.now()
-    IngestState.objects.create(environment=production, last_event_at=now, last_error="Full.")
-    binding = Binding(production.assistant_id, None, "RASA_ENVIRONMENT_NOT_SET", "test")
-    store_batch([Record(line, binding) for line in raw(*small_talk(sender="anna", start=time.time()))])
+    IntakeSource.objects.create(
+        kind="sql",
+        name="t",
+        assistant=production.assistant,
+        environment=production,
+        last_event_at=now,
+        last_error="Full.",
+    )
+    store_events(production, *small_talk(sender="anna", start=time.time()), under="RASA_ENVIRONMENT_NOT_SET")
     seen = arrivals([production])[production.pk]
     assert (seen.last_at, seen.error, seen.strangers) == (now, "Full.", ("RASA_ENVIRONMENT_NOT_SET",))
 
@@ -46,8 +51,7 @@ def test_an_answer_in_talk_whose_events_do_not_come_is_told_after_ten_seconds():
 def test_nothing_is_missing_once_the_events_came():
     production = environment_of(make_assistant())
     talk_of(production, "anna", seconds_ago=20)
-    binding = Binding(production.assistant_id, production.pk, production.name, "test")
-    store_batch([Record(line, binding) for line in raw(*small_talk(sender="anna", start=time.time() - 21))])
+    store_events(production, *small_talk(sender="anna", start=time.time() - 21))
     assert missing_of(production) is None
 
 
@@ -59,8 +63,6 @@ def test_what_went_missing_long_ago_is_not_told_for_ever():
 
 def test_a_former_name_of_an_environment_is_no_strangers():
     production = environment_of(make_assistant())
-    binding = Binding(production.assistant_id, None, "production", "test")
-    store_batch([Record(line, binding) for line in raw(*small_talk(sender="anna", start=time.time()))])
     update_environment(actor=None, environment=production, name="live")
-
+    store_events(production, *small_talk(sender="anna", start=time.time()), under="production")
     assert arrivals([production])[production.pk].strangers == ()

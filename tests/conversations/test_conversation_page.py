@@ -8,14 +8,14 @@ from django.test import Client
 from django.urls import reverse
 
 from conversations import window
-from conversations.ingest.write import Record, store_batch
+from conversations.ingest.write import Stored
 from conversations.models import Conversation, Event
 from models_app.models import Assistant
 from tests.conversations.events import action, bot, slot, small_talk, user
 from tests.factories import make_assistant, make_model, make_person
 
 pytestmark = pytest.mark.django_db
-Make = Callable[..., list[Record]]
+Make = Callable[..., Stored]
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def client(db: None) -> Client:
 
 
 @pytest.fixture
-def conversation(records: Make) -> Conversation:
-    store_batch(records(*small_talk()))
+def conversation(stored: Make) -> Conversation:
+    stored(*small_talk())
     return Conversation.objects.get()
 
 
@@ -58,17 +58,15 @@ def test_every_event_has_its_anchor(client: Client, conversation: Conversation):
         assert f'id="e{event.pk}"' in shown
 
 
-def test_what_people_and_bots_send_is_never_markup(client: Client, records: Make):
+def test_what_people_and_bots_send_is_never_markup(client: Client, stored: Make):
     evil = "<script>alert(1)</script>"
-    store_batch(
-        records(
+    stored(
             user(evil, 1.0, intent=evil, entities=[{"entity": evil, "value": evil}], sender=evil),
             slot(evil, evil, 1.1, sender=evil),
             bot(evil, 2.0, sender=evil, data={
                 "image": "javascript:alert(1)", "custom": {"html": evil}, "buttons": [{"title": evil, "payload": '"><b'}],
             }),
-        )
-    )  # fmt: skip
+        )  # fmt: skip
     one = Conversation.objects.get()
     shown = page(client, one)
     assert "<script>alert" not in shown and 'src="javascript' not in shown and '"><b' not in shown
@@ -76,16 +74,14 @@ def test_what_people_and_bots_send_is_never_markup(client: Client, records: Make
     assert "<script>alert" not in raw_event
 
 
-def test_the_panel_explains_the_message_that_nlu_was_least_sure_of(client: Client, records: Make):
+def test_the_panel_explains_the_message_that_nlu_was_least_sure_of(client: Client, stored: Make):
     ranking = [{"name": "inform", "confidence": 0.41}, {"name": "diet", "confidence": 0.38}]
-    store_batch(
-        records(
-            user("four, one is vegan", 1.0, intent="inform", confidence=0.41, ranking=ranking),
-            slot("people", 4, 1.1),
-            bot("At what time?", 1.21),
-            user("at noon", 2.0),
-            slot("time", "noon", 2.1),
-        )
+    stored(
+        user("four, one is vegan", 1.0, intent="inform", confidence=0.41, ranking=ranking),
+        slot("people", 4, 1.1),
+        bot("At what time?", 1.21),
+        user("at noon", 2.0),
+        slot("time", "noon", 2.1),
     )
     shown = page(client, Conversation.objects.get())
     assert "message 1" in shown and "answered in 0.21 s" in shown and "diet" in shown
@@ -114,8 +110,8 @@ def test_an_event_is_shown_as_rasa_sent_it(client: Client, conversation: Convers
     assert json.loads(body.content)["name"] == "day"
 
 
-def test_an_event_of_another_conversation_is_not_found(client: Client, conversation: Conversation, records: Make):
-    store_batch(records(*small_talk(sender="ben")))
+def test_an_event_of_another_conversation_is_not_found(client: Client, conversation: Conversation, stored: Make):
+    stored(*small_talk(sender="ben"))
     other = Event.objects.filter(conversation__sender_id="ben").first()
     url = reverse("conversations:event", args=[conversation.assistant.slug, conversation.pk, other.pk])
     assert client.get(url).status_code == 404
@@ -126,18 +122,18 @@ def test_a_conversation_under_another_assistants_address_is_not_found(client: Cl
     assert client.get(reverse("conversations:detail", args=[other.slug, conversation.pk])).status_code == 404
 
 
-def test_neighbours_follow_the_filters_of_the_list(client: Client, assistant: Assistant, records: Make):
+def test_neighbours_follow_the_filters_of_the_list(client: Client, assistant: Assistant, stored: Make):
     for number, text in enumerate(["soup", "tea", "soup"]):
-        store_batch(records(user(text, 100.0 + number, sender=f"s{number}")))
+        stored(user(text, 100.0 + number, sender=f"s{number}"))
     first, tea, last = Conversation.objects.order_by("last_event_at")
     assert address(tea) in page(client, first)
     shown = page(client, first, "?q=soup")
     assert address(last, "?q=soup") in shown and address(tea) not in shown
 
 
-def test_the_model_has_the_name_people_know(client: Client, assistant: Assistant, records: Make):
+def test_the_model_has_the_name_people_know(client: Client, assistant: Assistant, stored: Make):
     model = make_model(assistant, "brisk-otter")
-    store_batch(records(user("hi", 1.0, model="unknown-id"), user("ho", 2.0, model=model.rasa_model_id)))
+    stored(user("hi", 1.0, model="unknown-id"), user("ho", 2.0, model=model.rasa_model_id))
     shown = page(client, Conversation.objects.get())
     assert "from here on model" in shown and "brisk-otter" in shown
 
@@ -148,8 +144,8 @@ def small_window(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(window, "AROUND", 5)
 
 
-def test_of_an_endless_conversation_the_latest_part_is_shown(client: Client, records: Make, small_window: None):
-    store_batch(records(*(user(f"message-{n}.", float(n)) for n in range(40))))
+def test_of_an_endless_conversation_the_latest_part_is_shown(client: Client, stored: Make, small_window: None):
+    stored(*(user(f"message-{n}.", float(n)) for n in range(40)))
     one = Conversation.objects.get()
     shown = page(client, one)
     assert "message-39." in shown and "message-29." not in shown and "Earlier events" in shown
@@ -165,13 +161,9 @@ def test_mistyped_parameters_show_the_conversation(client: Client, conversation:
 
 
 def test_a_long_conversation_takes_no_more_queries_than_a_short_one(
-    client: Client, records: Make, django_assert_max_num_queries
+    client: Client, stored: Make, django_assert_max_num_queries
 ):
-    store_batch(
-        records(
-            *(event for n in range(100) for event in (user(f"{n}", n), action("utter_x", n + 0.1), bot("y", n + 0.2)))
-        )
-    )
+    stored(*(event for n in range(100) for event in (user(f"{n}", n), action("utter_x", n + 0.1), bot("y", n + 0.2))))
     one = Conversation.objects.get()
     page(client, one)
     with django_assert_max_num_queries(20):

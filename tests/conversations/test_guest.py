@@ -6,7 +6,6 @@ from django.test import Client
 from django.utils import timezone
 
 from conversations.chat.links import create_link
-from conversations.ingest.write import store_batch
 from conversations.models import Conversation, ShareLink, TalkSession
 from conversations.views.guest import COOKIE
 from environments.models import Environment
@@ -57,19 +56,19 @@ def test_nothing_of_it_is_for_search_engines_or_caches(client: Client, page: str
 
 
 def test_a_guest_talks_and_the_conversation_carries_the_link(
-    client: Client, page: str, link: ShareLink, channel: Channel, records
+    client: Client, page: str, link: ShareLink, channel: Channel, stored
 ):
     assert "Hello!" in say(client, page).json()["html"]
     session = TalkSession.objects.get()
     assert channel.heard == [(session.sender_id, "hi")]
-    store_batch(records(*small_talk(sender=session.sender_id)))
+    stored(*small_talk(sender=session.sender_id))
     conversation = Conversation.objects.get()
     assert (conversation.origin, conversation.share_link) == (Conversation.Origin.SHARE, link)
 
 
-def test_the_chat_survives_a_reload(client: Client, page: str, records):
+def test_the_chat_survives_a_reload(client: Client, page: str, stored):
     say(client, page)
-    store_batch(records(*small_talk(sender=TalkSession.objects.get().sender_id)))
+    stored(*small_talk(sender=TalkSession.objects.get().sender_id))
     assert "Hello!" in client.get(page).content.decode()
     say(client, page, "and again")
     assert TalkSession.objects.count() == 1
@@ -114,9 +113,9 @@ def test_starting_over_begins_another_conversation(client: Client, page: str, ch
     assert first != second
 
 
-def test_news_are_the_guests_own(client: Client, page: str, records):
+def test_news_are_the_guests_own(client: Client, page: str, stored):
     say(client, page)
-    store_batch(records(*small_talk(sender=TalkSession.objects.get().sender_id)))
+    stored(*small_talk(sender=TalkSession.objects.get().sender_id))
     [turn] = client.get(f"{page}/news", {"after": "0"}).json()["turns"]
     assert turn["said"] == ["Hello!"]
     assert Client().get(f"{page}/news").status_code == 410

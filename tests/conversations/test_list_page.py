@@ -8,17 +8,17 @@ from django.test import Client
 from django.urls import reverse
 
 from conversations import paging
-from conversations.ingest.write import Binding, Record, store_batch
+from conversations.ingest.write import Stored
 from conversations.models import Conversation, ShareLink, TalkSession
 from environments.models import Environment
 from models_app.models import Assistant
 from studio.access.models import User
 from studio.access.permissions import Limit, Scope
-from tests.conversations.events import raw, small_talk, user
-from tests.factories import environment_of, make_model, make_person
+from tests.conversations.events import small_talk, user
+from tests.factories import environment_of, make_model, make_person, store_events
 
 pytestmark = pytest.mark.django_db
-Make = Callable[..., list[Record]]
+Make = Callable[..., Stored]
 
 
 def client_of(person: User) -> Client:
@@ -42,13 +42,13 @@ def titles(client: Client, assistant: Assistant, query: str = "") -> list[str]:
     return re.findall(r'class="row-link text"[^>]*>([^<]*)<', response.content.decode())
 
 
-def say(records: Make, *senders: str, **fields: object) -> None:
+def say(stored: Make, *senders: str, **fields: object) -> None:
     """Each sender says its own name, a second apart."""
-    store_batch(records(*(user(name, 1000.0 + n, sender=name, **fields) for n, name in enumerate(senders))))
+    stored(*(user(name, 1000.0 + n, sender=name, **fields) for n, name in enumerate(senders)))
 
 
-def test_the_newest_stand_first_with_what_was_said_and_where(client: Client, assistant: Assistant, records: Make):
-    say(records, "anna", "ben")
+def test_the_newest_stand_first_with_what_was_said_and_where(client: Client, assistant: Assistant, stored: Make):
+    say(stored, "anna", "ben")
     assert titles(client, assistant) == ["ben", "anna"]
     page = client.get(address(assistant)).content.decode()
     assert "production" in page
@@ -58,45 +58,43 @@ def test_an_empty_list_says_how_conversations_come(client: Client, assistant: As
     assert "No conversations yet" in client.get(address(assistant)).content.decode()
 
 
-def test_filters_that_match_nothing_offer_to_show_everything(client: Client, assistant: Assistant, records: Make):
-    say(records, "anna")
+def test_filters_that_match_nothing_offer_to_show_everything(client: Client, assistant: Assistant, stored: Make):
+    say(stored, "anna")
     page = client.get(address(assistant, "?q=zebra")).content.decode()
     assert "No conversation matches" in page and "Show all conversations" in page
 
 
-def test_text_is_found_anywhere_in_what_either_side_said(client: Client, assistant: Assistant, records: Make):
-    store_batch(records(*small_talk(sender="anna")))
-    say(records, "ben")
+def test_text_is_found_anywhere_in_what_either_side_said(client: Client, assistant: Assistant, stored: Make):
+    stored(*small_talk(sender="anna"))
+    say(stored, "ben")
     assert titles(client, assistant, "?q=ELLO") == ["hi"]
     assert titles(client, assistant, "?q=100%25") == []
 
 
-def test_an_environment_narrows_the_list(client: Client, assistant: Assistant, records: Make):
-    say(records, "anna")
+def test_an_environment_narrows_the_list(client: Client, assistant: Assistant, stored: Make):
+    say(stored, "anna")
     worker = environment_of(assistant, "worker")
-    binding = Binding(assistant.pk, worker.pk, worker.name, "test")
-    store_batch([Record(one, binding) for one in raw(user("ben", 1.0, sender="ben"))])
+    store_events(worker, user("ben", 1.0, sender="ben"))
     assert titles(client, assistant, "?environment=worker") == ["ben"]
 
 
 def test_conversations_of_an_unknown_environment_are_shown_and_can_be_asked_for(client: Client, assistant: Assistant):
-    binding = Binding(assistant.pk, None, "RASA_ENVIRONMENT_NOT_SET", "test")
-    store_batch([Record(one, binding) for one in raw(user("ben", 1.0, sender="ben"))])
+    store_events(environment_of(assistant), user("ben", 1.0, sender="ben"), under="RASA_ENVIRONMENT_NOT_SET")
     assert "RASA_ENVIRONMENT_NOT_SET" in client.get(address(assistant)).content.decode()
     assert titles(client, assistant, "?environment=-") == ["ben"]
 
 
-def test_a_model_finds_every_conversation_it_took_part_in(client: Client, assistant: Assistant, records: Make):
+def test_a_model_finds_every_conversation_it_took_part_in(client: Client, assistant: Assistant, stored: Make):
     model = make_model(assistant, "brisk-otter")
-    say(records, "anna", model=model.rasa_model_id)
-    store_batch(records(user("later", 2000.0, sender="anna", model="another")))
-    say(records, "ben", model="another")
+    say(stored, "anna", model=model.rasa_model_id)
+    stored(user("later", 2000.0, sender="anna", model="another"))
+    say(stored, "ben", model="another")
     assert titles(client, assistant, "?model=brisk-otter") == ["anna"]
     assert titles(client, assistant, "?model=unheard-of") == []
 
 
-def test_days_are_those_of_the_time_zone_in_the_address(client: Client, assistant: Assistant, records: Make):
-    store_batch(records(user("late", 1_790_033_400.0)))  # 2026-09-21 23:30 UTC
+def test_days_are_those_of_the_time_zone_in_the_address(client: Client, assistant: Assistant, stored: Make):
+    stored(user("late", 1_790_033_400.0))  # 2026-09-21 23:30 UTC
     assert titles(client, assistant, "?since=2026-09-22") == []
     assert titles(client, assistant, "?since=2026-09-22&tz=Europe/Zurich") == ["late"]
     assert titles(client, assistant, "?until=2026-09-21") == ["late"]
@@ -114,41 +112,41 @@ def test_days_are_those_of_the_time_zone_in_the_address(client: Client, assistan
     ],
 )
 def test_a_value_that_cannot_be_is_said_and_matches_nothing(
-    client: Client, assistant: Assistant, records: Make, query: str
+    client: Client, assistant: Assistant, stored: Make, query: str
 ):
-    say(records, "anna")
+    say(stored, "anna")
     response = client.get(address(assistant, query))
     assert response.status_code == 422
     assert "field-error" in response.content.decode()
 
 
 def test_conversations_of_a_share_link_are_marked_and_filterable(
-    client: Client, assistant: Assistant, environment: Environment, records: Make
+    client: Client, assistant: Assistant, environment: Environment, stored: Make
 ):
     link = ShareLink.objects.create(
         environment=environment, name="Trade fair", code_encrypted=b"", code_digest=b"x" * 32
     )
     TalkSession.objects.create(environment=environment, sender_id="guest", share_link=link)
-    say(records, "guest", "anna")
+    say(stored, "guest", "anna")
     assert titles(client, assistant, f"?origin=link:{link.pk}") == ["guest"]
     assert titles(client, assistant, "?origin=share") == ["guest"]
     assert titles(client, assistant, "?origin=real") == ["anna"]
     assert "Trade fair" in client.get(address(assistant)).content.decode()
 
 
-def test_testers_see_only_the_conversations_they_held(assistant: Assistant, environment: Environment, records: Make):
+def test_testers_see_only_the_conversations_they_held(assistant: Assistant, environment: Environment, stored: Make):
     tester = make_person("tester")
     TalkSession.objects.create(environment=environment, sender_id="mine", person=tester)
-    say(records, "mine", "anna")
+    say(stored, "mine", "anna")
     client = client_of(tester)
     assert titles(client, assistant) == ["mine"]
     other = Conversation.objects.get(sender_id="anna")
     assert client.get(reverse("conversations:detail", args=[assistant.slug, other.pk])).status_code == 404
 
 
-def test_a_grant_for_one_environment_shows_that_one(assistant: Assistant, environment: Environment, records: Make):
+def test_a_grant_for_one_environment_shows_that_one(assistant: Assistant, environment: Environment, stored: Make):
     worker = environment_of(assistant, "worker")
-    say(records, "anna")
+    say(stored, "anna")
     assert titles(client_of(make_person("annotator", Scope(assistant.pk, worker.pk))), assistant) == []
     assert titles(client_of(make_person("annotator", Scope(assistant.pk, environment.pk))), assistant) == ["anna"]
 
@@ -162,8 +160,8 @@ def pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paging, "PAGE", 2)
 
 
-def test_pages_lead_both_ways_and_keep_filters(client: Client, assistant: Assistant, records: Make, pages_of_two: None):
-    store_batch(records(*(user(f"{n}", 1000.0 + n // 2, sender=f"s{n}") for n in range(5))))
+def test_pages_lead_both_ways_and_keep_filters(client: Client, assistant: Assistant, stored: Make, pages_of_two: None):
+    stored(*(user(f"{n}", 1000.0 + n // 2, sender=f"s{n}") for n in range(5)))
     seen, query = [], "?origin=real"
     for _ in range(3):
         page = client.get(address(assistant, query)).content.decode()
@@ -179,28 +177,28 @@ def test_pages_lead_both_ways_and_keep_filters(client: Client, assistant: Assist
 
 
 @pytest.mark.parametrize("cursor", ["x", "-", "nan-1", "1-99999999999999999999999", "1e999-1"])
-def test_a_mistyped_cursor_is_no_error(client: Client, assistant: Assistant, records: Make, cursor: str):
-    say(records, "anna")
+def test_a_mistyped_cursor_is_no_error(client: Client, assistant: Assistant, stored: Make, cursor: str):
+    say(stored, "anna")
     for name in ("before", "after"):
         assert client.get(address(assistant, f"?{name}={cursor}")).status_code == 200
 
 
-def test_the_list_says_how_many_are_new(client: Client, assistant: Assistant, records: Make):
-    say(records, "anna")
+def test_the_list_says_how_many_are_new(client: Client, assistant: Assistant, stored: Make):
+    say(stored, "anna")
     top = str(paging.Cursor.of(Conversation.objects.get()))
     url = reverse("conversations:new", args=[assistant.slug])
     assert "new or continued" not in client.get(url, {"top": top}).content.decode()
-    store_batch(records(user("hello", 5000.0, sender="ben"), user("again", 6000.0, sender="anna")))
+    stored(user("hello", 5000.0, sender="ben"), user("again", 6000.0, sender="anna"))
     assert "2 new or continued" in client.get(url, {"top": top}).content.decode()
 
 
 def test_a_long_list_takes_no_more_queries_than_a_short_one(
-    client: Client, assistant: Assistant, environment: Environment, records: Make, django_assert_max_num_queries
+    client: Client, assistant: Assistant, environment: Environment, stored: Make, django_assert_max_num_queries
 ):
     person = make_person()
     for n in range(30):
         TalkSession.objects.create(environment=environment, sender_id=f"s{n}", person=person)
-    say(records, *(f"s{n}" for n in range(60)))
+    say(stored, *(f"s{n}" for n in range(60)))
     client.get(address(assistant))
     with django_assert_max_num_queries(12):
         client.get(address(assistant))
@@ -210,10 +208,10 @@ def test_a_long_list_takes_no_more_queries_than_a_short_one(
 
 
 @pytest.fixture
-def tester(assistant: Assistant, records: Make) -> User:
+def tester(assistant: Assistant, stored: Make) -> User:
     """Held a conversation in production and one in worker; others talked too."""
     tester = make_person("tester", Scope(assistant.pk))
-    say(records, "anna")
+    say(stored, "anna")
     for name in ("production", "worker"):
         held(tester, environment_of(assistant, name), f"mine in {name}")
     return User.objects.get(pk=tester.pk)
@@ -221,8 +219,7 @@ def tester(assistant: Assistant, records: Make) -> User:
 
 def held(person: User, environment: Environment, text: str) -> Conversation:
     talk = TalkSession.objects.create(environment=environment, sender_id=text, person=person)
-    binding = Binding(environment.assistant_id, environment.pk, environment.name, "test")
-    store_batch([Record(line, binding) for line in raw(user(text, 2000.0, sender=talk.sender_id))])
+    store_events(environment, user(text, 2000.0, sender=talk.sender_id))
     return Conversation.objects.get(sender_id=text)
 
 

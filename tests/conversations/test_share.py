@@ -7,7 +7,6 @@ from django.utils import timezone
 
 from conversations.chat.links import LinkState, address_of, change_link, create_link, find_link, revoke_link, state_of
 from conversations.chat.sessions import begin_guest, guest_session
-from conversations.ingest.write import store_batch
 from conversations.models import ShareLink, TalkSession
 from environments.models import Environment
 from models_app.models import Assistant
@@ -107,9 +106,9 @@ def test_every_change_is_audited_without_the_code(person: User, link: ShareLink)
     assert all(decrypt(link.code_encrypted) not in f"{event.before}{event.after}" for event in events)
 
 
-def test_the_page_lists_links_with_what_to_do(client: Client, link: ShareLink, base: str, records, environment):
+def test_the_page_lists_links_with_what_to_do(client: Client, link: ShareLink, base: str, stored, environment):
     TalkSession.objects.create(environment=environment, sender_id="guest-1", share_link=link)
-    store_batch(records(*small_talk(sender="guest-1")))
+    stored(*small_talk(sender="guest-1"))
     page = client.get(base).content.decode()
     assert f'data-copy="{address_of(link)}"' in page
     assert f'?origin=link:{link.pk}">1</a>' in page

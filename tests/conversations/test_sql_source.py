@@ -8,11 +8,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from conversations.ingest import sql_source
-from conversations.ingest.loop import Ingest
-from conversations.ingest.sql_source import Intake, TooManyInvalid, intakes, move_batch
+from conversations.ingest import write
+from conversations.ingest.loop import TablesLoop
+from conversations.ingest.share import InvalidShare, TooManyInvalid
+from conversations.ingest.sql_source import Intake, intakes
+from conversations.ingest.sql_source import move_batch as move_batch_of
 from conversations.ingest.write import Stored
-from conversations.models import Conversation, DeadLetter, Event, IngestState
+from conversations.models import Conversation, DeadLetter, Event, IntakeSource
 from conversations.services.intake_health import ingest_part
 from environments.services.database import SqlAccess, drop_intake, ensure_intake
 from studio.jobs.heartbeat import beat
@@ -51,6 +53,10 @@ def publish(access: SqlAccess, *records: bytes) -> None:
             session.execute("INSERT INTO events (sender_id, data) VALUES ('anna', %s) RETURNING id", [record.decode()])
 
 
+def move_batch(intake: Intake, **options: int) -> Stored:
+    return move_batch_of(intake, InvalidShare(), **options)
+
+
 def waiting(access: SqlAccess) -> int:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM {access.schema}.events")
@@ -76,7 +82,7 @@ def test_what_could_not_be_stored_is_still_in_the_table(
     def fail(*_: object) -> None:
         raise OSError("killed here")
 
-    monkeypatch.setattr(sql_source, "_remember", fail)
+    monkeypatch.setattr(write, "_note_source", fail)
     with pytest.raises(OSError):
         move_batch(intake)
     assert waiting(access) == 8
@@ -129,25 +135,31 @@ def test_unreadable_rows_go_to_the_dead_letters(access: SqlAccess, intake: Intak
     assert bytes(DeadLetter.objects.get().record) == b"{"
 
 
-def test_nothing_is_taken_when_too_many_in_a_row_are_unreadable(
-    access: SqlAccess, intake: Intake, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(sql_source, "INVALID_IN_A_ROW", 3)
-    publish(access, b"{", b"{")
+def test_nothing_is_taken_when_too_many_of_the_last_are_unreadable(access: SqlAccess, intake: Intake, settings):
+    settings.INTAKE_INVALID_SHARE = 1  # percent of a thousand
+    publish(access, *[b"{"] * 11)
     with pytest.raises(TooManyInvalid):
-        move_batch(intake, invalid_before=1)
-    assert waiting(access) == 2
+        move_batch(intake)
+    assert waiting(access) == 11
     assert not DeadLetter.objects.exists()
 
 
-def test_the_process_ends_with_an_error_when_too_many_are_unreadable(
-    access: SqlAccess, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(sql_source, "INVALID_IN_A_ROW", 2)
-    publish(access, b"{", b"{")
-    with pytest.raises(CommandError):
+def test_a_table_with_too_many_unreadable_rows_is_an_alarm_and_left_alone(access: SqlAccess, settings):
+    settings.INTAKE_INVALID_SHARE = 1
+    publish(access, *[b"{"] * 11)
+    with pytest.raises(CommandError, match="could not be read"):
         call_command("ingest", "--once")
-    assert "could not be read" in IngestState.objects.get().last_error
+    assert "could not be read" in IntakeSource.objects.get().alarm
+    assert intakes() == []
+    assert waiting(access) == 11
+
+
+def test_once_a_person_said_so_unreadable_rows_become_dead_letters(access: SqlAccess, intake: Intake, settings):
+    settings.INTAKE_INVALID_SHARE = 1
+    publish(access, *[b"{"] * 11)
+    IntakeSource.objects.update(accepts_invalid=True)
+    assert move_batch(intakes()[0]) == Stored(dead=11)
+    assert DeadLetter.objects.count() == 11
 
 
 def test_the_running_process_stores_what_arrives_within_a_second_and_a_half_and_stops(access: SqlAccess):
@@ -161,14 +173,14 @@ def test_the_running_process_stores_what_arrives_within_a_second_and_a_half_and_
         stop.set()
         thread.join(5)
     assert not thread.is_alive()
-    state = IngestState.objects.get()
+    state = IntakeSource.objects.get()
     assert (state.events_total, state.last_error) == (8, "")
     assert state.last_event_at is not None and state.heartbeat_at is not None
 
 
 def run_ingest(stop: threading.Event) -> None:
     try:
-        Ingest(stop).run()
+        TablesLoop(stop).run()
     finally:
         connection.close()
 
@@ -192,11 +204,13 @@ def test_an_environment_whose_table_is_missing_does_not_keep_the_others_waiting(
     thread.start()
     try:
         assert eventually(lambda: Event.objects.count() == 8, seconds=3)
-        assert eventually(lambda: IngestState.objects.filter(last_error__contains="does not exist").exists(), seconds=3)
+        assert eventually(
+            lambda: IntakeSource.objects.filter(last_error__contains="does not exist").exists(), seconds=3
+        )
     finally:
         stop.set()
         thread.join(5)
-    assert IngestState.objects.exclude(last_error="").get().environment == broken
+    assert IntakeSource.objects.exclude(last_error="").get().environment == broken
 
 
 def test_once_moves_everything_that_waits(access: SqlAccess, capsys: pytest.CaptureFixture):
@@ -212,5 +226,7 @@ def test_health_says_when_nobody_ingests_and_what_fails():
     assert ingest_part().status == "ok"
     with transaction.atomic():
         environment = environment_of(make_assistant(slug="cafe"))
-        IngestState.objects.create(environment=environment, last_error="The table is gone.")
-    assert ingest_part().message == "cafe/production: The table is gone."
+        IntakeSource.objects.create(
+            kind="sql", name="t", assistant=environment.assistant, environment=environment, last_error="It is gone."
+        )
+    assert ingest_part().message == "1 of 1 sources of events cannot be taken from."

@@ -8,7 +8,6 @@ from django.test import Client
 from django.utils import timezone
 
 from conversations.forms import LONGEST_MESSAGE
-from conversations.ingest.write import store_batch
 from conversations.models import Conversation, TalkSession
 from environments.models import Environment, ManagedServer
 from models_app.models import Assistant
@@ -220,46 +219,46 @@ def test_nobody_speaks_in_somebody_elses_conversation(client: Client, base: str,
     assert len(channel.heard) == 1
 
 
-def test_whoever_may_view_it_is_led_to_the_conversation(client: Client, base: str, channel: Channel, records):
+def test_whoever_may_view_it_is_led_to_the_conversation(client: Client, base: str, channel: Channel, stored):
     addresses = say(client, f"{base}say").json()["addresses"]
     sender = TalkSession.objects.get().sender_id
-    store_batch(records(*small_talk(sender=sender)))
+    stored(*small_talk(sender=sender))
     client.force_login(make_person("admin"))
     assert client.get(addresses["page"]).url.endswith(f"/conversations/{Conversation.objects.get().pk}")
 
 
-def test_news_bring_each_turn_once(client: Client, base: str, channel: Channel, records):
+def test_news_bring_each_turn_once(client: Client, base: str, channel: Channel, stored):
     addresses = say(client, f"{base}say").json()["addresses"]
     sender = TalkSession.objects.get().sender_id
     assert client.get(addresses["news"], {"after": "0.0"}).json() == {"turns": [], "conversation": ""}
 
-    store_batch(records(*small_talk(sender=sender)))
+    stored(*small_talk(sender=sender))
     news = client.get(addresses["news"], {"after": "0.0"}).json()
     [turn] = news["turns"]
     assert (turn["text"], turn["said"], turn["complete"]) == ("hi", ["Hello!"], True)
     assert f"/conversations/{Conversation.objects.get().pk}" in news["conversation"]
 
     later = bot("Still there?", 1_790_000_100.0, sender=sender)
-    store_batch(records(later, action("action_listen", 1_790_000_101.0, sender=sender)))
+    stored(later, action("action_listen", 1_790_000_101.0, sender=sender))
     [unasked] = client.get(addresses["news"], {"after": turn["ends_at"]}).json()["turns"]
     assert (unasked["text"], unasked["said"]) == (None, ["Still there?"])
 
 
 def test_a_turn_that_still_arrives_is_not_complete_and_one_that_stopped_is(
-    client: Client, base: str, channel: Channel, records, time_machine_later
+    client: Client, base: str, channel: Channel, stored, time_machine_later
 ):
     addresses = say(client, f"{base}say").json()["addresses"]
     sender = TalkSession.objects.get().sender_id
-    store_batch(records(user("hi", 1_790_000_000.0, sender=sender)))
+    stored(user("hi", 1_790_000_000.0, sender=sender))
     assert [turn["complete"] for turn in client.get(addresses["news"]).json()["turns"]] == [False]
     with time_machine_later(10):
         assert [turn["complete"] for turn in client.get(addresses["news"]).json()["turns"]] == [True]
 
 
-def test_a_page_that_opens_again_shows_what_was_said(client: Client, base: str, channel: Channel, records):
+def test_a_page_that_opens_again_shows_what_was_said(client: Client, base: str, channel: Channel, stored):
     addresses = say(client, f"{base}say").json()["addresses"]
     sender = TalkSession.objects.get().sender_id
-    store_batch(records(*small_talk(sender=sender)))
+    stored(*small_talk(sender=sender))
     page = client.get(addresses["page"]).content.decode()
     assert "Hello!" in page
     assert 'data-after="1790000001.3"' in page
@@ -276,12 +275,12 @@ def test_without_events_the_page_shows_what_rasa_remembers(client: Client, base:
 
 
 def test_the_pages_queries_do_not_grow_with_the_conversation(
-    client: Client, base: str, channel: Channel, records, django_assert_max_num_queries: Any
+    client: Client, base: str, channel: Channel, stored, django_assert_max_num_queries: Any
 ):
     addresses = say(client, f"{base}say").json()["addresses"]
     sender = TalkSession.objects.get().sender_id
     for start in range(30):
-        store_batch(records(*small_talk(1_790_000_000.0 + 10 * start, sender=sender)))
+        stored(*small_talk(1_790_000_000.0 + 10 * start, sender=sender))
     with django_assert_max_num_queries(18):
         client.get(addresses["page"])
 

@@ -9,15 +9,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conversations.ingest import write
-from conversations.ingest.write import Record, Stored, again_when_interrupted, store_batch
+from conversations.ingest.places import SourcePlaces
+from conversations.ingest.records import Record
+from conversations.ingest.write import Stored, again_when_interrupted, store_batch
 from conversations.models import Conversation, DeadLetter, Event, TalkSession
 from conversations.services.rebuild import mark_own_conversations, rebuild_conversations
 from environments.models import Environment
-from tests.conversations.events import action, bot, event, small_talk, user
-from tests.factories import environment_of, make_assistant, make_person
+from tests.conversations.events import action, bot, event, raw, small_talk, user
+from tests.factories import environment_of, make_assistant, make_person, source_of, store_events
 
 pytestmark = pytest.mark.django_db
-Make = Callable[..., list[Record]]
+Make = Callable[..., Stored]
 
 
 def snapshot() -> list[dict]:
@@ -33,8 +35,8 @@ def snapshot() -> list[dict]:
     ]
 
 
-def test_a_batch_becomes_a_conversation_with_its_counters(records: Make, environment: Environment):
-    assert store_batch(records(*small_talk(100.0))) == Stored(added=8)
+def test_a_batch_becomes_a_conversation_with_its_counters(stored: Make, environment: Environment):
+    assert stored(*small_talk(100.0)) == Stored(added=8)
     one = Conversation.objects.get()
     assert (one.assistant_id, one.environment_id, one.environment_name) == (
         environment.assistant_id,
@@ -47,125 +49,120 @@ def test_a_batch_becomes_a_conversation_with_its_counters(records: Make, environ
     assert (one.last_model_id, one.model_ids, one.fallback_count) == ("m-1", ["m-1"], 0)
 
 
-def test_the_same_batch_again_changes_nothing(records: Make):
-    store_batch(records(*small_talk()))
+def test_the_same_batch_again_changes_nothing(stored: Make):
+    stored(*small_talk())
     before = snapshot()
-    assert store_batch(records(*small_talk())) == Stored(known=8)
+    assert stored(*small_talk()) == Stored(known=8)
     assert snapshot() == before
 
 
-def test_a_record_twice_in_one_batch_counts_once(records: Make):
-    assert store_batch(records(user("hi", 1.0), user("hi", 1.0))) == Stored(added=1, known=1)
+def test_a_record_twice_in_one_batch_counts_once(stored: Make):
+    assert stored(user("hi", 1.0), user("hi", 1.0)) == Stored(added=1, known=1)
     assert Conversation.objects.get().user_count == 1
 
 
-def test_messages_that_nlu_gave_up_on_are_counted(records: Make):
-    store_batch(records(user("??", 1.0, intent="nlu_fallback", confidence=0.3), user("hi", 2.0)))
+def test_messages_that_nlu_gave_up_on_are_counted(stored: Make):
+    stored(user("??", 1.0, intent="nlu_fallback", confidence=0.3), user("hi", 2.0))
     one = Conversation.objects.get()
     assert (one.fallback_count, one.min_confidence) == (1, 0.3)
 
 
-def test_an_older_event_that_comes_late_changes_the_beginning_only(records: Make):
-    store_batch(records(user("second", 20.0, channel="b", model="new")))
-    store_batch(records(user("first", 10.0, channel="a", model="old")))
+def test_an_older_event_that_comes_late_changes_the_beginning_only(stored: Make):
+    stored(user("second", 20.0, channel="b", model="new"))
+    stored(user("first", 10.0, channel="a", model="old"))
     one = Conversation.objects.get()
     assert (one.first_text, one.channel, one.last_model_id) == ("first", "b", "new")
     assert (one.first_event_at, one.last_event_at, one.model_ids) == (10.0, 20.0, ["new", "old"])
 
 
-def test_a_conversation_is_of_the_environment_of_its_earliest_event(records: Make, environment: Environment):
+def test_a_conversation_is_of_the_environment_of_its_earliest_event(stored: Make, environment: Environment):
     worker = environment_of(environment.assistant, "worker")
-    elsewhere = write.Binding(worker.assistant_id, worker.pk, worker.name, "test")
-    store_batch(records(user("third", 30.0)))
-    store_batch([Record(one.data, elsewhere) for one in records(user("second", 20.0))])
+    stored(user("third", 30.0))
+    stored(user("second", 20.0), under="worker")
     one = Conversation.objects.get()
     assert (one.environment, one.environment_name) == (worker, "worker")
-    store_batch(records(user("fourth", 40.0)))
+    stored(user("fourth", 40.0))
     list(rebuild_conversations())
     one.refresh_from_db()
     assert one.environment == worker
 
 
-def test_an_event_known_already_is_dropped_whatever_environment_it_now_claims(records: Make, environment: Environment):
-    store_batch(records(user("hi", 1.0)))
-    worker = environment_of(environment.assistant, "worker")
-    binding = write.Binding(worker.assistant_id, worker.pk, worker.name, "test")
-    store_batch([Record(one.data, binding) for one in records(user("hi", 1.0), user("ho", 2.0))])
+def test_an_event_known_already_is_dropped_whatever_environment_it_now_claims(stored: Make, environment: Environment):
+    stored(user("hi", 1.0))
+    stored(user("hi", 1.0), user("ho", 2.0), under="worker")
     one = Conversation.objects.get()
     assert (one.environment_id, one.events_count) == (environment.pk, 2)
 
 
-def test_one_sender_of_two_assistants_has_two_conversations(records: Make):
-    other = environment_of(make_assistant())
-    binding = write.Binding(other.assistant_id, other.pk, other.name, "test")
-    batch = records(user("hi", 1.0))
-    store_batch([*batch, Record(batch[0].data, binding)])
+def test_one_sender_of_two_assistants_has_two_conversations(stored: Make):
+    stored(user("hi", 1.0))
+    store_events(environment_of(make_assistant()), user("hi", 1.0))
     assert Conversation.objects.count() == 2
 
 
 def test_unreadable_records_become_dead_letters_with_the_reason_and_block_nothing(
-    records: Make, environment: Environment
+    stored: Make, environment: Environment
 ):
-    assert store_batch(records(b"{oops", user("hi", 1.0), b'{"sender_id": "a"}')) == Stored(added=1, dead=2)
+    assert stored(b"{oops", user("hi", 1.0), b'{"sender_id": "a"}') == Stored(added=1, dead=2)
     dead = DeadLetter.objects.order_by("pk")
     assert [bytes(one.record) for one in dead] == [b"{oops", b'{"sender_id": "a"}']
     assert "Not JSON" in dead[0].reason
     assert dead[0].environment == environment
 
 
-def test_a_record_that_the_database_refuses_is_found_among_many(records: Make):
+def test_a_record_that_the_database_refuses_is_found_among_many(stored: Make):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE conversations_event ADD CONSTRAINT no_poison CHECK (text <> 'poison')")
     batch = [user(f"hello {number}", float(number)) for number in range(40)]
     batch.insert(17, user("poison", 17.5))
-    assert store_batch(records(*batch)) == Stored(added=40, dead=1)
+    assert stored(*batch) == Stored(added=40, dead=1)
     assert "no_poison" in DeadLetter.objects.get().reason
     assert Conversation.objects.get().user_count == 40
 
 
-def test_a_fault_that_is_not_of_the_data_stores_nothing_and_is_no_dead_letter(records: Make):
+def test_a_fault_that_is_not_of_the_data_stores_nothing_and_is_no_dead_letter(stored: Make):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE conversations_event RENAME TO away")
     with pytest.raises(DatabaseError), transaction.atomic():
-        store_batch(records(user("hi", 1.0), b"{oops"))
+        stored(user("hi", 1.0), b"{oops")
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE away RENAME TO conversations_event")
     assert not DeadLetter.objects.exists()
     assert not Conversation.objects.exists()
 
 
-def test_senders_and_texts_that_postgresql_refuses_are_stored(records: Make):
-    store_batch(records(user("\x00 \ud83d", 1.0, sender="x\x00y\ud800")))
+def test_senders_and_texts_that_postgresql_refuses_are_stored(stored: Make):
+    stored(user("\x00 \ud83d", 1.0, sender="x\x00y\ud800"))
     one = Conversation.objects.get()
     assert one.sender_id == "x\ufffdy\ufffd"
     assert one.first_text == "\ufffd \ufffd"
 
 
-def test_senders_that_look_alike_once_stored_stay_apart(records: Make):
-    store_batch(records(user("a", 1.0, sender="x\x00"), user("b", 1.0, sender="x\ud800")))
+def test_senders_that_look_alike_once_stored_stay_apart(stored: Make):
+    stored(user("a", 1.0, sender="x\x00"), user("b", 1.0, sender="x\ud800"))
     assert Conversation.objects.count() == 2
 
 
-def test_our_own_conversations_are_marked_with_who_talked(records: Make, environment: Environment):
+def test_our_own_conversations_are_marked_with_who_talked(stored: Make, environment: Environment):
     person = make_person()
     TalkSession.objects.create(environment=environment, sender_id="anna", person=person)
-    store_batch(records(*small_talk()))
+    stored(*small_talk())
     one = Conversation.objects.get()
     assert (one.origin, one.talker) == ("talk", person)
 
 
-def test_a_session_that_became_known_after_its_events_is_found(records: Make, environment: Environment):
-    store_batch(records(*small_talk()))
+def test_a_session_that_became_known_after_its_events_is_found(stored: Make, environment: Environment):
+    stored(*small_talk())
     person = make_person()
     TalkSession.objects.create(environment=environment, sender_id="anna", person=person)
     assert mark_own_conversations() == 1
     assert Conversation.objects.get().talker == person
 
 
-def test_a_session_of_another_assistant_marks_nothing(records: Make):
+def test_a_session_of_another_assistant_marks_nothing(stored: Make):
     other = environment_of(make_assistant())
     TalkSession.objects.create(environment=other, sender_id="anna", person=make_person())
-    store_batch(records(*small_talk()))
+    stored(*small_talk())
     assert Conversation.objects.get().origin == "real"
 
 
@@ -220,25 +217,22 @@ def batches(order: list[int], sizes: list[int]) -> list[list[int]]:
 
 
 @pytest.fixture
-def sent(records: Make, environment: Environment) -> Make:
-    """Records of events of `history()` by their numbers; every third comes from another environment."""
-    worker = environment_of(environment.assistant, "worker")
-    elsewhere = write.Binding(worker.assistant_id, worker.pk, worker.name, "test")
-    events = history()
+def send(environment: Environment) -> Make:
+    """Stores events of `history()` by their numbers; every third comes from another environment."""
+    places = SourcePlaces(source_of(environment.assistant))
+    places.refresh()
+    records = [Record(one, "worker" if number % 3 == 0 else "production") for number, one in enumerate(raw(*history()))]
 
-    def make(*numbers: int) -> list[Record]:
-        made = records(*(events[number] for number in numbers))
-        return [
-            Record(one.data, elsewhere) if number % 3 == 0 else one for number, one in zip(numbers, made, strict=True)
-        ]
+    def store(*numbers: int) -> Stored:
+        return store_batch([records[number] for number in numbers], places)
 
-    return make
+    return store
 
 
 @pytest.fixture
-def once_in_order(sent: Make) -> list[dict]:
+def once_in_order(send: Make) -> list[dict]:
     with transaction.atomic():
-        store_batch(sent(*everything))
+        send(*everything)
         result = snapshot()
         transaction.set_rollback(True)
     return result
@@ -255,21 +249,21 @@ everything = list(range(len(history())))
     seed=st.integers(),
 )
 def test_any_order_repetition_and_batching_gives_the_same_conversations(
-    sent: Make, once_in_order: list[dict], order: list[int], doubles: list[int], sizes: list[int], seed: int
+    send: Make, once_in_order: list[dict], order: list[int], doubles: list[int], sizes: list[int], seed: int
 ):
     shuffled = [*order, *doubles]
     random.Random(seed).shuffle(shuffled)
     with transaction.atomic():
         for batch in batches(shuffled, sizes):
-            store_batch(sent(*batch))
+            send(*batch)
         assert snapshot() == once_in_order
         list(rebuild_conversations())
         assert snapshot() == once_in_order
         transaction.set_rollback(True)
 
 
-def test_rebuilding_mends_counters_that_went_wrong(records: Make):
-    store_batch(records(*history()))
+def test_rebuilding_mends_counters_that_went_wrong(stored: Make):
+    stored(*history())
     right = snapshot()
     Conversation.objects.update(
         events_count=0, user_count=99, first_event_at=-5, last_event_at=5e9, min_confidence=0, model_ids=["x"],
@@ -279,8 +273,8 @@ def test_rebuilding_mends_counters_that_went_wrong(records: Make):
     assert snapshot() == right
 
 
-def test_rebuilding_one_assistant_leaves_the_others(records: Make):
-    store_batch(records(*small_talk()))
+def test_rebuilding_one_assistant_leaves_the_others(stored: Make):
+    stored(*small_talk())
     Conversation.objects.update(events_count=0)
     assert list(rebuild_conversations(make_assistant())) == []
     assert Conversation.objects.get().events_count == 0

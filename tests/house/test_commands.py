@@ -4,11 +4,10 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 
-from conversations.ingest.write import Binding, Record, store_batch
 from conversations.models import Conversation
 from studio.access.models import User
-from tests.conversations.events import raw, small_talk
-from tests.factories import environment_of, make_assistant
+from tests.conversations.events import small_talk
+from tests.factories import environment_of, make_assistant, store_events
 
 pytestmark = pytest.mark.django_db
 
@@ -22,8 +21,7 @@ def test_prepare_makes_the_first_account_and_can_be_run_again() -> None:
 
 def test_rebuild_conversations_mends_counters() -> None:
     production = environment_of(make_assistant())
-    binding = Binding(production.assistant_id, production.pk, production.name, "test")
-    store_batch([Record(line, binding) for line in raw(*small_talk())])
+    store_events(production, *small_talk())
     right = Conversation.objects.get().events_count
     Conversation.objects.update(events_count=999)
     call_command("rebuild_conversations")

@@ -9,7 +9,6 @@ from django.contrib.sessions.backends.db import SessionStore
 
 from conversations.chat.links import create_link
 from conversations.chat.sessions import begin_talk
-from conversations.ingest.write import Binding, Record, store_batch
 from conversations.models import Conversation, TalkSession
 from environments.models import Environment
 from environments.services.birth import create_environment
@@ -26,8 +25,8 @@ from studio.access.services.service_accounts import make_service
 from studio.access.services.sessions import Visitor, begin
 from studio.audit.models import AuditEvent
 from studio.crypto import decrypt
-from tests.conversations.events import raw, small_talk
-from tests.factories import environment_of, make_assistant, make_model, make_person
+from tests.conversations.events import small_talk
+from tests.factories import environment_of, make_assistant, make_model, make_person, store_events
 
 # Who asks. `worker_annotator` is annotator of the assistant's environment `worker` and of nothing else.
 # `inn_annotator` is annotator of another assistant.
@@ -104,8 +103,7 @@ def _conversations(cafe: Assistant, worker: Environment) -> dict[str, object]:
 
 
 def _conversation(environment: Environment, sender: str) -> Conversation:
-    binding = Binding(environment.assistant_id, environment.pk, environment.name, "test")
-    store_batch([Record(line, binding) for line in raw(*small_talk(sender=sender))])
+    store_events(environment, *small_talk(sender=sender))
     return Conversation.objects.get(sender_id=sender)
 
 

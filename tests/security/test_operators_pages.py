@@ -11,7 +11,7 @@ from django.db.models import BinaryField, Model
 from django.test import Client
 from django.urls import reverse
 
-from conversations.models import DeadLetter, IngestState
+from conversations.models import DeadLetter, IntakeIncident, IntakePosition, IntakeSource
 from environments.models import EnvironmentAlias, ManagedServer, Replica
 from models_app.models import TrainingLog
 from studio.access.models import ApiToken, BrowserSession, Identity, SignInFailure, User
@@ -56,8 +56,20 @@ def _one_of_what_the_world_lacks(person: User) -> None:
     EnvironmentAlias.objects.create(environment=production, assistant=cafe, name="old")
     ManagedServer.objects.get_or_create(environment=production)
     Replica.objects.create(environment=production, key="r-1", last_seen_at=now)
-    DeadLetter.objects.create(environment=production, source="s", record=CANARY.encode(), reason="no JSON")
-    IngestState.objects.get_or_create(environment=production)
+    source = IntakeSource.objects.create(
+        kind="kafka", name="k", assistant=cafe, settings={"servers": ["k:9092"]}, secrets_encrypted=CANARY.encode()
+    )
+    place = {"source": source, "topic": "rasa", "partition": 0}
+    IntakePosition.objects.create(**place, next_offset=1)
+    IntakeIncident.objects.create(**place, kind="overtaken", first_offset=1, end_offset=2)
+    DeadLetter.objects.create(
+        source=source,
+        assistant=cafe,
+        fault="not-json",
+        record=CANARY.encode(),
+        edited=CANARY.encode(),
+        reason="no JSON",
+    )
 
 
 def client_of(world, name: str) -> Client:

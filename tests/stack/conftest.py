@@ -9,7 +9,9 @@ import pytest
 from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.stack import kafka as kafka_server
 from tests.stack import keycloak as server
+from tests.stack.kafka import Kafka
 from tests.stack.keycloak import PASSWORD, Keycloak
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -18,6 +20,12 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 @pytest.fixture(scope="session")
 def keycloak_server(live_server) -> Iterator[Keycloak]:
     with server.running(live_server.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Kafka]:
+    with kafka_server.running() as running:
         yield running
 
 

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ import pytest
 import requests
 
 from studio.embedded import child
+from tests.stack.programs import free_port, need
 
 VERSION = "26.4.5"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "parley" / "keycloak"
@@ -133,7 +133,7 @@ def distribution() -> Path:
     if home.is_dir():
         return home
     CACHE.mkdir(parents=True, exist_ok=True)
-    _need("mvn", "maven")
+    need("mvn", "maven")
     artifact = f"org.keycloak:keycloak-quarkus-dist:{VERSION}:zip"
     plugin = "org.apache.maven.plugins:maven-dependency-plugin:3.6.0:copy"
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
@@ -145,11 +145,6 @@ def distribution() -> Path:
     return home
 
 
-def _need(program: str, package: str) -> None:
-    if shutil.which(program) is None:
-        pytest.fail(f"These tests need {program}, which is not on this machine: install {package}.")
-
-
 @contextmanager
 def running(parley_url: str) -> Iterator[Keycloak]:
     """A Keycloak whose realm lets in browsers that come from `parley_url`. One at a time uses the distribution."""
@@ -158,7 +153,7 @@ def running(parley_url: str) -> Iterator[Keycloak]:
         keycloak.move_parley(parley_url)
         yield keycloak
         return
-    _need("java", "default-jre-headless (Java 17 or newer)")
+    need("java", "default-jre-headless (Java 17 or newer)")
     home = distribution()
     with (CACHE / "lock").open("w") as lock:
         _take(lock)
@@ -220,11 +215,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(20)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 def _wait(keycloak: Keycloak, process: subprocess.Popen[bytes]) -> None:

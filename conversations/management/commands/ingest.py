@@ -3,28 +3,41 @@
 import threading
 from typing import Any
 
+import structlog
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from kafka.record import util
 
-from conversations.ingest.loop import Ingest
-from conversations.ingest.sql_source import TooManyInvalid
+from conversations.ingest.loop import TablesLoop
+from conversations.ingest.process import Died, IngestProcess
+from conversations.models import IntakeSource
 from studio.jobs.heartbeat import beating
 from studio.jobs.stopping import stop_on_signal
+
+log = structlog.get_logger()
 
 
 class Command(BaseCommand):
     help = "Turn the events that Rasa servers publish into conversations. Any number may run side by side."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--once", action="store_true", help="store what waits now, then end")
+        parser.add_argument("--once", action="store_true", help="store what waits in tables now, then end")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["once"]:
+            self._once()
+            return
+        if util.crc32c_c is None:
+            log.error("crc32c is not installed: Kafka is read five times slower. Install kafka-python[crc32c].")
+        stop = stop_on_signal()
         try:
-            if options["once"]:
-                moved = Ingest(threading.Event()).drain()
-                self.stdout.write(f"{moved.added} new, {moved.known} known already, {moved.dead} unreadable")
-                return
-            stop = stop_on_signal()
             with beating("ingest"):
-                Ingest(stop).run()
-        except TooManyInvalid as error:
-            raise CommandError(f"{error} They are still where they were. Look at the dead letters.") from None
+                IngestProcess(stop).run()
+        except Died as error:
+            raise CommandError(str(error)) from None
+
+    def _once(self) -> None:
+        moved = TablesLoop(threading.Event()).drain()
+        self.stdout.write(f"{moved.added} new, {moved.known} known already, {moved.dead} unreadable")
+        alarmed = IntakeSource.objects.exclude(alarm="").filter(removed_at=None)
+        if found := [f"{one.name}: {one.alarm}" for one in alarmed]:
+            raise CommandError("\n".join([*found, "The records are still where they were."]))

@@ -15,6 +15,7 @@ from django.db import connection
 from django.test import Client
 
 from conversations.ingest import sql_source
+from conversations.ingest.share import InvalidShare
 from environments.models import Environment, ManagedServer, Replica
 from environments.services import database, managed
 from environments.services.promotion import promote
@@ -126,7 +127,7 @@ def test_a_talk_is_answered_at_once_and_comes_back_as_a_conversation(house: Inst
 def turns_that_came(client: Client, address: str) -> dict[str, Any] | None:
     """What the page is told, once the whole turn is here; takes waiting events in as the ingest process does."""
     for intake in sql_source.intakes():
-        sql_source.move_batch(intake)
+        sql_source.move_batch(intake, InvalidShare())
     news = client.get(address).json()
     return news if news["turns"] and news["turns"][-1]["complete"] else None
 

@@ -1,4 +1,4 @@
-"""What people and assistants said: conversations, their events, unreadable records, and links to talk by."""
+"""What people and assistants said: conversations, their events, and links to talk by."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -120,35 +120,6 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name or self.text[:40]}"
-
-
-class DeadLetter(models.Model):
-    """A record that can never be decoded or stored, kept whole with the reason."""
-
-    environment = models.ForeignKey(Environment, on_delete=models.SET_NULL, null=True, related_name="dead_letters")
-    source = models.CharField(max_length=200)
-    record = models.BinaryField()
-    reason = models.TextField()
-    at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["-id"]
-
-    def __str__(self) -> str:
-        return self.reason[:80]
-
-
-class IngestState(models.Model):
-    """What the ingest process last did for one environment's intake; the home page and health read it."""
-
-    environment = models.OneToOneField(Environment, on_delete=models.CASCADE, related_name="ingest")
-    events_total = models.PositiveBigIntegerField(default=0)
-    last_event_at = models.DateTimeField(null=True)  # when it was stored
-    last_error = models.TextField(blank=True)
-    heartbeat_at = models.DateTimeField(null=True)
-
-    def __str__(self) -> str:
-        return f"intake of {self.environment}"
 
 
 class TalkSession(models.Model):

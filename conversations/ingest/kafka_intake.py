@@ -1,0 +1,214 @@
+"""Taking from one Kafka source: a thread that reads and decodes, and one that stores what the other has decoded."""
+
+import queue
+import threading
+import time
+from dataclasses import dataclass
+
+import structlog
+from django.db import InterfaceError, OperationalError, connection, transaction
+from kafka.errors import KafkaError
+
+from conversations.ingest import positions
+from conversations.ingest.kafka_reader import KafkaReader, Refused, Taken, explain
+from conversations.ingest.kafka_settings import settings_of
+from conversations.ingest.places import SourcePlaces
+from conversations.ingest.positions import PositionMoved
+from conversations.ingest.records import Batch, read
+from conversations.ingest.share import InvalidShare, TooManyInvalid, Window
+from conversations.ingest.write import Stored, again_when_interrupted, store
+from conversations.models import IntakeSource
+from conversations.services import sources
+
+log = structlog.get_logger()
+
+AHEAD = 1  # batches that may wait while one is stored
+LOOK_SECONDS = 5.0  # how often a quiet topic is asked for its end, which also tells whether the cluster is there
+BEAT_SECONDS = 5.0
+PAUSES = (1.0, 2.0, 5.0, 10.0)
+AWAY_PAUSES = (0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass(slots=True)
+class Ready:
+    """A batch on its way to the database."""
+
+    taken: Taken
+    batch: Batch
+
+
+class KafkaIntake:
+    """Runs until `stop`, or until an alarm; whatever else goes wrong is said on the source and tried again."""
+
+    def __init__(self, source: IntakeSource) -> None:
+        self.source = source
+        self.stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._share = InvalidShare()
+        self._places = SourcePlaces(source)
+        self._queue: queue.Queue[Ready] = queue.Queue(AHEAD)
+        self._moved = threading.Event()  # somebody else took a partition: what is on its way is worth nothing
+        self._reached: dict[positions.Partition, int] = {}
+        self._guard = threading.Lock()
+        self._complained = True
+        self._looked_at = 0.0
+
+    # --- The outside ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        for work in (self._read_forever, self._store_forever):
+            thread = threading.Thread(target=work, name=f"{work.__name__}-{self.source.pk}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    @property
+    def is_alive(self) -> bool:
+        return all(thread.is_alive() for thread in self._threads)
+
+    def join(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    # --- Reading ----------------------------------------------------------------------------------------------------
+
+    def _read_forever(self) -> None:
+        tries = 0
+        while not self.stop.is_set():
+            try:
+                self._read()
+                tries = 0
+            except (Refused, KafkaError) as error:
+                message = str(error) if isinstance(error, Refused) else explain(error, settings_of(self.source).servers)
+                self._wait(PAUSES, tries, message, error)
+                tries += 1
+            except (OperationalError, InterfaceError) as error:
+                self._wait(AWAY_PAUSES, tries, "", error)
+                tries += 1
+            except PositionMoved:
+                log.info("another process took a partition", source=self.source.pk)
+        connection.close()
+
+    def _read(self) -> None:
+        """With one consumer, until it fails or the source is stopped."""
+        reader = KafkaReader(self.source.pk, settings_of(self.source))
+        try:
+            self._drain()
+            while not self.stop.is_set():
+                if reader.is_shared_anew or self._moved.is_set():
+                    self._drain()
+                    reader.settle()
+                taken = reader.read()
+                if taken.records:
+                    self._hand_over(Ready(taken, read(taken.records)))
+                self._tell_the_group(reader)
+                self._look(reader, is_quiet=not taken.records)
+            self._drain(seconds=3.0)
+            self._tell_the_group(reader)
+        finally:
+            reader.close()
+
+    def _hand_over(self, ready: Ready) -> None:
+        while not self.stop.is_set() and not self._moved.is_set():
+            try:
+                self._queue.put(ready, timeout=0.2)
+                return
+            except queue.Full:
+                continue
+
+    def _drain(self, seconds: float = 3600.0) -> None:
+        """Wait until nothing is on its way any more."""
+        until = time.monotonic() + seconds
+        while self._queue.unfinished_tasks and time.monotonic() < until:
+            if self.stop.is_set():
+                until = min(until, time.monotonic() + 3.0)
+            time.sleep(0.01)
+        self._moved.clear()
+
+    def _tell_the_group(self, reader: KafkaReader) -> None:
+        with self._guard:
+            reached, self._reached = self._reached, {}
+        if reached:
+            reader.commit(reached)
+
+    def _look(self, reader: KafkaReader, *, is_quiet: bool) -> None:
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_SECONDS:
+            return
+        self._looked_at = now
+        sources.beat([self.source.pk])
+        if is_quiet and (ends := reader.ends()):
+            positions.note_ends(self.source.pk, ends)
+        if self._complained:
+            self._say("")
+
+    def _wait(self, pauses: tuple[float, ...], tries: int, message: str, error: Exception) -> None:
+        pause = pauses[min(tries, len(pauses) - 1)]
+        log.warning("a source cannot be taken from", source=self.source.pk, pause=pause, error=str(error).strip())
+        connection.close()
+        if message:
+            self._say(message)
+        self.stop.wait(pause)
+
+    def _say(self, message: str) -> None:
+        try:
+            sources.say(self.source.pk, message)
+            self._complained = bool(message)
+        except (OperationalError, InterfaceError):
+            connection.close()
+
+    # --- Storing ----------------------------------------------------------------------------------------------------
+
+    def _store_forever(self) -> None:
+        while not (self.stop.is_set() and self._queue.empty()):
+            try:
+                ready = self._queue.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            try:
+                self._store_at_last(ready)
+            finally:
+                self._queue.task_done()
+        connection.close()
+
+    def _store_at_last(self, ready: Ready) -> None:
+        """Once, however often the database goes away meanwhile."""
+        tries = 0
+        while not self._moved.is_set():
+            try:
+                self._store_once(ready)
+                return
+            except PositionMoved as error:
+                log.info("a batch was stored by another process", source=self.source.pk, why=str(error))
+                self._moved.set()
+            except TooManyInvalid as error:
+                self._alarm(str(error))
+                return
+            except (OperationalError, InterfaceError) as error:
+                if self.stop.is_set():
+                    return  # it is read again at the next start
+                self._wait(AWAY_PAUSES, tries, "", error)
+                tries += 1
+
+    def _store_once(self, ready: Ready) -> None:
+        window, stored = again_when_interrupted(lambda: self._transaction(ready))
+        self._share.keep(window)
+        if self.source.accepts_invalid and self._share.is_good:
+            sources.accept_no_longer(self.source.pk)
+            self.source.accepts_invalid = False
+        with self._guard:
+            self._reached |= {partition: move.next for partition, move in ready.taken.moves.items()}
+        log.debug("stored", source=self.source.pk, added=stored.added, known=stored.known, dead=stored.dead)
+
+    @transaction.atomic
+    def _transaction(self, ready: Ready) -> tuple[Window, Stored]:
+        window = self._share.look_ahead(ready.batch.outcomes, accepts_invalid=self.source.accepts_invalid)
+        self._places.refresh()
+        stored = store(ready.batch, self._places)
+        positions.advance(self.source.pk, ready.taken.moves)
+        return window, stored
+
+    def _alarm(self, why: str) -> None:
+        log.error("nothing more is taken from a source", source=self.source.pk, why=why)
+        sources.raise_alarm(self.source.pk, why)
+        self.stop.set()

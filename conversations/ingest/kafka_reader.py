@@ -1,0 +1,212 @@
+"""Reading the topics of a source: one consumer, in one thread, that goes where our own positions say."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.errors import KafkaError
+
+from conversations.ingest.decode import NAME_LENGTH, storable
+from conversations.ingest.kafka_settings import KafkaSettings, client_options
+from conversations.ingest.positions import Move, Partition, position_of, skip_gap
+from conversations.ingest.records import Offset, Record
+from conversations.models import IntakeIncident
+
+log = structlog.get_logger()
+
+BATCH_RECORDS = 5000
+BATCH_SECONDS = 0.5
+BATCH_BYTES = 16 * 1024**2
+FETCH_BYTES = 4 * 1024**2  # of one answer; a larger record still comes, alone
+POLL_SECONDS = 0.2
+CALL_MILLISECONDS = 10_000
+ENVIRONMENT_HEADER = "RASA_ENVIRONMENT"
+MOST_HEADERS = 20
+
+
+class Refused(Exception):
+    """Kafka cannot be taken from as things are; the message says what to mend."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """Records of several partitions, and how far each was read for them."""
+
+    records: list[Record] = field(default_factory=list)
+    moves: dict[Partition, Move] = field(default_factory=dict)
+    size: int = 0
+
+
+class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Only notes that the group shared its partitions anew: it runs between the consumer's heartbeats."""
+
+    def __init__(self) -> None:
+        self.happened = False
+
+    def on_partitions_revoked(self, revoked: object) -> None:
+        self.happened = True
+
+    def on_partitions_assigned(self, assigned: object) -> None:
+        self.happened = True
+
+
+class KafkaReader:
+    """`expected` is the next offset of each partition that was put in its place since the last rebalance."""
+
+    def __init__(self, source_id: int, settings: KafkaSettings) -> None:
+        self.source_id = source_id
+        self.expected: dict[Partition, int] = {}
+        self._rebalances = _Rebalances()
+        self._consumer = _consumer(settings)
+        try:
+            self._consumer.subscribe(topics=self._known(settings.topics), listener=self._rebalances)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._consumer.close(autocommit=False, timeout_ms=2000)
+
+    def _known(self, topics: Iterable[str]) -> list[str]:
+        """`topics`, once one of them is there. Whoever joins the group before it knows them is given no partition."""
+        found = [topic for topic in topics if self._consumer.partitions_for_topic(topic)]
+        if not found:
+            raise Refused(
+                f"There is no topic {', '.join(topics)} yet. Rasa's first event makes it where Kafka allows that; "
+                "otherwise make it, or correct its name in this source's settings."
+            )
+        return list(topics)
+
+    @property
+    def is_shared_anew(self) -> bool:
+        """Whether partitions came or went: then what is still on its way to the database has to arrive there first."""
+        return self._rebalances.happened
+
+    def settle(self) -> None:
+        """Begin again from our positions, whatever was read of these partitions meanwhile."""
+        self._rebalances.happened = False
+        self.expected.clear()
+        for one in self._consumer.assignment():
+            self._put_in_place(Partition(one.topic, one.partition))
+
+    def read(self) -> Taken:
+        """What comes within BATCH_SECONDS of its first record; at most a batch, and often nothing."""
+        taken = Taken()
+        until = time.monotonic() + POLL_SECONDS
+        while len(taken.records) < BATCH_RECORDS and taken.size < BATCH_BYTES:
+            wait = until - time.monotonic()
+            if wait <= 0 or self.is_shared_anew:
+                break
+            polled = self._consumer.poll(int(wait * 1000) + 1, max_records=BATCH_RECORDS - len(taken.records))
+            if polled and not taken.records:
+                until = time.monotonic() + BATCH_SECONDS
+            for partition, records in polled.items():
+                self._take(Partition(partition.topic, partition.partition), records, taken)
+        return taken
+
+    def _take(self, partition: Partition, records: list[Any], taken: Taken) -> None:
+        first, last = records[0].offset, records[-1].offset
+        is_placed = partition in self.expected
+        if not is_placed or (first != self.expected[partition] and self._is_gap(partition, first)):
+            self._rebalances.happened = True
+        if self.is_shared_anew:
+            return  # these are from where Kafka's group stands, or after a gap: `settle` goes back for them
+        for one in records:
+            taken.records.append(_record(one))
+            taken.size += len(one.value or b"")
+        begun = taken.moves.get(partition)
+        end = self._consumer.highwater(TopicPartition(*partition)) or last + 1
+        taken.moves[partition] = Move(begun.first if begun else self.expected[partition], last + 1, end)
+        self.expected[partition] = last + 1
+
+    def _is_gap(self, partition: Partition, first: int) -> bool:
+        """Records may be missing in between. A step over what compaction or a transaction left empty is none."""
+        return first < self.expected[partition] or self._bounds(partition)[0] > self.expected[partition]
+
+    def _put_in_place(self, partition: Partition) -> None:
+        beginning, end = self._bounds(partition)
+        position = position_of(self.source_id, partition, beginning)
+        kind = _lost(position, beginning, end)
+        if kind:
+            log.error("records of a topic are gone", kind=kind, at=position, beginning=beginning, end=end, of=partition)
+            skip_gap(self.source_id, partition, kind=kind, first=position, next=beginning)
+            position = beginning
+        self._consumer.seek(TopicPartition(*partition), position)
+        self.expected[partition] = position
+
+    def _bounds(self, partition: Partition) -> tuple[int, int]:
+        place = TopicPartition(*partition)
+        beginning = self._consumer.beginning_offsets([place], timeout_ms=CALL_MILLISECONDS)[place]
+        return beginning, self._consumer.end_offsets([place], timeout_ms=CALL_MILLISECONDS)[place]
+
+    def ends(self) -> dict[Partition, int]:
+        """Where the partitions that are ours end now. Raises KafkaError while the cluster does not answer."""
+        found = self._consumer.end_offsets(list(self._consumer.assignment()), timeout_ms=CALL_MILLISECONDS)
+        return {Partition(one.topic, one.partition): end for one, end in found.items()}
+
+    def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Tell the group how far we are, for whoever looks at it there. Nothing depends on it."""
+        ours = self._consumer.assignment()
+        wanted = {TopicPartition(*one): OffsetAndMetadata(at, "", -1) for one, at in offsets.items()}
+        self._consumer.commit_async({one: at for one, at in wanted.items() if one in ours}, callback=_committed)
+
+
+def _lost(position: int, beginning: int, end: int) -> str:
+    if position < beginning:
+        return IntakeIncident.Kind.OVERTAKEN
+    return IntakeIncident.Kind.RECREATED if position > end else ""
+
+
+def _committed(_offsets: object, answer: object) -> None:
+    if isinstance(answer, Exception):
+        log.info("the group's offsets were not noted in Kafka", error=str(answer))
+
+
+def _record(one: Any) -> Record:
+    headers = tuple((str(name), bytes(value or b"")) for name, value in (one.headers or ())[:MOST_HEADERS])
+    claimed = next((value for name, value in headers if name == ENVIRONMENT_HEADER), b"")
+    return Record(
+        one.value or b"",
+        storable(claimed.decode(errors="replace"), NAME_LENGTH),
+        Offset(one.topic, one.partition, one.offset),
+        headers,
+    )
+
+
+def _consumer(settings: KafkaSettings) -> KafkaConsumer:
+    try:
+        consumer = KafkaConsumer(
+            **client_options(settings),
+            group_id=settings.group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_bytes=FETCH_BYTES,
+            max_partition_fetch_bytes=FETCH_BYTES,
+            max_poll_records=BATCH_RECORDS,
+            session_timeout_ms=15_000,
+            heartbeat_interval_ms=3_000,
+            metadata_max_age_ms=10_000,  # how soon new partitions and topics are seen
+            allow_auto_create_topics=False,
+            metrics_enabled=False,
+        )
+    except (KafkaError, ValueError, OSError) as error:
+        raise Refused(explain(error, settings.servers)) from error
+    if consumer.config["enable_auto_commit"]:  # would say that records are stored which are not
+        raise Refused("The Kafka client would commit by itself. Parley refuses to take events that way.")
+    return consumer
+
+
+def explain(error: Exception, servers: Iterable[str]) -> str:
+    """One sentence for people, and what to do."""
+    name, said = type(error).__name__, str(error).strip()
+    where = ", ".join(servers)
+    if "SaslAuthentication" in name or "Authentication" in said:
+        return f"{where} refused the user name or password. Correct them in this source's settings."
+    if "Authorization" in name:
+        return f"Kafka does not let this user read. It needs READ on the topics and on the group. ({said})"
+    if isinstance(error, ValueError):
+        return f"The certificate or key cannot be used: {said}"
+    return f"{where} does not answer. Is Kafka running there, and is the security protocol the right one?"

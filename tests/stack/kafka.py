@@ -1,0 +1,169 @@
+"""A real Kafka, one node in KRaft mode, on free ports under a temporary folder, ended with whoever started it.
+
+Its jars (43 MB) come from Maven once and are kept in the user's cache folder. `stop` and `start` are those of an
+operator: what was written stays; `kill` is a crash.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from kafka.admin import NewTopic
+from kafka.errors import KafkaError
+
+from studio.embedded import child
+from tests.stack.programs import free_port, need
+
+VERSION = "4.1.0"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "parley" / "kafka"
+CLUSTER = "parley0tests0parley0te"  # 22 letters of URL-safe base64
+START_SECONDS = 120  # 5 on a quiet machine
+
+_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>parley</groupId><artifactId>kafka-of-the-tests</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+"""
+_PROPERTIES = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+log.dirs={folder}/data
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+num.partitions=3
+message.max.bytes=20971520
+log.retention.check.interval.ms=1000
+"""
+
+
+class Kafka:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port, controller = free_port(), free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        self._properties = folder / "server.properties"
+        self._properties.write_text(_PROPERTIES.format(port=self.port, controller=controller, folder=folder))
+        format_ = ["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(self._properties)]
+        subprocess.run(_java(*format_), check=True, capture_output=True, cwd=folder)
+
+    @property
+    def servers(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        # A test run that is killed takes its Kafka with it.
+        command = [sys.executable, "-I", child.__file__, "SIGKILL", "-", *_java("kafka.Kafka", str(self._properties))]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
+        self._wait()
+
+    def _wait(self) -> None:
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            assert self.process is not None
+            assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
+            with contextlib.suppress(OSError, KafkaError), socket.create_connection(("127.0.0.1", self.port), 1):
+                with self.admin() as admin:
+                    admin.list_topics()
+                return
+            time.sleep(0.3)
+        raise AssertionError(f"Kafka did not start within {START_SECONDS} s; see {self.folder / 'log'}")
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: int) -> None:
+        if self.process is None:
+            return
+        for number in (how, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(30)
+                break
+        self.process = None
+
+    @contextmanager
+    def admin(self) -> Iterator[KafkaAdminClient]:
+        client = KafkaAdminClient(bootstrap_servers=self.servers, request_timeout_ms=5000)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def make_topic(self, name: str, partitions: int = 3, **config: str) -> None:
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, topic_configs=config)
+        with self.admin() as admin:
+            admin.create_topics([topic])
+
+    def delete_records(self, topic: str, before: dict[int, int]) -> None:
+        """What retention does: everything before these offsets is gone."""
+        with self.admin() as admin:
+            admin.delete_records({TopicPartition(topic, number): at for number, at in before.items()})
+
+    def publish(self, topic: str, records: Iterable[bytes], environment: str | None = "production") -> None:
+        """As Rasa's broker does: no key, spread over the partitions, the environment's name in a header."""
+        headers = [("RASA_ENVIRONMENT", environment.encode())] if environment is not None else []
+        producer = KafkaProducer(bootstrap_servers=self.servers, max_request_size=20 * 1024**2, linger_ms=5)
+        try:
+            for record in records:
+                producer.send(topic, record, headers=headers)
+            producer.flush(60)
+        finally:
+            producer.close()
+
+
+@contextmanager
+def running() -> Iterator[Kafka]:
+    with tempfile.TemporaryDirectory(prefix="parley-kafka-") as folder:
+        kafka = Kafka(Path(folder))
+        kafka.start()
+        try:
+            yield kafka
+        finally:
+            kafka.kill()
+
+
+def jars() -> Path:
+    """The folder with the jars; they are fetched when this machine has none yet."""
+    home = CACHE / f"kafka-{VERSION}"
+    if home.is_dir():
+        return home
+    CACHE.mkdir(parents=True, exist_ok=True)
+    need("mvn", "maven")
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        Path(folder, "pom.xml").write_text(_POM)
+        plugin = "org.apache.maven.plugins:maven-dependency-plugin:3.6.0:copy-dependencies"
+        subprocess.run(["mvn", "-q", "-B", plugin, "-DoutputDirectory=libs"], check=True, cwd=folder)
+        shutil.move(f"{folder}/libs", home)
+    sys.stderr.write(f"\nKafka {VERSION} is now in {home}.\n")
+    return home
+
+
+def _java(main: str, *arguments: str) -> list[str]:
+    need("java", "default-jre-headless (Java 17 or newer)")
+    options = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+    return ["java", *options, "-cp", f"{jars()}/*", main, *arguments]
