@@ -68,13 +68,14 @@ class Installer:
             connection.close()
 
     def _install(self, row: RasaRuntime) -> None:
-        written = 0.0
+        written, step = 0.0, ""
 
         def report(progress: Progress) -> None:
-            nonlocal written
-            if time.monotonic() - written < WRITE_SECONDS and progress.done < progress.total:
+            """Written once a second, and when a step begins: the check follows at once and then says nothing more."""
+            nonlocal written, step
+            if time.monotonic() - written < WRITE_SECONDS and progress.step == step:
                 return
-            written = time.monotonic()
+            written, step = time.monotonic(), progress.step
             _tell(row, progress)
 
         self._of().install(row.version, report)

@@ -104,7 +104,7 @@ class Runtimes:
         _run_uv([uv, "venv", "--python", interpreter or "3.10", str(place)], lock, lambda _lines, _written: None)
         report(Progress("packages", 0, EXPECTED_MB, f"Installing Rasa {version}"))
         self._install_packages(uv, version, report, lock)
-        report(Progress("check", 0, 1, "Checking that it runs"))
+        report(Progress("check", 0, 0, "Compiling it, and checking that it runs"))
         return self._prove(version)
 
     def _install_packages(self, uv: str, version: str, report: Report, lock: int) -> None:

@@ -33,6 +33,8 @@ class Disk:
         self.seen.append(current_runtime().step)
         if self.problem:
             raise self.problem
+        report(Progress("check", 0, 0, "Checking that it runs"))
+        self.seen.append(current_runtime().step)
         self.installed = True
         return Runtime(version, Path("/nowhere"), "3.5.0")
 
@@ -62,7 +64,7 @@ def test_an_installation_shows_its_step_and_ends_ready() -> None:
     request_install(actor=None)
     disk = Disk()
     row = run(disk)
-    assert disk.seen == ["Downloading tensorflow"]
+    assert disk.seen == ["Downloading tensorflow", "Checking that it runs"]
     assert (row.state, row.step, row.message) == (State.READY, "", "")
 
 
