@@ -9,9 +9,11 @@ from django.db.models import QuerySet
 from models_app.models import Assistant, Model
 from models_app.querysets import TagQuerySet
 
+# The ids are not Django's: a dialog opened over the list has fields of the same names.
+
 
 def _choice(label: str) -> forms.Select:
-    return forms.Select(attrs={"class": "select", "aria-label": label})
+    return forms.Select(attrs={"class": "select", "aria-label": label, "id": f"filter-{label.split()[0].lower()}"})
 
 
 class ModelFilter(django_filters.FilterSet):  # type: ignore[misc]
@@ -19,7 +21,13 @@ class ModelFilter(django_filters.FilterSet):  # type: ignore[misc]
         lookup_expr="icontains",
         label="Name",
         widget=forms.TextInput(
-            attrs={"class": "input", "type": "search", "placeholder": "Filter by name", "aria-label": "Name"}
+            attrs={
+                "class": "input",
+                "type": "search",
+                "placeholder": "Filter by name",
+                "aria-label": "Name",
+                "id": "filter-name",
+            }
         ),
     )
     tag = django_filters.ChoiceFilter(field_name="tags__name", empty_label="Tag: any", widget=_choice("Tag"))

@@ -34,6 +34,11 @@ class Overview:
     running: int  # of these, how many run the model
 
     @property
+    def words(self) -> str:
+        """The state's text within a sentence."""
+        return self.text[:1].lower() + self.text[1:]
+
+    @property
     def is_moving(self) -> bool:
         return self.status == "busy"
 

@@ -242,10 +242,10 @@ def withdraw(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse:
     environment = load_modifiable(request, slug, name)
 
     def text(now: Overview) -> str:
-        live = now.model.name if now.model else "nothing"
+        live = f"{now.model.name} is live in {environment.name}" if now.model else f"{environment.name} has no model"
         return (
-            f"{environment.name} points at {live} now, and then at no model. Servers that run keep what they have "
-            "loaded until they are restarted; new ones start without a model and answer nobody."
+            f"{live} now. Servers that run keep what they have loaded until they are restarted; new ones start "
+            "without a model and answer nobody."
         )
 
     heading = f"Take {environment.name} out of service"

@@ -2,6 +2,12 @@
 // beside it close it; the focus returns to what opened it. [data-typed] asks for a word before its button works.
 
 const dialog = document.getElementById("dialog");
+// What gets the focus, by what there is; what destroys something is never one Enter away, so then it is Cancel.
+const FIRST = [
+  "[autofocus], .errors, [aria-invalid=true]",
+  "input:not([type=hidden], :disabled), select, textarea, .btn-primary:not(:disabled)",
+  ".dialog-foot [data-close]",
+];
 let openedBy = null;
 
 function open() {
@@ -10,7 +16,7 @@ function open() {
     openedBy = document.activeElement;
     dialog.showModal();
   }
-  (dialog.querySelector("[autofocus], .errors, [aria-invalid=true]") ?? dialog.querySelector("input:not([type=hidden]), select, textarea, .btn-primary"))?.focus();
+  dialog.querySelector(FIRST.find((selector) => dialog.querySelector(selector)))?.focus();
 }
 
 if (dialog) {
@@ -37,7 +43,6 @@ function isBeside(box, event) {
   const at = box.getBoundingClientRect();
   return event.clientX < at.left || event.clientX > at.right || event.clientY < at.top || event.clientY > at.bottom;
 }
-
 
 document.addEventListener("input", (event) => {
   if (!event.target.matches("[data-typed]")) return;

@@ -108,6 +108,17 @@ PAGES = [
     "/_forbidden",
     "/nowhere",
 ]
+DIALOGS = [  # over the page from which they are opened, whose fields may have the same names
+    ("/a/{slug}/models/", "/a/{slug}/models/{model}/tags"),
+    ("/a/{slug}/models/", "/a/{slug}/models/{model}/promote"),
+    ("/a/{slug}/models/", "/a/{slug}/models/{model}/delete"),
+    ("/a/{slug}/environments/", "/a/{slug}/environments/new/"),
+    ("/a/{slug}/environments/production", "/a/{slug}/environments/production/promote"),
+    ("/a/{slug}/environments/production", "/a/{slug}/environments/production/edit"),
+    ("/a/{slug}/environments/production", "/a/{slug}/environments/production/withdraw"),
+    ("/a/{slug}/settings", "/a/{slug}/delete"),
+    ("/assistants/", "/assistants/new"),
+]
 PUBLIC_PAGES = ["/sign-in", "/sign-in/worn-out", "/s/{code}", "/s/never-was", "/nowhere"]
 
 
@@ -179,3 +190,21 @@ def test_a_page_can_be_used_by_everybody(path: str, browsers, words: dict[str, o
 def test_a_page_without_an_account_can_be_used_by_everybody(path: str, browsers, words, server: LiveServer) -> None:
     problems = problems_of(browsers[1], f"{server}{path.format(**words)}")
     assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize(("path", "dialog"), DIALOGS)
+def test_a_dialog_can_be_used_by_everybody(path: str, dialog: str, browsers, words, server: LiveServer) -> None:
+    page = browsers[0].new_page()
+    page.goto(f"{server}{path.format(**words)}")
+    swap(page, dialog.format(**words), "#dialog", "innerHTML")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    problems = [f"{theme}: {problem}" for theme in ("light", "dark") for problem in look(page, theme)]
+    held = page.evaluate("document.activeElement.matches('dialog :not([aria-label=Close])')")
+    page.close()
+    assert not problems, "\n".join(problems)
+    assert held
+
+
+def swap(page: Page, address: str, target: str, how: str) -> None:
+    page.wait_for_function("window.htmx")
+    page.evaluate("([url, target, swap]) => htmx.ajax('GET', url, {target, swap})", [address, target, how])
