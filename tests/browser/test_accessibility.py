@@ -208,3 +208,13 @@ def test_a_dialog_can_be_used_by_everybody(path: str, dialog: str, browsers, wor
 def swap(page: Page, address: str, target: str, how: str) -> None:
     page.wait_for_function("window.htmx")
     page.evaluate("([url, target, swap]) => htmx.ajax('GET', url, {target, swap})", [address, target, how])
+
+
+def test_a_fragment_that_replaces_itself_leaves_the_focus_where_it_was(browsers, words, server: LiveServer) -> None:
+    page = browsers[0].new_page()
+    address = f"/a/{words['slug']}/environments/"
+    page.goto(f"{server}{address}")
+    page.get_by_role("button", name="Actions for production").focus()
+    swap(page, address, "#live", "outerHTML")
+    expect(page.get_by_role("button", name="Actions for production")).to_be_focused()
+    page.close()
