@@ -1,5 +1,8 @@
 """Forms of environments."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import forms
 
 from environments.models import Environment
@@ -85,15 +88,19 @@ class AddForm(forms.Form):
         initial=Environment.Kind.CONNECTED,
         widget=forms.RadioSelect,
     )
-    url = _address(required=False)
+    url = _address()
     server_token = _token(GIVEN)
+    use_required_attribute = False  # the address is hidden where no server of one's own is chosen
+
+    def __init__(self, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(data)
+        self.fields["url"].error_messages["required"] = "Give the address, or decide later."
 
     def clean(self) -> dict[str, object]:
         data = super().clean() or self.cleaned_data
         if data.get("kind") != Environment.Kind.CONNECTED:
+            self.errors.pop("url", None)
             data["url"] = data["server_token"] = ""
-        elif not data.get("url") and "url" not in self.errors:
-            self.add_error("url", "Give the address, or decide later.")
         return data
 
 
@@ -127,7 +134,7 @@ def _reason() -> forms.CharField:
         max_length=REASON_LENGTH,
         label="Why",
         required=False,
-        widget=forms.Textarea(attrs={"rows": 2, "placeholder": "Menu for winter, opening hours on holidays"}),
+        widget=forms.Textarea(attrs={"rows": 2, "placeholder": "For the history: what changes, and why now"}),
     )
 
 

@@ -38,8 +38,9 @@ def _connection(environment: Environment) -> str:
 
 
 def _form(request: HttpRequest, form: forms.Form, heading: str, **more: object) -> HttpResponse:
+    template = "add_dialog" if isinstance(form, AddForm) else "form_dialog"
     context = {"heading": heading, "form": form, **more}
-    return render(request, "environments/form_dialog.html", context, status=422 if form.is_bound else 200)
+    return render(request, f"environments/{template}.html", context, status=422 if form.is_bound else 200)
 
 
 def _tried(form: forms.Form, service: Callable[[], Any]) -> Any:
@@ -59,7 +60,7 @@ def add(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         made = _tried(form, lambda: create_environment(actor=user, assistant=assistant, **form.cleaned_data))
         if made is not None:
             return _added(request, made)
-    return _form(request, form, "Add an environment", save="Add")
+    return _form(request, form, "Add an environment")
 
 
 def _added(request: HtmxHttpRequest, environment: Environment) -> HttpResponse:

@@ -218,3 +218,12 @@ def test_a_fragment_that_replaces_itself_leaves_the_focus_where_it_was(browsers,
     swap(page, address, "#live", "outerHTML")
     expect(page.get_by_role("button", name="Actions for production")).to_be_focused()
     page.close()
+
+
+def test_the_address_of_a_server_is_asked_only_where_the_team_runs_it(browsers, words, server: LiveServer) -> None:
+    page = browsers[0].new_page()
+    page.goto(f"{server}/a/{words['slug']}/environments/new/")
+    expect(page.get_by_label("Address of the Rasa server")).to_be_visible()
+    page.get_by_label("Run one here").check()
+    expect(page.get_by_label("Address of the Rasa server")).to_be_hidden()
+    page.close()
