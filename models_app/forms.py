@@ -13,6 +13,9 @@ class AssistantForm(forms.Form):
         max_length=63,
         label="Address",
         validators=[valid_name],
+        widget=forms.TextInput(
+            attrs={"data-address-of": "title", "autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
+        ),
         help_text="Part of the addresses that Rasa servers poll, so it can never be changed: small letters, digits, "
         "dots, dashes and underscores.",
     )

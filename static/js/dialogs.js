@@ -1,5 +1,6 @@
 // Dialogs: htmx loads content into <dialog id="dialog">, which then opens. Esc, the cross, [data-close] and a click
-// beside it close it; the focus returns to what opened it. [data-typed] asks for a word before its button works.
+// beside it close it; the focus returns to what opened it. [data-typed] asks for a word before its button works;
+// [data-address-of] names the field whose words it follows, until somebody writes an address of their own.
 
 const dialog = document.getElementById("dialog");
 // What gets the focus, by what there is; what destroys something is never one Enter away, so then it is Cancel.
@@ -43,6 +44,14 @@ function isBeside(box, event) {
   const at = box.getBoundingClientRect();
   return event.clientX < at.left || event.clientX > at.right || event.clientY < at.top || event.clientY > at.bottom;
 }
+
+const asAddress = (words) => words.normalize("NFKD").toLowerCase().replace(/\p{M}/gu, "").replace(/[^a-z0-9]+/g, "-").slice(0, 63).replace(/^-|-$/g, "");
+
+document.addEventListener("input", ({ target }) => {
+  if (target.matches("[data-address-of]")) target.toggleAttribute("data-own", target.value !== "");
+  const address = target.form?.querySelector(`[data-address-of="${CSS.escape(target.name)}"]:not([data-own])`);
+  if (address) address.value = asAddress(target.value);
+});
 
 document.addEventListener("input", (event) => {
   if (!event.target.matches("[data-typed]")) return;

@@ -227,3 +227,14 @@ def test_the_address_of_a_server_is_asked_only_where_the_team_runs_it(browsers, 
     page.get_by_label("Run one here").check()
     expect(page.get_by_label("Address of the Rasa server")).to_be_hidden()
     page.close()
+
+
+def test_the_address_of_an_assistant_follows_its_name_until_it_is_written(browsers, server: LiveServer) -> None:
+    page = browsers[0].new_page()
+    page.goto(f"{server}/assistants/new")
+    page.get_by_label("Name").fill("Café  Lumen, Köln!")
+    expect(page.get_by_label("Address")).to_have_value("cafe-lumen-koln")
+    page.get_by_label("Address").fill("lumen")
+    page.get_by_label("Name").fill("Another")
+    expect(page.get_by_label("Address")).to_have_value("lumen")
+    page.close()
