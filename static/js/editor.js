@@ -66,6 +66,11 @@ function showError(editor, field, numbers) {
   field.scrollTop = Math.max(0, (line - 6) * parseFloat(getComputedStyle(field).lineHeight));
 }
 
+function begin(field) {
+  field.focus({ preventScroll: true });
+  field.setSelectionRange(0, 0); // a browser would begin at the end, below the fold
+}
+
 function wire(editor) {
   const field = editor.querySelector("textarea");
   const numbers = editor.querySelector(".editor-numbers");
@@ -74,6 +79,7 @@ function wire(editor) {
   field.addEventListener("input", refresh);
   field.addEventListener("scroll", () => { numbers.scrollTop = field.scrollTop; }, { passive: true });
   refresh();
+  if ("begin" in editor.dataset && matchMedia("(pointer: fine)").matches) begin(field); // on a phone, keys would cover the text
   showError(editor, field, numbers);
 }
 
