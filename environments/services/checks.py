@@ -42,7 +42,11 @@ class Check:
 
 _FAILURES: dict[type[RasaError], tuple[str, str]] = {
     rasa.WrongAddress: ("Wrong address", "Correct the address under Edit."),
-    rasa.Refused: ("Refused", "Start Rasa there, or correct the port. In a container it has to listen on 0.0.0.0."),
+    rasa.Refused: (
+        "Refused",
+        "Start Rasa there, or correct the port. When it ends at once and names a variable, such as RASA_ENVIRONMENT, "
+        "export that one first. In a container it has to listen on 0.0.0.0.",
+    ),
     rasa.TimedOut: ("Timed out", "Look whether a firewall lies between Parley and the server, and whether it is busy."),
     rasa.Unreachable: ("Unreachable", "Look at its certificate, or at the proxy in front of it."),
     rasa.NotRasa: ("Not Rasa", "Correct the address under Edit: name Rasa's own port, and no path below it."),
@@ -80,7 +84,8 @@ def check_server(environment: Environment) -> list[Check]:
 
 def check_facts(overview: Overview, replicas: Sequence[Replica]) -> list[Check]:
     """What polls and events have shown, from our own rows; `replicas` are all of the environment, silent ones too."""
-    return [*_polls(replicas), _model(overview), _events(overview.environment, replicas)]
+    environment = overview.environment
+    return [*_polls(replicas), *_nameless(environment, replicas), _model(overview), _events(environment, replicas)]
 
 
 def _shown(environment: Environment, url: str) -> str:
@@ -162,6 +167,22 @@ def _polls(replicas: Sequence[Replica]) -> Iterator[Check]:
     else:
         mend = "Put the models block into endpoints.yml, set RASA_X_TOKEN and restart Rasa."
         yield Check("silent", "No polls yet", "No server has asked for the model with this environment's token.", mend)
+
+
+def _nameless(environment: Environment, replicas: Sequence[Replica]) -> Iterator[Check]:
+    """Rasa says RASA_ENVIRONMENT only beside an event on Kafka; the header tells before one is lost that way. A server
+    of ours always has it."""
+    if environment.kind != Environment.Kind.CONNECTED:
+        return
+    now = timezone.now()
+    if any(is_live(replica, now) and not replica.claims for replica in replicas):
+        yield Check(
+            "warning",
+            "Name unknown",
+            "A server does not say its RASA_ENVIRONMENT. Where none is set, events are of RASA_ENVIRONMENT_NOT_SET.",
+            "Set the variable where Rasa starts; the headers block of endpoints.yml sends it.",
+            f"export RASA_ENVIRONMENT={environment.name}",
+        )
 
 
 def _model(overview: Overview) -> Check:

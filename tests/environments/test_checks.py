@@ -129,6 +129,17 @@ def test_an_unnamed_server_is_worth_a_warning(production: Environment, seen):
     assert facts(production)["Unnamed"] == "warning"
 
 
+def test_a_server_that_does_not_say_its_environment_gets_the_line_to_set(production: Environment, seen):
+    Environment.objects.filter(pk=production.pk).update(kind=Environment.Kind.CONNECTED, url="http://rasa.example:5005")
+    replica = Replica.objects.create(environment=production, key="rasa-1", named=True, last_seen_at=timezone.now())
+    assert facts(production)["Name unknown"] == "warning"
+
+    replica.claims = "production"
+    replica.save()
+
+    assert "Name unknown" not in facts(production)
+
+
 def test_the_right_model_is_green_once_every_server_runs_it(production, assistant, promote_to_production, poller, seen):
     promote_to_production(make_model(assistant, "otter"))
     poller.poll()
