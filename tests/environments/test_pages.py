@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from environments.models import Environment, Replica
 from environments.services.birth import create_environment
+from environments.services.promotion import promote
 from models_app.models import Assistant
 from studio.access.permissions import Scope
 from tests.environments.polling import Poller
@@ -179,6 +180,15 @@ def test_the_model_list_learns_what_runs_where(admin: Client, assistant, promote
     assert "Rolling out 0 of 1" in cells[str(live.pk)]
     assert "last live" in cells[str(former.pk)]
     assert "never live" in cells[str(never.pk)]
+
+
+def test_the_model_list_names_the_environments_where_there_are_several(admin: Client, assistant, promote_to_production):
+    live = make_model(assistant, "live")
+    promote_to_production(live)
+    promote(actor=None, environment=Environment.objects.get(assistant=assistant, name="worker"), model=live)
+    page = page_of(admin, f"{LIST}running/?models={live.pk}")
+    assert "production: not set up" in page
+    assert "worker: not set up" in page
 
 
 def test_a_model_too_old_for_an_environment_is_marked(admin: Client, assistant, production: Environment):
