@@ -7,16 +7,22 @@ const somethingOpen = () => document.querySelector("dialog[open], [popover]:popo
 const rail = document.getElementById("rail");
 const drawerButton = document.querySelector("[data-drawer]");
 
-function setDrawer(open) {
+function markDrawer(open) {
   rail.toggleAttribute("data-open", open);
   drawerButton.setAttribute("aria-expanded", String(open));
-  if (open) rail.querySelector("a, button").focus();
-  else drawerButton.focus();
+}
+
+function setDrawer(open) {
+  markDrawer(open);
+  (open ? rail.querySelector("a, button") : drawerButton).focus();
 }
 
 if (rail && drawerButton) {
   drawerButton.addEventListener("click", () => setDrawer(!rail.hasAttribute("data-open")));
   document.querySelector(".drawer-veil").addEventListener("click", () => setDrawer(false));
+  rail.addEventListener("focusout", ({ relatedTarget }) => { // Tab leads on to what the drawer would cover
+    if (relatedTarget && !rail.contains(relatedTarget)) markDrawer(false);
+  });
   rail.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && rail.hasAttribute("data-open") && !somethingOpen()) setDrawer(false);
   });

@@ -238,3 +238,21 @@ def test_the_address_of_an_assistant_follows_its_name_until_it_is_written(browse
     page.get_by_label("Name").fill("Another")
     expect(page.get_by_label("Address")).to_have_value("lumen")
     page.close()
+
+
+def test_the_drawer_takes_the_focus_and_closes_when_it_leaves(chromium, signed_in, words, server: LiveServer) -> None:
+    """Also who zooms in to 200 % gets it, and has keys. With motion: what fades in takes no focus."""
+    context = chromium.new_context(viewport={"width": 640, "height": 450})
+    context.add_cookies(signed_in)
+    page = context.new_page()
+    page.goto(f"{server}/a/{words['slug']}/")
+    button = page.get_by_role("button", name="Menu", exact=True)
+    button.press("Enter")
+    expect(page.get_by_role("button", name="Switch assistant")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(button).to_be_focused()
+    button.press("Enter")
+    page.get_by_role("button", name="Keyboard shortcuts").focus()
+    page.keyboard.press("Tab")
+    expect(page.locator("#rail")).not_to_have_attribute("data-open", "")
+    context.close()
