@@ -11,9 +11,10 @@ function remember(element) {
   return { ...like, at: likenesses(like).indexOf(element) };
 }
 
-document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
+// Wherever it is: an answer can also bring parts that are swapped out of band.
+document.addEventListener("htmx:beforeSwap", () => {
   const at = document.activeElement;
-  lost = at && at !== document.body && !at.id && target.contains(at) ? remember(at) : null;
+  lost = at && at !== document.body && !at.id ? remember(at) : null;
 });
 
 document.addEventListener("htmx:afterSettle", () => {

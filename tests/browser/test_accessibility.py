@@ -220,6 +220,16 @@ def test_a_fragment_that_replaces_itself_leaves_the_focus_where_it_was(browsers,
     page.close()
 
 
+def test_what_is_swapped_out_of_band_keeps_the_focus_too(browsers, words, server: LiveServer) -> None:
+    page = browsers[0].new_page()
+    address = f"/a/{words['slug']}/environments/production"
+    page.goto(f"{server}{address}")
+    page.get_by_role("button", name="Actions for production").focus()
+    swap(page, address, "#live", "outerHTML")
+    expect(page.get_by_role("button", name="Actions for production")).to_be_focused()
+    page.close()
+
+
 def test_the_address_of_a_server_is_asked_only_where_the_team_runs_it(browsers, words, server: LiveServer) -> None:
     page = browsers[0].new_page()
     page.goto(f"{server}/a/{words['slug']}/environments/new/")
