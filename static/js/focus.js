@@ -17,7 +17,7 @@ document.addEventListener("htmx:beforeSwap", () => {
   lost = at && at !== document.body && !at.id ? remember(at) : null;
 });
 
-document.addEventListener("htmx:afterSettle", () => {
+document.addEventListener("htmx:afterSwap", () => {
   if (lost && document.activeElement === document.body) likenesses(lost).at(lost.at)?.focus({ preventScroll: true });
   lost = null;
 });
