@@ -20,13 +20,19 @@ function open() {
   dialog.querySelector(FIRST.find((selector) => dialog.querySelector(selector)))?.focus();
 }
 
+// What polls may have replaced the opener meanwhile; what replaced it leads to the same place, and has the same name.
+function twinOf(lost) {
+  const twins = [...document.querySelectorAll(lost.localName)].filter((one) => one.getAttribute("href") === lost.getAttribute("href"));
+  return twins.find((one) => one.ariaLabel === lost.ariaLabel && one.textContent === lost.textContent);
+}
+
 if (dialog) {
   dialog.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target === dialog) open();
   });
   dialog.addEventListener("close", () => {
     dialog.replaceChildren();
-    if (openedBy?.isConnected) openedBy.focus();
+    if (openedBy) (openedBy.isConnected ? openedBy : twinOf(openedBy))?.focus();
   });
 }
 

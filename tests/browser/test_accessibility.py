@@ -230,6 +230,18 @@ def test_what_is_swapped_out_of_band_keeps_the_focus_too(browsers, words, server
     page.close()
 
 
+def test_a_closed_dialog_gives_the_focus_to_what_replaced_its_opener(browsers, words, server: LiveServer) -> None:
+    page = browsers[0].new_page()
+    address = f"/a/{words['slug']}/environments/"
+    page.goto(f"{server}{address}")
+    page.get_by_role("link", name="Run here").last.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    swap(page, address, "#live", "outerHTML")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Run here").last).to_be_focused()
+    page.close()
+
+
 def test_the_address_of_a_server_is_asked_only_where_the_team_runs_it(browsers, words, server: LiveServer) -> None:
     page = browsers[0].new_page()
     page.goto(f"{server}/a/{words['slug']}/environments/new/")
