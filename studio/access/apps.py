@@ -7,10 +7,11 @@ class AccessConfig(AppConfig):
 
     def ready(self) -> None:
         from studio.access import navigation
-        from studio.access.services import renewal, sessions, sign_in
+        from studio.access.services import departures, renewal, sessions, sign_in
         from studio.jobs import schedule
 
         navigation.register()
         schedule.every(3600, sign_in.forget_old, name="forget old sign-in failures and links")
         schedule.every(3600, sessions.forget_over, name="forget sessions that ran out")
         schedule.every(renewal.EVERY_SECONDS, renewal.renew_due, name="renew sessions of single sign-on")
+        schedule.every(departures.EVERY_SECONDS, departures.end_departed, name="end what departed people have in hand")

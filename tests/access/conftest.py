@@ -24,7 +24,8 @@ def provider_key() -> object:
 @pytest.fixture
 def provider(provider_key, settings, redis_client, db) -> Iterator[SmallProvider]:
     """A small provider of single sign-on, and a Parley that is set to use it."""
-    from studio.access.oidc import provider as known  # this module is read before Django is ready
+    from studio.access.oidc import keycloak_people  # this module is read before Django is ready
+    from studio.access.oidc import provider as known
     from studio.access.services.roles import ensure_default_roles
 
     with small_provider(provider_key) as small:
@@ -32,6 +33,7 @@ def provider(provider_key, settings, redis_client, db) -> Iterator[SmallProvider
         settings.OIDC_ISSUER = small.issuer
         settings.OIDC_CLIENT_SECRET = SECRET
         known.forget()
+        keycloak_people.forget()
         ensure_default_roles()
         yield small
     known.forget()

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -19,6 +19,8 @@ from django.test import Client
 
 ACCOUNT = "/settings/account"
 CLIENT, SECRET = "parley-web", "secret of the client"
+OURSELVES = "subject-of-the-client"
+_UNKNOWN = 404, {"error": "User not found"}
 
 
 def new_key() -> rsa.RSAPrivateKey:
@@ -35,6 +37,12 @@ class SmallProvider:
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)  # (path, form) of every request
     headers: list[dict[str, str]] = field(default_factory=list)
     broken: bool = False
+    # Its administration, as far as it is Keycloak's: who has which id and is enabled, and the client's own account.
+    people: dict[str, bool] = field(default_factory=dict)
+    account_id: str = OURSELVES
+    searches_for_ids: bool = True  # for several at once
+    token_of_client: tuple[int, dict[str, Any]] | None = None  # instead of a right one
+    administration_answer: tuple[int, Any] | None = None  # instead of what it knows
 
     def claims(self, **changed: object) -> dict[str, Any]:
         """Those of a right ID token, with changes; None leaves a claim out."""
@@ -73,7 +81,23 @@ class SmallProvider:
             return 200, {"keys": [self._public(kid) for kid in self.keys]}
         if path.endswith("/userinfo"):
             return 200, self.userinfo
+        if path.startswith("/admin/realms/small/users"):
+            return self._administration(path.removeprefix("/admin/realms/small/users"))
+        if form.get("grant_type") == "client_credentials":
+            return self.token_of_client or (200, {"access_token": self.sign({"sub": OURSELVES}), "expires_in": 300})
         return self.token_answer
+
+    def _administration(self, rest: str) -> tuple[int, Any]:
+        """Keycloak's search for ids, and its page of one person."""
+        if self.administration_answer is not None:
+            return self.administration_answer
+        known = {self.account_id: True, **self.people}
+        if not rest.startswith("?"):
+            subject = unquote(rest.removeprefix("/"))
+            return (200, {"id": subject, "enabled": known[subject]}) if subject in known else _UNKNOWN
+        asked = parse_qs(rest[1:])["search"][0].removeprefix("id:").split()
+        found = [subject for subject in asked if subject in known and (self.searches_for_ids or len(asked) == 1)]
+        return 200, [{"id": subject, "enabled": known[subject]} for subject in found]
 
     def _discovery(self) -> dict[str, Any]:
         at = self.issuer

@@ -43,7 +43,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def keycloak(keycloak_server, live_server, settings, redis_client, transactional_db, monkeypatch) -> Iterator[Keycloak]:
     """Keycloak without people, and a Parley that is set to use it."""
-    from studio.access.oidc import provider  # this module is read before Django is ready
+    from studio.access.oidc import keycloak_people, provider  # this module is read before Django is ready
     from studio.access.services.roles import ensure_default_roles
 
     # A browser keeps its connection to the live server open, and with it that thread's to the database.
@@ -52,6 +52,7 @@ def keycloak(keycloak_server, live_server, settings, redis_client, transactional
     settings.OIDC_ISSUER = keycloak_server.issuer
     settings.OIDC_CLIENT_SECRET = server.CLIENT_SECRET
     provider.forget()
+    keycloak_people.forget()
     ensure_default_roles()
     keycloak_server.remove_everybody()
     yield keycloak_server
@@ -87,6 +88,13 @@ class Person:
         self.page.get_by_label("Username or email").fill(username)
         self.page.get_by_label("Password", exact=True).fill(PASSWORD)
         self.page.get_by_role("button", name="Sign In").click()
+
+    def allow(self, address: str, username: str) -> None:
+        """The browser's part of the command line's sign-in, at Keycloak."""
+        self.page.goto(address)
+        self.fill_in(username)
+        self.page.get_by_role("button", name="Yes").click()
+        self.reads("Device Login Successful")
 
     def is_at(self, path: str) -> None:
         expect(self.page).to_have_url(f"{self.parley}{path}")

@@ -2,6 +2,7 @@
 
 import time
 
+import jwt
 import pytest
 import requests
 from django.utils import timezone
@@ -10,7 +11,9 @@ from playwright.sync_api import expect
 from studio.access.models import BrowserSession, Identity, User
 from studio.access.oidc import provider, tokens
 from studio.access.oidc.backend import callback_url
-from studio.access.services import renewal
+from studio.access.oidc.errors import TokenRefused
+from studio.access.services import departures, renewal
+from studio.access.services import tokens as api_tokens
 from studio.audit.models import AuditEvent
 from studio.crypto import decrypt
 from tests.factories import make_person
@@ -151,6 +154,42 @@ def test_somebody_disabled_in_keycloak_is_out_at_the_next_renewal(short_lived, s
     person.is_at("/sign-in?next=/settings/account")
 
 
+@pytest.mark.parametrize("act", ["disable", "delete"])
+def test_somebody_disabled_or_deleted_in_keycloak_is_out_within_a_round_api_tokens_included(
+    keycloak, somebody, act
+) -> None:
+    ids = {name: keycloak.add(name, "annotators") for name in ("mara", "tomas")}
+    people, texts = {name: somebody() for name in ids}, {}
+    for name, person in people.items():
+        person.sign_in(name)
+        person.is_at("/settings/account")
+        texts[name] = _token_of(name)
+    departures.end_departed()
+    assert [_status(person, texts[name]) for name, person in people.items()] == [200, 200]
+    if act == "disable":
+        keycloak.ask("PUT", f"/users/{ids['mara']}", {"enabled": False})
+    else:
+        keycloak.ask("DELETE", f"/users/{ids['mara']}")
+    departures.end_departed()
+    assert [_status(person, texts[name]) for name, person in people.items()] == [401, 200]
+    people["mara"].open("/settings/account")
+    people["mara"].is_at("/sign-in?next=/settings/account")
+    people["tomas"].open("/settings/account")
+    people["tomas"].is_at("/settings/account")
+    reason = f"{act.title()}d at Keycloak."
+    assert AuditEvent.objects.filter(action="token-revoked", reason=reason).count() == 1
+
+
+def _token_of(username: str) -> str:
+    person = User.objects.get(username=username)
+    return api_tokens.make(actor=person, user=person, name="nightly", permissions=["models.view"]).text
+
+
+def _status(person: Person, token: str) -> int:
+    headers = {"Authorization": f"Bearer {token}"}
+    return requests.get(f"{person.parley}/api/user", headers=headers, timeout=30).status_code
+
+
 def test_a_key_that_keycloak_changes_needs_no_restart(keycloak, somebody) -> None:
     keycloak.add("mara", "testers")
     somebody().sign_in("mara")
@@ -228,7 +267,29 @@ def test_keycloak_asks_for_the_challenge(keycloak) -> None:
     assert "Missing+parameter%3A+code_challenge_method" in answer.headers["Location"]
 
 
-def test_the_command_line_may_ask_for_a_code_to_type(keycloak) -> None:
-    url = f"{keycloak.issuer}/protocol/openid-connect/auth/device"
-    answer = requests.post(url, {"client_id": "parley-cli", "scope": "openid"}, timeout=30)
-    assert answer.status_code == 200 and answer.json()["user_code"]
+def test_the_command_line_signs_in_by_a_code_that_is_typed_into_the_browser(keycloak, somebody) -> None:
+    """What the device flow gives says who it is, with which roles and groups, and that it is meant for us."""
+    mara = keycloak.add("mara", "annotators")
+    begun = _ask_as_command_line(f"{keycloak.issuer}/protocol/openid-connect/auth/device", scope="openid").json()
+    token_endpoint = provider.current().token_endpoint
+    wanted = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": begun["device_code"]}
+    assert _ask_as_command_line(token_endpoint, **wanted).json()["error"] == "authorization_pending"
+    somebody().allow(begun["verification_uri_complete"], "mara")
+    time.sleep(begun["interval"])
+    given = _ask_as_command_line(token_endpoint, **wanted).json()
+    assert given["refresh_token"]
+    claims = _checked(given["access_token"])
+    assert (claims["sub"], claims["azp"], claims["preferred_username"]) == (mara, "parley-cli", "mara")
+    assert "parley-web" in claims["aud"] and claims["iss"] == keycloak.issuer
+    assert "annotator" in claims["realm_access"]["roles"] and claims["groups"] == ["annotators"]
+    with pytest.raises(TokenRefused):  # it signs nobody in at the web
+        tokens.verify_id_token(given["access_token"])
+
+
+def _ask_as_command_line(url: str, **form: str) -> requests.Response:
+    return requests.post(url, {"client_id": "parley-cli", **form}, timeout=30)
+
+
+def _checked(access_token: str) -> dict[str, object]:
+    key = provider.signing_key(jwt.get_unverified_header(access_token))
+    return jwt.decode(access_token, key, algorithms=["RS256"], audience="parley-web", leeway=30)

@@ -56,6 +56,11 @@ def refresh(refresh_token: str) -> Tokens:
     return Tokens(found.id_token, found.access_token, kept, found.expires_in, found.refresh_expires_in)
 
 
+def for_ourselves() -> Tokens:
+    """Those of the client's own service account; a provider may know no such thing."""
+    return _fetch({"grant_type": "client_credentials"})
+
+
 def _fetch(form: dict[str, str]) -> Tokens:
     there = provider.current()
     headers = {"Accept": "application/json"}

@@ -107,6 +107,16 @@ def set_active(*, actor: User | None, person: User, is_active: bool) -> None:
 
 
 @transaction.atomic
+def send_out(*, person: User, reason: str) -> None:
+    """End what a person has in hand, sessions, sign-in links and API tokens. By signing in they can come back."""
+    for token in person.api_tokens.select_for_update(of=("self",)).filter(tokens.live()).select_related("user"):
+        tokens.revoke(actor=None, token=token, reason=reason)
+    before = {"sessions": person.browser_sessions.count()}
+    _end_sessions(person)
+    record(None, Action.SESSION_ENDED, person, before=before, reason=reason)
+
+
+@transaction.atomic
 def delete_person(*, actor: User, person: User) -> None:
     """Remove an account for good, with its sessions, tokens and grants. History keeps the name it was known by."""
     if actor.pk == person.pk:

@@ -108,11 +108,12 @@ def _insert(**fields: object) -> Made:
 
 
 @transaction.atomic
-def revoke(*, actor: User, token: ApiToken) -> None:
-    """End a token at once and for ever."""
+def revoke(*, actor: User | None, token: ApiToken, reason: str = "") -> None:
+    """End a token at once and for ever. Without `actor` it is Parley's doing, and `reason` says why."""
     if not _revoke(ApiToken.objects.filter(pk=token.pk)):
         raise Conflict("This token was revoked before.")
-    record(actor, Action.TOKEN_REVOKED, token, assistant_id=token.assistant_id, before=_words(token))
+    where, before = token.assistant_id, _words(token)
+    record(actor, Action.TOKEN_REVOKED, token, assistant_id=where, before=before, reason=reason)
 
 
 def revoke_all(user: User) -> int:
