@@ -7,11 +7,12 @@ from datetime import timedelta
 from django.utils import timezone
 
 from studio.access import scopes
-from studio.access.models import ApiToken
+from studio.access.models import ApiToken, User
 from studio.access.permissions import Permission
-from studio.access.services.tokens import is_live
+from studio.access.services.tokens import is_live, live
 
 SOON = timedelta(days=7)
+MOST = 200  # on an account's page
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,21 @@ class TokenLine:
         if self.row.expires_at is not None and self.row.expires_at - timezone.now() <= SOON:
             return "warning", "Expires soon"
         return "running", "Valid"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenList:
+    """An account's tokens on its page: those in use, or also the `ended`, of which there are so many."""
+
+    lines: list[TokenLine]
+    shows_all: bool
+    ended: int
+
+
+def list_of(account: User, places: Iterable[scopes.Place], *, shows_all: bool) -> TokenList:
+    every = account.api_tokens.all()
+    rows = every if shows_all else every.filter(live())
+    return TokenList(token_lines(rows[:MOST], places), shows_all, every.exclude(live()).count())
 
 
 def token_lines(tokens: Iterable[ApiToken], places: Iterable[scopes.Place]) -> list[TokenLine]:

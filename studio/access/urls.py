@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, path
 from studio.access.oidc import views as oidc
 from studio.access.views import (
     account,
+    account_sessions,
     grants,
     people,
     people_sessions,
@@ -25,6 +26,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("oidc/back-channel-logout", oidc.back_channel_logout, name="oidc-back-channel-logout"),
     path("settings/account", account.account, name="account"),
     path("settings/account/access", rights.own_access, name="account-access"),
+    path("settings/account/sessions/end", account_sessions.end_others, name="own-sessions-end"),
+    path("settings/account/sessions/<int:pk>/end", account_sessions.end_one, name="own-session-end"),
     path("settings/tokens/", tokens.token_list, name="tokens"),
     path("settings/tokens/new", tokens.token_new, name="token-new"),
     path("settings/tokens/<int:pk>/revoke", tokens.token_revoke, name="token-revoke"),

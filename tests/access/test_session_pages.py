@@ -76,6 +76,62 @@ def test_a_session_is_ended_under_its_own_persons_address_alone(client: Client, 
     assert one.get(ACCOUNT).status_code == 200
 
 
+# --- One's own --------------------------------------------------------------------------------------------------------
+
+
+def end_here(browser: Client, of: Client) -> int:
+    """The answer to ending `of` from `browser`."""
+    row = BrowserSession.objects.get(session_key=of.session.session_key)
+    return browser.post(reverse("access:own-session-end", args=[row.pk])).status_code
+
+
+def test_ones_account_lists_where_one_is_signed_in_and_marks_this_browser(mara: User) -> None:
+    one, _ = browser(), browser("Mozilla/5.0 (iPhone) Safari/605")
+    text = one.get(ACCOUNT).content.decode()
+    assert "Firefox on Linux" in text and "Safari on iPhone" in text
+    assert text.count("this browser") == 1
+    assert text.count("End the session in") == 1 and "End all others" in text
+
+
+def test_one_ends_another_browser_of_ones_own(mara: User) -> None:
+    one, other, third = browser(), browser(), browser()
+    assert end_here(one, of=other) == 302
+    assert [each.get(ACCOUNT).status_code for each in (one, other, third)] == [200, 302, 200]
+    event = AuditEvent.objects.get(action="session-ended")
+    assert (event.actor, event.target_id) == (mara, str(mara.pk))
+
+
+def test_this_browser_and_those_of_others_are_not_ended_there(client: Client, mara: User) -> None:
+    one = browser()
+    assert end_here(one, of=one) == 404
+    client.get(ACCOUNT)
+    assert end_here(client, of=one) == 404  # not even by an admin, who has the people pages for that
+    assert one.get(ACCOUNT).status_code == 200
+
+
+def test_all_others_end_and_this_one_goes_on(mara: User) -> None:
+    one, *others = browser(), browser(), browser()
+    assert "API tokens go on" in one.get(reverse("access:own-sessions-end")).content.decode()
+    assert one.post(reverse("access:own-sessions-end")).status_code == 302
+    assert [each.get(ACCOUNT).status_code for each in (one, *others)] == [200, 302, 302]
+    assert BrowserSession.objects.get().session_key == one.session.session_key
+    event = AuditEvent.objects.get(action="session-ended")
+    assert (event.before, event.reason) == ({"sessions": 2}, "All but the one they used.")
+
+
+def test_asking_ends_none_of_ones_own(mara: User) -> None:
+    one, other = browser(), browser()
+    row = BrowserSession.objects.get(session_key=other.session.session_key)
+    assert "End this session" in one.get(reverse("access:own-session-end", args=[row.pk])).content.decode()
+    assert other.get(ACCOUNT).status_code == 200
+
+
+def test_a_browser_of_single_sign_on_is_said_to_come_back(mara: User) -> None:
+    one, other = browser(), browser()
+    BrowserSession.objects.filter(session_key=other.session.session_key).update(by="sso")
+    assert "Where Keycloak still knows the browser" in one.get(reverse("access:own-sessions-end")).content.decode()
+
+
 @pytest.mark.parametrize(
     ("agent", "words"),
     [

@@ -46,6 +46,15 @@ def robot(admin) -> User:
     return account
 
 
+@pytest.fixture
+def mara() -> User:
+    return make_person("annotator", username="mara")
+
+
+def token_of_mara(mara: User) -> ApiToken:
+    return tokens.make(actor=mara, user=mara, name="nightly build", permissions=[Permission.MODELS_VIEW]).row
+
+
 def browser_of(person: User) -> Client:
     client = Client()
     client.force_login(person)
@@ -238,3 +247,30 @@ def test_the_list_of_tokens_costs_the_same_for_any_number(client, admin, django_
         make(admin)
     with django_assert_max_num_queries(12):
         assert shown(client, "tokens").count("parley_") == 12
+
+
+# --- On the page of a person ------------------------------------------------------------------------------------------
+
+
+def test_the_persons_page_lists_their_tokens_without_offering_to_take_them_over(client, mara) -> None:
+    assert "None in use." in client.get(address("person", mara.pk)).content.decode()
+    row = token_of_mara(mara)
+    text = client.get(address("person", mara.pk)).content.decode()
+    assert "nightly build" in text and f"parley_{row.key}" in text and "never used" in text
+    assert address("token-revoke", row.pk) in text and address("token-rotate", row.pk) not in text
+
+
+def test_whoever_manages_people_revokes_a_token_there_and_comes_back(client, mara) -> None:
+    row = token_of_mara(mara)
+    assert "cannot be brought back" in client.get(address("token-revoke", row.pk)).content.decode()
+    assert post(client, "token-revoke", row.pk)["Location"] == address("person", mara.pk)
+    text = client.get(address("person", mara.pk)).content.decode()
+    assert "None in use." in text and "Show 1 that has ended too" in text
+    assert "Revoked" in client.get(address("person", mara.pk), {"show": "all"}).content.decode()
+
+
+def test_the_persons_page_costs_the_same_for_many_tokens(client, mara, django_assert_max_num_queries) -> None:
+    for _ in range(30):
+        token_of_mara(mara)
+    with django_assert_max_num_queries(14):
+        client.get(address("person", mara.pk))

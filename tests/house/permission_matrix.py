@@ -56,6 +56,11 @@ ACCOUNT = [
     Row("GET",  "/settings/account",                              302, 200, 200, 200, 200),
     Row("POST", "/settings/account",                              302, 422, 422, 422, 422),
     Row("GET",  "/settings/account/access",                       302, 200, 200, 200, 200),
+    Row("GET",  "/settings/account/sessions/end",                 302, 200, 200, 200, 200),
+    Row("POST", "/settings/account/sessions/end",                 302, 302, 302, 302, 302),
+    # The browser is the tester's: nobody else ends it here, whatever they may do on the people pages.
+    Row("GET",  "/settings/account/sessions/{browser}/end",       302, 200, 404, 404, 404),
+    Row("POST", "/settings/account/sessions/{browser}/end",       302, 302, 404, 404, 404),
 ]
 
 # The token `api_token` is the annotator's; those of people are revoked by whoever manages people, and not taken over.

@@ -172,7 +172,7 @@ def visitor(request: HttpRequest) -> sessions.Visitor:
 
 def way_out(request: HttpRequest) -> str:
     """The provider's address that ends its session of this browser too; empty when there is none or nobody answers."""
-    row = BrowserSession.objects.filter(pk=request.session.get(sessions.MARK, 0)).first()
+    row = BrowserSession.objects.filter(pk=sessions.here(request.session)).first()
     if row is None or row.by != BrowserSession.By.SINGLE_SIGN_ON or not provider.is_configured():
         return ""
     try:

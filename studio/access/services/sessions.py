@@ -83,15 +83,20 @@ def seen(session_id: int) -> None:
         User.objects.filter(browser_sessions=session_id).update(last_seen_at=now)
 
 
+def here(session: SessionBase) -> int:
+    """The id of the row of a session; 0, which none has, for one without."""
+    return int(session.get(MARK, 0))
+
+
 def move(session: SessionBase) -> None:
     """Django has given `session` another key."""
-    BrowserSession.objects.filter(pk=session.get(MARK, 0)).update(session_key=session.session_key)
+    BrowserSession.objects.filter(pk=here(session)).update(session_key=session.session_key)
 
 
 @transaction.atomic
 def leave(*, actor: User, session: SessionBase) -> None:
     """Somebody signs out of the browser they use."""
-    _drop(BrowserSession.objects.filter(pk=session.get(MARK, 0)))
+    _drop(BrowserSession.objects.filter(pk=here(session)))
     record(actor, Action.SIGNED_OUT)
 
 
@@ -113,6 +118,16 @@ def end_all(*, actor: User | None, person: User, reason: str = "") -> None:
     """Sign a person out of every browser."""
     count = drop_all(person)
     record(actor, Action.SESSION_ENDED, person, before={"sessions": count}, reason=reason)
+
+
+@transaction.atomic
+def end_others(*, actor: User, keep: int) -> None:
+    """Sign somebody out of every browser but the one they ask from, whose session has the id `keep`.
+
+    The caller puts the new number into that one's session, as after a change of password.
+    """
+    count = drop_all(actor, keep)
+    record(actor, Action.SESSION_ENDED, actor, before={"sessions": count}, reason="All but the one they used.")
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from studio.access import scopes
 from studio.access.forms import PasswordForm
 from studio.access.loaders import signed_in
 from studio.access.models import User
-from studio.access.presentation import GrantLine, grant_lines
+from studio.access.presentation import grant_lines, session_lines
 from studio.access.rights import grants_of
 from studio.access.services import people, sessions, sign_in
 from studio.errors import DomainError
@@ -32,18 +32,25 @@ def account(request: HttpRequest) -> HttpResponse:
     if form.is_valid() and _change(request, person, form):
         messages.success(request, "Your password is changed. Every other session of yours is signed out.")
         return redirect("access:account")
-    context = {"person": person, "form": form, "grants": _grants(person)}
+    context = {"form": form, **_about(request, person)}
     return render(request, "access/account.html", context, status=422 if form.is_bound else 200)
 
 
 def _kept_elsewhere(request: HttpRequest, person: User) -> HttpResponse:
     """Of people of the single sign-on nothing is changed here: a password of ours would outlive their account there."""
-    context = {"person": person, "provider": settings.OIDC_NAME, "grants": _grants(person)}
+    context = {"is_kept_elsewhere": True, **_about(request, person)}
     return render(request, "access/account.html", context, status=422 if request.method == "POST" else 200)
 
 
-def _grants(person: User) -> list[GrantLine]:
-    return grant_lines(grants_of([person])[person.pk], scopes.places())
+def _about(request: HttpRequest, person: User) -> dict[str, object]:
+    return {
+        "person": person,
+        "provider": settings.OIDC_NAME,
+        "grants": grant_lines(grants_of([person])[person.pk], scopes.places()),
+        "sessions": session_lines(sessions.sessions_of(person)),
+        "is_own": True,
+        "here": sessions.here(request.session),
+    }
 
 
 def _change(request: HttpRequest, person: User, form: PasswordForm) -> bool:
@@ -59,7 +66,7 @@ def _change(request: HttpRequest, person: User, form: PasswordForm) -> bool:
             actor=person,
             person=person,
             password=form.cleaned_data["new"],
-            keep=request.session.get(sessions.MARK, 0),
+            keep=sessions.here(request.session),
         )
     except DomainError as error:
         form.add_error("new" if error.code == "weak-password" else None, error.message)

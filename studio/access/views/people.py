@@ -22,6 +22,7 @@ from studio.access.permissions import Permission
 from studio.access.presentation import GrantLine, grant_lines, session_lines
 from studio.access.rights import grants_of
 from studio.access.services import people, sessions, sign_in
+from studio.access.token_lines import list_of
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import NEWEST_FIRST, page_of
@@ -131,12 +132,15 @@ def person_detail(request: HttpRequest, pk: int) -> HttpResponse:
     person = load_person(request, pk)
     if person.kind == User.Kind.SERVICE:
         return redirect("access:service", person.pk)
+    is_self, places = person.pk == signed_in(request).pk, scopes.places()
     context = {
         "person": person,
         "state": state_of(person),
         "seen_at": person.last_seen_at or person.last_login,
-        "grants": grant_lines(grants_of([person])[person.pk], scopes.places()),
-        "is_self": person.pk == signed_in(request).pk,
+        "grants": grant_lines(grants_of([person])[person.pk], places),
+        "is_self": is_self,
+        "is_foreign": not is_self,
+        "tokens": list_of(person, places, shows_all=request.GET.get("show") == "all"),
         "may_read_audit": signed_in(request).may(Permission.AUDIT_VIEW),
         "sessions": session_lines(sessions.sessions_of(person)),
         "provider": settings.OIDC_NAME,
@@ -182,7 +186,8 @@ def person_shut_out(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         pk,
         False,
         heading="Shut {} out",
-        text="Their sessions and sign-in links end at once. Their roles stay, and what they did stays in the history.",
+        text="Their sessions, sign-in links and API tokens end at once, the tokens for good. Their roles stay, and "
+        "what they did stays in the history.",
         confirm_label="Shut out",
         done="{} is shut out.",
     )

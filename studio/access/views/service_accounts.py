@@ -15,9 +15,8 @@ from studio.access.permissions import Permission
 from studio.access.presentation import grant_lines
 from studio.access.rights import grants_of
 from studio.access.services import service_accounts
-from studio.access.services.tokens import live
 from studio.access.token_forms import DescriptionForm, ServiceForm
-from studio.access.token_lines import token_lines
+from studio.access.token_lines import list_of
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import page_of
@@ -56,14 +55,10 @@ def service_new(request: HtmxHttpRequest) -> HttpResponse:
 def service_detail(request: HttpRequest, pk: int) -> HttpResponse:
     account = load_service(request, pk)
     places = scopes.places()
-    shows_all = request.GET.get("show") == "all"
-    tokens = account.api_tokens.all() if shows_all else account.api_tokens.filter(live())
     context = {
         "account": account,
         "grants": grant_lines(grants_of([account])[account.pk], places),
-        "lines": token_lines(tokens[:200], places),
-        "shows_all": shows_all,
-        "ended": account.api_tokens.exclude(live()).count(),
+        "tokens": list_of(account, places, shows_all=request.GET.get("show") == "all"),
         "may_read_audit": signed_in(request).may(Permission.AUDIT_VIEW),
     }
     return render(request, "access/service.html", context)
