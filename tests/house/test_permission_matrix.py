@@ -113,6 +113,8 @@ def test_each_person_gets_the_answer_of_the_row(row: Row, world: World, redis_cl
     wanted = {viewer: getattr(row, viewer) for viewer in VIEWERS}
     got = {viewer: given.status for viewer, given in answers.items()}
     assert got == wanted, f"Either {_name(row)} asks for the wrong permission, or its row in {HERE} is wrong."
+    dead = [viewer for viewer, given in answers.items() if 'href=""' in given.text]
+    assert not dead, f"{_name(row)} has a link that leads nowhere: a template's variable ends with its block."
     told = [viewer for viewer in OUTSIDERS if SEALED in answers[viewer].text]
     assert not told, f"{_name(row)} names something to {told} that they may not know of (search for {SEALED} in it)."
 

@@ -167,7 +167,7 @@ def role_delete(request: HtmxHttpRequest, name: str) -> HttpResponse:
             return go(request, reverse("access:roles"))
     context = {
         "heading": f"Delete the role {role}",
-        "text": "Nobody has it, so nobody loses anything.",
+        "text": "" if refused else "Nobody has it, so nobody loses anything.",
         "confirm_label": "Delete the role",
         "danger": True,
         "refused": refused,
