@@ -121,5 +121,9 @@ def _line(event: AuditEvent, assistant: str) -> Line:
 def changes(event: AuditEvent) -> list[Change]:
     """What the event says changed, fact by fact; what stayed equal is left out."""
     before, after = event.before or {}, event.after or {}
-    both = [Change(name, before.get(name), after.get(name)) for name in {**before, **after}]
+    both = [Change(name, _words(before.get(name)), _words(after.get(name))) for name in {**before, **after}]
     return [change for change in both if change.before != change.after]
+
+
+def _words(value: object) -> object:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else value

@@ -59,6 +59,11 @@ def test_facts_that_stayed_are_left_out() -> None:
     assert [(one.name, one.before, one.after) for one in changes(event)] == [("name", "a", "b"), ("new", None, 1)]
 
 
+def test_lists_are_read_as_words() -> None:
+    event = AuditEvent(before={"groups": []}, after={"groups": ["testers", "north"]})
+    assert [(one.before, one.after) for one in changes(event)] == [("none", "testers, north")]
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [
