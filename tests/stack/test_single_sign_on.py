@@ -261,6 +261,19 @@ def test_the_import_fills_in_the_addresses_and_the_secret(keycloak, live_server)
     assert '"secret": "${PARLEY_OIDC_CLIENT_SECRET}"' in REALM_FILE.read_text()
 
 
+def test_our_own_account_there_looks_at_people_and_changes_nothing(keycloak) -> None:
+    mara = keycloak.add("mara", "testers")
+    realm = f"{keycloak.url}/admin/realms/parley"
+    headers = {"Authorization": f"Bearer {tokens.for_ourselves().access_token}"}
+    assert requests.get(f"{realm}/users/{mara}", headers=headers, timeout=30).json()["enabled"] is True
+    tries = [
+        requests.put(f"{realm}/users/{mara}", json={"enabled": False}, headers=headers, timeout=30),
+        requests.delete(f"{realm}/users/{mara}", headers=headers, timeout=30),
+        requests.get(f"{realm}/clients", headers=headers, timeout=30),
+    ]
+    assert [answer.status_code for answer in tries] == [403, 403, 403]
+
+
 def test_keycloak_asks_for_the_challenge(keycloak) -> None:
     asked = {"client_id": "parley-web", "response_type": "code", "redirect_uri": callback_url(), "scope": "openid"}
     answer = requests.get(provider.current().authorization_endpoint, asked, allow_redirects=False, timeout=30)
