@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from studio import env
+from studio import settings as real
 from tests.environments.polling import token_of
 from tests.factories import environment_of, make_assistant
 
@@ -33,6 +34,7 @@ def test_our_own_names_are_answered(host) -> None:
 
 def test_x_forwarded_host_is_not_believed() -> None:
     answer = Client().get("/sign-in", headers={"host": "localhost", "x-forwarded-host": "evil.example.com"})
+    assert answer.status_code == 200  # believed, it would be refused as a foreign name
     assert "evil.example.com" not in answer.content.decode()
 
 
@@ -51,3 +53,7 @@ def test_rasa_servers_are_answered_under_any_name(redis_client) -> None:
 def test_the_default_hosts_are_those_of_the_addresses() -> None:
     found = env.hosts("https://parley.example.com:8443", "http://[fd00::1]:8000")
     assert found == ["parley.example.com", "[fd00::1]", "localhost", "127.0.0.1", "[::1]"]
+
+
+def test_the_settings_take_the_default_when_nobody_names_hosts() -> None:
+    assert env.hosts(real.PUBLIC_URL, real.INTERNAL_URL) == real.ALLOWED_HOSTS
