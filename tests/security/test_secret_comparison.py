@@ -28,8 +28,8 @@ def comparisons(path: Path):
 
 
 def is_variable(node: ast.expr) -> bool:
-    """A name or an attribute; comparing with a constant tells nothing about a secret."""
-    return isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Tuple)
+    """Something with a value of its own; comparing with a constant tells nothing about a secret."""
+    return isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Tuple | ast.IfExp | ast.BoolOp)
 
 
 def names_of(node: ast.AST) -> str:
