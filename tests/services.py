@@ -18,7 +18,8 @@ from studio.embedded.folders import Folders
 class Services:
     """The servers of this run; those that DATABASE_URL and REDIS_URL name are used as they are."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, postgres_options: dict[str, str] = postgres.FORGETFUL) -> None:
+        self.postgres_options = postgres_options
         # Open to pass through: as root, PostgreSQL runs as a user of its own.
         self.root = Path(tempfile.mkdtemp(prefix="parley-tests-")).resolve()
         self.root.chmod(0o711)
@@ -32,11 +33,11 @@ class Services:
         os.environ.setdefault("PARLEY_SECRET_KEY", keys.password())
         os.environ.setdefault("PARLEY_ENCRYPTION_KEYS", keys.encryption_key())
         if not os.environ.get("DATABASE_URL"):
-            os.environ["DATABASE_URL"] = self._start_postgres()
+            os.environ["DATABASE_URL"] = self.start_postgres()
         if os.environ.get("REDIS_URL"):
             refuse_used_redis(os.environ["REDIS_URL"])
         else:
-            os.environ["REDIS_URL"] = self._start_redis()
+            os.environ["REDIS_URL"] = self.start_redis()
 
     def stop(self) -> None:
         """SIGINT is PostgreSQL's fast shutdown, and Redis obeys it as well."""
@@ -51,9 +52,9 @@ class Services:
         shutil.rmtree(self.folders.postgres.resolve(), ignore_errors=True)  # may be elsewhere, behind a link
         shutil.rmtree(self.root, ignore_errors=True)
 
-    def _start_postgres(self) -> str:
+    def start_postgres(self) -> str:
         server = postgres.prepare(self.folders)
-        process = self._run(server.command(postgres.FORGETFUL), server.user, "postgres", folder=server.data.parent)
+        process = self._run(server.command(self.postgres_options), server.user, "postgres", folder=server.data.parent)
         postgres.wait_until_ready(server, _patience(process, "PostgreSQL", self.folders.logs / "postgres.log"))
         postgres.ensure_application(server)
         with postgres.connect(server.url(postgres.SUPERUSER, postgres.SUPERUSER)) as connection:
@@ -61,7 +62,7 @@ class Services:
             connection.execute(f"GRANT CONNECT ON DATABASE postgres TO {postgres.APPLICATION}")
         return server.url()
 
-    def _start_redis(self) -> str:
+    def start_redis(self) -> str:
         server = redis_server.prepare(self.folders, durable=False)
         process = self._run(server.command(), None, "redis", folder=self.folders.redis)
         redis_server.wait_until_ready(server.url, _patience(process, "Redis", self.folders.logs / "redis.log"))

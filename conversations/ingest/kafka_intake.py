@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from kafka.errors import KafkaError
 
 from conversations.ingest import positions
@@ -16,7 +16,7 @@ from conversations.ingest.places import SourcePlaces
 from conversations.ingest.positions import PositionMoved
 from conversations.ingest.records import Batch, read
 from conversations.ingest.share import InvalidShare, TooManyInvalid, Window
-from conversations.ingest.write import Stored, again_when_interrupted, store
+from conversations.ingest.write import Stored, again_when_interrupted, sqlstate, store
 from conversations.models import IntakeSource
 from conversations.services import sources
 
@@ -82,8 +82,8 @@ class KafkaIntake:
                 message = str(error) if isinstance(error, Refused) else explain(error, settings_of(self.source).servers)
                 self._wait(PAUSES, tries, message, error)
                 tries += 1
-            except (OperationalError, InterfaceError) as error:
-                self._wait(AWAY_PAUSES, tries, "", error)
+            except DatabaseError as error:
+                self._wait(AWAY_PAUSES, tries, _refusal(error), error)
                 tries += 1
             except PositionMoved:
                 log.info("another process took a partition", source=self.source.pk)
@@ -136,9 +136,9 @@ class KafkaIntake:
         if now - self._looked_at < LOOK_SECONDS:
             return
         self._looked_at = now
+        if is_quiet:
+            positions.note_ends(self.source.pk, reader.ends())
         sources.beat([self.source.pk])
-        if is_quiet and (ends := reader.ends()):
-            positions.note_ends(self.source.pk, ends)
         if self._complained:
             self._say("")
 
@@ -184,10 +184,10 @@ class KafkaIntake:
             except TooManyInvalid as error:
                 self._alarm(str(error))
                 return
-            except (OperationalError, InterfaceError) as error:
+            except DatabaseError as error:
                 if self.stop.is_set():
                     return  # it is read again at the next start
-                self._wait(AWAY_PAUSES, tries, "", error)
+                self._wait(AWAY_PAUSES, tries, _refusal(error), error)
                 tries += 1
 
     def _store_once(self, ready: Ready) -> None:
@@ -212,3 +212,10 @@ class KafkaIntake:
         log.error("nothing more is taken from a source", source=self.source.pk, why=why)
         sources.raise_alarm(self.source.pk, why)
         self.stop.set()
+
+
+def _refusal(error: DatabaseError) -> str:
+    """For people; empty while the database is only away, which every page shows by itself."""
+    if isinstance(error, OperationalError | InterfaceError) and not sqlstate(error):
+        return ""
+    return f"PostgreSQL did not store the events (code {sqlstate(error) or 'unknown'}). They wait in Kafka."

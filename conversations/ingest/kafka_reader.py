@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 BATCH_RECORDS = 5000
 BATCH_SECONDS = 0.5
-BATCH_BYTES = 16 * 1024**2
+BATCH_BYTES = 8 * 1024**2
 FETCH_BYTES = 4 * 1024**2  # of one answer; a larger record still comes, alone
 POLL_SECONDS = 0.2
 CALL_MILLISECONDS = 10_000
@@ -144,7 +144,8 @@ class KafkaReader:
 
     def ends(self) -> dict[Partition, int]:
         """Where the partitions that are ours end now. Raises KafkaError while the cluster does not answer."""
-        found = self._consumer.end_offsets(list(self._consumer.assignment()), timeout_ms=CALL_MILLISECONDS)
+        ours = list(self._consumer.assignment())
+        found = self._consumer.end_offsets(ours, timeout_ms=CALL_MILLISECONDS) if ours else {}
         return {Partition(one.topic, one.partition): end for one, end in found.items()}
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
@@ -188,6 +189,7 @@ def _consumer(settings: KafkaSettings) -> KafkaConsumer:
             max_poll_records=BATCH_RECORDS,
             session_timeout_ms=15_000,
             heartbeat_interval_ms=3_000,
+            bootstrap_timeout_ms=CALL_MILLISECONDS,
             metadata_max_age_ms=10_000,  # how soon new partitions and topics are seen
             allow_auto_create_topics=False,
             metrics_enabled=False,

@@ -1,6 +1,7 @@
 """The ingest process: one thread for the tables, and a pair for each Kafka source, begun anew when it changes."""
 
 import threading
+import time
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection
@@ -12,6 +13,7 @@ from conversations.models import IntakeSource
 log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0
+REST_SECONDS = 10.0  # after an error of ours
 STOP_SECONDS = 4.0  # of the five in which a stop is done
 
 
@@ -23,6 +25,7 @@ class IngestProcess:
     def __init__(self, stop: threading.Event) -> None:
         self.stop = stop
         self.intakes: dict[tuple[int, int], KafkaIntake] = {}  # by the source and the version of its settings
+        self._resting: dict[int, float] = {}  # sources whose threads ended unasked, and when they may begin again
 
     def run(self) -> None:
         """Until `stop`. Raises Died."""
@@ -45,9 +48,13 @@ class IngestProcess:
             log.warning("the database is away", error=str(error).strip())
             connection.close()
             return
+        now = time.monotonic()
+        for key, intake in self.intakes.items():
+            if key in wanted and not intake.is_alive:  # its traceback is in the log
+                self._resting[key[0]] = now + REST_SECONDS
         self._end([key for key, intake in self.intakes.items() if key not in wanted or not intake.is_alive])
         for key, source in wanted.items():
-            if key not in self.intakes:
+            if key not in self.intakes and self._resting.get(source.pk, 0.0) <= now:
                 self.intakes[key] = KafkaIntake(source)
                 self.intakes[key].start()
 
