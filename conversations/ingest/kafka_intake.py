@@ -10,7 +10,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from kafka.errors import KafkaError
 
 from conversations.ingest import positions
-from conversations.ingest.kafka_reader import KafkaReader, Refused, Taken, explain
+from conversations.ingest.kafka_reader import KafkaReader, Refused, Stalled, Taken, explain
 from conversations.ingest.kafka_settings import settings_of
 from conversations.ingest.places import SourcePlaces
 from conversations.ingest.positions import PositionMoved
@@ -87,6 +87,8 @@ class KafkaIntake:
                 tries += 1
             except PositionMoved:
                 log.info("another process took a partition", source=self.source.pk)
+            except Stalled:
+                log.warning("a consumer stood still, and is replaced", source=self.source.pk)
         connection.close()
 
     def _read(self) -> None:

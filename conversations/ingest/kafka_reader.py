@@ -22,6 +22,7 @@ BATCH_SECONDS = 0.5
 BATCH_BYTES = 8 * 1024**2
 FETCH_BYTES = 4 * 1024**2  # of one answer; a larger record still comes, alone
 POLL_SECONDS = 0.2
+JOIN_SECONDS = 2.0  # of one call while the group shares its partitions; a stop waits for it
 CALL_MILLISECONDS = 10_000
 ENVIRONMENT_HEADER = "RASA_ENVIRONMENT"
 MOST_HEADERS = 20
@@ -40,17 +41,21 @@ class Taken:
     size: int = 0
 
 
+class Stalled(Exception):
+    """The consumer waits for records that are there; a new one will get them."""
+
+
 class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Only notes that the group shared its partitions anew: it runs between the consumer's heartbeats."""
+    """Only notes how far the group is in sharing its partitions anew: it runs between the consumer's heartbeats."""
 
     def __init__(self) -> None:
-        self.happened = False
+        self.happened = self.is_under_way = True
 
     def on_partitions_revoked(self, revoked: object) -> None:
-        self.happened = True
+        self.happened = self.is_under_way = True
 
     def on_partitions_assigned(self, assigned: object) -> None:
-        self.happened = True
+        self.happened, self.is_under_way = True, False
 
 
 class KafkaReader:
@@ -59,6 +64,7 @@ class KafkaReader:
     def __init__(self, source_id: int, settings: KafkaSettings) -> None:
         self.source_id = source_id
         self.expected: dict[Partition, int] = {}
+        self._waiting: set[Partition] = set()  # had records when `ends` was last asked
         self._rebalances = _Rebalances()
         self._consumer = _consumer(settings)
         try:
@@ -100,12 +106,22 @@ class KafkaReader:
             wait = until - time.monotonic()
             if wait <= 0 or self.is_shared_anew:
                 break
-            polled = self._consumer.poll(int(wait * 1000) + 1, max_records=BATCH_RECORDS - len(taken.records))
+            polled = self._poll(wait, BATCH_RECORDS - len(taken.records))
             if polled and not taken.records:
                 until = time.monotonic() + BATCH_SECONDS
             for partition, records in polled.items():
                 self._take(Partition(partition.topic, partition.partition), records, taken)
         return taken
+
+    def _poll(self, seconds: float, most: int) -> dict[TopicPartition, list[Any]]:
+        """While the group shares its partitions, one long call follows the other: when sharing ends between two calls,
+        kafka-python 3.0 forgets to use what it was given, and reads nothing ever after."""
+        if self._rebalances.is_under_way:
+            seconds = max(seconds, JOIN_SECONDS)
+        polled: dict[TopicPartition, list[Any]] = self._consumer.poll(int(seconds * 1000) + 1, max_records=most)
+        if self._rebalances.is_under_way:
+            polled = self._consumer.poll(int(JOIN_SECONDS * 1000), max_records=most)
+        return polled
 
     def _take(self, partition: Partition, records: list[Any], taken: Taken) -> None:
         first, last = records[0].offset, records[-1].offset
@@ -121,6 +137,7 @@ class KafkaReader:
         end = self._consumer.highwater(TopicPartition(*partition)) or last + 1
         taken.moves[partition] = Move(begun.first if begun else self.expected[partition], last + 1, end)
         self.expected[partition] = last + 1
+        self._waiting.discard(partition)
 
     def _is_gap(self, partition: Partition, first: int) -> bool:
         """Records may be missing in between. A step over what compaction or a transaction left empty is none."""
@@ -143,10 +160,18 @@ class KafkaReader:
         return beginning, self._consumer.end_offsets([place], timeout_ms=CALL_MILLISECONDS)[place]
 
     def ends(self) -> dict[Partition, int]:
-        """Where the partitions that are ours end now. Raises KafkaError while the cluster does not answer."""
+        """Where the partitions that are ours end now, when `read` has long found nothing in them.
+
+        Raises KafkaError while the cluster does not answer, and Stalled when something is there that is not read.
+        """
         ours = list(self._consumer.assignment())
         found = self._consumer.end_offsets(ours, timeout_ms=CALL_MILLISECONDS) if ours else {}
-        return {Partition(one.topic, one.partition): end for one, end in found.items()}
+        ends = {Partition(one.topic, one.partition): end for one, end in found.items()}
+        waiting = {one for one, end in ends.items() if end > self.expected.get(one, end)}
+        if waiting & self._waiting:
+            raise Stalled
+        self._waiting = waiting
+        return ends
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Tell the group how far we are, for whoever looks at it there. Nothing depends on it."""
