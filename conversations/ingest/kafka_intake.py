@@ -16,6 +16,7 @@ from conversations.ingest.places import SourcePlaces
 from conversations.ingest.positions import PositionMoved
 from conversations.ingest.records import Batch, read
 from conversations.ingest.share import InvalidShare, TooManyInvalid, Window
+from conversations.ingest.standstill import limit_standstill
 from conversations.ingest.write import Stored, again_when_interrupted, sqlstate, store
 from conversations.models import IntakeSource
 from conversations.services import sources
@@ -204,6 +205,7 @@ class KafkaIntake:
 
     @transaction.atomic
     def _transaction(self, ready: Ready) -> tuple[Window, Stored]:
+        limit_standstill()
         window = self._share.look_ahead(ready.batch.outcomes, accepts_invalid=self.source.accepts_invalid)
         self._places.refresh()
         stored = store(ready.batch, self._places)

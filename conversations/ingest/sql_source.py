@@ -10,6 +10,7 @@ from psycopg import sql
 
 from conversations.ingest.records import Binding, OnePlace, Record, read
 from conversations.ingest.share import InvalidShare, Window
+from conversations.ingest.standstill import limit_standstill
 from conversations.ingest.write import Stored, again_when_interrupted, store
 from conversations.models import IntakeSource
 from environments.models import Environment
@@ -83,6 +84,7 @@ def move_batch(intake: Intake, share: InvalidShare, *, limit: int = BATCH) -> St
 
 @transaction.atomic
 def _move(intake: Intake, share: InvalidShare, limit: int) -> tuple[Window, Stored]:
+    limit_standstill()
     batch = read([Record(data) for data in _take(intake.schema, limit)])
     window = share.look_ahead(batch.outcomes, accepts_invalid=intake.accepts_invalid)
     return window, store(batch, intake.places) if batch.outcomes else Stored()

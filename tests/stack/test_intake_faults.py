@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,12 +117,14 @@ def test_the_database_is_killed_in_the_middle_and_comes_back(kafka: Kafka, topic
     the_stage.is_right()
 
 
-def test_a_process_that_stood_still_finds_its_partitions_taken(kafka: Kafka, topic: str, the_stage: Stage):
-    """Longer than the group waits for it: another takes over, and what the first still holds changes nothing."""
+def test_a_process_that_stands_still_with_a_batch_half_stored_holds_up_nobody(
+    kafka: Kafka, topic: str, the_stage: Stage
+):
+    """PostgreSQL undoes what it holds, the group gives its partitions away, and when it goes on it changes nothing."""
     kafka.publish(topic, talks(500))
     first = the_stage.ingest("-m", "tests.stack.small_batches")
     the_stage.eventually(lambda: the_stage.events() > 200)
-    first.send_signal(signal.SIGSTOP)
+    stop_within_a_transaction(first, the_stage)
     the_stage.ingest()
     the_stage.has(4000)
     first.send_signal(signal.SIGCONT)
@@ -129,6 +132,16 @@ def test_a_process_that_stood_still_finds_its_partitions_taken(kafka: Kafka, top
     the_stage.has(4320)
     assert first.poll() is None
     the_stage.is_right()
+
+
+def stop_within_a_transaction(process: subprocess.Popen[bytes], the_stage: Stage) -> None:
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.3)
+        if the_stage.one("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"):
+            return
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.05)
 
 
 def test_a_third_process_joins_and_leaves_in_the_middle(kafka: Kafka, topic: str, the_stage: Stage):
