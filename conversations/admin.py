@@ -3,6 +3,7 @@
 from conversations.models import (
     Conversation,
     DeadLetter,
+    DeadLetterRun,
     Event,
     IntakeIncident,
     IntakePosition,
@@ -21,6 +22,7 @@ show(
 )
 show(Event, ("pk", "conversation_id", "kind", "name", "timestamp", "received_at"), ("=pk", "=conversation__id"))
 show(DeadLetter, ("pk", "source_id", "fault", "place", "state", "reason", "at"), ("=pk", "=source__id"))
+show(DeadLetterRun, ("pk", "assistant_id", "act", "fault", "place", "state", "total", "requested_at"), ("=pk",))
 show(IntakeSource, ("pk", "kind", "name", "assistant_id", "is_on", "alarm", "events_total", "last_event_at"), ("=pk",))
 show(IntakeStream, ("pk", "source_id", "environment_name", "records_total", "last_at"), ("=pk", "=source__id"))
 show(IntakePosition, ("pk", "source_id", "topic", "partition", "next_offset", "end_offset"), ("=pk", "=source__id"))

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 from studio.access.permissions import Permission
 
 if TYPE_CHECKING:
-    from conversations.models import Conversation  # noqa: F401 - named in quotes below
+    from conversations.models import Conversation, DeadLetter, DeadLetterRun  # noqa: F401 - named in quotes below
     from studio.access.models import User
 
 
@@ -32,8 +32,45 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(Exists(said))
 
 
+class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Letters of places where the person may view conversations: a letter holds what somebody said there.
+
+        One that names no environment of ours is for those who may view them in the whole assistant.
+        """
+        if isinstance(user, AnonymousUser):
+            return self.none()
+        where = _where(user, Permission.CONVERSATIONS_VIEW)
+        return self if where is None else self.filter(where)
+
+    def handled_by(self, user: "User | AnonymousUser") -> Self:
+        """Those of them that the person may also edit, try again and discard."""
+        if isinstance(user, AnonymousUser):
+            return self.none()
+        where = _where(user, Permission.CONVERSATIONS_FLAG)
+        seen = self.visible_to(user)
+        return seen if where is None else seen.filter(where)
+
+    def waiting(self) -> Self:
+        return self.filter(state="waiting")
+
+    def light(self) -> Self:
+        """Without the bytes, which can be megabytes each: for lists."""
+        return self.defer("record", "edited")
+
+
+class DeadLetterRunQuerySet(models.QuerySet["DeadLetterRun"]):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """One's own; those of others to people who see all letters of the assistant, because they are counted there."""
+        if isinstance(user, AnonymousUser):
+            return self.none()
+        assistants, _ = user.environments_with(Permission.CONVERSATIONS_VIEW)
+        own = Q(requested_by=user)
+        return self if assistants is None else self.filter(own | Q(assistant_id__in=assistants))
+
+
 def _where(user: "User", permission: Permission) -> Q | None:
-    """Condition on conversations: those of places where `permission` is held; None when that is everywhere."""
+    """Condition on conversations and dead letters: of places where `permission` is held; None for everywhere."""
     assistants, environments = user.environments_with(permission)
     if assistants is None:
         return None  # and not an empty Q, which beside another in `|` would not mean everything

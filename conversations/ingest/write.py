@@ -20,6 +20,7 @@ from studio.crypto import keyed_digest
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
+Bury = Callable[[list[Unreadable], Places], None]
 
 TRIES = 6
 _DEADLOCK, _SERIALIZATION_FAILURE = "40P01", "40001"
@@ -67,16 +68,22 @@ def store_batch(records: Sequence[Record], places: Places) -> Stored:
     return store(read(list(records)), places)
 
 
+def bury(dead: list[Unreadable], places: Places) -> None:
+    """Keep what can never be stored as dead letters."""
+    DeadLetter.objects.bulk_create(_dead_letter(one, places) for one in dead)
+
+
 @transaction.atomic
-def store(batch: Batch, places: Places) -> Stored:
+def store(batch: Batch, places: Places, bury: Bury = bury) -> Stored:
     """All of a batch or nothing; safe to run twice.
 
-    Joins the caller's transaction, so that taking records from their source and storing them are one act.
+    Joins the caller's transaction, so that taking records from their source and storing them are one act. `bury` is
+    given what can never be stored: records that are dead letters already must not become others.
     """
     dead = list(batch.unreadable)
     placed = [(one, places.binding(one.record.claimed, one.event.rasa_assistant_id)) for one in batch.readable]
     stored = _store_or_halve(placed, dead) + Stored(dead=len(dead))
-    DeadLetter.objects.bulk_create(_dead_letter(one, places) for one in dead)
+    bury(dead, places)
     # Last, so that two processes hold these rows no longer than their commits take.
     _note_streams(placed, places.source_id)
     _note_source(placed, stored, places.source_id)

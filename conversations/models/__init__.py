@@ -3,6 +3,7 @@
 from conversations.models.conversations import Conversation, Event, ShareLink, TalkSession
 from conversations.models.intake import (
     DeadLetter,
+    DeadLetterRun,
     IntakeIncident,
     IntakePosition,
     IntakeSource,
@@ -12,6 +13,7 @@ from conversations.models.intake import (
 __all__ = [
     "Conversation",
     "DeadLetter",
+    "DeadLetterRun",
     "Event",
     "IntakeIncident",
     "IntakePosition",

@@ -3,7 +3,9 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
+from conversations.querysets import DeadLetterQuerySet, DeadLetterRunQuerySet
 from environments.models import Environment
 from models_app.models import Assistant
 from studio.fields import EncryptedField
@@ -164,13 +166,88 @@ class DeadLetter(models.Model):
     ended_by = models.ForeignKey(PERSON, on_delete=models.SET_NULL, null=True, related_name="+")
     note = models.TextField(blank=True)  # why it was discarded
 
+    objects = DeadLetterQuerySet.as_manager()
+
     class Meta:
         ordering = ["-id"]
         indexes = [
             models.Index(
                 fields=["assistant", "fault", "place", "-id"], condition=Q(state="waiting"), name="dead_waiting"
             ),
+            # What conversations.causes walks: from one kind of letter to the next, and to the ends of each.
+            models.Index(
+                "assistant", "state", "fault", "place", "source", Coalesce("environment", 0), "id", name="dead_by_kind"
+            ),
         ]
 
     def __str__(self) -> str:
-        return self.reason[:80]
+        return f"{self.pk}: {self.fault} {self.place}".rstrip()
+
+
+class DeadLetterRun(models.Model):
+    """A person's wish for all letters of one cause that waited when it was made: to try them again, or discard them.
+
+    The row is the truth; a job of the background queue carries it out in steps, each of which adds to the counts.
+    """
+
+    class Act(models.TextChoices):
+        RETRY = "retry", "Trying again"
+        DISCARD = "discard", "Discarding"
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        STOPPED = "stopped", "Stopped"
+        FAILED = "failed", "Failed"
+
+    OPEN = (State.WAITING, State.RUNNING)
+
+    assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="+")
+    source = models.ForeignKey(IntakeSource, on_delete=models.CASCADE, null=True, related_name="+")  # None: of all
+    act = models.CharField(max_length=8, choices=Act)
+    fault = models.CharField(max_length=40)
+    place = models.CharField(max_length=120, blank=True)
+    reason = models.TextField(blank=True)
+    up_to = models.BigIntegerField()  # the newest letter that it is about
+    reached = models.BigIntegerField(default=0)  # the letter that it came to; older ones are handled first
+    total = models.PositiveIntegerField()
+    stored = models.PositiveIntegerField(default=0)
+    known = models.PositiveIntegerField(default=0)
+    unreadable = models.PositiveIntegerField(default=0)  # they go on waiting
+    discarded = models.PositiveIntegerField(default=0)
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    requested_by = models.ForeignKey(PERSON, on_delete=models.SET_NULL, null=True, related_name="+")
+    requested_at = models.DateTimeField(auto_now_add=True)
+    beat_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)
+
+    objects = DeadLetterRunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["assistant", "fault", "place", "requested_by"],
+                condition=Q(state__in=["waiting", "running"]),
+                name="dead_run_one_each",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["assistant", "fault", "place", "-id"], name="dead_run_of_cause"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.fault} {self.place}".rstrip()
+
+    @property
+    def handled(self) -> int:
+        return self.stored + self.known + self.unreadable + self.discarded
+
+    @property
+    def percent(self) -> int:
+        return min(100, 100 * self.handled // self.total) if self.total else 100
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in self.OPEN

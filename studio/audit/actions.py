@@ -48,6 +48,12 @@ class Action(StrEnum):
     SHARE_LINK_CREATED = "share-link-created"
     SHARE_LINK_CHANGED = "share-link-changed"
     SHARE_LINK_REVOKED = "share-link-revoked"
+    DEAD_LETTER_RETRIED = "dead-letter-retried"
+    DEAD_LETTER_EDITED = "dead-letter-edited"
+    DEAD_LETTER_DISCARDED = "dead-letter-discarded"
+    DEAD_LETTERS_RETRY_REQUESTED = "dead-letters-retry-requested"
+    DEAD_LETTERS_DISCARD_REQUESTED = "dead-letters-discard-requested"
+    DEAD_LETTERS_HANDLED = "dead-letters-handled"
 
     @property
     def is_refusal(self) -> bool:

@@ -1,0 +1,190 @@
+"""Handling dead letters one by one: editing them, trying them again by the way they came, and discarding them.
+
+A letter is handled once: each change locks it while it waits, so of two people at once the second is told.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from conversations.ingest.decode import storable
+from conversations.ingest.places import SourcePlaces
+from conversations.ingest.records import Binding, Offset, OnePlace, Places, Readable, Record, Unreadable, read
+from conversations.ingest.write import again_when_interrupted, sender_key, store
+from conversations.models import DeadLetter, IntakeSource
+from studio.access.models import User
+from studio.access.permissions import Permission, Scope
+from studio.audit.actions import Action
+from studio.audit.services import record
+from studio.errors import Conflict, Invalid
+
+State = DeadLetter.State
+EDITABLE = 500_000  # bytes; more is no text that people mend in a form
+
+_ELSEWHERE = "The edited record names an assistant or environment whose conversations the editor may not change."
+
+_KNOWN = """
+SELECT asked.position::integer
+FROM unnest(%s::bigint[], %s::bytea[], %s::bytea[]) WITH ORDINALITY
+    AS asked (assistant_id, sender_key, digest, position)
+JOIN conversations_conversation AS conversation USING (assistant_id, sender_key)
+JOIN conversations_event AS event ON event.conversation_id = conversation.id AND event.digest = asked.digest
+"""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of letters that were tried again. Those in `unreadable` go on waiting, with what is wrong now."""
+
+    stored: list[DeadLetter] = field(default_factory=list)
+    known: list[DeadLetter] = field(default_factory=list)
+    unreadable: list[DeadLetter] = field(default_factory=list)
+
+
+def current_record(letter: DeadLetter) -> bytes:
+    """As it was last edited, else as it came."""
+    return bytes(letter.record if letter.edited is None else letter.edited)
+
+
+def retry(*, actor: User, letter: DeadLetter) -> DeadLetter:
+    """Try once more what failed. The answer's state says what became of it; still waiting, its reason is new."""
+    return again_when_interrupted(lambda: _retry(actor, letter.pk, None))
+
+
+def edit_and_retry(*, actor: User, letter: DeadLetter, edited: bytes) -> DeadLetter:
+    """The same with another text of the record. The original stays beside it."""
+    if len(edited) > EDITABLE:
+        raise Invalid(f"A record to edit here holds up to {EDITABLE:,} bytes; this one has {len(edited):,}.")
+    return again_when_interrupted(lambda: _retry(actor, letter.pk, edited))
+
+
+@transaction.atomic
+def _retry(actor: User, pk: int, edited: bytes | None) -> DeadLetter:
+    letter = _locked(actor, pk)
+    before = _facts(letter)
+    if edited is not None:
+        letter.edited = edited
+        letter.save(update_fields=["edited"])
+    try_again([letter], actor)
+    action = Action.DEAD_LETTER_RETRIED if edited is None else Action.DEAD_LETTER_EDITED
+    record(actor, action, letter, assistant_id=letter.assistant_id, before=before, after=_facts(letter))
+    return letter
+
+
+@transaction.atomic
+def discard(*, actor: User, letter: DeadLetter, reason: str) -> DeadLetter:
+    """It waits no longer. The record stays, and so does the reason."""
+    row = _locked(actor, letter.pk)
+    end([row], State.DISCARDED, actor, note=reason)
+    record(actor, Action.DEAD_LETTER_DISCARDED, row, assistant_id=row.assistant_id, reason=reason)
+    return row
+
+
+def _locked(actor: User, pk: int) -> DeadLetter:
+    """The letter, while it waits and nobody else is at it."""
+    waiting = DeadLetter.objects.handled_by(actor).waiting().filter(pk=pk)
+    letter = waiting.select_for_update(skip_locked=True, of=("self",)).first()
+    if letter is None:
+        raise Conflict("Somebody else is at this letter, or it was handled meanwhile. Look again in a moment.")
+    return letter
+
+
+def end(letters: Iterable[DeadLetter], state: str, actor: User, *, note: str = "") -> None:
+    """They wait no longer. Whoever calls this holds their rows."""
+    letters = list(letters)
+    now = timezone.now()
+    for letter in letters:
+        letter.state, letter.ended_at, letter.ended_by, letter.note = state, now, actor, note
+    waiting = DeadLetter.objects.waiting().filter(pk__in=[letter.pk for letter in letters])
+    waiting.update(state=state, ended_at=now, ended_by=actor, note=note)
+
+
+def try_again(letters: Sequence[DeadLetter], actor: User) -> Outcome:
+    """Ingest the records of letters, which the caller's transaction holds, and write what became of each."""
+    outcome = Outcome()
+    by_source: dict[int, list[DeadLetter]] = {}
+    for letter in letters:
+        by_source.setdefault(letter.source_id, []).append(letter)
+    sources = IntakeSource.objects.filter(pk__in=by_source).select_related("environment")
+    for source in sources.order_by("pk"):
+        _ingest(by_source[source.pk], source, actor, outcome)
+    end(outcome.stored, State.STORED, actor)
+    end(outcome.known, State.KNOWN, actor)
+    DeadLetter.objects.bulk_update(outcome.unreadable, ["fault", "place", "reason"])
+    return outcome
+
+
+def _ingest(letters: list[DeadLetter], source: IntakeSource, actor: User, outcome: Outcome) -> None:
+    """By the way that records of the source always go."""
+    places = _places_of(source)
+    records = [_record_of(letter) for letter in letters]
+    letter_of = {id(one): letter for one, letter in zip(records, letters, strict=True)}  # equal records are not one
+    batch = read(records)
+    for one in list(batch.readable):
+        if letter_of[id(one.record)].edited is not None and not _may_store(actor, _binding(one, places)):
+            batch.readable.remove(one)
+            batch.unreadable.append(Unreadable(one.record, "elsewhere", "metadata.assistant_id", _ELSEWHERE))
+    known = _known(batch.readable, places)
+    dead: list[Unreadable] = []
+    store(batch, places, bury=lambda found, _places: dead.extend(found))
+    for found in dead:
+        letter = letter_of.pop(id(found.record))
+        letter.fault, letter.place, letter.reason = found.fault, found.place, storable(found.reason, 2000)
+        outcome.unreadable.append(letter)
+    for key, letter in letter_of.items():
+        (outcome.known if key in known else outcome.stored).append(letter)
+
+
+def _places_of(source: IntakeSource) -> Places:
+    if source.kind == IntakeSource.Kind.SQL and source.environment is not None:
+        name = source.environment.name
+        return OnePlace(source.pk, Binding(source.assistant_id, source.environment_id, name))
+    places = SourcePlaces(source)
+    places.refresh()
+    return places
+
+
+def _record_of(letter: DeadLetter) -> Record:
+    offset = None
+    if letter.partition is not None and letter.offset is not None:
+        offset = Offset(letter.topic, letter.partition, letter.offset)
+    headers = tuple((name, value.encode("latin-1")) for name, value in letter.headers)
+    return Record(current_record(letter), letter.environment_name, offset, headers)
+
+
+def _may_store(actor: User, binding: Binding) -> bool:
+    """Nobody edits words into conversations that they could not see, or not flag."""
+    where = Scope(binding.assistant_id, binding.environment_id)
+    return all(actor.may(one, where) for one in (Permission.CONVERSATIONS_VIEW, Permission.CONVERSATIONS_FLAG))
+
+
+def _known(readable: list[Readable], places: Places) -> set[int]:
+    """Which records, by id(), are of events that are stored already, or stand among these a second time."""
+    keys = [(_binding(one, places).assistant_id, sender_key(one.event.sender_id), one.event.digest) for one in readable]
+    with connection.cursor() as cursor:
+        cursor.execute(_KNOWN, [[key[part] for key in keys] for part in range(3)])
+        stored = {keys[position - 1] for (position,) in cursor.fetchall()}
+    known = set()
+    for one, key in zip(readable, keys, strict=True):
+        if key in stored:
+            known.add(id(one.record))
+        stored.add(key)
+    return known
+
+
+def _binding(one: Readable, places: Places) -> Binding:
+    return places.binding(one.record.claimed, one.event.rasa_assistant_id)
+
+
+def _facts(letter: DeadLetter) -> dict[str, object]:
+    """For the audit, whose readers may not see conversations: nothing of what a record says."""
+    record = current_record(letter)
+    return {
+        "state": letter.get_state_display(),
+        "fault": f"{letter.fault} {letter.place}".rstrip(),
+        "sha256": hashlib.sha256(record).hexdigest(),
+        "bytes": len(record),
+    }
