@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from conversations.models import Conversation, ShareLink
+from conversations.models import Conversation, DeadLetter, IntakeSource, ShareLink
 from conversations.querysets import ConversationQuerySet
 from environments.models import Environment
 from environments.querysets import EnvironmentQuerySet
@@ -87,3 +87,36 @@ class ConversationFilter(DayRangeFilter):
         if origin.startswith(_LINK):
             return conversations.filter(share_link_id=int(origin.removeprefix(_LINK)))
         return conversations.filter(origin=Conversation.Origin(origin)) if origin else conversations
+
+
+class DeadLetterFilter(forms.Form):
+    """State and source, as the address has them. `sources` are those that the viewer sees letters of."""
+
+    state = forms.ChoiceField(required=False, choices=DeadLetter.State.choices)
+    source = forms.ChoiceField(required=False)
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data)
+        self.sources: list[IntakeSource] = []
+
+    def offer(self, sources: list[IntakeSource]) -> None:
+        self.sources = sources
+        field = self.fields["source"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [("", "Source: any"), *((str(one.pk), one.name) for one in sources)]
+
+    @property
+    def chosen_state(self) -> str:
+        """Known before the form is complete, because it decides which sources there are."""
+        asked = self.data.get("state") or DeadLetter.State.WAITING
+        return asked if asked in DeadLetter.State.values else DeadLetter.State.WAITING
+
+    @property
+    def chosen_source(self) -> IntakeSource | None:
+        """Of a valid form."""
+        return next((one for one in self.sources if str(one.pk) == self.cleaned_data["source"]), None)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What links from the list must carry on."""
+        return {name: self.data[name] for name in self.fields if self.data.get(name)}

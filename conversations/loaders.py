@@ -1,10 +1,12 @@
-"""From a URL to a conversation: 404 when the viewer may not see it."""
+"""From a URL to a conversation or dead letter: 404 when the viewer may not see it, 403 when they may not act on it."""
 
 from django.http import Http404, HttpRequest
 
-from conversations.models import Conversation
+from conversations.models import Conversation, DeadLetter, DeadLetterRun
 from models_app.loaders import load_assistant
-from studio.access.loaders import signed_in
+from models_app.models import Assistant
+from studio.access.loaders import require, signed_in
+from studio.access.permissions import MissingPermission, Permission, Scope
 
 
 def load_conversation(request: HttpRequest, slug: str, pk: int) -> Conversation:
@@ -18,3 +20,36 @@ def load_conversation(request: HttpRequest, slug: str, pk: int) -> Conversation:
     if conversation is None:
         raise Http404("There is no such conversation, or you may not see it.")
     return conversation
+
+
+def load_readable(request: HttpRequest, slug: str, permission: Permission = Permission.CONVERSATIONS_VIEW) -> Assistant:
+    """The assistant of a page about everybody's conversations, for whoever holds the permission somewhere in it."""
+    assistant = load_assistant(request, slug)
+    user = signed_in(request)
+    for one in (Permission.CONVERSATIONS_VIEW, permission):
+        if not user.may_somewhere(one, assistant.pk):
+            raise MissingPermission(one)
+    return assistant
+
+
+def load_dead_letter(request: HttpRequest, slug: str, pk: int, permission: Permission | None = None) -> DeadLetter:
+    """`permission` is asked where the letter belongs, besides that to see it."""
+    assistant = load_assistant(request, slug)
+    user = signed_in(request)
+    letters = DeadLetter.objects.visible_to(user).select_related("source", "environment", "ended_by")
+    letter = letters.filter(assistant=assistant, pk=pk).first()
+    if letter is None:
+        raise Http404("There is no such dead letter, or you may not see it.")
+    if permission is not None:
+        require(user, permission, Scope(assistant.pk, letter.environment_id))
+    return letter
+
+
+def load_run(request: HttpRequest, slug: str, pk: int) -> DeadLetterRun:
+    """One's own; of others for those who may flag in the whole assistant, because a run says how much there is."""
+    assistant = load_readable(request, slug)
+    user = signed_in(request)
+    run = DeadLetterRun.objects.visible_to(user).filter(assistant=assistant, pk=pk).first()
+    if run is None:
+        raise Http404("Nothing of that kind was started here, or you may not see it.")
+    return run

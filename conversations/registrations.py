@@ -1,6 +1,6 @@
 """What this app adds to the house: entries of the navigation, a health part, periodic work, what environments ask."""
 
-from conversations.services import arrivals, intake_health, rebuild
+from conversations.services import arrivals, dead_letter_runs, intake_health, rebuild
 from environments.services.arrivals import provide
 from studio import health
 from studio.access.permissions import Permission
@@ -27,7 +27,7 @@ _ENTRIES = (
         order=60,
         per_assistant=True,
         shortcut="c",
-        match=("conversations:list", "conversations:detail"),
+        match=("conversations:list", "conversations:detail", "conversations:dead"),
     ),
     Entry(
         key="talk",
@@ -59,4 +59,5 @@ def register() -> None:
         add_to_navigation(entry)
     provide(arrivals.arrivals)
     health.register("ingest", intake_health.ingest_part)
+    schedule.every(30, dead_letter_runs.queue_stale_runs, name="go on with letters that nobody works on")
     schedule.every(60, rebuild.mark_own_conversations, name="mark our own conversations")

@@ -2,9 +2,11 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from conversations.views import guest, home, lists, pages, share, talk
+from conversations.views import dead_letter_runs, dead_letters, guest, handle_letter, home, lists, pages, share, talk
 
 app_name = "conversations"
+_UNREADABLE = "a/<str:slug>/conversations/unreadable"
+_CAUSE = f"{_UNREADABLE}/cause/<slug:fault>"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("a/<str:slug>/", home.home, name="home"),
     path("a/<str:slug>/conversations/", lists.conversation_list, name="list"),
@@ -12,6 +14,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("a/<str:slug>/conversations/<int:pk>", pages.conversation_page, name="detail"),
     path("a/<str:slug>/conversations/<int:pk>/events/<int:event_pk>", pages.event_json, name="event"),
     path("a/<str:slug>/conversations/<int:pk>/events/<int:event_pk>/panel", pages.message_panel, name="panel"),
+    path(f"{_UNREADABLE}/", dead_letters.cause_list, name="dead"),
+    path(f"{_CAUSE}/", dead_letters.letter_list, name="dead-cause"),
+    path(f"{_CAUSE}/retry", dead_letter_runs.retry_all, name="dead-retry-all"),
+    path(f"{_CAUSE}/discard", dead_letter_runs.discard_all, name="dead-discard-all"),
+    path(f"{_UNREADABLE}/runs/<int:pk>/stop", dead_letter_runs.stop, name="dead-run-stop"),
+    path(f"{_UNREADABLE}/<int:pk>", dead_letters.letter_page, name="dead-letter"),
+    path(f"{_UNREADABLE}/<int:pk>/record", dead_letters.record_file, name="dead-letter-record"),
+    path(f"{_UNREADABLE}/<int:pk>/retry", handle_letter.retry, name="dead-letter-retry"),
+    path(f"{_UNREADABLE}/<int:pk>/edit", handle_letter.edit, name="dead-letter-edit"),
+    path(f"{_UNREADABLE}/<int:pk>/discard", handle_letter.discard, name="dead-letter-discard"),
     path("a/<str:slug>/talk/", talk.talk, name="talk"),
     path("a/<str:slug>/talk/<str:name>/", talk.talk_page, name="talk-in"),
     path("a/<str:slug>/talk/<str:name>/say", talk.say_something, name="talk-say-first"),

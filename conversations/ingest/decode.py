@@ -81,7 +81,10 @@ def _parse(data: bytes) -> object:
 def _parse_leniently(data: bytes) -> object:
     try:
         return json.loads(data)
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are both
+    except UnicodeDecodeError as error:
+        message = f"Not JSON: byte {error.start}, counted from 0, is no {error.encoding.upper()}."
+        raise Undecodable("not-json", message) from None
+    except ValueError as error:
         raise Undecodable("not-json", f"Not JSON: {error}") from None
 
 

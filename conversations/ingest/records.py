@@ -23,6 +23,19 @@ class Record(NamedTuple):  # made by the hundred thousand
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
+_NUL, _FOR_NUL = "\x00", "\u0100"  # the first character that is no Latin-1: jsonb refuses NUL
+
+
+def header_text(value: bytes) -> str:
+    """A header's bytes as JSON in the database can hold them."""
+    return value.decode("latin-1").replace(_NUL, _FOR_NUL)
+
+
+def header_bytes(text: str) -> bytes:
+    """What `header_text` was given."""
+    return text.replace(_FOR_NUL, _NUL).encode("latin-1")
+
+
 @dataclass(frozen=True, slots=True)
 class Binding:
     """Whose an event is. `environment_name` is what Rasa calls it, kept also when we know none."""

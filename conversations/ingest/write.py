@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from conversations.ingest import statements
 from conversations.ingest.decode import NAME_LENGTH, storable
-from conversations.ingest.records import Batch, Binding, Places, Readable, Record, Unreadable, read
+from conversations.ingest.records import Batch, Binding, Places, Readable, Record, Unreadable, header_text, read
 from conversations.models import DeadLetter, IntakeSource
 from studio.crypto import keyed_digest
 
@@ -127,7 +127,7 @@ def _dead_letter(one: Unreadable, places: Places) -> DeadLetter:
         topic=topic,
         partition=partition,
         offset=offset,
-        headers=[[storable(name, 200), value.decode("latin-1")] for name, value in one.record.headers],
+        headers=[[storable(name, 200), header_text(value)] for name, value in one.record.headers],
     )
 
 

@@ -12,7 +12,17 @@ from django.utils import timezone
 
 from conversations.ingest.decode import storable
 from conversations.ingest.places import SourcePlaces
-from conversations.ingest.records import Binding, Offset, OnePlace, Places, Readable, Record, Unreadable, read
+from conversations.ingest.records import (
+    Binding,
+    Offset,
+    OnePlace,
+    Places,
+    Readable,
+    Record,
+    Unreadable,
+    header_bytes,
+    read,
+)
 from conversations.ingest.write import again_when_interrupted, sender_key, store
 from conversations.models import DeadLetter, IntakeSource
 from studio.access.models import User
@@ -151,7 +161,7 @@ def _record_of(letter: DeadLetter) -> Record:
     offset = None
     if letter.partition is not None and letter.offset is not None:
         offset = Offset(letter.topic, letter.partition, letter.offset)
-    headers = tuple((name, value.encode("latin-1")) for name, value in letter.headers)
+    headers = tuple((name, header_bytes(value)) for name, value in letter.headers)
     return Record(current_record(letter), letter.environment_name, offset, headers)
 
 

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from conversations.causes import waiting_count
 from conversations.filters import ConversationFilter
 from conversations.models import Conversation
 from conversations.naming import model_names
@@ -59,6 +60,8 @@ def conversation_list(request: HttpRequest, slug: str) -> HttpResponse:
         "may_talk": viewer.may_somewhere(Permission.TALK, assistant.pk),
         "may_share": viewer.may_somewhere(Permission.SHARE, assistant.pk),
         "sees_own_only": not viewer.may_somewhere(Permission.CONVERSATIONS_VIEW, assistant.pk),
+        "unreadable": waiting_count(viewer, assistant.pk, counted=COUNTED),
+        "counted": COUNTED,
     }
     return render(request, "conversations/list.html", context, status=200 if filters.is_valid() else 422)
 

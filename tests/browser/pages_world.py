@@ -1,5 +1,6 @@
 """One of everything that pages show, some of it long or written from right to left, and an assistant that has nothing."""
 
+import json
 from pathlib import Path
 
 from environments.models import Environment
@@ -8,6 +9,7 @@ from models_app.models import Assistant, TrainingJob
 from models_app.services.revisions import save_revision
 from models_app.services.tags import set_tag
 from models_app.services.training import append_log, request_training
+from tests.conversations.dead import make_letter
 from tests.conversations.events import action, bot, user
 from tests.factories import environment_of, make_assistant, make_model, store_events
 from tests.house.world import make_world
@@ -30,8 +32,10 @@ def make_pages_world() -> dict[str, object]:
     _fill_models(cafe)
     _fill_training(cafe)
     _fill_conversations(environment_of(cafe))
+    letters = _fill_dead_letters(environment_of(cafe))
     return {
         **world.words,
+        **letters,
         "slug": cafe.slug,
         "empty": empty.slug,
         "model": LONG_NAME,
@@ -62,6 +66,19 @@ def _fill_conversations(production: Environment) -> None:
     for at, text in enumerate(QUESTIONS):
         events = _dialogue(f"guest-{at}-{'x' * 40}", 1_790_000_000.0 + at * 3600, text)
         store_events(production, *events)
+
+
+def _fill_dead_letters(production: Environment) -> dict[str, object]:
+    """Cut short and in two lines, no UTF-8, without a time, a list, and a time in milliseconds; each as its own word."""
+    whole = json.dumps(user(QUESTIONS[0] + "\u202e", 1_790_000_000.0, sender="x" * 300), ensure_ascii=False, indent=1)
+    records = {
+        "cut_letter": whole[:-40].encode(),
+        "bytes_letter": b"\x89PNG\r\n" + bytes(range(256)) * 3,
+        "timeless_letter": whole.replace('"timestamp"', '"time"').encode(),
+        "list_letter": b'["heartbeat", 17]',
+        "milliseconds_letter": whole.replace("1790000000.0", "1790000000000").encode(),
+    }
+    return {name: make_letter(production, record).pk for name, record in records.items()}
 
 
 def _dialogue(sender: str, at: float, text: str) -> list[dict]:

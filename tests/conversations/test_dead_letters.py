@@ -5,6 +5,7 @@ import json
 import pytest
 
 from conversations.ingest.places import SourcePlaces
+from conversations.ingest.records import header_bytes
 from conversations.models import Conversation, DeadLetter, Event
 from conversations.services import dead_letters
 from conversations.services.dead_letters import EDITABLE
@@ -156,6 +157,13 @@ def test_who_may_handle_one_environment_handles_no_letter_of_another(environment
     with pytest.raises(Conflict):
         dead_letters.discard(actor=person, letter=letter, reason="x")
     dead_letters.discard(actor=person, letter=make_letter(worker, CUT), reason="x")
+
+
+def test_headers_of_any_bytes_are_kept_and_go_along(environment: Environment, person: User):
+    anything = bytes(range(256))
+    letter = make_letter(environment, CUT, headers=(("x", anything),))
+    assert [(name, header_bytes(value)) for name, value in letter.headers] == [("x", anything)]
+    assert edit(person, letter, HI).state == State.STORED
 
 
 def test_counters_of_the_source_count_what_was_stored_after_all(environment: Environment, person: User):

@@ -239,6 +239,27 @@ CONVERSATIONS = [
     Row("GET",  "/a/cafe/conversations/{conversation}/events/{event}/panel", 302, 404, 302, 302, 404),
 ]
 
+# Letters stand in `production` and in `worker`; {dead_run} is the admin's own and still open, so that
+# the admin cannot start another.
+_UNREADABLE = "/a/cafe/conversations/unreadable"
+DEAD_LETTERS = [
+    Row("GET",  f"{_UNREADABLE}/",                                302, 403, 200, 200, 200),
+    Row("GET",  f"{_UNREADABLE}/cause/not-json/",                 302, 403, 200, 200, 200),
+    Row("GET",  f"{_UNREADABLE}/cause/not-json/retry",            302, 403, 200, 200, 200),
+    Row("POST", f"{_UNREADABLE}/cause/not-json/retry",            302, 403, 302, 422, 302),
+    Row("GET",  f"{_UNREADABLE}/cause/not-json/discard",          302, 403, 200, 200, 200),
+    Row("POST", f"{_UNREADABLE}/cause/not-json/discard",          302, 403, 422, 422, 422),
+    Row("POST", f"{_UNREADABLE}/runs/{{dead_run}}/stop",          302, 403, 302, 302, 404),
+    Row("GET",  f"{_UNREADABLE}/{{dead_letter}}",                 302, 404, 200, 200, 404),
+    Row("GET",  f"{_UNREADABLE}/{{worker_dead_letter}}",          302, 404, 200, 200, 200),
+    Row("GET",  f"{_UNREADABLE}/{{dead_letter}}/record",          302, 404, 200, 200, 404),
+    Row("POST", f"{_UNREADABLE}/{{dead_letter}}/retry",           302, 404, 302, 302, 404),
+    Row("GET",  f"{_UNREADABLE}/{{dead_letter}}/edit",            302, 404, 200, 200, 404),
+    Row("POST", f"{_UNREADABLE}/{{dead_letter}}/edit",            302, 404, 422, 422, 404),
+    Row("GET",  f"{_UNREADABLE}/{{dead_letter}}/discard",         302, 404, 200, 200, 404),
+    Row("POST", f"{_UNREADABLE}/{{dead_letter}}/discard",         302, 404, 422, 422, 404),
+]
+
 TALK = [
     Row("GET",  "/a/cafe/talk/",                                  302, 302, 302, 302, 302),
     Row("GET",  "/a/cafe/talk/production/",                       302, 200, 200, 200, 404),
@@ -308,6 +329,7 @@ ROWS: list[Row] = [
     *TRAINING,
     *ENVIRONMENTS,
     *CONVERSATIONS,
+    *DEAD_LETTERS,
     *TALK,
     *SHARE,
     *SERVERS,

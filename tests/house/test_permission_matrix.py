@@ -143,6 +143,8 @@ NAMING = (
     "/a/cafe/environments/",
     "/a/cafe/environments/worker/promote",
     "/a/cafe/conversations/",
+    "/a/cafe/conversations/unreadable/",
+    "/a/cafe/conversations/unreadable/cause/not-json/",
     "/a/cafe/share/",
     "/a/cafe/share/new",
     "/a/cafe/talk/worker/",
@@ -174,7 +176,7 @@ def test_a_search_by_a_tag_that_one_does_not_see_finds_nothing(world: World, red
 
 
 def _with_ids(rows: Iterable[Row]) -> list[Row]:
-    kinds = ("{conversation}", "{worker_conversation}", "{link}", "{talk}")
+    kinds = ("{conversation}", "{worker_conversation}", "{dead_letter}", "{worker_dead_letter}", "{link}", "{talk}")
     return [row for row in rows if row.path.startswith("/a/cafe/") and any(kind in row.path for kind in kinds)]
 
 

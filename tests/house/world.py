@@ -9,7 +9,8 @@ from django.contrib.sessions.backends.db import SessionStore
 
 from conversations.chat.links import create_link
 from conversations.chat.sessions import begin_talk
-from conversations.models import Conversation, TalkSession
+from conversations.models import Conversation, DeadLetter, TalkSession
+from conversations.services.dead_letter_runs import Selection, request_run
 from environments.models import Environment
 from environments.services.birth import create_environment
 from environments.services.managed import run_here
@@ -53,7 +54,12 @@ def make_world() -> World:
     people["inn_annotator"] = make_person("annotator", Scope(make_assistant("inn", "Inn").pk), username="inn-annotator")
     make_model(cafe, "otter")
     _train(cafe)
-    words = {**_conversations(cafe, worker), **_accounts(people), **_chats(environment_of(cafe), people)}
+    words = {
+        **_conversations(cafe, worker),
+        **_dead_letters(cafe, worker, people["admin"]),
+        **_accounts(people),
+        **_chats(environment_of(cafe), people),
+    }
     _sealed_assistant()
     return World(people, words, _sealed_environment(cafe, people))
 
@@ -84,10 +90,13 @@ def _sealed_environment(cafe: Assistant, people: dict[str, User]) -> dict[str, o
     chats = _chats(vault, people, f"{SEALED} friends")
     TalkSession.objects.filter(sender_id=chats["talk"]).update(first_text=f"{SEALED} hello")
     event = talk.events.get(kind="user").pk
+    letter = _dead_letter(vault, f"{SEALED}-carla")
     return {
         "environment": vault.name,
         "conversation": talk.pk,
         "worker_conversation": talk.pk,
+        "dead_letter": letter,
+        "worker_dead_letter": letter,
         "event": event,
         **chats,
     }
@@ -100,6 +109,20 @@ def _conversations(cafe: Assistant, worker: Environment) -> dict[str, object]:
         "event": talk.events.get(kind="user").pk,
         "worker_conversation": _conversation(worker, "berta").pk,
     }
+
+
+def _dead_letters(cafe: Assistant, worker: Environment, admin: User) -> dict[str, object]:
+    """One in `production` and one in `worker`, of the same cause, and a run over them that waits."""
+    return {
+        "dead_letter": _dead_letter(environment_of(cafe), "anna"),
+        "worker_dead_letter": _dead_letter(worker, "berta"),
+        "dead_run": request_run(actor=admin, act="retry", selection=Selection(cafe, "not-json")).pk,
+    }
+
+
+def _dead_letter(environment: Environment, sender: str) -> int:
+    store_events(environment, f'{{"sender_id": "{sender}", "event": "us'.encode())
+    return DeadLetter.objects.latest("pk").pk
 
 
 def _conversation(environment: Environment, sender: str) -> Conversation:

@@ -132,7 +132,11 @@ def test_no_secret_column_is_on_any_page(world) -> None:
     pages = [list_of(model) for model in OURS]
     pages += [
         f"{list_of(type(row))}{row.pk}/"
-        for row in (world.people["admin"], BrowserSession.objects.get(session_key=CANARY))
+        for row in (
+            world.people["admin"],
+            BrowserSession.objects.get(session_key=CANARY),
+            DeadLetter.objects.get(record=CANARY.encode()),
+        )
     ]
     texts = [client.get(page).content.decode() for page in pages]
     hashed = User.objects.get(username="admin").password
