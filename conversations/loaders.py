@@ -46,7 +46,7 @@ def load_dead_letter(request: HttpRequest, slug: str, pk: int, permission: Permi
 
 
 def load_run(request: HttpRequest, slug: str, pk: int) -> DeadLetterRun:
-    """One's own; of others for those who may flag in the whole assistant, because a run says how much there is."""
+    """One's own; those of others for who sees all letters of the assistant, because a run says how many there are."""
     assistant = load_readable(request, slug)
     user = signed_in(request)
     run = DeadLetterRun.objects.visible_to(user).filter(assistant=assistant, pk=pk).first()

@@ -115,7 +115,7 @@ def _marked(text: str, at: int) -> SafeString:
         return visible(text)
     char = visible(text[at], kept="") if at < len(text) else SafeString("end")
     return format_html(
-        '{}<mark id="error">{}</mark>{}', visible(text[:at]), char if char.strip() else "space", visible(text[at + 1 :])
+        "{}<mark>{}</mark>{}", visible(text[:at]), char if char.strip() else "space", visible(text[at + 1 :])
     )
 
 
@@ -128,7 +128,7 @@ def _dump(data: bytes, bad: int) -> SafeString:
 def _dump_line(part: bytes, at: int, bad: int) -> str:
     pairs = [f"{byte:02x}" for byte in part]
     if at <= bad < at + len(part):
-        pairs[bad - at] = f'<mark id="error">{pairs[bad - at]}</mark>'
+        pairs[bad - at] = f"<mark>{pairs[bad - at]}</mark>"
     pairs += ["  "] * (_PER_LINE - len(part))
     letters = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in part)
     return f"{at:08x}  {' '.join(pairs[:8])}  {' '.join(pairs[8:])}  |{escape(letters)}|"

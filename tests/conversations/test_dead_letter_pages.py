@@ -103,7 +103,7 @@ def test_one_field_missing_is_another_cause_than_another(client, assistant: Assi
 
 def test_a_letter_says_where_it_came_from_and_what_is_wrong(client, assistant: Assistant, environment: Environment):
     text = page(client, assistant, str(make_letter(environment, CUT).pk))
-    for word in ("Not JSON: ", "rasa", "4711", "RASA_ENVIRONMENT", "production", "test", '<mark id="error">'):
+    for word in ("Not JSON: ", "rasa", "4711", "RASA_ENVIRONMENT", "production", "test", "<mark>"):
         assert word in text
 
 

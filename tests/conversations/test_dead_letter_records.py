@@ -50,7 +50,7 @@ def test_ends_of_lines_and_scripts_of_the_world_stay_as_they_are() -> None:
 def test_the_place_where_json_ends_is_marked() -> None:
     shown = show(b'{\n "a": 1\n "b": 2}')
     assert (shown.spot.line, shown.spot.column) == (3, 2)
-    assert '<mark id="error">&quot;</mark>b' in shown.body and "<mark" in shown.spot.excerpt
+    assert "<mark>&quot;</mark>b" in shown.body and "<mark" in shown.spot.excerpt
 
 
 @pytest.mark.parametrize("record", [b"", b"{", CUT])
@@ -68,7 +68,7 @@ def test_what_is_no_utf_8_is_dumped_with_the_first_bad_byte_marked() -> None:
     assert not shown.is_text and shown.bad_byte == 8
     line = shown.body.split("\n")[0]
     assert plain(line) == "00000000  3c 70 6c 61 69 6e 3e 0a  ff 20 61 6e 64 20 6f 6e  |&lt;plain&gt;.. and on|"
-    assert '<mark id="error">ff</mark>' in line
+    assert "<mark>ff</mark>" in line
 
 
 def test_only_the_first_64_kb_are_shown_and_no_character_is_cut_in_two() -> None:
