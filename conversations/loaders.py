@@ -1,8 +1,8 @@
-"""From a URL to a conversation or dead letter: 404 when the viewer may not see it, 403 when they may not act on it."""
+"""From a URL to a conversation, dead letter or source: 404 when the viewer may not see it, 403 when they may not act on it."""
 
 from django.http import Http404, HttpRequest
 
-from conversations.models import Conversation, DeadLetter, DeadLetterRun
+from conversations.models import Conversation, DeadLetter, DeadLetterRun, IntakeSource
 from models_app.loaders import load_assistant
 from models_app.models import Assistant
 from studio.access.loaders import require, signed_in
@@ -53,3 +53,21 @@ def load_run(request: HttpRequest, slug: str, pk: int) -> DeadLetterRun:
     if run is None:
         raise Http404("Nothing of that kind was started here, or you may not see it.")
     return run
+
+
+def load_intake(request: HttpRequest, slug: str, *, to_change: bool = False) -> Assistant:
+    """The assistant whose intake is looked at. Sources bring events of all its environments, so that seeing one of
+    them is not enough."""
+    assistant = load_assistant(request, slug, Permission.ENVIRONMENTS_VIEW)
+    if to_change:
+        require(signed_in(request), Permission.ASSISTANTS_MODIFY, Scope(assistant.pk))
+    return assistant
+
+
+def load_source(request: HttpRequest, slug: str, pk: int, *, to_change: bool = False) -> IntakeSource:
+    assistant = load_intake(request, slug, to_change=to_change)
+    rows = IntakeSource.objects.select_related("assistant", "environment")
+    source = rows.filter(assistant=assistant, pk=pk, removed_at=None).first()
+    if source is None:
+        raise Http404("There is no such source, or you may not see it.")
+    return source

@@ -1,7 +1,7 @@
 """What this app adds to the house: entries of the navigation, a health part, periodic work, what environments ask."""
 
-from conversations.services import arrivals, dead_letter_runs, intake_health, rebuild
-from environments.services.arrivals import provide
+from conversations.services import adoption, arrivals, dead_letter_runs, intake_health, rebuild
+from environments.services.arrivals import provide, provide_brokers
 from studio import health
 from studio.access.permissions import Permission
 from studio.jobs import schedule
@@ -58,6 +58,8 @@ def register() -> None:
     for entry in _ENTRIES:
         add_to_navigation(entry)
     provide(arrivals.arrivals)
+    provide_brokers(arrivals.brokers)
     health.register("ingest", intake_health.ingest_part)
     schedule.every(30, dead_letter_runs.queue_stale_runs, name="go on with letters that nobody works on")
     schedule.every(60, rebuild.mark_own_conversations, name="mark our own conversations")
+    schedule.every(10, adoption.move_adopted, name="move conversations to who adopted them")

@@ -2,7 +2,19 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from conversations.views import dead_letter_runs, dead_letters, guest, handle_letter, home, lists, pages, share, talk
+from conversations.views import (
+    dead_letter_runs,
+    dead_letters,
+    guest,
+    handle_letter,
+    home,
+    intake,
+    intake_dialogs,
+    lists,
+    pages,
+    share,
+    talk,
+)
 
 app_name = "conversations"
 _UNREADABLE = "a/<str:slug>/conversations/unreadable"
@@ -24,6 +36,18 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_UNREADABLE}/<int:pk>/retry", handle_letter.retry, name="dead-letter-retry"),
     path(f"{_UNREADABLE}/<int:pk>/edit", handle_letter.edit, name="dead-letter-edit"),
     path(f"{_UNREADABLE}/<int:pk>/discard", handle_letter.discard, name="dead-letter-discard"),
+    path("a/<str:slug>/intake/", intake.intake, name="intake"),
+    path("a/<str:slug>/intake/new", intake_dialogs.add, name="intake-add"),
+    path("a/<str:slug>/intake/test", intake.try_new, name="intake-try-new"),
+    path("a/<str:slug>/intake/unknown", intake.unknown, name="intake-unknown"),
+    path("a/<str:slug>/intake/adopt", intake_dialogs.adopt, name="intake-adopt"),
+    path("a/<str:slug>/intake/<int:pk>", intake.source_page, name="intake-source"),
+    path("a/<str:slug>/intake/<int:pk>/edit", intake_dialogs.edit, name="intake-edit"),
+    path("a/<str:slug>/intake/<int:pk>/test", intake.try_saved, name="intake-try"),
+    path("a/<str:slug>/intake/<int:pk>/switch/<str:to>", intake_dialogs.switch, name="intake-switch"),
+    path("a/<str:slug>/intake/<int:pk>/remove", intake_dialogs.remove, name="intake-remove"),
+    path("a/<str:slug>/intake/<int:pk>/alarm/<str:then>", intake_dialogs.alarm, name="intake-alarm"),
+    path("a/<str:slug>/intake/<int:pk>/incidents/<int:incident>", intake_dialogs.close, name="intake-close"),
     path("a/<str:slug>/talk/", talk.talk, name="talk"),
     path("a/<str:slug>/talk/<str:name>/", talk.talk_page, name="talk-in"),
     path("a/<str:slug>/talk/<str:name>/say", talk.say_something, name="talk-say-first"),

@@ -10,6 +10,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, T
 from kafka.errors import KafkaError
 
 from conversations.ingest.decode import NAME_LENGTH, storable
+from conversations.ingest.kafka_greeting import none_is_well
 from conversations.ingest.kafka_settings import KafkaSettings, client_options
 from conversations.ingest.positions import Move, Partition, position_of, skip_gap
 from conversations.ingest.records import Offset, Record
@@ -203,6 +204,8 @@ def _record(one: Any) -> Record:
 
 
 def _consumer(settings: KafkaSettings) -> KafkaConsumer:
+    if why := none_is_well(settings, greet=False):
+        raise Refused(why)
     try:
         consumer = KafkaConsumer(
             **client_options(settings),
@@ -220,7 +223,7 @@ def _consumer(settings: KafkaSettings) -> KafkaConsumer:
             metrics_enabled=False,
         )
     except (KafkaError, ValueError, OSError) as error:
-        raise Refused(explain(error, settings.servers)) from error
+        raise Refused(none_is_well(settings) or explain(error, settings.servers)) from error
     if consumer.config["enable_auto_commit"]:  # would say that records are stored which are not
         raise Refused("The Kafka client would commit by itself. Parley refuses to take events that way.")
     return consumer

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from conversations.ingest.kafka_hosts import CHECKED
 from conversations.models import IntakeSource
 from studio.crypto import decrypt, encrypt
 
@@ -62,6 +63,7 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
         "bootstrap_servers": list(settings.servers),
         "security_protocol": settings.security_protocol,
         "client_id": "parley",
+        "proxy_url": CHECKED,
     }
     if settings.uses_sasl:
         options |= {

@@ -53,7 +53,8 @@ def _by_rasas_id(assistants: list[int]) -> dict[str, int]:
 
 def _by_name(assistants: list[int]) -> dict[tuple[int, str], int]:
     """Names that were adopted, former names, and over them the names of today."""
-    streams = IntakeStream.objects.filter(assistant__in=assistants).exclude(adopted_by=None)
+    streams = IntakeStream.objects.filter(assistant__in=assistants, adopted_by__removed_at=None)
+    streams = streams.exclude(adopted_by=None)
     adopted = streams.values_list("assistant_id", "environment_name", "adopted_by_id")
     former = EnvironmentAlias.objects.filter(assistant__in=assistants).values_list(*_KEY)
     current = Environment.objects.current().filter(assistant__in=assistants).values_list("assistant_id", "name", "pk")

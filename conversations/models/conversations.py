@@ -77,7 +77,15 @@ class Conversation(models.Model):
     class Meta:
         ordering = ["-last_event_at", "-id"]
         constraints = [models.UniqueConstraint(fields=["assistant", "sender_key"], name="conversation_sender_unique")]
-        indexes = [models.Index(fields=["assistant", "-last_event_at", "-id"])]
+        indexes = [
+            models.Index(fields=["assistant", "-last_event_at", "-id"]),
+            # Those of no environment: they are counted on pages, and moved once somebody adopts their name.
+            models.Index(
+                fields=["assistant", "environment_name", "id"],
+                condition=models.Q(environment=None),
+                name="conversation_homeless",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.sender_id

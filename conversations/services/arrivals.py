@@ -1,83 +1,123 @@
-"""What environments' pages say of the events that come back."""
+"""What environments' pages say of the events that come back, and of the Kafka that they can be sent to."""
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.utils import timezone
 
-from conversations.ingest.write import sender_key
-from conversations.models import Conversation, IntakeSource, IntakeStream, TalkSession
+from conversations.ingest.kafka_settings import KafkaSettings, settings_of
+from conversations.models import Conversation, IntakePosition, IntakeSource, IntakeStream
+from conversations.services.freshness import environment_names, environments_of, is_behind
+from conversations.services.missing import missing_answers
 from environments.models import Environment, EnvironmentAlias
-from environments.services.arrivals import Arrivals
+from environments.services.arrivals import Arrivals, Broker
+from models_app.models import Assistant
+from studio.rasa.files import Env, Kafka
 
 LATELY_SECONDS = 24 * 3600
 MOST_STRANGERS = 5
-OVERDUE_AFTER = timedelta(seconds=10)  # as Talk has it
-FORGOTTEN_AFTER = timedelta(hours=1)  # a broker that was mended since need not be talked to at once
-CLOCKS_DIFFER = timedelta(seconds=30)  # Rasa's from ours, at most
 _NAME = "assistant_id", "name"
+_FOLDER = "/etc/parley"  # where the block says that certificates are; teams put them where they like
 
 
 def arrivals(environments: Iterable[Environment]) -> dict[int, Arrivals]:
-    """Five queries, however many environments; seven when names came that nobody has."""
+    """A dozen queries at most, however many environments."""
     rows = list(environments)
-    sources = _sources(rows)
-    strangers = _strangers({row.assistant_id for row in rows})
-    missing = _missing(rows)
-    found = {}
-    for row in rows:
-        last, errors = sources[row.pk]
-        found[row.pk] = Arrivals(
-            last_at=max(last, default=None),
-            error=next(iter(errors), ""),
+    assistants = {row.assistant_id for row in rows}
+    seen = _seen(assistants)
+    strangers = _strangers(assistants)
+    missing = missing_answers(row.pk for row in rows)
+    return {
+        row.pk: Arrivals(
+            last_at=max(seen[row.pk].ats, default=None),
+            error=next(iter(seen[row.pk].errors), ""),
             strangers=tuple(strangers[row.assistant_id][:MOST_STRANGERS]),
             missing_since=missing.get(row.pk),
+            names=tuple(sorted(seen[row.pk].names)),
+            lag=seen[row.pk].lag,
         )
+        for row in rows
+    }
+
+
+def brokers(assistant: Assistant) -> list[Broker]:
+    """The Kafka sources whose events are this assistant's, as blocks of a Rasa server's endpoints.yml."""
+    sources = IntakeSource.objects.filter(kind=IntakeSource.Kind.KAFKA, removed_at=None, assistant=assistant)
+    return [Broker(str(one.pk), one.name, _block(settings_of(one))) for one in sources.order_by("name", "pk")]
+
+
+def _block(settings: KafkaSettings) -> Kafka:
+    """Rasa's user is another than ours, who only reads; so are its certificate and key."""
+    tls = settings.uses_tls
+    return Kafka(
+        servers=",".join(settings.servers),
+        topic=settings.topics[0],
+        security_protocol=settings.security_protocol,
+        mechanism=settings.sasl_mechanism,
+        username=Env("KAFKA_USERNAME") if settings.uses_sasl else None,
+        password=Env("KAFKA_PASSWORD") if settings.uses_sasl else None,
+        ca_file=f"{_FOLDER}/kafka-ca.pem" if tls and settings.ssl_ca else None,
+        certificate_file=f"{_FOLDER}/kafka-certificate.pem" if tls and settings.ssl_certificate else None,
+        key_file=f"{_FOLDER}/kafka-key.pem" if tls and settings.ssl_certificate else None,
+        check_hostname=settings.ssl_check_hostname if tls else None,
+        partition_by_sender=True,
+    )
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Of one environment: when events came, what is wrong with the sources that bring them, under which names."""
+
+    ats: list[datetime] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    lag: int = 0
+
+
+def _seen(assistants: set[int]) -> dict[int, _Seen]:
+    used = IntakeSource.objects.filter(removed_at=None).exclude(kind=IntakeSource.Kind.HISTORY)
+    sources = list(used.filter(assistant__in=assistants).order_by("pk"))
+    fed, lags = environments_of(sources), _lags(sources)
+    found: dict[int, _Seen] = defaultdict(_Seen)
+    for source in sources:
+        for environment_id in fed[source.pk]:
+            one = found[environment_id]
+            if source.is_on and (source.alarm or source.last_error):
+                one.errors.append(source.alarm or source.last_error)
+            if source.kind == IntakeSource.Kind.SQL and source.last_event_at:
+                one.ats.append(source.last_event_at)
+            one.lag += lags[source.pk]
+    _add_streams(found, assistants)
     return found
 
 
-def _sources(environments: list[Environment]) -> dict[int, tuple[list[datetime], list[str]]]:
-    """When events last came for each environment, and what is wrong with the sources that bring them."""
-    facts: dict[int, tuple[list[datetime], list[str]]] = defaultdict(lambda: ([], []))
-    tables = IntakeSource.objects.filter(environment__in=environments, kind=IntakeSource.Kind.SQL, removed_at=None)
-    for source in tables:
-        if source.environment_id is not None:
-            _add(facts[source.environment_id], source.last_event_at, source)
-    streams = IntakeStream.objects.filter(assistant__in={one.assistant_id for one in environments})
-    streams = streams.filter(source__kind=IntakeSource.Kind.KAFKA, source__removed_at=None).select_related("source")
-    for stream in streams:
-        for environment in environments:
-            is_named = (stream.assistant_id, stream.environment_name) == (environment.assistant_id, environment.name)
-            if is_named or stream.adopted_by_id == environment.pk:
-                _add(facts[environment.pk], stream.last_at, stream.source)
-    return facts
+def _add_streams(found: dict[int, _Seen], assistants: set[int]) -> None:
+    streams = IntakeStream.objects.filter(assistant__in=assistants, source__removed_at=None)
+    streams = streams.exclude(source__kind=IntakeSource.Kind.SQL)
+    rows = list(streams.select_related("source"))
+    if not rows:
+        return
+    names = environment_names(assistants)
+    for stream in rows:
+        environment_id = names.get((stream.assistant_id, stream.environment_name))
+        if environment_id is None and not stream.environment_name:
+            environment_id = stream.source.environment_id
+        if environment_id is not None:
+            found[environment_id].ats.append(stream.last_at)
+            found[environment_id].names.add(stream.environment_name)
 
 
-def _add(facts: tuple[list[datetime], list[str]], at: datetime | None, source: IntakeSource) -> None:
-    last, errors = facts
-    last += [at] if at else []
-    errors += [source.alarm or source.last_error] if source.alarm or source.last_error else []
-
-
-def _missing(environments: list[Environment]) -> dict[int, datetime]:
-    """When the newest talk of each environment got an answer, if that one's events are overdue."""
+def _lags(sources: Sequence[IntakeSource]) -> dict[int, int]:
+    """How many records wait, of the sources that are behind by them."""
+    lags: dict[int, int] = defaultdict(int)
+    topics = {one.pk: set(one.settings.get("topics", ())) for one in sources if one.kind == IntakeSource.Kind.KAFKA}
+    for row in IntakePosition.objects.filter(source__in=topics):
+        lags[row.source_id] += row.lag if row.topic in topics[row.source_id] else 0
     now = timezone.now()
-    lately = TalkSession.objects.filter(
-        environment__in=environments, last_at__gt=now - FORGOTTEN_AFTER, last_at__lt=now - OVERDUE_AFTER
-    ).exclude(first_text="")
-    newest = {one.environment_id: one for one in lately.order_by("last_at")}
-    arrived = Conversation.objects.filter(
-        assistant__in={one.assistant_id for one in environments},
-        sender_key__in=[sender_key(one.sender_id) for one in newest.values()],
-    )
-    came = dict(arrived.values_list("sender_id", "last_event_at"))
-    return {
-        key: one.last_at
-        for key, one in newest.items()
-        if (came.get(one.sender_id) or 0.0) < (one.last_at - CLOCKS_DIFFER).timestamp()
-    }
+    return defaultdict(int, {one.pk: lags[one.pk] for one in sources if is_behind(one, lags[one.pk], now)})
 
 
 def _strangers(assistants: set[int]) -> dict[int, list[str]]:

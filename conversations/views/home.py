@@ -5,12 +5,14 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from conversations.models import Conversation
+from conversations.services.freshness import Freshness, freshness, sources_of
 from conversations.setup import setup_steps
 from environments.services.overview import overviews
 from models_app.loaders import load_assistant
 from models_app.models import Assistant, TrainingJob
 from studio.access.loaders import signed_in
-from studio.access.permissions import Permission
+from studio.access.models import User
+from studio.access.permissions import Permission, Scope
 from studio.web.context import last_assistant_slug
 
 RECENT = 5
@@ -47,6 +49,7 @@ def home(request: HttpRequest, slug: str) -> HttpResponse:
     )
     context = {
         "environments": environments,
+        "stale": _stale(assistant, user),
         "may_see_models": may_see_models,
         "may_talk": user.may_somewhere(Permission.TALK, assistant.pk),
         "steps": steps,
@@ -57,3 +60,10 @@ def home(request: HttpRequest, slug: str) -> HttpResponse:
     }
     name = "conversations/home.html#live" if request.headers.get("HX-Request") else "conversations/home.html"
     return render(request, name, context)
+
+
+def _stale(assistant: Assistant, user: User) -> list[Freshness]:
+    """The sources of events that somebody should look at, for whoever may see the intake."""
+    if not user.may(Permission.ENVIRONMENTS_VIEW, Scope(assistant.pk)):
+        return []
+    return [one for one in freshness(sources_of(assistant)) if not one.is_well]

@@ -231,7 +231,11 @@ def _events(environment: Environment, replicas: Sequence[Replica]) -> Check:
         mend = "Look for errors of the event broker in the log of the Rasa server; what it dropped is not sent again."
         text = "Talk got an answer, and its events did not come."
         return Check("failed", "Events missing", text, mend, at=seen.missing_since)
+    if seen.lag:
+        text = f"{seen.lag:,} records of it wait to be stored."
+        return Check("busy", "Catching up", text, at=seen.last_at)
     if seen.last_at is None:
         mend = "Put the event_broker block into endpoints.yml, restart Rasa, and say something to it."
         return Check("silent", "No events yet", "No conversation has come back from it.", mend)
-    return Check("running", "Events", f"Its conversations arrive under the name {environment.name}.", at=seen.last_at)
+    names = ", ".join(name or "(none)" for name in seen.names) or environment.name
+    return Check("running", "Events", f"Its conversations arrive under the name {names}.", at=seen.last_at)

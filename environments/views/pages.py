@@ -43,6 +43,7 @@ def environment_list(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         "live": sum(1 for row in found if row.model is not None),
         "is_moving": any(row.is_moving for row in found),
         "may_add": user.may(Permission.ENVIRONMENTS_MODIFY, Scope(assistant.pk)),
+        "may_see_intake": user.may(Permission.ENVIRONMENTS_VIEW, Scope(assistant.pk)),
         "may_manage_people": user.may(Permission.PEOPLE_MODIFY),
     }
     return render(request, f"environments/list.html{'#live' if request.htmx else ''}", context)

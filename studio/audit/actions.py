@@ -54,6 +54,12 @@ class Action(StrEnum):
     DEAD_LETTERS_RETRY_REQUESTED = "dead-letters-retry-requested"
     DEAD_LETTERS_DISCARD_REQUESTED = "dead-letters-discard-requested"
     DEAD_LETTERS_HANDLED = "dead-letters-handled"
+    INTAKE_SOURCE_ADDED = "intake-source-added"
+    INTAKE_SOURCE_CHANGED = "intake-source-changed"
+    INTAKE_SOURCE_REMOVED = "intake-source-removed"
+    INTAKE_ALARM_CLEARED = "intake-alarm-cleared"
+    INTAKE_INCIDENT_CLOSED = "intake-incident-closed"
+    ENVIRONMENT_ADOPTED = "environment-adopted"
 
     @property
     def is_refusal(self) -> bool:

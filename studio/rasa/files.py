@@ -22,7 +22,7 @@ class Env:
     name: str
 
 
-Scalar = str | int | Env
+Scalar = str | int | bool | Env
 Block = Mapping[str, "Scalar | Block"]
 
 
@@ -53,7 +53,10 @@ class Database:
 
 @dataclass(frozen=True)
 class Kafka:
-    """A Kafka topic. Rasa's own default for `security_protocol` is SASL_PLAINTEXT, so it is always written."""
+    """A Kafka topic. Rasa's own default for `security_protocol` is SASL_PLAINTEXT, so it is always written.
+
+    `servers` is a list with commas: Rasa hands it to librdkafka as it is. `*_file` are files beside the Rasa server.
+    """
 
     servers: str
     topic: str = "rasa_core_events"
@@ -61,6 +64,11 @@ class Kafka:
     mechanism: str = "PLAIN"
     username: Scalar | None = None
     password: Scalar | None = None
+    ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+    check_hostname: bool | None = None  # Rasa's own default is not to
+    partition_by_sender: bool = False
 
 
 def endpoints_yml(
@@ -112,7 +120,14 @@ def _event_broker(broker: Database | Kafka) -> Block:
     if broker.username is not None and broker.password is not None:
         block |= {"sasl_mechanism": broker.mechanism}
         block |= {"sasl_username": broker.username, "sasl_password": broker.password}
-    return block
+    files = {
+        "ssl_cafile": broker.ca_file,
+        "ssl_certfile": broker.certificate_file,
+        "ssl_keyfile": broker.key_file,
+        "ssl_check_hostname": broker.check_hostname,
+    }
+    block |= {name: value for name, value in files.items() if value is not None}
+    return block | ({"partition_by_sender": True} if broker.partition_by_sender else {})
 
 
 def _database(database: Database) -> dict[str, Scalar]:
@@ -143,6 +158,8 @@ def _lines(block: Block, depth: int) -> list[str]:
 def _scalar(value: Scalar) -> str:
     if isinstance(value, Env):
         return f"${{{value.name}}}"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int):
         return str(value)
     # A JSON string is a YAML string in double quotes. Above U+FFFF JSON would write two escapes, which YAML refuses.

@@ -177,6 +177,23 @@ def refuse_private(url: str, *, resolve: bool = True) -> None:
         raise _forbidden(name)
 
 
+def allowed_addresses(name: str, port: int) -> list[str]:
+    """Where `name` may be connected to at `port`, by whatever protocol; the rules are those of our own requests.
+
+    UnknownHost and ForbiddenHost say why there is nothing. Takes as long as the name's resolution does.
+    """
+    if port in _our_ports():
+        raise MalformedAddress(f"Parley's own database or Redis listens at port {port}.")
+    try:
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise UnknownHost(f"The name of {name} is not known. Check it for typing errors.") from None
+    allowed = [address for entry in found if is_allowed(name, address := str(entry[4][0]), settings.RASA_HOSTS)]
+    if not allowed:
+        raise _forbidden(name)
+    return allowed
+
+
 def _forbidden(host: str) -> ForbiddenHost:
     return ForbiddenHost(
         f"{host} is a private address, and PARLEY_RASA_HOSTS does not list it. Ask whoever runs Parley to add it there."

@@ -260,6 +260,29 @@ DEAD_LETTERS = [
     Row("POST", f"{_UNREADABLE}/{{dead_letter}}/discard",         302, 404, 422, 422, 404),
 ]
 
+# Sources bring events of all environments: whoever sees one environment alone does not see them.
+INTAKE = [
+    Row("GET",  "/a/cafe/intake/",                                302, 403, 200, 200, 403),
+    Row("GET",  "/a/cafe/intake/unknown",                         302, 403, 200, 200, 403),
+    Row("GET",  "/a/cafe/intake/new",                             302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/intake/new",                             302, 403, 403, 422, 403),
+    Row("POST", "/a/cafe/intake/test",                            302, 403, 403, 200, 403),
+    Row("GET",  "/a/cafe/intake/adopt",                           302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/intake/adopt",                           302, 403, 403, 422, 403),
+    Row("GET",  "/a/cafe/intake/{source}",                        302, 403, 200, 200, 403),
+    Row("GET",  "/a/cafe/intake/{source}/edit",                   302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/intake/{source}/edit",                   302, 403, 403, 422, 403),
+    Row("POST", "/a/cafe/intake/{source}/test",                   302, 403, 403, 200, 403, {"servers": ""}),
+    Row("GET",  "/a/cafe/intake/{source}/switch/off",             302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/intake/{source}/switch/off",             302, 403, 403, 302, 403),
+    Row("GET",  "/a/cafe/intake/{source}/remove",                 302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/intake/{source}/remove",                 302, 403, 403, 422, 403),
+    Row("GET",  "/a/cafe/intake/{source}/alarm/keep",             302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/intake/{source}/alarm/keep",             302, 403, 403, 422, 403),
+    Row("GET",  "/a/cafe/intake/{source}/incidents/{incident}",   302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/intake/{source}/incidents/{incident}",   302, 403, 403, 422, 403),
+]
+
 TALK = [
     Row("GET",  "/a/cafe/talk/",                                  302, 302, 302, 302, 302),
     Row("GET",  "/a/cafe/talk/production/",                       302, 200, 200, 200, 404),
@@ -330,6 +353,9 @@ ROWS: list[Row] = [
     *ENVIRONMENTS,
     *CONVERSATIONS,
     *DEAD_LETTERS,
+]
+
+    *INTAKE,
     *TALK,
     *SHARE,
     *SERVERS,

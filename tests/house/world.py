@@ -9,8 +9,10 @@ from django.contrib.sessions.backends.db import SessionStore
 
 from conversations.chat.links import create_link
 from conversations.chat.sessions import begin_talk
-from conversations.models import Conversation, DeadLetter, TalkSession
+from conversations.ingest.kafka_settings import KafkaSettings
+from conversations.models import Conversation, DeadLetter, IntakeIncident, TalkSession
 from conversations.services.dead_letter_runs import Selection, request_run
+from conversations.services.intake import Wishes, add_source
 from environments.models import Environment
 from environments.services.birth import create_environment
 from environments.services.managed import run_here
@@ -59,6 +61,7 @@ def make_world() -> World:
         **_dead_letters(cafe, worker, people["admin"]),
         **_accounts(people),
         **_chats(environment_of(cafe), people),
+        **_intake(cafe, "Kafka"),
     }
     _sealed_assistant()
     return World(people, words, _sealed_environment(cafe, people))
@@ -78,6 +81,7 @@ def _sealed_assistant() -> None:
     promote(actor=boss, environment=production, model=make_model(bakery, f"{SEALED}-model"), reason=f"{SEALED} why")
     _train(bakery, boss, f"{SEALED} data")
     _conversation(production, f"{SEALED}-dora")
+    _intake(bakery, f"{SEALED} Kafka")
     create_link(actor=boss, environment=production, name=f"{SEALED} neighbours")
 
 
@@ -100,6 +104,16 @@ def _sealed_environment(cafe: Assistant, people: dict[str, User]) -> dict[str, o
         "event": event,
         **chats,
     }
+
+
+def _intake(assistant: Assistant, name: str) -> dict[str, object]:
+    """A Kafka source with an incident."""
+    wishes = Wishes(name, KafkaSettings(servers=("127.0.0.1:9",)))
+    source = add_source(actor=None, assistant=assistant, wishes=wishes)
+    incident = IntakeIncident.objects.create(
+        source=source, kind="overtaken", topic="rasa_core_events", partition=0, first_offset=10, end_offset=17
+    )
+    return {"source": source.pk, "incident": incident.pk}
 
 
 def _conversations(cafe: Assistant, worker: Environment) -> dict[str, object]:

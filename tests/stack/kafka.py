@@ -27,6 +27,7 @@ from tests.stack.programs import free_port, need
 VERSION = "4.1.0"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "parley" / "kafka"
 CLUSTER = "parley0tests0parley0te"  # 22 letters of URL-safe base64
+USER, PASSWORD = "rasa", "kafka-secret"  # at the listener that asks for them
 START_SECONDS = 120  # 5 on a quiet machine
 
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -42,8 +43,12 @@ _PROPERTIES = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},NAMED://127.0.0.1:{named},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},NAMED://127.0.0.1:{named}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,NAMED:SASL_PLAINTEXT
+listener.name.named.sasl.enabled.mechanisms=PLAIN
+listener.name.named.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+  user_{user}="{password}";
 controller.listener.names=CONTROLLER
 log.dirs={folder}/data
 offsets.topic.replication.factor=1
@@ -59,16 +64,22 @@ log.retention.check.interval.ms=1000
 class Kafka:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, controller = free_port(), free_port()
+        self.port, self.named_port, controller = free_port(), free_port(), free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self._properties = folder / "server.properties"
-        self._properties.write_text(_PROPERTIES.format(port=self.port, controller=controller, folder=folder))
+        ports = {"port": self.port, "named": self.named_port, "controller": controller}
+        self._properties.write_text(_PROPERTIES.format(**ports, folder=folder, user=USER, password=PASSWORD))
         format_ = ["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(self._properties)]
         subprocess.run(_java(*format_), check=True, capture_output=True, cwd=folder)
 
     @property
     def servers(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def named_servers(self) -> str:
+        """The listener with SASL_PLAINTEXT and PLAIN, for USER with PASSWORD."""
+        return f"127.0.0.1:{self.named_port}"
 
     def start(self) -> None:
         # A test run that is killed takes its Kafka with it.

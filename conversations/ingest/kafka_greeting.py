@@ -1,0 +1,128 @@
+"""What keeps us from one Kafka server, step by step and each in its own sentence: name, connection, TLS, user.
+
+The steps are ours because kafka-python, whatever was wrong, tries again until its time is over and says that it was.
+"""
+
+import socket
+import ssl
+
+from conversations.ingest import kafka_wire
+from conversations.ingest.kafka_hosts import parted
+from conversations.ingest.kafka_settings import KafkaSettings, client_options
+from studio.web import outgoing
+
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 3.0
+_WRONG_NAME, _EXPIRED = 62, 10  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_CERT_HAS_EXPIRED
+
+
+class _No(Exception):
+    """Why nothing can be taken from a server; the message says what to do."""
+
+
+def failures(settings: KafkaSettings, *, greet: bool = True) -> dict[str, str]:
+    """By server, why nothing can be taken from it; servers that are well are missing. Takes seconds for each.
+
+    Without `greet` only as far as a connection goes, which is quick and tries no password.
+    """
+    try:
+        context = client_options(settings).get("ssl_context")
+    except (ValueError, OSError) as error:  # ssl.SSLError is an OSError
+        return dict.fromkeys(settings.servers, f"The certificate or key cannot be used: {said(error)}.")
+    found = {}
+    for server in settings.servers:
+        try:
+            _visit(settings, server, context, greet=greet)
+        except _No as error:
+            found[server] = str(error)
+    return found
+
+
+def none_is_well(settings: KafkaSettings, *, greet: bool = True) -> str:
+    """Why none of the servers can be taken from; empty when one can."""
+    found = failures(settings, greet=greet)
+    return " ".join(dict.fromkeys(found.values())) if len(found) == len(settings.servers) else ""
+
+
+def said(error: BaseException) -> str:
+    return str(error).strip().rstrip(".")[:200]
+
+
+def _visit(settings: KafkaSettings, server: str, context: ssl.SSLContext | None, *, greet: bool) -> None:
+    host, sock = _connected(server)
+    with sock:
+        sock.settimeout(ANSWER_SECONDS)
+        if context is None:
+            if greet:
+                _greet(settings, server, sock)
+            return
+        with _secured(sock, host, server, context) as secure:
+            if greet:
+                _greet(settings, server, secure)
+
+
+def _connected(server: str) -> tuple[str, socket.socket]:
+    try:
+        host, port = parted(server)
+        addresses = outgoing.allowed_addresses(host, port)
+    except ValueError:
+        raise _No(f"{server} is not a host and a port, such as kafka.example.org:9092.") from None
+    except outgoing.OutgoingError as error:
+        raise _No(error.message) from None
+    problem: OSError | None = None
+    for address in dict.fromkeys(addresses):
+        try:
+            return host, socket.create_connection((address, port), CONNECT_SECONDS)
+        except OSError as error:
+            problem = error
+    if isinstance(problem, TimeoutError):
+        raise _No(f"{server} does not answer: the attempt to connect got no reply. Does a firewall lie between?")
+    raise _No(f"{server} refused the connection. Is Kafka running there, and is this its port?")
+
+
+def _secured(plain: socket.socket, host: str, server: str, context: ssl.SSLContext) -> ssl.SSLSocket:
+    try:
+        return context.wrap_socket(plain, server_hostname=host)
+    except ssl.SSLCertVerificationError as error:
+        raise _No(_untrusted(error, host, server)) from None
+    except ssl.SSLError as error:
+        raise _No(_broken_tls(error, server)) from None
+    except OSError:
+        raise _No(f"{server} ended the connection in the middle of TLS. Does its listener speak TLS?") from None
+
+
+def _untrusted(error: ssl.SSLCertVerificationError, host: str, server: str) -> str:
+    if error.verify_code == _WRONG_NAME:
+        return f"The certificate of {server} is not for the name {host}. Correct the name, or do not check it."
+    if error.verify_code == _EXPIRED:
+        return f"The certificate of {server} has expired. Whoever runs the cluster has to renew it."
+    return f"The certificate of {server} is signed by nobody we know. Paste the certificate of its authority (CA)."
+
+
+def _broken_tls(error: ssl.SSLError, server: str) -> str:
+    if "ALERT" in str(error).upper():
+        return f"{server} refused our certificate, or asks for one: paste it with its key. ({said(error)})"
+    return f"{server} does not speak TLS. Choose the security protocol that its listener has."
+
+
+def _greet(settings: KafkaSettings, server: str, sock: socket.socket) -> None:
+    talk, mechanism = kafka_wire.Talk(sock), settings.sasl_mechanism
+    try:
+        code, offered = talk.handshake(mechanism)
+        is_open = code == kafka_wire.ILLEGAL_STATE
+        if settings.uses_sasl and is_open:
+            raise _No(f"{server} asks for no user name. Choose the security protocol without SASL, or another port.")
+        if not settings.uses_sasl and not is_open:
+            raise _No(f"{server} asks for a user name. Choose the security protocol with SASL, or another port.")
+        if is_open:
+            return
+        if code != kafka_wire.NONE:
+            raise _No(f"{server} does not offer {mechanism}. It offers {', '.join(offered) or 'nothing we know'}.")
+        if not talk.log_in(mechanism, settings.sasl_username, settings.sasl_password):
+            raise _No(f"{server} refused the user name or password. Correct them in this source's settings.")
+    except ssl.SSLError as error:  # under TLS 1.3 the server judges our certificate only now
+        raise _No(_broken_tls(error, server)) from None
+    except kafka_wire.NotKafka:
+        protocol = settings.security_protocol
+        text = f"{server} does not speak Kafka with {protocol}. Choose the security protocol that its listener has."
+        raise _No(text) from None

@@ -1,0 +1,104 @@
+"""The first words of Kafka's protocol over a socket of our own: which mechanisms a listener offers, and logging in.
+
+kafka-python drops the broker's refusal when the connection ends right behind it, so that a wrong password looks like
+a broken network. https://kafka.apache.org/protocol: SaslHandshake (17) version 1, SaslAuthenticate (36) version 0.
+"""
+
+import itertools
+import socket
+import ssl
+import struct
+from typing import Any
+
+from kafka.net.sasl import get_sasl_mechanism
+
+NONE, UNSUPPORTED_MECHANISM, ILLEGAL_STATE = 0, 33, 34
+LONGEST_ANSWER = 64 * 1024
+_HANDSHAKE, _AUTHENTICATE = (17, 1), (36, 0)
+_ROUNDS = 5
+
+
+class NotKafka(Exception):
+    """What came was no answer of a Kafka broker, or nothing came."""
+
+
+class Talk:
+    """One connection, plain or TLS. The socket's timeout holds for each read. Raises NotKafka, and ssl.SSLError."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._numbers = itertools.count(1)
+
+    def handshake(self, mechanism: str) -> tuple[int, list[str]]:
+        """The error code, and the mechanisms on offer. A listener without SASL answers ILLEGAL_STATE."""
+        answer = _Answer(self._ask(_HANDSHAKE, _text(mechanism)))
+        code = answer.number("h")
+        return code, [answer.text() for _ in range(min(answer.number("i"), 20))]
+
+    def log_in(self, mechanism: str, username: str, password: str) -> bool:
+        """After a handshake that went well: whether the broker takes us for that user."""
+        dialogue: Any = get_sasl_mechanism(mechanism)(
+            host="", sasl_mechanism=mechanism, sasl_plain_username=username, sasl_plain_password=password
+        )
+        for _ in range(_ROUNDS):
+            token = dialogue.auth_bytes()
+            answer = _Answer(self._ask(_AUTHENTICATE, struct.pack(">i", len(token)) + token))
+            if answer.number("h") != NONE:
+                return False
+            answer.text()
+            try:
+                dialogue.receive(answer.take(answer.number("i")))
+            except (ValueError, KeyError):  # a SCRAM answer that is none, or that proves nothing
+                return False
+            if dialogue.is_done():
+                return bool(dialogue.is_authenticated())
+        return False
+
+    def _ask(self, call: tuple[int, int], body: bytes) -> bytes:
+        number = next(self._numbers)
+        request = struct.pack(">hhi", *call, number) + _text("parley") + body
+        try:
+            self._socket.sendall(struct.pack(">i", len(request)) + request)
+            (length,) = struct.unpack(">i", self._read(4))
+            if not 4 <= length <= LONGEST_ANSWER:
+                raise NotKafka
+            answer = self._read(length)
+        except ssl.SSLError:
+            raise
+        except OSError:
+            raise NotKafka from None
+        if struct.unpack(">i", answer[:4]) != (number,):
+            raise NotKafka
+        return answer[4:]
+
+    def _read(self, count: int) -> bytes:
+        read = b""
+        while len(read) < count:
+            more = self._socket.recv(count - len(read))
+            if not more:
+                raise NotKafka
+            read += more
+        return read
+
+
+class _Answer:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def take(self, count: int) -> bytes:
+        taken, self._data = self._data[: max(0, count)], self._data[max(0, count) :]
+        if len(taken) < count:
+            raise NotKafka
+        return taken
+
+    def number(self, kind: str) -> int:
+        (value,) = struct.unpack(f">{kind}", self.take(struct.calcsize(f">{kind}")))
+        return int(value)
+
+    def text(self) -> str:
+        return self.take(self.number("h")).decode(errors="replace")
+
+
+def _text(text: str) -> bytes:
+    data = text.encode()
+    return struct.pack(">h", len(data)) + data

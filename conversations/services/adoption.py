@@ -1,0 +1,175 @@
+"""Events that came under a name no environment has: what there is of them, and which environment takes them over.
+
+Adopting marks the streams, so that what comes from then on belongs there, and moves the conversations that came
+already: a few at once, the rest by periodic work. Each step is a short transaction that waits for nobody, and any of
+them may run twice.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from django.db import transaction
+from django.db.models import Count, Max, Min, QuerySet, Sum
+
+from conversations.ingest.places import NOT_SET
+from conversations.models import Conversation, IntakeSource, IntakeStream
+from conversations.services.freshness import adopted_names, environment_names
+from environments.models import Environment
+from environments.services.birth import create_environment
+from models_app.models import Assistant
+from studio.access.models import User
+from studio.audit.actions import Action
+from studio.audit.services import record
+from studio.errors import Conflict, Invalid
+
+CHUNK = 1000
+AT_ONCE = 2000  # what the request of the person who adopts moves itself
+SECONDS_EACH_TIME = 5.0  # of periodic work, so that other such work is not kept waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """One name. `heir` is the environment that what comes now belongs to: these conversations came before, and
+    `is_moving` while they are on their way to it."""
+
+    name: str
+    records: int
+    conversations: int
+    first_at: datetime | None
+    last_at: datetime | None
+    heir: str = ""
+    is_moving: bool = False
+
+    @property
+    def label(self) -> str:
+        return self.name or "no name"
+
+    @property
+    def quoted(self) -> str:
+        """For the query of an address."""
+        return quote(self.name, safe="")
+
+    @property
+    def is_unset(self) -> bool:
+        """Whether the servers that sent them were not told their environment."""
+        return self.name in ("", NOT_SET)
+
+
+def unknown_environments(assistant: Assistant) -> list[Unknown]:
+    """Names whose events or conversations belong to no environment, the latest first. A handful of queries."""
+    heirs = {name: pk for (_, name), pk in environment_names({assistant.pk}).items()}
+    adopted = {name for _, name, _ in adopted_names({assistant.pk})}
+    called = dict(Environment.objects.filter(pk__in=heirs.values()).values_list("pk", "name"))
+    streams = {str(row["environment_name"]): row for row in _streams(assistant)}
+    left = dict(_homeless(assistant).values_list("environment_name").annotate(Count("pk")))
+    known = heirs.keys() | _caught(assistant)
+    found = [
+        Unknown(
+            name,
+            records=streams.get(name, {}).get("records") or 0,
+            conversations=left.get(name, 0),
+            first_at=streams.get(name, {}).get("first"),
+            last_at=streams.get(name, {}).get("last"),
+            heir=called.get(heirs.get(name, 0), ""),
+            is_moving=name in adopted,
+        )
+        for name in streams.keys() | left.keys()
+        if name not in known or left.get(name)
+    ]
+    return sorted(found, key=lambda one: (one.last_at is not None, one.last_at, one.name), reverse=True)
+
+
+@transaction.atomic
+def adopt_environment(*, actor: User | None, assistant: Assistant, name: str, environment: Environment) -> int:
+    """From now on events of that name are `environment`'s. Returns how many conversations moved at once."""
+    if environment.assistant_id != assistant.pk or environment.removed_at is not None:
+        raise Invalid("Choose an environment of this assistant.", field="environment")
+    streams = IntakeStream.objects.filter(assistant=assistant, environment_name=name)
+    if not streams.exists() and not _homeless(assistant).filter(environment_name=name).exists():
+        raise Conflict(f"Nothing has come under the name {name or '(none)'}.")
+    before = sorted({one.adopted_by.name for one in streams.select_related("adopted_by") if one.adopted_by})
+    _ensure_stream(assistant, name)
+    streams.update(adopted_by=environment)
+    moved = _move(assistant.pk, name, environment.pk, AT_ONCE)
+    after = {"name": name, "environment": environment.name}
+    told = {"adopted_by": before} if before else None
+    record(actor, Action.ENVIRONMENT_ADOPTED, environment, assistant_id=assistant.pk, before=told, after=after)
+    return moved
+
+
+@transaction.atomic
+def adopt_as_new(*, actor: User | None, assistant: Assistant, name: str) -> tuple[Environment, int]:
+    """Make an environment of that name, not set up yet, and give it what came under the name."""
+    environment = create_environment(actor=actor, assistant=assistant, name=name)
+    return environment, adopt_environment(actor=actor, assistant=assistant, name=name, environment=environment)
+
+
+def move_adopted() -> int:
+    """Periodic work: bring what still lies under an adopted name to who adopted it. Returns how many were moved."""
+    until, moved = time.monotonic() + SECONDS_EACH_TIME, 0
+    for stream in _adopted().order_by("pk"):
+        for count in _steps(stream):
+            moved += count
+            if time.monotonic() > until:
+                return moved
+    return moved
+
+
+def _steps(stream: IntakeStream) -> Iterator[int]:
+    """A chunk a time, until fewer than that were there."""
+    count = CHUNK
+    while count == CHUNK and stream.adopted_by_id is not None:
+        with transaction.atomic():
+            count = _move(stream.assistant_id, stream.environment_name, stream.adopted_by_id, CHUNK)
+        yield count
+
+
+def _move(assistant_id: int, name: str, environment_id: int, most: int) -> int:
+    """Rows that ingestion holds are passed over, and taken the next time."""
+    left = Conversation.objects.filter(assistant=assistant_id, environment=None, environment_name=name)
+    free = left.select_for_update(skip_locked=True, no_key=True).order_by("pk")
+    keys = list(free.values_list("pk", flat=True)[:most])
+    return Conversation.objects.filter(pk__in=keys).update(environment=environment_id)
+
+
+def _streams(assistant: Assistant) -> list[dict[str, Any]]:
+    """What came under each name, by whichever source; a table's names are always an environment's."""
+    rows = IntakeStream.objects.filter(assistant=assistant).exclude(source__kind=IntakeSource.Kind.SQL)
+    grouped = rows.order_by().values("environment_name")
+    return list(grouped.annotate(records=Sum("records_total"), first=Min("first_at"), last=Max("last_at")))
+
+
+def _caught(assistant: Assistant) -> set[str]:
+    """Names that are none, where a source says which environment such events are of."""
+    sources = IntakeSource.objects.filter(assistant=assistant, removed_at=None, kind=IntakeSource.Kind.KAFKA)
+    unset = IntakeStream.objects.filter(assistant=assistant, environment_name__in=("", NOT_SET))
+    open_ones = unset.exclude(source__in=sources.exclude(environment=None))
+    return {"", NOT_SET} - set(open_ones.values_list("environment_name", flat=True))
+
+
+def _ensure_stream(assistant: Assistant, name: str) -> None:
+    """The mark is kept on a stream; conversations of a time before streams were counted have none."""
+    if IntakeStream.objects.filter(assistant=assistant, environment_name=name).exists():
+        return
+    source = IntakeSource.objects.filter(assistant=assistant).order_by("pk").first()
+    newest = _homeless(assistant).filter(environment_name=name).order_by("-last_event_at").first()
+    if source is not None and newest is not None:
+        IntakeStream.objects.create(
+            source=source,
+            assistant=assistant,
+            environment_name=name,
+            newest_event_at=newest.last_event_at,
+            last_at=newest.last_at,
+        )
+
+
+def _homeless(assistant: Assistant) -> QuerySet[Conversation]:
+    return Conversation.objects.filter(assistant=assistant, environment=None).order_by()
+
+
+def _adopted() -> QuerySet[IntakeStream]:
+    return IntakeStream.objects.exclude(adopted_by=None).filter(adopted_by__removed_at=None)

@@ -1,0 +1,35 @@
+"""Answers that Talk and share links got and whose events did not come: proof that something on the way is broken."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from conversations.ingest.write import sender_key
+from conversations.models import Conversation, TalkSession
+
+OVERDUE_AFTER = timedelta(seconds=10)  # as Talk has it
+FORGOTTEN_AFTER = timedelta(hours=1)  # a broker that was mended since need not be talked to at once
+CLOCKS_DIFFER = timedelta(seconds=30)  # Rasa's from ours, at most
+
+
+def missing_answers(environments: Iterable[int], *, ever: bool = False) -> dict[int, datetime]:
+    """By environment, when the newest talk of it got an answer, if that one's events are overdue.
+
+    `ever`: also when it was long ago, for what has never brought anything.
+    """
+    now = timezone.now()
+    talks = TalkSession.objects.filter(environment__in=list(environments), last_at__lt=now - OVERDUE_AFTER)
+    talks = talks if ever else talks.filter(last_at__gt=now - FORGOTTEN_AFTER)
+    newest = talks.exclude(first_text="").order_by("environment_id", "-last_at").distinct("environment_id")
+    rows = list(newest.select_related("environment"))
+    arrived = Conversation.objects.filter(
+        assistant__in={one.environment.assistant_id for one in rows},
+        sender_key__in=[sender_key(one.sender_id) for one in rows],
+    )
+    came = dict(arrived.values_list("sender_id", "last_event_at"))
+    return {
+        one.environment_id: one.last_at
+        for one in rows
+        if (came.get(one.sender_id) or 0.0) < (one.last_at - CLOCKS_DIFFER).timestamp()
+    }

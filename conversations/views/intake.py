@@ -1,0 +1,175 @@
+"""Where an assistant's events come from: the list of sources, the page of one, and trying a Kafka's settings."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_POST, require_safe
+
+from conversations.ingest.kafka_check import Checked, check
+from conversations.ingest.kafka_settings import KafkaSettings, settings_of
+from conversations.intake_forms import SourceForm
+from conversations.loaders import load_intake, load_source
+from conversations.models import DeadLetter, IntakeIncident, IntakeSource, IntakeStream
+from conversations.services.adoption import unknown_environments
+from conversations.services.freshness import environment_names, freshness, freshness_of, sources_of
+from conversations.services.intake import with_kept_secrets
+from environments.models import Environment
+from models_app.models import Assistant
+from studio.access.loaders import signed_in
+from studio.access.models import User
+from studio.access.permissions import Permission, Scope
+from studio.errors import Invalid
+from studio.web.htmx import HtmxHttpRequest
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRow:
+    """What one name brought, and the environment that it belongs to now."""
+
+    stream: IntakeStream
+    environment: str
+
+    @property
+    def newest_at(self) -> datetime:
+        return datetime.fromtimestamp(self.stream.newest_event_at, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    incident: IntakeIncident
+
+    @property
+    def since(self) -> datetime | None:
+        return None if self.incident.since is None else datetime.fromtimestamp(self.incident.since, UTC)
+
+    @property
+    def until(self) -> datetime | None:
+        return None if self.incident.until is None else datetime.fromtimestamp(self.incident.until, UTC)
+
+
+@require_safe
+def intake(request: HtmxHttpRequest, slug: str) -> HttpResponse:
+    assistant = load_intake(request, slug)
+    rows = freshness(sources_of(assistant))
+    context = {
+        "rows": rows,
+        "unknown": unknown_environments(assistant),
+        "is_moving": any(row.status == "busy" for row in rows),
+        "events": sum(row.source.events_total for row in rows),
+        "may_modify": may_change(signed_in(request), assistant),
+    }
+    return render(request, f"conversations/intake.html{'#live' if request.htmx else ''}", context)
+
+
+@require_safe
+def unknown(request: HtmxHttpRequest, slug: str) -> HttpResponse:
+    """For the environments' list, which belongs to an app below: names that events came under and nobody has."""
+    assistant = load_intake(request, slug)
+    context = {
+        "unknown": unknown_environments(assistant),
+        "may_modify": may_change(signed_in(request), assistant),
+    }
+    return render(request, "conversations/_intake_unknown.html", context)
+
+
+@require_safe
+def source_page(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
+    source = load_source(request, slug, pk)
+    now = freshness_of(source)
+    context = {
+        "source": source,
+        "now": now,
+        "settings": _shown(source),
+        "streams": _streams(source, signed_in(request)),
+        "incidents": [IncidentRow(one) for one in source.incidents.select_related("closed_by")[:50]],
+        "dead": DeadLetter.objects.filter(source=source, state=DeadLetter.State.WAITING).count(),
+        "may_modify": may_change(signed_in(request), source.assistant),
+    }
+    return render(request, f"conversations/intake_source.html{'#live' if request.htmx else ''}", context)
+
+
+def may_change(user: User, assistant: Assistant) -> bool:
+    return user.may(Permission.ASSISTANTS_MODIFY, Scope(assistant.pk))
+
+
+def _shown(source: IntakeSource) -> KafkaSettings | None:
+    """Without its secrets, so that no template can show one."""
+    if source.kind != IntakeSource.Kind.KAFKA or not source.settings:
+        return None
+    settings = settings_of(source)
+    return replace(settings, sasl_password="set" if settings.sasl_password else "", ssl_key="")
+
+
+def _streams(source: IntakeSource, viewer: User) -> list[StreamRow]:
+    """Of a cluster that several assistants share, only those whose environments the viewer may see."""
+    bound = {source.assistant_id, *source.other_assistants.values_list("pk", flat=True)}
+    seen = {pk for pk in bound if viewer.may(Permission.ENVIRONMENTS_VIEW, Scope(pk))}
+    names = environment_names(seen)
+    called = dict(Environment.objects.filter(pk__in=names.values()).values_list("pk", "name"))
+    rows = source.streams.filter(assistant__in=seen).select_related("assistant").order_by("-last_at")
+    fallback = source.environment.name if source.environment and source.kind == IntakeSource.Kind.SQL else ""
+    return [
+        StreamRow(one, called.get(names.get((one.assistant_id, one.environment_name), 0), "") or fallback)
+        for one in rows
+    ]
+
+
+# --- Trying settings --------------------------------------------------------------------------------------------------
+
+
+@require_POST
+def try_new(request: HtmxHttpRequest, slug: str) -> HttpResponse:
+    """The connection that the form of a new source describes."""
+    assistant = load_intake(request, slug, to_change=True)
+    return _tried(request, assistant, source_form(request, assistant), None)
+
+
+@require_POST
+def try_saved(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
+    """The connection as it is saved, or as its form describes it now."""
+    source = load_source(request, slug, pk, to_change=True)
+    if source.kind != IntakeSource.Kind.KAFKA:
+        return _answer(request, Checked(problem="There is nothing to connect to: its table is in our own database."))
+    if "servers" not in request.POST:
+        return _answer(request, check(settings_of(source)))
+    return _tried(request, source.assistant, source_form(request, source.assistant, source), source)
+
+
+def _tried(
+    request: HtmxHttpRequest, assistant: Assistant, form: SourceForm, source: IntakeSource | None
+) -> HttpResponse:
+    if not form.is_valid():
+        problems = [f"{form.fields[name].label or name}: {errors[0]}" for name, errors in form.errors.items()]
+        return _answer(request, Checked(problem=" ".join(problems)))
+    try:
+        settings = with_kept_secrets(source, form.settings) if source else form.settings
+    except Invalid as error:
+        return _answer(request, Checked(problem=error.message))
+    return _answer(request, check(settings))
+
+
+def _answer(request: HtmxHttpRequest, checked: Checked) -> HttpResponse:
+    name = "conversations/_intake_checked.html" if request.htmx else "conversations/intake_checked.html"
+    return render(request, name, {"checked": checked})
+
+
+def source_form(request: HttpRequest, assistant: Assistant, source: IntakeSource | None = None) -> SourceForm:
+    """For a new source of the assistant, or for one that is there."""
+    data = request.POST if request.method == "POST" else None
+    choices = {
+        "environments": Environment.objects.current().filter(assistant=assistant),
+        "others": _others(signed_in(request), assistant),
+    }
+    if source is None:
+        return SourceForm(data, initial={"group": f"parley-{assistant.slug}"}, **choices)
+    return SourceForm.of(source, settings_of(source), data, **choices)
+
+
+def _others(user: User, assistant: Assistant) -> QuerySet[Assistant]:
+    """Whose events may be bound here: of assistants that the person may change as well."""
+    rows = Assistant.objects.visible_to(user).exclude(pk=assistant.pk).order_by("title", "pk")
+    keys = [one.pk for one in rows if user.may(Permission.ASSISTANTS_MODIFY, Scope(one.pk))]
+    return rows.filter(pk__in=keys)
