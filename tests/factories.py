@@ -53,7 +53,10 @@ def make_model(assistant: Assistant, name: str = "", content: bytes | None = Non
 
 def source_of(assistant: Assistant) -> IntakeSource:
     """Where the events of `store_events` come from."""
-    source, _ = IntakeSource.objects.get_or_create(kind=IntakeSource.Kind.KAFKA, name="test", assistant=assistant)
+    settings = {"servers": ["127.0.0.1:9"], "topics": ["rasa_core_events"]}
+    source, _ = IntakeSource.objects.get_or_create(
+        kind=IntakeSource.Kind.KAFKA, name="test", assistant=assistant, defaults={"settings": settings}
+    )
     return source
 
 

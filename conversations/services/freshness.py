@@ -206,20 +206,21 @@ def environments_of(sources: Iterable[IntakeSource]) -> dict[int, set[int]]:
     """
     rows = list(sources)
     found: dict[int, set[int]] = {one.pk: set() for one in rows}
-    streams = list(IntakeStream.objects.filter(source__in=rows))
-    names = environment_names({one.assistant_id for one in [*rows, *streams]})
+    assistants = {one.assistant_id for one in rows}
+    streams = list(IntakeStream.objects.filter(assistant__in=assistants, source__removed_at=None))
+    names = environment_names(assistants)
+    brought = set()
     for stream in streams:
         named = names.get((stream.assistant_id, stream.environment_name))
-        found[stream.source_id] |= {named} if named else set()
+        brought |= {named} if named else set()
+        found.get(stream.source_id, set()).update({named} if named else ())
+    unnamed = {one.source_id for one in streams if one.environment_name in ("", NOT_SET)}
     for one in rows:
-        has_unnamed = any(s.source_id == one.pk and s.environment_name in ("", NOT_SET) for s in streams)
-        if one.environment_id and (one.kind == Kind.SQL or has_unnamed):
+        if one.environment_id and (one.kind == Kind.SQL or one.pk in unnamed):
             found[one.pk].add(one.environment_id)
-    fed = {pk for pks in found.values() for pk in pks}
-    for one in rows:
         if one.kind == Kind.KAFKA and not found[one.pk]:
             mine = {pk for (assistant_id, _), pk in names.items() if assistant_id == one.assistant_id}
-            found[one.pk] = {one.environment_id} if one.environment_id else mine - fed
+            found[one.pk] = {one.environment_id} if one.environment_id else mine - brought
     return found
 
 
