@@ -85,13 +85,17 @@ class SourceForm(forms.Form):
     security_protocol = forms.ChoiceField(label="Security protocol", choices=[(one, one) for one in PROTOCOLS])
     sasl_mechanism = forms.ChoiceField(label="Mechanism", choices=[(one, one) for one in MECHANISMS])
     sasl_username = forms.CharField(
-        max_length=500, label="User name", required=False, widget=forms.TextInput(_PLAIN), strip=False
+        max_length=500,
+        label="User name",
+        strip=False,
+        widget=forms.TextInput(_PLAIN),
+        error_messages={"required": "Give the user name."},
     )
     sasl_password = forms.CharField(
         max_length=2000,
         label="Password",
-        required=False,
         strip=False,
+        error_messages={"required": "Give the password."},
         widget=forms.PasswordInput({**_PLAIN, "autocomplete": "new-password"}),
     )
     ssl_ca = forms.CharField(
@@ -145,6 +149,7 @@ class SourceForm(forms.Form):
             field = self.fields[name]
             assert isinstance(field, forms.ModelChoiceField)
             field.queryset = rows
+        self._require(True)
         if not others:
             del self.fields["other_assistants"]
         for name in ("sasl_password", "ssl_key"):
@@ -157,16 +162,23 @@ class SourceForm(forms.Form):
         kept["other_assistants"] = list(source.other_assistants.values_list("pk", flat=True))
         return cls(data, initial=kept, saved=saved, **choices)
 
+    use_required_attribute = False  # a browser refuses a form for a field that it does not show
+
+    def full_clean(self) -> None:
+        """What the protocol asks for is required; as long as it may be chosen, pages do not call it optional."""
+        protocol = str(self.data.get("security_protocol", ""))
+        self._require(protocol.startswith("SASL"))
+        super().full_clean()
+        self._require(True)
+
+    def _require(self, has_user: bool) -> None:
+        self.fields["sasl_username"].required = has_user
+        self.fields["sasl_password"].required = has_user and not (self.saved and self.saved.sasl_password)
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        protocol = data.get("security_protocol", "")
-        if protocol.startswith("SASL"):
-            if not data.get("sasl_username"):
-                self.add_error("sasl_username", "Give the user name.")
-            if not data.get("sasl_password") and not (self.saved and self.saved.sasl_password):
-                self.add_error("sasl_password", "Give the password.")
         has_key = bool(data.get("ssl_key") or (self.saved and self.saved.ssl_key))
-        if protocol.endswith("SSL") and data.get("ssl_certificate") and not has_key:
+        if str(data.get("security_protocol", "")).endswith("SSL") and data.get("ssl_certificate") and not has_key:
             self.add_error("ssl_key", "A certificate is worth nothing without its key.")
         return data
 

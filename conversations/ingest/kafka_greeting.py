@@ -20,11 +20,9 @@ class _No(Exception):
     """Why nothing can be taken from a server; the message says what to do."""
 
 
-def failures(settings: KafkaSettings, *, greet: bool = True) -> dict[str, str]:
-    """By server, why nothing can be taken from it; servers that are well are missing. Takes seconds for each.
-
-    Without `greet` only as far as a connection goes, which is quick and tries no password.
-    """
+def failures(settings: KafkaSettings) -> dict[str, str]:
+    """By server, why nothing can be taken from it; servers that are well are missing. Takes seconds for each that does
+    not answer, and tries the password once at each that does."""
     try:
         context = client_options(settings).get("ssl_context")
     except (ValueError, OSError) as error:  # ssl.SSLError is an OSError
@@ -32,15 +30,15 @@ def failures(settings: KafkaSettings, *, greet: bool = True) -> dict[str, str]:
     found = {}
     for server in settings.servers:
         try:
-            _visit(settings, server, context, greet=greet)
+            _visit(settings, server, context)
         except _No as error:
             found[server] = str(error)
     return found
 
 
-def none_is_well(settings: KafkaSettings, *, greet: bool = True) -> str:
+def none_is_well(settings: KafkaSettings) -> str:
     """Why none of the servers can be taken from; empty when one can."""
-    found = failures(settings, greet=greet)
+    found = failures(settings)
     return " ".join(dict.fromkeys(found.values())) if len(found) == len(settings.servers) else ""
 
 
@@ -48,17 +46,15 @@ def said(error: BaseException) -> str:
     return str(error).strip().rstrip(".")[:200]
 
 
-def _visit(settings: KafkaSettings, server: str, context: ssl.SSLContext | None, *, greet: bool) -> None:
-    host, sock = _connected(server)
-    with sock:
-        sock.settimeout(ANSWER_SECONDS)
+def _visit(settings: KafkaSettings, server: str, context: ssl.SSLContext | None) -> None:
+    host, plain = _connected(server)
+    with plain:
+        plain.settimeout(ANSWER_SECONDS)
         if context is None:
-            if greet:
-                _greet(settings, server, sock)
+            _greet(settings, server, plain)
             return
-        with _secured(sock, host, server, context) as secure:
-            if greet:
-                _greet(settings, server, secure)
+        with _secured(plain, host, server, context) as secure:
+            _greet(settings, server, secure)
 
 
 def _connected(server: str) -> tuple[str, socket.socket]:

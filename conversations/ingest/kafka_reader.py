@@ -204,7 +204,7 @@ def _record(one: Any) -> Record:
 
 
 def _consumer(settings: KafkaSettings) -> KafkaConsumer:
-    if why := none_is_well(settings, greet=False):
+    if why := none_is_well(settings):  # kafka-python would try for half a minute, and then not say why
         raise Refused(why)
     try:
         consumer = KafkaConsumer(
@@ -223,7 +223,7 @@ def _consumer(settings: KafkaSettings) -> KafkaConsumer:
             metrics_enabled=False,
         )
     except (KafkaError, ValueError, OSError) as error:
-        raise Refused(none_is_well(settings) or explain(error, settings.servers)) from error
+        raise Refused(explain(error, settings.servers)) from error
     if consumer.config["enable_auto_commit"]:  # would say that records are stored which are not
         raise Refused("The Kafka client would commit by itself. Parley refuses to take events that way.")
     return consumer

@@ -3,6 +3,11 @@
 import json
 from pathlib import Path
 
+from django.utils import timezone
+
+from conversations.ingest.kafka_settings import KafkaSettings
+from conversations.models import IntakePosition, IntakeSource
+from conversations.services.intake import Wishes, add_source
 from environments.models import Environment
 from environments.services.promotion import promote
 from models_app.models import Assistant, TrainingJob
@@ -10,7 +15,8 @@ from models_app.services.revisions import save_revision
 from models_app.services.tags import set_tag
 from models_app.services.training import append_log, request_training
 from tests.conversations.dead import make_letter
-from tests.conversations.events import action, bot, user
+from studio.jobs import heartbeat
+from tests.conversations.events import action, bot, small_talk, user
 from tests.factories import environment_of, make_assistant, make_model, store_events
 from tests.house.world import make_world
 
@@ -36,6 +42,7 @@ def make_pages_world() -> dict[str, object]:
     return {
         **world.words,
         **letters,
+        **_fill_intake(cafe, int(str(world.words["source"]))),
         "slug": cafe.slug,
         "empty": empty.slug,
         "model": LONG_NAME,
@@ -79,6 +86,30 @@ def _fill_dead_letters(production: Environment) -> dict[str, object]:
         "milliseconds_letter": whole.replace("1790000000.0", "1790000000000").encode(),
     }
     return {name: make_letter(production, record).pk for name, record in records.items()}
+def _fill_intake(cafe: Assistant, source: int) -> dict[str, object]:
+    """A cluster that is behind, one that stopped by alarm, one that fails, and names that nobody has."""
+    heartbeat.beat("ingest")
+    now = timezone.now()
+    facts = {"heartbeat_at": now, "last_event_at": now, "newest_event_at": 1_790_000_000.0, "events_total": 1_204_518}
+    IntakeSource.objects.filter(pk=source).update(**facts, known_total=312)
+    for partition, lag in enumerate((0, 48_211, 3)):
+        IntakePosition.objects.create(
+            source_id=source,
+            topic="rasa_core_events",
+            partition=partition,
+            next_offset=900,
+            end_offset=900 + lag,
+            moved_at=now,
+        )
+    servers = (f"{'kafka-' * 12}1.data-centre.example.org:9093", "kafka-2.data-centre.example.org:9093")
+    settings = KafkaSettings(servers=servers, security_protocol="SASL_SSL", sasl_username="parley", sasl_password="p")
+    alarmed = add_source(actor=None, assistant=cafe, wishes=Wishes("Kafka of the other data centre", settings))
+    IntakeSource.objects.filter(pk=alarmed.pk).update(alarm="501 of the last 1000 records could not be read.", **facts)
+    failing = add_source(actor=None, assistant=cafe, wishes=Wishes("Kafka of the laboratory", settings))
+    IntakeSource.objects.filter(pk=failing.pk).update(last_error=f"{servers[0]} refused the connection.")
+    for name in ("abroad", "RASA_ENVIRONMENT_NOT_SET", "a-name-" + "that-goes-on-" * 15):
+        store_events(environment_of(cafe), *small_talk(sender=f"guest of {name}"), under=name)
+    return {"source": source, "alarmed": alarmed.pk}
 
 
 def _dialogue(sender: str, at: float, text: str) -> list[dict]:
