@@ -26,7 +26,7 @@ _PEM = {**_PLAIN, "rows": 3, "placeholder": "-----BEGIN …"}
 class ListField(forms.CharField):
     """Several texts, parted by commas, spaces or lines."""
 
-    def clean(self, value: object) -> list[str]:  # type: ignore[override]
+    def clean(self, value: object) -> list[str]:
         found = list(dict.fromkeys(re.split(r"[\s,]+", str(super().clean(value)).strip())))
         if len(found) > MOST:
             raise ValidationError(f"At most {MOST}.")

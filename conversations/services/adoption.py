@@ -140,7 +140,8 @@ def _streams(assistant: Assistant) -> list[dict[str, Any]]:
     """What came under each name, by whichever source; a table's names are always an environment's."""
     rows = IntakeStream.objects.filter(assistant=assistant).exclude(source__kind=IntakeSource.Kind.SQL)
     grouped = rows.order_by().values("environment_name")
-    return list(grouped.annotate(records=Sum("records_total"), first=Min("first_at"), last=Max("last_at")))
+    summed = grouped.annotate(records=Sum("records_total"), first=Min("first_at"), last=Max("last_at"))
+    return [dict(row) for row in summed]
 
 
 def _caught(assistant: Assistant) -> set[str]:

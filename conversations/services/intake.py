@@ -165,7 +165,7 @@ def _save_anew(row: IntakeSource, *names: str) -> None:
 
 def _refuse_taken(assistant: Assistant, name: str, but: IntakeSource | None = None) -> None:
     others = IntakeSource.objects.filter(assistant=assistant, name=name, removed_at=None)
-    if others.exclude(pk=but.pk if but else None).exists():
+    if any(one != but for one in others):
         raise Conflict(f"There is already a source called {name}.", field="name")
 
 

@@ -159,13 +159,12 @@ def _answer(request: HtmxHttpRequest, checked: Checked) -> HttpResponse:
 def source_form(request: HttpRequest, assistant: Assistant, source: IntakeSource | None = None) -> SourceForm:
     """For a new source of the assistant, or for one that is there."""
     data = request.POST if request.method == "POST" else None
-    choices = {
-        "environments": Environment.objects.current().filter(assistant=assistant),
-        "others": _others(signed_in(request), assistant),
-    }
-    if source is None:
-        return SourceForm(data, initial={"group": f"parley-{assistant.slug}"}, **choices)
-    return SourceForm.of(source, settings_of(source), data, **choices)
+    environments = Environment.objects.current().filter(assistant=assistant)
+    others = _others(signed_in(request), assistant)
+    if source is not None:
+        return SourceForm.of(source, settings_of(source), data, environments=environments, others=others)
+    initial = {"group": f"parley-{assistant.slug}"}
+    return SourceForm(data, environments=environments, others=others, initial=initial)
 
 
 def _others(user: User, assistant: Assistant) -> QuerySet[Assistant]:

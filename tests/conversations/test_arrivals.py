@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from conversations.models import IntakeSource, TalkSession
+from conversations.models import IntakePosition, IntakeSource, TalkSession
 from conversations.services.arrivals import arrivals
 from environments.services.environments import update_environment
 from tests.conversations.events import small_talk
@@ -66,3 +66,28 @@ def test_a_former_name_of_an_environment_is_no_strangers():
     update_environment(actor=None, environment=production, name="live")
     store_events(production, *small_talk(sender="anna", start=time.time()), under="production")
     assert arrivals([production])[production.pk].strangers == ()
+
+
+def kafka_of(environment, **facts):
+    settings = {"servers": ["k:9092"], "topics": ["t"]}
+    return IntakeSource.objects.create(
+        kind="kafka", name="Kafka", assistant=environment.assistant, settings=settings, **facts
+    )
+
+
+def test_a_kafka_that_fails_before_it_brought_anything_is_told_where_nothing_else_brings_events():
+    production = environment_of(make_assistant())
+    store_events(production, *small_talk(sender="anna"))
+    kafka_of(production, last_error="No answer.")
+    worker = environment_of(production.assistant, "worker")
+    seen = arrivals([production, worker])
+    assert (seen[production.pk].error, seen[worker.pk].error) == ("", "No answer.")
+
+
+def test_names_and_what_waits_are_told_of_the_environments_that_a_kafka_feeds():
+    production = environment_of(make_assistant())
+    store_events(production, *small_talk(sender="anna", start=time.time() - 3600))
+    source = IntakeSource.objects.get()
+    IntakePosition.objects.create(source=source, topic="rasa_core_events", partition=0, next_offset=0, end_offset=7)
+    seen = arrivals([production])[production.pk]
+    assert (seen.names, seen.lag) == (("production",), 7)

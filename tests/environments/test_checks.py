@@ -196,3 +196,12 @@ def test_after_a_renaming_the_former_name_is_worth_a_warning(client, production:
 def test_events_that_nobody_takes_are_red(production: Environment, monkeypatch):
     monkeypatch.setattr(arrivals, "_sources", [])
     assert facts(production)["Not taken"] == "failed"
+
+
+def test_events_by_kafka_say_under_which_names_they_come_and_how_many_wait(production: Environment, seen):
+    heartbeat.beat("ingest")
+    seen[production.pk] = Arrivals(last_at=timezone.now(), names=("abroad", "production"))
+    (text,) = [one.text for one in check_facts(overview(production), []) if one.word == "Events"]
+    assert text.endswith("abroad, production.")
+    seen[production.pk] = Arrivals(last_at=timezone.now(), lag=1200)
+    assert words(check_facts(overview(production), []))["Catching up"] == "busy"

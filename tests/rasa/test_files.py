@@ -80,3 +80,10 @@ def test_the_channel_names_the_address_below_which_the_keys_are():
 def test_every_text_is_read_back_as_it_was_written(value):
     written = endpoints_yml(event_broker=Database("db", 5432, "parley", "rasa", value))
     assert read(written)["event_broker"]["password"] == value
+
+
+def test_a_kafka_with_tls_names_the_files_beside_rasa():
+    broker = Kafka("a:9093,b:9093", security_protocol="SSL", ca_file="/etc/ca.pem", check_hostname=True)
+    block = read(endpoints_yml(event_broker=broker))["event_broker"]
+    assert (block["url"], block["ssl_cafile"], block["ssl_check_hostname"]) == ("a:9093,b:9093", "/etc/ca.pem", True)
+    assert "ssl_keyfile" not in block

@@ -15,8 +15,14 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
 from kafka.errors import KafkaError
@@ -43,9 +49,11 @@ _PROPERTIES = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},NAMED://127.0.0.1:{named},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},NAMED://127.0.0.1:{named}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,NAMED:SASL_PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},NAMED://127.0.0.1:{named},SECURE://127.0.0.1:{secure},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},NAMED://127.0.0.1:{named},SECURE://127.0.0.1:{secure}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,NAMED:SASL_PLAINTEXT,SECURE:SSL
+listener.name.secure.ssl.keystore.type=PEM
+listener.name.secure.ssl.keystore.location={folder}/server.pem
 listener.name.named.sasl.enabled.mechanisms=PLAIN
 listener.name.named.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
   user_{user}="{password}";
@@ -64,10 +72,11 @@ log.retention.check.interval.ms=1000
 class Kafka:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, self.named_port, controller = free_port(), free_port(), free_port()
+        self.port, self.named_port, self.secure_port, controller = (free_port() for _ in range(4))
+        self.ca = _certify(folder / "server.pem")
         self.process: subprocess.Popen[bytes] | None = None
         self._properties = folder / "server.properties"
-        ports = {"port": self.port, "named": self.named_port, "controller": controller}
+        ports = {"port": self.port, "named": self.named_port, "secure": self.secure_port, "controller": controller}
         self._properties.write_text(_PROPERTIES.format(**ports, folder=folder, user=USER, password=PASSWORD))
         format_ = ["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(self._properties)]
         subprocess.run(_java(*format_), check=True, capture_output=True, cwd=folder)
@@ -80,6 +89,11 @@ class Kafka:
     def named_servers(self) -> str:
         """The listener with SASL_PLAINTEXT and PLAIN, for USER with PASSWORD."""
         return f"127.0.0.1:{self.named_port}"
+
+    @property
+    def secure_servers(self) -> str:
+        """The listener with TLS; its certificate is for 127.0.0.1, and `ca` signed it."""
+        return f"127.0.0.1:{self.secure_port}"
 
     def start(self) -> None:
         # A test run that is killed takes its Kafka with it.
@@ -145,6 +159,24 @@ class Kafka:
             producer.flush(60)
         finally:
             producer.close()
+
+
+def _certify(file: Path) -> str:
+    """Write a key and a certificate for 127.0.0.1, as Kafka reads them; returns the PEM of the authority."""
+    begun = datetime.now(UTC) - timedelta(hours=1)
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca_name, name = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, one)]) for one in ("Tests", "kafka"))
+    draft = x509.CertificateBuilder().not_valid_before(begun).not_valid_after(begun + timedelta(days=2))
+    draft = draft.issuer_name(ca_name)
+    authority = draft.subject_name(ca_name).public_key(ca_key.public_key()).serial_number(1)
+    authority = authority.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    place = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    server = draft.subject_name(name).public_key(key.public_key()).serial_number(2)
+    server = server.add_extension(place, critical=False)
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    file.write_bytes(private + server.sign(ca_key, hashes.SHA256()).public_bytes(pem))
+    return authority.sign(ca_key, hashes.SHA256()).public_bytes(pem).decode()
 
 
 @contextmanager

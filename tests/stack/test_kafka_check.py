@@ -69,6 +69,23 @@ def test_the_wrong_protocol_is_told_in_each_direction(served: Kafka, named: Kafk
     assert "does not speak TLS" in check(replace(named, security_protocol="SASL_SSL")).problem
 
 
+def test_a_certificate_of_an_unknown_authority_is_told_and_counts_once_the_authority_is_known(served: Kafka):
+    settings = KafkaSettings(servers=(served.secure_servers,), topics=(TOPIC,), security_protocol="SSL")
+    assert "signed by nobody we know" in check(settings).problem
+    assert found(check(replace(settings, ssl_ca=served.ca))) == {TOPIC: (3, 5)}
+
+
+def test_a_certificate_for_another_name_is_told_and_counts_when_names_are_not_checked(served: Kafka):
+    other = KafkaSettings((f"localhost:{served.secure_port}",), (TOPIC,), security_protocol="SSL", ssl_ca=served.ca)
+    assert "is not for the name localhost" in check(other).problem
+    assert found(check(replace(other, ssl_check_hostname=False))) == {TOPIC: (3, 5)}
+
+
+def test_tls_and_plain_text_are_told_apart(served: Kafka):
+    problem = check(KafkaSettings(servers=(served.secure_servers,), topics=(TOPIC,))).problem
+    assert "does not speak Kafka with PLAINTEXT" in problem
+
+
 def test_hosts_that_may_not_be_called_are_not_called_also_when_the_cluster_names_them(served: Kafka, settings):
     settings.RASA_HOSTS = []
     assert "PARLEY_RASA_HOSTS" in check(KafkaSettings(servers=(served.servers,), topics=(TOPIC,))).problem

@@ -78,6 +78,12 @@ def bytes_filter(number: int | None) -> str:
 
 
 @register.filter
+def count(number: int | None) -> str:
+    """`1,204,518`."""
+    return "" if number is None else f"{number:,}"
+
+
+@register.filter
 def duration(seconds: float | None) -> str:
     return "" if seconds is None else formats.duration(float(seconds))
 
