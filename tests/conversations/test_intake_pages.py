@@ -184,7 +184,7 @@ def test_the_answer_of_a_test_names_topics_and_their_records(client: Client, ass
     answers = kafka_check.Checked(topics=(found,), warnings=("127.0.0.1:9 refused the connection.",))
     monkeypatch.setattr("conversations.views.intake.check", lambda settings: answers)
     shown = post(client, url(assistant, f"{source.pk}/test")).content.decode()
-    assert "3 partitions, 1200 records" in shown
+    assert "3 partitions, 1,200 records" in shown
     assert "refused the connection" in shown
     assert "<html" in client.post(url(assistant, f"{source.pk}/test")).content.decode()
 
