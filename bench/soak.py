@@ -95,7 +95,7 @@ def kill_every_half_minute(killers: dict[str, Callable[[], None]], chance: rando
 
 
 class Writer(threading.Thread):
-    """Sends each event until Kafka has it, whatever happens to Kafka meanwhile; each is another event than all others."""
+    """Sends each event until Kafka has it, whatever happens to Kafka meanwhile; no two events are the same."""
 
     def __init__(self, servers: str, options: argparse.Namespace) -> None:
         super().__init__(name="writer")

@@ -1,4 +1,4 @@
-"""From a URL to a conversation, dead letter or source: 404 when the viewer may not see it, 403 when they may not act on it."""
+"""From a URL to a conversation, dead letter or source: 404 for who may not see it, 403 for who may not act on it."""
 
 from django.http import Http404, HttpRequest
 

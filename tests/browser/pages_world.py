@@ -14,8 +14,8 @@ from models_app.models import Assistant, TrainingJob
 from models_app.services.revisions import save_revision
 from models_app.services.tags import set_tag
 from models_app.services.training import append_log, request_training
-from tests.conversations.dead import make_letter
 from studio.jobs import heartbeat
+from tests.conversations.dead import make_letter
 from tests.conversations.events import action, bot, small_talk, user
 from tests.factories import environment_of, make_assistant, make_model, store_events
 from tests.house.world import make_world
@@ -86,6 +86,8 @@ def _fill_dead_letters(production: Environment) -> dict[str, object]:
         "milliseconds_letter": whole.replace("1790000000.0", "1790000000000").encode(),
     }
     return {name: make_letter(production, record).pk for name, record in records.items()}
+
+
 def _fill_intake(cafe: Assistant, source: int) -> dict[str, object]:
     """A cluster that is behind, one that stopped by alarm, one that fails, and names that nobody has."""
     heartbeat.beat("ingest")

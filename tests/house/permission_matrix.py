@@ -353,8 +353,6 @@ ROWS: list[Row] = [
     *ENVIRONMENTS,
     *CONVERSATIONS,
     *DEAD_LETTERS,
-]
-
     *INTAKE,
     *TALK,
     *SHARE,
