@@ -4,14 +4,17 @@ Each failure is its own exception, with a sentence for people. Tokens go as quer
 no other way; no message and no log of ours shows them.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import quote
 
 from studio.web import outgoing
 
 HELLO = "Hello from Rasa"  # what a Rasa of any version answers at its root
+
+# Characters that reach Rasa as they are in an address' path: the unreserved ones, and those that may stand there.
+_ASKABLE = re.compile(r"[A-Za-z0-9._~:@!$&'()*+,;=/-]+")
 
 
 class RasaError(Exception):
@@ -56,6 +59,10 @@ class NoModel(RasaError):
 
 class NotAllowed(RasaError):
     """The chat token does not let its user speak in this conversation."""
+
+
+class CannotBeAsked(RasaError):
+    """Rasa's HTTP API has no address for this conversation."""
 
 
 class NoChatChannel(RasaError):
@@ -148,10 +155,12 @@ class RasaClient:
     def tracker(self, conversation_id: str) -> dict[str, Any]:
         """The conversation with all its events, also those before a restart.
 
-        Rasa makes up the opening events of a conversation that it does not know.
+        Rasa makes up the opening events of a conversation that it does not know. It takes the id from the address as
+        it stands there and turns no %40 back into @, so that an id with spaces or letters beyond ASCII has none.
         """
-        path = f"/conversations/{quote(conversation_id, safe='')}/tracker"
-        answer = self._ask("GET", path, params={"include_events": "ALL"})
+        if not _ASKABLE.fullmatch(conversation_id) or not {".", ".."}.isdisjoint(conversation_id.split("/")):
+            raise CannotBeAsked("Rasa's HTTP API cannot be asked for a conversation with such an id.")
+        answer = self._ask("GET", f"/conversations/{conversation_id}/tracker", params={"include_events": "ALL"})
         if answer.status == 409:
             raise NoModel("This Rasa server has no model yet, so it cannot show conversations.")
         data = self._checked(answer)

@@ -137,9 +137,17 @@ def test_a_message_carries_only_what_is_given(server, client):
     assert server.seen[0].headers["Authorization"] == "Bearer jwt"
 
 
-def test_a_conversation_id_with_a_slash_stays_one_part_of_the_path(server, client):
-    server.replies["/conversations/a%2F..%2Fb/tracker"] = Reply(body={"events": []})
-    assert client.tracker("a/../b") == {"events": []}
+@pytest.mark.parametrize("name", ["anna@example.com", "whatsapp:+4930", "a/b", "x;y=1,2!$&'()*~"])
+def test_a_conversation_is_asked_for_by_its_id_as_it_is_because_rasa_decodes_none(server, client, name):
+    server.replies[f"/conversations/{name}/tracker"] = Reply(body={"events": []})
+    assert client.tracker(name) == {"events": []}
+
+
+@pytest.mark.parametrize("name", ["", "a b", "ünï", "50%25", "a?b", "a#b", "a/../b", "..", "a/./b", "[a]", "a\x00"])
+def test_a_conversation_without_an_address_is_not_asked_for(server, client, name):
+    with pytest.raises(rasa.CannotBeAsked):
+        client.tracker(name)
+    assert not server.seen
 
 
 def test_an_address_under_a_path_works(server):

@@ -81,6 +81,15 @@ def test_channel_and_metadata_arrive_in_the_conversation(rasa_server):
     assert [(event["text"], event["input_channel"]) for event in said] == [("hello", "share")]
 
 
+@pytest.mark.parametrize("sign", "@:+/;=,!$&'()*~._-")
+def test_a_conversation_whose_id_has_signs_is_found(rasa_server, sign):
+    name = f"{someone()}{sign}x"
+    rasa_server.client.send(chat_token(rasa_server.keys.private_pem, name), "hello")
+    tracker = rasa_server.client.tracker(name)
+    assert tracker["sender_id"] == name
+    assert [event["text"] for event in tracker["events"] if event["event"] == "user"] == ["hello"]
+
+
 def test_the_tracker_shows_what_preceded_a_restart(rasa_server):
     name = someone()
     for message in ("hello", "/restart", "bye"):
