@@ -60,6 +60,8 @@ class Action(StrEnum):
     INTAKE_ALARM_CLEARED = "intake-alarm-cleared"
     INTAKE_INCIDENT_CLOSED = "intake-incident-closed"
     ENVIRONMENT_ADOPTED = "environment-adopted"
+    HISTORY_IMPORT_STARTED = "history-import-started"
+    HISTORY_IMPORTED = "history-imported"
 
     @property
     def is_refusal(self) -> bool:
