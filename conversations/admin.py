@@ -1,6 +1,8 @@
 """The tables of this app on the operators' pages. Those that grow to millions are searched by indexed columns alone."""
 
 from conversations.models import (
+    CompletenessFinding,
+    CompletenessRun,
     Conversation,
     DeadLetter,
     DeadLetterRun,
@@ -28,3 +30,18 @@ show(IntakeStream, ("pk", "source_id", "environment_name", "records_total", "las
 show(IntakePosition, ("pk", "source_id", "topic", "partition", "next_offset", "end_offset"), ("=pk", "=source__id"))
 show(IntakeIncident, ("pk", "source_id", "kind", "topic", "partition", "found_at"), ("=pk", "=source__id"))
 show(TalkSession, ("pk", "environment_id", "sender_id", "person_id", "created_at", "last_at"), ("=pk", "=sender_id"))
+show(
+    CompletenessRun,
+    (
+        "pk",
+        "environment_id",
+        "repairs",
+        "state",
+        "conversations_compared",
+        "events_missing",
+        "events_added",
+        "ended_at",
+    ),
+    ("=pk", "=environment__id"),
+)
+show(CompletenessFinding, ("pk", "run_id", "sender_id", "missing", "extra", "added", "fault"), ("=pk", "=run__id"))

@@ -9,8 +9,11 @@ from conversations.models.intake import (
     IntakeSource,
     IntakeStream,
 )
+from conversations.models.repair import CompletenessFinding, CompletenessRun
 
 __all__ = [
+    "CompletenessFinding",
+    "CompletenessRun",
     "Conversation",
     "DeadLetter",
     "DeadLetterRun",

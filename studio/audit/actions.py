@@ -62,6 +62,8 @@ class Action(StrEnum):
     ENVIRONMENT_ADOPTED = "environment-adopted"
     HISTORY_IMPORT_STARTED = "history-import-started"
     HISTORY_IMPORTED = "history-imported"
+    REPAIR_REQUESTED = "repair-requested"
+    REPAIR_FINISHED = "repair-finished"
 
     @property
     def is_refusal(self) -> bool:

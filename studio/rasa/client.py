@@ -12,6 +12,7 @@ from typing import Any, cast
 from studio.web import outgoing
 
 HELLO = "Hello from Rasa"  # what a Rasa of any version answers at its root
+TRACKER_LIMIT = 64 * 1024**2  # bytes; a conversation of some 100,000 events
 
 # Characters that reach Rasa as they are in an address' path: the unreserved ones, and those that may stand there.
 _ASKABLE = re.compile(r"[A-Za-z0-9._~:@!$&'()*+,;=/-]+")
@@ -61,6 +62,10 @@ class NotAllowed(RasaError):
     """The chat token does not let its user speak in this conversation."""
 
 
+class TooLarge(NotRasa):
+    """The answer is longer than we read."""
+
+
 class CannotBeAsked(RasaError):
     """Rasa's HTTP API has no address for this conversation."""
 
@@ -100,7 +105,7 @@ _BY_OUTGOING: dict[type[outgoing.OutgoingError], type[RasaError]] = {
     outgoing.TimedOut: TimedOut,
     outgoing.NotTrusted: Unreachable,
     outgoing.Broken: Unreachable,
-    outgoing.TooLarge: NotRasa,
+    outgoing.TooLarge: TooLarge,
 }
 
 
@@ -160,7 +165,8 @@ class RasaClient:
         """
         if not _ASKABLE.fullmatch(conversation_id) or not {".", ".."}.isdisjoint(conversation_id.split("/")):
             raise CannotBeAsked("Rasa's HTTP API cannot be asked for a conversation with such an id.")
-        answer = self._ask("GET", f"/conversations/{conversation_id}/tracker", params={"include_events": "ALL"})
+        path = f"/conversations/{conversation_id}/tracker"
+        answer = self._ask("GET", path, params={"include_events": "ALL"}, limit=TRACKER_LIMIT)
         if answer.status == 409:
             raise NoModel("This Rasa server has no model yet, so it cannot show conversations.")
         data = self._checked(answer)
@@ -215,6 +221,7 @@ class RasaClient:
         params: dict[str, str] | None = None,
         json: object = None,
         headers: dict[str, str] | None = None,
+        limit: int = outgoing.DEFAULT_LIMIT,
     ) -> outgoing.Answer:
         token = {"token": self.token} if with_token and self.token else {}
         address = self._address()
@@ -226,6 +233,7 @@ class RasaClient:
                 json=json,
                 headers=headers,
                 timeout=self.timeout,
+                limit=limit,
                 hosts=self.hosts,
             )
         except outgoing.OutgoingError as error:
