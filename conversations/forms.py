@@ -1,5 +1,6 @@
-"""Forms of talking and sharing."""
+"""Forms of talking and sharing, and of comparing events."""
 
+import time
 from typing import Any
 
 from django import forms
@@ -102,3 +103,25 @@ class RecordForm(forms.Form):
         """Browsers send every end of a line as CR and LF."""
         text: str = self.cleaned_data["text"]
         return text.replace("\r\n", "\n").encode()
+
+
+class CheckForm(forms.Form):
+    """What is compared with the Rasa server."""
+
+    PERIODS = (("1", "The last day"), ("7", "The last 7 days"), ("30", "The last 30 days"), ("", "All time"))
+
+    days = forms.ChoiceField(label="Period", choices=PERIODS, initial="7", required=False)
+    conversations = forms.ChoiceField(
+        choices=(("300", "A sample of 300"), ("3000", "A sample of 3,000"), ("all", "All of them")),
+        initial="300",
+        help_text="One request to the Rasa server for each. It is asked slowly, and more slowly while it is busy.",
+    )
+
+    def since(self) -> float | None:
+        """Rasa's time at which the period begins; None is the beginning of all."""
+        days = self.cleaned_data["days"]
+        return time.time() - int(days) * 86400 if days else None
+
+    def sample(self) -> int | None:
+        number = self.cleaned_data["conversations"]
+        return None if number == "all" else int(number)

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from conversations.views import (
+    completeness,
     dead_letter_runs,
     dead_letters,
     guest,
@@ -19,6 +20,7 @@ from conversations.views import (
 app_name = "conversations"
 _UNREADABLE = "a/<str:slug>/conversations/unreadable"
 _CAUSE = f"{_UNREADABLE}/cause/<slug:fault>"
+COMPLETENESS = "a/<str:slug>/environments/<str:name>/completeness"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("a/<str:slug>/", home.home, name="home"),
     path("a/<str:slug>/conversations/", lists.conversation_list, name="list"),
@@ -59,6 +61,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("a/<str:slug>/share/new", share.new_link, name="share-new"),
     path("a/<str:slug>/share/<int:pk>/edit", share.edit_link, name="share-edit"),
     path("a/<str:slug>/share/<int:pk>/revoke", share.revoke, name="share-revoke"),
+    path(COMPLETENESS, completeness.completeness_page, name="completeness"),
+    path(f"{COMPLETENESS}/check", completeness.check, name="completeness-check"),
+    path(f"{COMPLETENESS}/<int:pk>", completeness.run_page, name="completeness-run"),
+    path(f"{COMPLETENESS}/<int:pk>/backfill", completeness.backfill, name="completeness-backfill"),
+    path(f"{COMPLETENESS}/<int:pk>/stop", completeness.stop_run, name="completeness-stop"),
+    path(f"{COMPLETENESS}/incidents/<int:pk>", completeness.repair_incident, name="completeness-incident"),
     path("s/<str:code>", guest.guest, name="guest"),
     path("s/<str:code>/say", guest.guest_say, name="guest-say"),
     path("s/<str:code>/news", guest.guest_news, name="guest-news"),

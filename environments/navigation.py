@@ -15,6 +15,6 @@ def register() -> None:
             order=50,
             per_assistant=True,
             shortcut="e",
-            match=("environments:", "conversations:intake"),  # where their events come from,
+            match=("environments:", "conversations:intake", "conversations:completeness"),
         )
     )

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from conversations.ingest.positions import Move, Partition, PositionMoved, advance, position_of
-from conversations.ingest.records import Batch, Binding, OnePlace, Record, read
+from conversations.ingest.records import Batch, Binding, OnePlace, Record, Unreadable, read
 from conversations.ingest.share import InvalidShare, TooManyInvalid, Window
 from conversations.ingest.write import Stored, again_when_interrupted, store
 from conversations.models import DeadLetter, IntakePosition, IntakeSource
@@ -163,7 +163,7 @@ def without_known_dead(batch: Batch, source_id: int) -> Batch:
     records = [one.record.data for one in batch.unreadable]
     rows = DeadLetter.objects.filter(source_id=source_id, record__in=records)
     known = {bytes(record) for record in rows.values_list("record", flat=True)}
-    fresh = {}
+    fresh: dict[bytes, Unreadable] = {}
     for one in batch.unreadable:
         if one.record.data not in known:
             fresh.setdefault(one.record.data, one)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 from conversations.ingest.history import BATCH, BATCH_BYTES, Chunk, HistoryRefused
 from conversations.ingest.records import Record
@@ -37,7 +37,7 @@ def events_of(tracker: dict[str, Any]) -> Iterator[Record]:
         yield Record(json.dumps(event).encode())
 
 
-def is_tracker(document: object) -> bool:
+def is_tracker(document: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(document, dict) and isinstance(document.get("events"), list) and "event" not in document
 
 

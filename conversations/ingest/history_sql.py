@@ -7,9 +7,10 @@ keep PostgreSQL from tidying up behind a Rasa that goes on speaking.
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
 import psycopg
@@ -75,8 +76,10 @@ class PostgresTable:
 
     def _chunk(self, session: psycopg.Connection, position: int) -> Chunk | None:
         query = sql.SQL(_NEXT).format(self._table, sql.Placeholder(), sql.Placeholder())
-        with session.cursor() as cursor, closing(cursor.stream(query, [position, BATCH])) as rows:
-            return _chunk_of(rows, position)
+        with session.cursor() as cursor:
+            rows = cast("Generator[Row, None, None]", cursor.stream(query, [position, BATCH]))
+            with closing(rows):  # the rest of a batch of large rows is not sent
+                return _chunk_of(rows, position)
 
     def _facts(self) -> dict[str, object]:
         try:

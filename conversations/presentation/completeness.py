@@ -63,6 +63,10 @@ class RunLine:
         return min(100.0, 100 * self.run.conversations_compared / total) if total else None
 
     @property
+    def progress_note(self) -> str:
+        return f"{self.run.conversations_compared:,} of {self.run.conversations_total:,}"
+
+    @property
     def can_be_backfilled(self) -> bool:
         run = self.run
         is_known = run.state in (State.DONE, State.STOPPED)

@@ -9,10 +9,17 @@ from environments.querysets import EnvironmentQuerySet
 
 def environments_of(incident: IntakeIncident) -> EnvironmentQuerySet:
     """Those whose events the source may have lost, and whose Rasa server can be asked for them."""
-    source = incident.source
-    assistants = [source.assistant_id, *source.other_assistants.values_list("pk", flat=True)]
     kinds = (Environment.Kind.MANAGED, Environment.Kind.CONNECTED)
-    return Environment.objects.current().filter(assistant__in=assistants, kind__in=kinds)
+    return Environment.objects.current().filter(assistant__in=_assistants_of(incident), kind__in=kinds)
+
+
+def concerns(incident: IntakeIncident, environment: Environment) -> bool:
+    return environment.assistant_id in _assistants_of(incident)
+
+
+def _assistants_of(incident: IntakeIncident) -> list[int]:
+    source = incident.source
+    return [source.assistant_id, *source.other_assistants.values_list("pk", flat=True)]
 
 
 def note_repair(incident: IntakeIncident, run: CompletenessRun) -> None:

@@ -205,8 +205,9 @@ class Slice:
 
 
 def _newest_of(run: CompletenessRun) -> float | None:
-    newest = Conversation.objects.filter(environment=run.environment_id).aggregate(newest=Max("last_event_at"))
-    return newest["newest"]
+    found = Conversation.objects.filter(environment=run.environment_id).aggregate(newest=Max("last_event_at"))
+    newest: float | None = found["newest"]
+    return newest
 
 
 def _ours(run: CompletenessRun, sender_id: str) -> list[Known]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from django.utils import timezone
 
 from conversations.ingest.kafka_settings import KafkaSettings
-from conversations.models import IntakePosition, IntakeSource
+from conversations.models import CompletenessFinding, CompletenessRun, IntakePosition, IntakeSource
 from conversations.services.intake import Wishes, add_source
 from environments.models import Environment
 from environments.services.promotion import promote
@@ -48,6 +48,7 @@ def make_pages_world() -> dict[str, object]:
         "model": LONG_NAME,
         "other_model": "otter",
         "admin": world.people["admin"].pk,
+        "failed_run": _fill_completeness(environment_of(cafe)),
     }
 
 
@@ -125,3 +126,25 @@ def _dialogue(sender: str, at: float, text: str) -> list[dict]:
         bot(text, at + 0.2, sender=sender, data={"buttons": buttons}),
         bot(None, at + 0.3, sender=sender, data={"custom": {"kind": "carousel", "title": "x" * 90}}),
     ]
+
+
+def _fill_completeness(production: Environment) -> int:
+    """A repair that failed, with findings of every kind."""
+    run = CompletenessRun.objects.create(
+        environment=production,
+        repairs=True,
+        until=1_790_000_000.0,
+        requested_by_label="admin",
+        state="failed",
+        message="No answer within 30 seconds. " * 4,
+        conversations_unasked=1,
+    )
+    brief = [1_790_000_000.0, "action", "action_with_a_name_" + "very_" * 20 + "long"]
+    findings = (
+        {"sender_id": "x" * 300, "missing": 25, "added": 25, "details": {"missing": [brief] * 20}},
+        {"sender_id": "نعم هل", "fault": "Rasa's HTTP API has no address for an id with such characters."},
+        {"sender_id": "bert", "extra": 1, "details": {"extra": [brief]}},
+    )
+    for facts in findings:
+        CompletenessFinding.objects.create(run=run, **facts)
+    return run.pk

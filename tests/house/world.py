@@ -10,7 +10,14 @@ from django.contrib.sessions.backends.db import SessionStore
 from conversations.chat.links import create_link
 from conversations.chat.sessions import begin_talk
 from conversations.ingest.kafka_settings import KafkaSettings
-from conversations.models import Conversation, DeadLetter, IntakeIncident, TalkSession
+from conversations.models import (
+    CompletenessFinding,
+    CompletenessRun,
+    Conversation,
+    DeadLetter,
+    IntakeIncident,
+    TalkSession,
+)
 from conversations.services.dead_letter_runs import Selection, request_run
 from conversations.services.intake import Wishes, add_source
 from environments.models import Environment
@@ -29,7 +36,7 @@ from studio.access.services.sessions import Visitor, begin
 from studio.audit.models import AuditEvent
 from studio.crypto import decrypt
 from tests.conversations.events import small_talk
-from tests.factories import environment_of, make_assistant, make_model, make_person, store_events
+from tests.factories import environment_of, make_assistant, make_model, make_person, source_of, store_events
 
 # Who asks. `worker_annotator` is annotator of the assistant's environment `worker` and of nothing else.
 # `inn_annotator` is annotator of another assistant.
@@ -62,8 +69,9 @@ def make_world() -> World:
         **_accounts(people),
         **_chats(environment_of(cafe), people),
         **_intake(cafe, "Kafka"),
+        "run": _run(environment_of(cafe), "anna"),
+        "other_incident": _sealed_assistant(),
     }
-    _sealed_assistant()
     return World(people, words, _sealed_environment(cafe, people))
 
 
@@ -73,16 +81,17 @@ def _train(assistant: Assistant, actor: User | None = None, message: str = "") -
     request_training(actor=actor, assistant=assistant, revision=revision)
 
 
-def _sealed_assistant() -> None:
-    """Another assistant, of which only the people who hold something everywhere know."""
+def _sealed_assistant() -> object:
+    """Another assistant, of which only the people who hold something everywhere know; an incident of it."""
     bakery = make_assistant(f"{SEALED}-bakery", f"Bakery {SEALED}")
     boss = make_person("admin", Scope(bakery.pk), username=f"{SEALED}-boss")
     production = environment_of(bakery)
     promote(actor=boss, environment=production, model=make_model(bakery, f"{SEALED}-model"), reason=f"{SEALED} why")
     _train(bakery, boss, f"{SEALED} data")
     _conversation(production, f"{SEALED}-dora")
-    _intake(bakery, f"{SEALED} Kafka")
+    incident = _intake(bakery, f"{SEALED} Kafka")["incident"]
     create_link(actor=boss, environment=production, name=f"{SEALED} neighbours")
+    return incident
 
 
 def _sealed_environment(cafe: Assistant, people: dict[str, User]) -> dict[str, object]:
@@ -102,6 +111,7 @@ def _sealed_environment(cafe: Assistant, people: dict[str, User]) -> dict[str, o
         "dead_letter": letter,
         "worker_dead_letter": letter,
         "event": event,
+        "run": _run(vault, f"{SEALED}-carla"),
         **chats,
     }
 
@@ -142,6 +152,17 @@ def _dead_letter(environment: Environment, sender: str) -> int:
 def _conversation(environment: Environment, sender: str) -> Conversation:
     store_events(environment, *small_talk(sender=sender))
     return Conversation.objects.get(sender_id=sender)
+
+
+def _run(environment: Environment, sender: str) -> int:
+    """A check that found something missing."""
+    run = CompletenessRun.objects.create(
+        environment=environment, until=1_790_000_000.0, requested_by_label="admin", state="done", lists_senders=False,
+        conversations_compared=1, events_there=9, events_missing=1, phase="ours",
+    )  # fmt: skip
+    details = {"missing": [[1_790_000_000.0, "user", "greet"]], "extra": []}
+    CompletenessFinding.objects.create(run=run, sender_id=sender, missing=1, details=details)
+    return run.pk
 
 
 def _chats(environment: Environment, people: dict[str, User], name: str = "friends") -> dict[str, object]:

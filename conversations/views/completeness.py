@@ -1,0 +1,176 @@
+"""How complete an environment's events are: its runs, what each found, and bringing in what is missing."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from conversations.forms import CheckForm
+from conversations.models import CompletenessRun, IntakeIncident
+from conversations.presentation.completeness import FindingLine, RunLine
+from conversations.services import completeness
+from conversations.services.incidents import concerns
+from environments.loaders import load_environment, may_modify, modify_permission, scope_of
+from environments.models import Environment
+from studio.access.loaders import require, signed_in
+from studio.access.permissions import Permission
+from studio.errors import DomainError
+from studio.jobs import heartbeat
+from studio.web.htmx import HtmxHttpRequest, go
+from studio.web.keyset import page_of
+
+METHODS = ["GET", "HEAD", "POST"]
+
+
+@require_safe
+def completeness_page(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse:
+    """The runs of an environment, newest first; for htmx only what changes by itself."""
+    environment = _load(request, slug, name)
+    runs = environment.completeness_runs.select_related("environment", "requested_by")
+    page = page_of(runs, request)
+    context = {
+        "environment": environment,
+        "page": page,
+        "lines": [RunLine(run) for run in page.rows],
+        "last": _last(environment),
+        **_state(request, environment),
+    }
+    return render(request, f"conversations/completeness.html{'#live' if request.htmx else ''}", context)
+
+
+@require_safe
+def run_page(request: HtmxHttpRequest, slug: str, name: str, pk: int) -> HttpResponse:
+    environment = _load(request, slug, name)
+    run = _load_run(environment, pk)
+    page = page_of(run.findings.select_related("conversation"), request, by="pk")
+    context = {
+        "environment": environment,
+        "line": RunLine(run),
+        "run": run,
+        "page": page,
+        "findings": [FindingLine(one) for one in page.rows],
+        **_state(request, environment),
+    }
+    return render(request, f"conversations/completeness_run.html{'#live' if request.htmx else ''}", context)
+
+
+@require_http_methods(METHODS)
+def check(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse:
+    environment = _load_modifiable(request, slug, name)
+    form = CheckForm(request.POST or None)
+    if form.is_valid():
+        try:
+            run = completeness.request_check(
+                actor=signed_in(request), environment=environment, since=form.since(), sample=form.sample()
+            )
+        except DomainError as error:
+            form.add_error(None, error.message)
+        else:
+            return go(request, _address(run))
+    context = {"heading": f"Compare the events of {environment.name}", "form": form, "label": "Compare"}
+    return render(request, "conversations/share_form.html", context, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(METHODS)
+def backfill(request: HtmxHttpRequest, slug: str, name: str, pk: int) -> HttpResponse:
+    environment = _load_modifiable(request, slug, name)
+    run = _load_run(environment, pk)
+    text = (
+        "The Rasa server is asked again for what is missing here, and it is stored as if its event broker had brought "
+        "it. Nothing that is stored already changes."
+    )
+    if run.sample is not None:
+        text += " The check saw only a sample: all conversations of its period are compared, which takes longer."
+    return _confirmed(
+        request,
+        heading=f"Bring in what {environment.name} lacks",
+        text=text,
+        service=lambda: completeness.request_backfill(actor=signed_in(request), run=run),
+    )
+
+
+@require_http_methods(METHODS)
+def repair_incident(request: HtmxHttpRequest, slug: str, name: str, pk: int) -> HttpResponse:
+    """For the time in which a source lost records; the page of the incident leads here."""
+    environment = _load_modifiable(request, slug, name)
+    incident = IntakeIncident.objects.select_related("source").filter(pk=pk).first()
+    if incident is None or not concerns(incident, environment):
+        raise Http404("There is no such incident of this environment.")
+    return _confirmed(
+        request,
+        heading=f"Repair {environment.name}",
+        text=f"{incident.count:,} records were gone before they were taken. All conversations of that time, and an "
+        "hour around it, are compared with the Rasa server, and what is missing here is stored.",
+        service=lambda: completeness.request_repair_of_incident(
+            actor=signed_in(request), environment=environment, incident=incident
+        ),
+    )
+
+
+def _confirmed(
+    request: HtmxHttpRequest, *, heading: str, text: str, service: Callable[[], CompletenessRun]
+) -> HttpResponse:
+    refused = ""
+    if request.method == "POST":
+        try:
+            return go(request, _address(service()))
+        except DomainError as error:
+            refused = error.message
+    context: dict[str, Any] = {"heading": heading, "text": text, "confirm_label": "Backfill", "refused": refused}
+    return render(request, "components/confirm.html", context, status=422 if refused else 200)
+
+
+@require_POST
+def stop_run(request: HtmxHttpRequest, slug: str, name: str, pk: int) -> HttpResponse:
+    environment = _load_modifiable(request, slug, name)
+    run = _load_run(environment, pk)
+    try:
+        completeness.stop(actor=signed_in(request), run=run)
+    except DomainError as error:
+        messages.error(request, error.message)
+    return go(request, _address(run))
+
+
+def _address(run: CompletenessRun) -> str:
+    names = [run.environment.assistant.slug, run.environment.name, run.pk]
+    return reverse("conversations:completeness-run", args=names)
+
+
+def _load(request: HttpRequest, slug: str, name: str) -> Environment:
+    """Findings name conversations, so it takes the right to see those."""
+    return load_environment(request, slug, name, Permission.CONVERSATIONS_VIEW)
+
+
+def _load_modifiable(request: HttpRequest, slug: str, name: str) -> Environment:
+    environment = _load(request, slug, name)
+    require(signed_in(request), modify_permission(environment), scope_of(environment))
+    return environment
+
+
+def _load_run(environment: Environment, pk: int) -> CompletenessRun:
+    run = environment.completeness_runs.select_related("environment__assistant", "incident").filter(pk=pk).first()
+    if run is None:
+        raise Http404("There is no such run in this environment.")
+    return run
+
+
+def _last(environment: Environment) -> RunLine | None:
+    """The newest that came to its end."""
+    run = environment.completeness_runs.filter(state=CompletenessRun.State.DONE).order_by("-pk").first()
+    return RunLine(run) if run else None
+
+
+def _state(request: HttpRequest, environment: Environment) -> dict[str, object]:
+    under_way = environment.completeness_runs.filter(
+        state__in=(CompletenessRun.State.WAITING, CompletenessRun.State.RUNNING)
+    ).first()
+    return {
+        "may_modify": may_modify(signed_in(request), environment),
+        "under_way": under_way,
+        "has_server": environment.kind != Environment.Kind.UNSET,
+        "has_worker": under_way is None or heartbeat.live("background-worker") > 0,
+    }
