@@ -108,9 +108,9 @@ class RecordForm(forms.Form):
 class CheckForm(forms.Form):
     """What is compared with the Rasa server."""
 
-    PERIODS = (("1", "The last day"), ("7", "The last 7 days"), ("30", "The last 30 days"), ("", "All time"))
+    PERIODS = (("1", "The last day"), ("7", "The last 7 days"), ("30", "The last 30 days"), ("all", "All time"))
 
-    days = forms.ChoiceField(label="Period", choices=PERIODS, initial="7", required=False)
+    days = forms.ChoiceField(label="Period", choices=PERIODS, initial="7")
     conversations = forms.ChoiceField(
         choices=(("300", "A sample of 300"), ("3000", "A sample of 3,000"), ("all", "All of them")),
         initial="300",
@@ -120,7 +120,7 @@ class CheckForm(forms.Form):
     def since(self) -> float | None:
         """Rasa's time at which the period begins; None is the beginning of all."""
         days = self.cleaned_data["days"]
-        return time.time() - int(days) * 86400 if days else None
+        return None if days == "all" else time.time() - int(days) * 86400
 
     def sample(self) -> int | None:
         number = self.cleaned_data["conversations"]

@@ -63,6 +63,26 @@ class RunLine:
         return min(100.0, 100 * self.run.conversations_compared / total) if total else None
 
     @property
+    def numbers(self) -> list[tuple[str, str, str]]:
+        """Label, number and what to know of it; of what seldom is there only where it is."""
+        run = self.run
+        forgotten = "The server forgot these, or another server of the assistant said them." if run.events_extra else ""
+        always = [
+            ("Conversations compared", run.conversations_compared, ""),
+            ("Events on the server", run.events_there, ""),
+            ("Missing here", run.events_missing, ""),
+            ("Here alone", run.events_extra, forgotten),
+        ]
+        sometimes = [
+            ("Stored by this run", run.events_added if run.repairs else None, ""),
+            ("Conversations of which nothing came", run.conversations_unknown if run.lists_senders else None, ""),
+            ("Could not be compared", run.conversations_unasked or None, ""),
+            ("Cannot be read", run.events_unreadable or None, ""),
+        ]
+        shown = [*always, *(one for one in sometimes if one[1] is not None)]
+        return [(label, f"{number:,}", note) for label, number, note in shown]
+
+    @property
     def progress_note(self) -> str:
         return f"{self.run.conversations_compared:,} of {self.run.conversations_total:,}"
 

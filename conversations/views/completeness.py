@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -36,7 +37,7 @@ def completeness_page(request: HtmxHttpRequest, slug: str, name: str) -> HttpRes
         "environment": environment,
         "page": page,
         "lines": [RunLine(run) for run in page.rows],
-        "last": _last(environment),
+        "nights": _nights(),
         **_state(request, environment),
     }
     return render(request, f"conversations/completeness.html{'#live' if request.htmx else ''}", context)
@@ -158,10 +159,11 @@ def _load_run(environment: Environment, pk: int) -> CompletenessRun:
     return run
 
 
-def _last(environment: Environment) -> RunLine | None:
-    """The newest that came to its end."""
-    run = environment.completeness_runs.filter(state=CompletenessRun.State.DONE).order_by("-pk").first()
-    return RunLine(run) if run else None
+def _nights() -> str:
+    """What comes by itself."""
+    if not settings.COMPLETENESS_SAMPLE:
+        return "Comparing asks the Rasa server for conversations, and says which of their events are missing here."
+    return f"Each night {settings.COMPLETENESS_SAMPLE} conversations are compared with the Rasa server."
 
 
 def _state(request: HttpRequest, environment: Environment) -> dict[str, object]:

@@ -56,7 +56,7 @@ def carried_out() -> CompletenessRun:
 
 
 def test_a_check_is_begun_on_the_page_and_says_what_is_missing(browser: Client, production: Environment, admin: User):
-    answer = browser.post(page_of(production, "/check"), {"days": "", "conversations": "all"})
+    answer = browser.post(page_of(production, "/check"), {"days": "all", "conversations": "all"})
     run = CompletenessRun.objects.get()
     assert answer["Location"] == page_of(production, f"/{run.pk}")
     assert (run.since, run.sample, run.requested_by) == (None, None, admin)
@@ -110,6 +110,11 @@ def test_an_incident_leads_to_the_repair_of_its_time(browser: Client, production
 def test_an_environment_without_a_server_says_what_to_do(browser: Client, environment: Environment):
     text = browser.get(page_of(environment)).content.decode()
     assert "No Rasa server to compare with" in text and "Compare…" not in text
+
+
+def test_the_first_comparison_is_one_click_away(browser: Client, production: Environment):
+    text = browser.get(page_of(production)).content.decode()
+    assert "Not compared yet" in text and text.count(f'hx-get="{page_of(production, "/check")}"') == 2
 
 
 def test_the_environments_menu_leads_here(browser: Client, production: Environment):
