@@ -16,7 +16,7 @@ from studio.access.models import User
 from studio.audit.actions import Action
 from studio.audit.services import SYSTEM, record
 from studio.errors import Conflict
-from studio.jobs import queues
+from studio.jobs import heartbeat, queues
 
 State = CompletenessRun.State
 
@@ -28,6 +28,7 @@ HELD_FOR = timedelta(seconds=150)  # without a heartbeat; longer than any single
 LOST_AFTER = timedelta(seconds=60)  # between two slices
 KEPT = 60  # runs of an environment
 JOB = "conversations.jobs.check_completeness"
+WORKER = "background-worker"  # as its heartbeat says
 
 
 def request_check(
@@ -131,7 +132,12 @@ def _forget_old(environments: Iterable[Environment]) -> None:
 
 
 def resume() -> int:
-    """Queue what nobody works on: Redis was away, or a process was killed."""
+    """Queue what nobody works on: Redis was away, or a process was killed.
+
+    Only where somebody takes from the queue, which would otherwise grow.
+    """
+    if not heartbeat.live(WORKER):
+        return 0
     now = timezone.now()
     lost = Q(is_held=False, heartbeat_at__lt=now - LOST_AFTER) | Q(is_held=True, heartbeat_at__lt=now - HELD_FOR)
     rows = CompletenessRun.objects.filter(lost, state__in=(State.WAITING, State.RUNNING))

@@ -174,5 +174,5 @@ def _state(request: HttpRequest, environment: Environment) -> dict[str, object]:
         "may_modify": may_modify(signed_in(request), environment),
         "under_way": under_way,
         "has_server": environment.kind != Environment.Kind.UNSET,
-        "has_worker": under_way is None or heartbeat.live("background-worker") > 0,
+        "has_worker": under_way is None or heartbeat.live(completeness.WORKER) > 0,
     }

@@ -32,6 +32,7 @@ from environments.services.address import NoServer
 from environments.services.database import drop_intake, ensure_intake, tracker_access
 from studio.audit.models import AuditEvent
 from studio.errors import Conflict
+from studio.jobs.heartbeat import beat
 from tests.conversations.events import small_talk, user
 from tests.conversations.fake_rasa import FakeRasa, connect
 from tests.conversations.test_history import TABLE, rows_of
@@ -351,6 +352,8 @@ def test_a_run_that_was_killed_goes_on_where_it_was(production: Environment, ras
     assert repair.work(run.pk) is False  # somebody seems to hold it
     rasa.seen.clear()
     with time_machine.travel(timezone.now() + timedelta(minutes=5)):
+        assert resume() == 0  # no worker could take it
+        beat(completeness.WORKER)
         assert resume() == 1
         carried_out(run)
     assert (run.state, run.conversations_compared, run.events_added, run.findings.count()) == ("done", 5, 5, 5)
