@@ -16,6 +16,7 @@ from conversations.models import DeadLetter, IntakeIncident, IntakeSource, Intak
 from conversations.services.adoption import unknown_environments
 from conversations.services.freshness import environment_names, freshness, freshness_of, sources_of
 from conversations.services.intake import with_kept_secrets
+from environments.loaders import may_modify
 from environments.models import Environment
 from models_app.models import Assistant
 from studio.access.loaders import signed_in
@@ -87,8 +88,15 @@ def source_page(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
         "incidents": [IncidentRow(one) for one in source.incidents.select_related("closed_by")[:50]],
         "dead": DeadLetter.objects.filter(source=source, state=DeadLetter.State.WAITING).count(),
         "may_modify": may_change(signed_in(request), source.assistant),
+        "repairable": _repairable(source, signed_in(request)),
     }
     return render(request, f"conversations/intake_source.html{'#live' if request.htmx else ''}", context)
+
+
+def _repairable(source: IntakeSource, viewer: User) -> list[Environment]:
+    """Whose servers may still hold what an incident says is gone, and whom the viewer may have it brought in for."""
+    rows = Environment.objects.current().filter(assistant=source.assistant).exclude(kind=Environment.Kind.UNSET)
+    return [one for one in rows.select_related("assistant") if may_modify(viewer, one)]
 
 
 def may_change(user: User, assistant: Assistant) -> bool:

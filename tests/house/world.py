@@ -36,7 +36,7 @@ from studio.access.services.sessions import Visitor, begin
 from studio.audit.models import AuditEvent
 from studio.crypto import decrypt
 from tests.conversations.events import small_talk
-from tests.factories import environment_of, make_assistant, make_model, make_person, source_of, store_events
+from tests.factories import environment_of, make_assistant, make_model, make_person, store_events
 
 # Who asks. `worker_annotator` is annotator of the assistant's environment `worker` and of nothing else.
 # `inn_annotator` is annotator of another assistant.

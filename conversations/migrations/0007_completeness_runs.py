@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conversations', '0004_former_intake_ends'),
+        ('conversations', "0006_homeless_conversations"),
         ('environments', '0003_replica_claims'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
