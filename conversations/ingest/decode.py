@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import orjson
@@ -15,6 +16,8 @@ KIND_LENGTH = 63
 NAME_LENGTH = 255
 MODEL_ID_LENGTH = 200
 TEXT_LENGTH = 20_000  # of the searchable copy; the payload keeps everything
+MOST_ENTITIES = 100  # of one event
+KINDS_WITH_ENTITIES = "user", "entities"
 
 # Order of events that carry the same time, as Rasa writes them one after the other: a session opens, a person speaks,
 # an action runs, then its slots and messages follow, and action_listen ends the turn. Kinds not named stand at 50.
@@ -22,15 +25,21 @@ _RANKS = {"restart": 1, "session_started": 5, "user": 10, "user_featurization": 
 _OPENS_SESSION, _ENDS_TURN, _DEFAULT_RANK = 0, 90, 50
 _LAST_RANKS = {"slot": 60, "active_loop": 65, "bot": 70}
 
-# What PostgreSQL's text refuses.
+# What PostgreSQL's text refuses, and what a canonical payload contains when it has any of it (or an emoji).
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_SIGNS_OF_UNSTORABLE = "\\u0000", "\\ud"
 # orjson makes an inexact float of a whole number beyond 64 bits, which is then written with this; the standard library
 # keeps it exactly.
 _MAYBE_INEXACT = "e+"
 
-# json, not orjson, writes the canonical form: it escapes to ASCII and can write NaN and lone surrogates, so that
-# one event has one form whichever library read it.
+# The canonical form is what json writes: in ASCII, and with NaN and lone surrogates, so that one event has one form
+# whichever library read it. orjson writes the same eight times faster, but for what is beyond ASCII and for floats
+# below 0.0001; an orjson that writes other floats differently is not used for it.
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_BEYOND_ASCII = re.compile("[^\x00-\x7e]+")  # and DEL, which json escapes too
+_AGREES = all(
+    orjson.dumps(one).decode() == _encode(one) for one in (0.0001, 0.1, 1e15, 1e16, 1.5e16, 1.2e300, -0.0, "\x1b\b/")
+)
 
 
 class Undecodable(Exception):
@@ -59,23 +68,20 @@ class DecodedEvent(NamedTuple):  # made a third faster than a frozen dataclass
     confidence: float | None
     model_id: str
     channel: str
+    entities: list[str] | None  # names; None for kinds that have none
     rasa_assistant_id: str
 
 
 def decode(data: bytes) -> DecodedEvent:
     """Read one event as Rasa publishes it: a JSON object in UTF-8. Raises Undecodable."""
     try:
-        event = _decode(_parse(data))
-        return _decode(_parse_leniently(data)) if _MAYBE_INEXACT in event.payload else event
+        try:
+            event = _decode(orjson.loads(data), _canonical)
+        except orjson.JSONDecodeError:  # NaN, a lone surrogate, 1e400: what Python's json writes and orjson refuses
+            return _decode(_parse_leniently(data), _encode)
+        return _decode(_parse_leniently(data), _encode) if _MAYBE_INEXACT in event.payload else event
     except RecursionError:
         raise Undecodable("too-deep", "The JSON is nested too deeply.") from None
-
-
-def _parse(data: bytes) -> object:
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:  # NaN, a lone surrogate, 1e400: what Python's json writes and orjson refuses
-        return _parse_leniently(data)
 
 
 def _parse_leniently(data: bytes) -> object:
@@ -88,7 +94,27 @@ def _parse_leniently(data: bytes) -> object:
         raise Undecodable("not-json", f"Not JSON: {error}") from None
 
 
-def _decode(event: object) -> DecodedEvent:
+def read_payload(payload: str) -> dict[str, Any]:
+    """The event of a stored payload, without its sender."""
+    event: dict[str, Any] = json.loads(payload)
+    return event
+
+
+def _canonical(event: object) -> str:
+    """What `_encode` would write of something that orjson read, which has no NaN and no lone surrogate."""
+    try:
+        written = orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # 255 levels deep
+        return _encode(event)
+    if b"e-" in written or b"0.0000" in written or not _AGREES:
+        return _encode(event)
+    text = written.decode()
+    if written.isascii() and b"\x7f" not in written:
+        return text
+    return _BEYOND_ASCII.sub(lambda found: _encode(found[0])[1:-1], text)
+
+
+def _decode(event: object, write: Callable[[object], str]) -> DecodedEvent:
     if not isinstance(event, dict):
         raise Undecodable("not-an-object", "Not a JSON object.")
     sender_id = event.pop("sender_id", None)
@@ -98,24 +124,28 @@ def _decode(event: object) -> DecodedEvent:
     if not isinstance(kind, str) or not kind:
         raise Undecodable("missing", "No kind of event.", "event")
     timestamp = _time(event.get("timestamp"))
-    payload = _encode(event)
+    payload = write(event)
     identity = f"{timestamp!r}\n{kind}\n{payload}".encode("utf-8", "surrogatepass")
-    name = _name(kind, event)
+    cut = storable if any(sign in payload for sign in _SIGNS_OF_UNSTORABLE) else _cut
+    is_user, is_action = kind == "user", kind == "action"
+    about = _member(_member(event, "parse_data"), "intent") if is_user else event
+    name = cut(about.get("name"), NAME_LENGTH)
     metadata = _member(event, "metadata")
     return DecodedEvent(
-        sender_id=sender_id,
-        digest=hashlib.sha256(identity).digest(),
-        timestamp=timestamp,
-        rank=rank(kind, name),
-        kind=storable(kind, KIND_LENGTH),
-        payload=payload,
-        text=storable(event.get("action_text" if kind == "action" else "text"), TEXT_LENGTH),
-        name=name,
-        policy=storable(event.get("policy"), NAME_LENGTH) if kind == "action" else "",
-        confidence=_confidence(kind, event),
-        model_id=storable(metadata.get("model_id"), MODEL_ID_LENGTH),
-        channel=storable(event.get("input_channel"), NAME_LENGTH) if kind == "user" else "",
-        rasa_assistant_id=storable(metadata.get("assistant_id"), MODEL_ID_LENGTH),
+        sender_id,
+        hashlib.sha256(identity).digest(),
+        timestamp,
+        rank(kind, name),
+        cut(kind, KIND_LENGTH),
+        payload,
+        cut(event.get("action_text" if is_action else "text"), TEXT_LENGTH),
+        name,
+        cut(event.get("policy"), NAME_LENGTH) if is_action else "",
+        _confidence(about.get("confidence")),
+        cut(metadata.get("model_id"), MODEL_ID_LENGTH),
+        cut(event.get("input_channel"), NAME_LENGTH) if is_user else "",
+        entity_names(kind, event),
+        cut(metadata.get("assistant_id"), MODEL_ID_LENGTH),
     )
 
 
@@ -148,15 +178,23 @@ def storable(value: object, length: int) -> str:
     return _UNSTORABLE.sub("\ufffd", value[:length])
 
 
-def _name(kind: str, event: dict[str, Any]) -> str:
-    """Of the intent, action, slot or form that the event is about."""
-    named = _member(_member(event, "parse_data"), "intent") if kind == "user" else event
-    return storable(named.get("name"), NAME_LENGTH)
+def _cut(value: object, length: int) -> str:
+    """The same, of what is known to be fit for PostgreSQL."""
+    return value[:length] if isinstance(value, str) else ""
 
 
-def _confidence(kind: str, event: dict[str, Any]) -> float | None:
-    holder = _member(_member(event, "parse_data"), "intent") if kind == "user" else event
-    value = holder.get("confidence")
+def entity_names(kind: str, event: dict[str, Any]) -> list[str] | None:
+    """What kinds of entities were found; None for kinds of events that never have any."""
+    if kind not in KINDS_WITH_ENTITIES:
+        return None
+    found = (_member(event, "parse_data") if kind == "user" else event).get("entities")
+    if not found or not isinstance(found, list):
+        return []
+    names = (storable(one.get("entity"), NAME_LENGTH) for one in found if isinstance(one, dict))
+    return sorted({name for name in names if name})[:MOST_ENTITIES]
+
+
+def _confidence(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -1,136 +1,162 @@
 """The SQL of ingestion. Set-based on purpose: row by row PostgreSQL takes a thirtieth of the events.
 
-Two temporary tables live as long as the connection and are empty after every commit:
-`incoming_event` holds a batch as it was read, `conversation_change` what the rows really inserted add to each
-conversation. Rebuilding fills `conversation_change` from all events instead, and applies it the same way.
+Three temporary tables live as long as the connection and are empty after every commit: `incoming_event` holds a batch
+as it was read, `added_event` what of it was new, `conversation_change` what that adds to each conversation. Rebuilding
+fills `added_event` with all events of some conversations instead, and everything after is the same.
 """
 
-TABLES = """
+from conversations.ingest.facts import EMPTY, MERGED, SUMMED, SUMS
+
+# Compiling a plan takes longer than a batch; PostgreSQL would do it, for it knows no statistics of temporary tables.
+# Bitmaps would read a long conversation whole, where the first or last of its index is all that is asked for.
+TABLES = f"""
+SET LOCAL jit = off;
+SET LOCAL enable_bitmapscan = off;
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_event (
-    position integer, assistant_id bigint, environment_id bigint, environment_name text,
-    sender_key bytea, sender_id text,
-    digest bytea, "timestamp" double precision, rank smallint, kind text, payload text,
-    text text, name text, policy text, confidence double precision, model_id text, channel text
+    conversation_id bigint, environment_id bigint, environment_name varchar,
+    digest bytea, "timestamp" double precision, rank smallint, kind varchar, payload text,
+    text text, name varchar, policy varchar, confidence double precision, model_id varchar, channel varchar,
+    entities varchar[]
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS added_event (
+    conversation_id bigint, "timestamp" double precision, rank smallint, digest bytea, kind varchar,
+    name varchar, policy varchar, confidence double precision, model_id varchar, channel varchar,
+    environment_name varchar, entities varchar[]
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS conversation_change (
-    conversation_id bigint, first_event_at double precision, last_event_at double precision,
-    events_count integer, user_count integer, bot_count integer, action_count integer, session_count integer,
-    fallback_count integer, min_confidence double precision, model_ids text[], first_digest bytea
+    conversation_id bigint, {", ".join(f"{name} {kind}" for name, kind in SUMMED.items())},
+    entities varchar[] DEFAULT '{{}}', reply_count integer DEFAULT 0, reply_ms bigint DEFAULT 0
 ) ON COMMIT DELETE ROWS;
-TRUNCATE incoming_event, conversation_change;
-"""
-
-COPY_INCOMING = """
-COPY incoming_event (position, assistant_id, environment_id, environment_name, sender_key, sender_id,
-                     digest, "timestamp", rank, kind, payload, text, name, policy, confidence, model_id, channel)
-FROM STDIN
+TRUNCATE incoming_event, added_event, conversation_change;
 """
 
 # Every process takes conversations in the order of their key, so that two of them never wait for each other in a ring.
-ADD_CONVERSATIONS = """
+ADD_CONVERSATIONS = f"""
 INSERT INTO conversations_conversation
-    (assistant_id, environment_id, environment_name, sender_key, sender_id, origin, first_event_at, last_event_at,
-     events_count, user_count, bot_count, action_count, session_count, fallback_count,
-     channel, last_model_id, model_ids, first_text)
-SELECT assistant_id, (array_agg(environment_id ORDER BY "timestamp", rank, digest, position))[1],
-       (array_agg(environment_name ORDER BY "timestamp", rank, digest, position))[1],
-       sender_key, min(sender_id), 'real',
-       min("timestamp"), max("timestamp"), 0, 0, 0, 0, 0, 0, '', '', '{}', ''
-FROM incoming_event
-GROUP BY assistant_id, sender_key
+    (assistant_id, sender_key, sender_id, origin, environment_name, last_model_id, {", ".join(EMPTY)})
+SELECT assistant_id, sender_key, sender_id, 'real', '', '', {", ".join(EMPTY.values())}
+FROM unnest(%s::bigint[], %s::bytea[], %s::text[]) AS sender (assistant_id, sender_key, sender_id)
 ORDER BY assistant_id, sender_key
 ON CONFLICT (assistant_id, sender_key) DO NOTHING
-"""
+"""  # noqa: S608 - constants only, here and below
 
 # A statement of its own after ADD_CONVERSATIONS: what others committed meanwhile must be seen by those that follow.
 LOCK_CONVERSATIONS = """
-SELECT conversation.id
+SELECT id, assistant_id, sender_key
 FROM conversations_conversation AS conversation
-JOIN (SELECT DISTINCT assistant_id, sender_key FROM incoming_event) AS incoming USING (assistant_id, sender_key)
-ORDER BY conversation.assistant_id, conversation.sender_key
+JOIN unnest(%s::bigint[], %s::bytea[]) AS sender (assistant_id, sender_key) USING (assistant_id, sender_key)
+ORDER BY assistant_id, sender_key
 FOR NO KEY UPDATE OF conversation
 """
 
-_SUMS = """
-    conversation_id, min("timestamp"), max("timestamp"), count(*),
-    count(*) FILTER (WHERE kind = 'user'), count(*) FILTER (WHERE kind = 'bot'),
-    count(*) FILTER (WHERE kind = 'action'), count(*) FILTER (WHERE kind = 'session_started'),
-    count(*) FILTER (WHERE kind = 'user' AND name = 'nlu_fallback'),
-    min(confidence) FILTER (WHERE kind = 'user'),
-    coalesce(array_agg(DISTINCT model_id) FILTER (WHERE model_id <> ''), '{}'),
-    (array_agg(digest ORDER BY "timestamp", rank, digest))[1]
-"""
+_OF_EVENT = """conversation_id, environment_id, environment_name, digest, "timestamp", rank, kind, payload, text, name,
+    policy, confidence, model_id, channel, entities"""
+_OF_ADDED = """conversation_id, "timestamp", rank, digest, kind, name, policy, confidence, model_id, channel,
+    environment_name, entities"""
+
+COPY_INCOMING = f"COPY incoming_event ({_OF_EVENT}) FROM STDIN (FORMAT BINARY)"
+COPY_TYPES = (
+    "int8", "int8", "varchar", "bytea", "float8", "int2", "varchar", "text", "text", "varchar",
+    "varchar", "float8", "varchar", "varchar", "varchar[]",
+)  # fmt: skip
 
 ADD_EVENTS = f"""
 WITH inserted AS (
-    INSERT INTO conversations_event
-        (conversation_id, digest, "timestamp", rank, kind, payload, text, name, policy, confidence, model_id, channel,
-         received_at)
-    SELECT conversation.id, digest, "timestamp", rank, kind, payload, text, name, policy, confidence, model_id,
-           incoming.channel, now()
-    FROM incoming_event AS incoming
-    JOIN conversations_conversation AS conversation USING (assistant_id, sender_key)
-    ORDER BY conversation.id, digest
-    ON CONFLICT (conversation_id, digest) DO NOTHING
-    RETURNING conversation_id, "timestamp", rank, digest, kind, name, confidence, model_id
+    INSERT INTO conversations_event ({_OF_EVENT}, received_at)
+    SELECT {_OF_EVENT}, now() FROM incoming_event
+    ON CONFLICT (conversation_id, "timestamp", digest) DO NOTHING
+    RETURNING {_OF_ADDED}
 )
-INSERT INTO conversation_change SELECT {_SUMS} FROM inserted GROUP BY conversation_id
-"""  # noqa: S608 - constants only
+INSERT INTO added_event SELECT {_OF_ADDED} FROM inserted
+"""  # noqa: S608
 
-# The earliest and latest of something come from the events themselves, so that no order of arrival shows.
-APPLY_CHANGES = """
+SUM_ADDED = f"""
+INSERT INTO conversation_change (conversation_id, {", ".join(SUMMED)})
+SELECT conversation_id, {", ".join(SUMS)} FROM added_event GROUP BY conversation_id
+"""  # noqa: S608
+
+SUM_ENTITIES = """
+UPDATE conversation_change AS change SET entities = found.names
+FROM (
+    SELECT conversation_id, array_agg(DISTINCT entity COLLATE "C" ORDER BY entity COLLATE "C") AS names
+    FROM added_event, unnest(entities) AS entity
+    GROUP BY conversation_id
+) AS found
+WHERE change.conversation_id = found.conversation_id
+"""
+
+# A reply is a bot message that is the next message after a user's. Who arrives late can part such a pair, or make one,
+# so it is the difference that counts: pairs from the nearest older message to the nearest newer one, with those that
+# were added and without. So a conversation of any length costs only what was added to it.
+_NEAREST = """
+    SELECT "timestamp" FROM conversations_event AS event
+    WHERE event.conversation_id = added.conversation_id AND kind IN ('user', 'bot') AND "timestamp" {beyond}
+    ORDER BY "timestamp" {direction} LIMIT 1
+"""
+_PAIRS = """
+    SELECT conversation_id, {sign} AS sign, kind, "timestamp",
+           lead(kind) OVER following AS next_kind, lead("timestamp") OVER following AS next_at
+    FROM message {where}
+    WINDOW following AS (PARTITION BY conversation_id ORDER BY "timestamp", rank, digest)
+"""
+SUM_REPLIES = f"""
+WITH stretch AS (
+    SELECT conversation_id,
+           coalesce(({_NEAREST.format(beyond="< added.first", direction="DESC")}), first) AS first,
+           coalesce(({_NEAREST.format(beyond="> added.last", direction="ASC")}), last) AS last
+    FROM (
+        SELECT conversation_id, min("timestamp") AS first, max("timestamp") AS last
+        FROM added_event WHERE kind IN ('user', 'bot') GROUP BY conversation_id
+    ) AS added
+), message AS (
+    SELECT conversation_id, "timestamp", rank, digest, kind,
+           (conversation_id, digest) IN (
+               SELECT conversation_id, digest FROM added_event WHERE kind IN ('user', 'bot')) AS is_new
+    FROM stretch JOIN conversations_event USING (conversation_id)
+    WHERE kind IN ('user', 'bot') AND "timestamp" BETWEEN first AND last
+), pair AS ({_PAIRS.format(sign=1, where="")} UNION ALL {_PAIRS.format(sign=-1, where="WHERE NOT is_new")})
+UPDATE conversation_change AS change SET reply_count = reply.count, reply_ms = reply.ms
+FROM (
+    SELECT conversation_id, sum(sign) AS count, sum(sign * round((next_at - "timestamp") * 1000)::bigint) AS ms
+    FROM pair WHERE kind = 'user' AND next_kind = 'bot' GROUP BY conversation_id
+) AS reply
+WHERE change.conversation_id = reply.conversation_id
+"""  # noqa: S608
+
+# The earliest and latest of something come from the events themselves, so that no order of arrival shows. An event of
+# an unknown environment is of the one that has adopted its name since.
+_OLDEST = 'ORDER BY event."timestamp", event.rank, event.digest LIMIT 1'
+_NEWEST = 'ORDER BY event."timestamp" DESC, event.rank DESC, event.digest DESC LIMIT 1'
+APPLY_CHANGES = f"""
 UPDATE conversations_conversation AS conversation SET
-    first_event_at = least(conversation.first_event_at, change.first_event_at),
-    last_event_at = greatest(conversation.last_event_at, change.last_event_at),
-    events_count = conversation.events_count + change.events_count,
-    user_count = conversation.user_count + change.user_count,
-    bot_count = conversation.bot_count + change.bot_count,
-    action_count = conversation.action_count + change.action_count,
-    session_count = conversation.session_count + change.session_count,
-    fallback_count = conversation.fallback_count + change.fallback_count,
-    min_confidence = least(conversation.min_confidence, change.min_confidence),
-    model_ids = ARRAY(
-        SELECT unnest(conversation.model_ids) COLLATE "C" UNION SELECT unnest(change.model_ids) COLLATE "C" ORDER BY 1
-    ),
-    first_text = coalesce((
+    {", ".join(MERGED)},
+    environment_name = coalesce(oldest.environment_name, conversation.environment_name),
+    environment_id = CASE
+        WHEN oldest.environment_name IS NULL THEN conversation.environment_id
+        ELSE coalesce(oldest.environment_id, (
+            SELECT adopted_by_id FROM conversations_intakestream AS stream
+            WHERE stream.assistant_id = conversation.assistant_id AND stream.adopted_by_id IS NOT NULL
+                AND stream.environment_name = oldest.environment_name
+            ORDER BY stream.id DESC LIMIT 1))
+    END,
+    first_text = CASE WHEN change.user_count = 0 THEN conversation.first_text ELSE (
         SELECT left(text, 500) FROM conversations_event AS event
-        WHERE event.conversation_id = conversation.id AND kind = 'user'
-        ORDER BY "timestamp", rank, digest LIMIT 1), ''),
-    channel = coalesce((
+        WHERE event.conversation_id = conversation.id AND kind = 'user' {_OLDEST})
+    END,
+    channel = CASE WHEN change.user_count = 0 THEN conversation.channel ELSE (
         SELECT channel FROM conversations_event AS event
-        WHERE event.conversation_id = conversation.id AND kind = 'user'
-        ORDER BY "timestamp" DESC, rank DESC, digest DESC LIMIT 1), ''),
+        WHERE event.conversation_id = conversation.id AND kind = 'user' {_NEWEST})
+    END,
     last_model_id = coalesce((
         SELECT model_id FROM conversations_event AS event
-        WHERE event.conversation_id = conversation.id AND model_id <> ''
-        ORDER BY "timestamp" DESC, rank DESC, digest DESC LIMIT 1), '')
+        WHERE event.conversation_id = conversation.id AND model_id <> '' {_NEWEST}), '')
 FROM conversation_change AS change
+CROSS JOIN LATERAL (
+    SELECT environment_id, environment_name FROM conversations_event AS event
+    WHERE event.conversation_id = change.conversation_id {_OLDEST}
+) AS oldest
 WHERE conversation.id = change.conversation_id
-"""
-
-# A conversation is of the environment that its earliest event came from. Events do not keep theirs, so it is decided
-# while that event is new: when one arrives that is older than all others, and never by rebuilding.
-MOVE_TO_EARLIEST = """
-UPDATE conversations_conversation AS conversation SET
-    environment_id = arrived.environment_id, environment_name = arrived.environment_name
-FROM (
-    SELECT DISTINCT ON (change.conversation_id)
-        change.conversation_id, change.first_digest, incoming.environment_id, incoming.environment_name
-    FROM conversation_change AS change
-    JOIN conversations_conversation AS owner ON owner.id = change.conversation_id
-    JOIN incoming_event AS incoming ON incoming.digest = change.first_digest
-        AND (incoming.assistant_id, incoming.sender_key) = (owner.assistant_id, owner.sender_key)
-    WHERE change.first_event_at <= owner.first_event_at
-    ORDER BY change.conversation_id, incoming.position
-) AS arrived
-WHERE conversation.id = arrived.conversation_id
-    AND (conversation.environment_id, conversation.environment_name)
-        IS DISTINCT FROM (arrived.environment_id, arrived.environment_name)
-    AND arrived.first_digest = (
-        SELECT digest FROM conversations_event AS event
-        WHERE event.conversation_id = conversation.id
-        ORDER BY "timestamp", rank, digest LIMIT 1)
-"""
+"""  # noqa: S608
 
 NOTE_STREAM = """
 INSERT INTO conversations_intakestream AS stream
@@ -142,8 +168,6 @@ ON CONFLICT (source_id, assistant_id, environment_name) DO UPDATE SET
     last_at = excluded.last_at
 """
 
-COUNT_ADDED = "SELECT coalesce(sum(events_count), 0) FROM conversation_change"
-
 _MARK = """
 UPDATE conversations_conversation AS conversation SET
     origin = CASE WHEN session.share_link_id IS NULL THEN 'talk' ELSE 'share' END,
@@ -153,20 +177,23 @@ JOIN environments_environment AS environment ON environment.id = session.environ
 WHERE session.sender_id = conversation.sender_id AND environment.assistant_id = conversation.assistant_id
     AND conversation.origin = 'real'
 """
-MARK_CHANGED = f"{_MARK} AND conversation.id IN (SELECT conversation_id FROM conversation_change)"  # noqa: S608 - constants only
+MARK_CHANGED = f"{_MARK} AND conversation.id IN (SELECT conversation_id FROM conversation_change)"  # noqa: S608
 MARK_SINCE = f"{_MARK} AND session.created_at >= %s"
-MARK_AMONG = f"{_MARK} AND conversation.id = ANY(%s)"
 
 LOCK_FOR_REBUILD = """
 SELECT id FROM conversations_conversation WHERE id = ANY(%s) ORDER BY assistant_id, sender_key FOR NO KEY UPDATE
 """
-RESET = """
-UPDATE conversations_conversation SET
-    first_event_at = 'infinity', last_event_at = '-infinity', events_count = 0, user_count = 0, bot_count = 0,
-    action_count = 0, session_count = 0, fallback_count = 0, min_confidence = NULL, model_ids = '{}'
-WHERE id IN (SELECT conversation_id FROM conversation_change)
+# Events that were stored before they kept their environment are of their conversation's.
+PLACE_EVENTS = """
+UPDATE conversations_event AS event SET
+    environment_id = conversation.environment_id, environment_name = conversation.environment_name
+FROM conversations_conversation AS conversation
+WHERE conversation.id = ANY(%s) AND event.conversation_id = conversation.id AND event.environment_name IS NULL
 """
-SUM_ALL_EVENTS = f"""
-INSERT INTO conversation_change
-SELECT {_SUMS} FROM conversations_event WHERE conversation_id = ANY(%s) GROUP BY conversation_id
-"""  # noqa: S608 - constants only
+ADD_ALL_EVENTS = f"""
+INSERT INTO added_event SELECT {_OF_ADDED} FROM conversations_event WHERE conversation_id = ANY(%s)
+"""  # noqa: S608
+RESET = f"""
+UPDATE conversations_conversation SET {", ".join(f"{name} = {value}" for name, value in EMPTY.items())}
+WHERE id IN (SELECT conversation_id FROM added_event)
+"""  # noqa: S608

@@ -8,12 +8,13 @@ from typing import TypeVar
 
 import structlog
 from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from conversations.ingest import statements
-from conversations.ingest.decode import NAME_LENGTH, storable
+from conversations.ingest.decode import NAME_LENGTH, DecodedEvent, storable
 from conversations.ingest.records import Batch, Binding, Places, Readable, Record, Unreadable, header_text, read
 from conversations.models import DeadLetter, IntakeSource
 from studio.crypto import keyed_digest
@@ -81,7 +82,7 @@ def store(batch: Batch, places: Places, bury: Bury = bury) -> Stored:
     given what can never be stored: records that are dead letters already must not become others.
     """
     dead = list(batch.unreadable)
-    placed = [(one, places.binding(one.record.claimed, one.event.rasa_assistant_id)) for one in batch.readable]
+    placed = _placed(batch, places)
     stored = _store_or_halve(placed, dead) + Stored(dead=len(dead))
     bury(dead, places)
     # Last, so that two processes hold these rows no longer than their commits take.
@@ -91,6 +92,17 @@ def store(batch: Batch, places: Places, bury: Bury = bury) -> Stored:
 
 
 Placed = tuple[Readable, Binding]
+
+
+def _placed(batch: Batch, places: Places) -> list[Placed]:
+    bindings: dict[tuple[str, str], Binding] = {}
+    placed = []
+    for one in batch.readable:
+        claim = one.record.claimed, one.event.rasa_assistant_id
+        if claim not in bindings:
+            bindings[claim] = places.binding(*claim)
+        placed.append((one, bindings[claim]))
+    return placed
 
 
 def _store_or_halve(batch: list[Placed], dead: list[Unreadable]) -> Stored:
@@ -133,14 +145,13 @@ def _dead_letter(one: Unreadable, places: Places) -> DeadLetter:
 
 def _note_streams(placed: list[Placed], source_id: int) -> None:
     """What came under which name of an environment."""
-    counts: dict[tuple[int, str], list[float]] = {}
+    times: dict[Binding, list[float]] = {}
     for one, binding in placed:
-        fact = counts.setdefault((binding.assistant_id, binding.environment_name), [0, one.event.timestamp])
-        fact[0] += 1
-        fact[1] = max(fact[1], one.event.timestamp)
+        times.setdefault(binding, []).append(one.event.timestamp)
     with connection.cursor() as cursor:
-        for (assistant_id, name), (count, newest) in sorted(counts.items()):
-            cursor.execute(statements.NOTE_STREAM, [source_id, assistant_id, name, int(count), newest])
+        for binding, came in sorted(times.items(), key=lambda item: (item[0].assistant_id, item[0].environment_name)):
+            fact = [source_id, binding.assistant_id, binding.environment_name, len(came), max(came)]
+            cursor.execute(statements.NOTE_STREAM, fact)
 
 
 def _note_source(placed: list[Placed], stored: Stored, source_id: int) -> None:
@@ -157,44 +168,39 @@ def _note_source(placed: list[Placed], stored: Stored, source_id: int) -> None:
 def _store(batch: list[Placed]) -> Stored:
     with connection.cursor() as cursor:
         cursor.execute(statements.TABLES)
+        conversations = _lock_conversations(cursor, batch)
         with cursor.copy(statements.COPY_INCOMING) as copy:
-            for row in _rows(batch):
-                copy.write_row(row)
-        cursor.execute(statements.ADD_CONVERSATIONS)
-        cursor.execute(statements.LOCK_CONVERSATIONS)
+            copy.set_types(statements.COPY_TYPES)
+            for (_, event), binding in batch:
+                copy.write_row(_row(event, binding, conversations[binding.assistant_id, event.sender_id]))
         cursor.execute(statements.ADD_EVENTS)
-        cursor.execute(statements.MOVE_TO_EARLIEST)
-        cursor.execute(statements.APPLY_CHANGES)
-        cursor.execute(statements.MARK_CHANGED)
-        cursor.execute(statements.COUNT_ADDED)
-        added = int(cursor.fetchone()[0])
+        added = int(cursor.rowcount)
+        if added:
+            apply_added(cursor)
     return Stored(added=added, known=len(batch) - added)
 
 
-def _rows(batch: list[Placed]) -> list[tuple[object, ...]]:
-    """The columns of statements.COPY_INCOMING."""
-    keys = {one.event.sender_id: b"" for one, _ in batch}
-    for sender_id in keys:
-        keys[sender_id] = sender_key(sender_id)
-    return [
-        (
-            position,
-            binding.assistant_id,
-            binding.environment_id,
-            binding.environment_name,
-            keys[event.sender_id],
-            storable(event.sender_id, len(event.sender_id)),
-            event.digest,
-            event.timestamp,
-            event.rank,
-            event.kind,
-            event.payload,
-            event.text,
-            event.name,
-            event.policy,
-            event.confidence,
-            event.model_id,
-            event.channel,
-        )
-        for position, ((_record, event), binding) in enumerate(batch)
-    ]
+def apply_added(cursor: CursorWrapper) -> None:
+    """Count the events of `added_event` into their conversations."""
+    cursor.execute(statements.SUM_ADDED)
+    cursor.execute(statements.SUM_ENTITIES)
+    cursor.execute(statements.SUM_REPLIES)
+    cursor.execute(statements.APPLY_CHANGES)
+    cursor.execute(statements.MARK_CHANGED)
+
+
+def _lock_conversations(cursor: CursorWrapper, batch: list[Placed]) -> dict[tuple[int, str], int]:
+    """The conversations of the batch by assistant and sender, made where missing; nobody else's until we commit."""
+    keys: dict[tuple[int, bytes], tuple[int, str]] = {}
+    for place in {(binding.assistant_id, one.event.sender_id) for one, binding in batch}:
+        keys[place[0], sender_key(place[1])] = place
+    assistants, senders = [one for one, _ in keys], [key for _, key in keys]
+    names = [storable(sender_id, len(sender_id)) for _, sender_id in keys.values()]
+    cursor.execute(statements.ADD_CONVERSATIONS, [assistants, senders, names])
+    cursor.execute(statements.LOCK_CONVERSATIONS, [assistants, senders])
+    return {keys[assistant_id, bytes(key)]: pk for pk, assistant_id, key in cursor.fetchall()}
+
+
+def _row(event: DecodedEvent, binding: Binding, conversation_id: int) -> tuple[object, ...]:
+    """The columns of statements.COPY_INCOMING: of the event all but the sender and what chose the binding."""
+    return (conversation_id, binding.environment_id, storable(binding.environment_name, NAME_LENGTH), *event[1:-1])

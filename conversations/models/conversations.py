@@ -37,6 +37,10 @@ class ShareLink(models.Model):
         return self.name
 
 
+def _names() -> "ArrayField[list[str], list[str]]":
+    return ArrayField(models.CharField(max_length=255), default=list)
+
+
 class Conversation(models.Model):
     """All events of one sender_id of one assistant.
 
@@ -66,11 +70,24 @@ class Conversation(models.Model):
     action_count = models.PositiveIntegerField(default=0)
     session_count = models.PositiveIntegerField(default=0)
     fallback_count = models.PositiveIntegerField(default=0)  # messages that NLU gave up on (intent nlu_fallback)
+    restart_count = models.PositiveIntegerField(default=0)
+    rejected_count = models.PositiveIntegerField(default=0)  # executions of actions that were rejected
+    reply_count = models.PositiveIntegerField(default=0)  # user messages that were followed by the assistant's
+    reply_ms = models.BigIntegerField(default=0)  # how long these replies took together
+    handover_at = models.FloatField(null=True)  # when first handed over to a human; ingest/facts.py says what that is
     min_confidence = models.FloatField(null=True)  # of NLU in any message
     channel = models.CharField(max_length=255, blank=True)  # of the latest user message
     last_model_id = models.CharField(max_length=200, blank=True)  # Rasa's model_id of the latest event that has one
     model_ids = ArrayField(models.CharField(max_length=200), default=list)  # every model_id of its events, sorted
     first_text = models.TextField(blank=True)  # the earliest user message, shortened, for lists
+    # Every one that its events name, sorted; at most facts.MOST_NAMES.
+    intents = _names()
+    entities = _names()
+    actions = _names()
+    policies = _names()
+    slots = _names()
+    channels = _names()
+    environment_names = _names()  # as the events claimed them
 
     objects = ConversationQuerySet.as_manager()
 
@@ -103,8 +120,16 @@ class Conversation(models.Model):
 class Event(models.Model):
     """One Rasa tracker event. Ordered by (timestamp, rank, digest), never by arrival; known by its digest."""
 
-    # Its own index would repeat the beginning of the two below, and cost every insert.
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="events", db_index=False)
+    # Its own index would repeat the beginning of the one below, and a foreign key's check costs nearly as much as the
+    # event does: instead ingestion holds the conversation's row, and a trigger deletes the events of a deleted one.
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="events", db_index=False, db_constraint=False
+    )
+    # Where it came from, and as its sender claimed it. A name of NULL: stored before events kept it, not yet rebuilt.
+    environment = models.ForeignKey(
+        Environment, on_delete=models.DO_NOTHING, null=True, related_name="+", db_index=False, db_constraint=False
+    )
+    environment_name = models.CharField(max_length=255, null=True)  # noqa: DJ001 - told apart from no name
     digest = models.BinaryField(max_length=32)  # of timestamp, kind and canonical payload, without sender_id
     timestamp = models.FloatField()
     rank = models.SmallIntegerField(default=0)  # order of kinds within one timestamp
@@ -116,15 +141,15 @@ class Event(models.Model):
     confidence = models.FloatField(null=True)
     model_id = models.CharField(max_length=200, blank=True)
     channel = models.CharField(max_length=255, blank=True)  # of a user message
+    # Names of those that were found. NULL for kinds that have none, and for events that are not yet rebuilt.
+    entities = ArrayField(models.CharField(max_length=255), null=True)
     received_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["timestamp", "rank", "digest"]
-        constraints = [models.UniqueConstraint(fields=["conversation", "digest"], name="event_unique")]
-        indexes = [
-            models.Index(fields=["conversation", "timestamp", "rank"]),
-            BrinIndex(fields=["received_at"]),
-        ]
+        # The digest alone tells events apart, and the time follows from it: so one index serves reading in order too.
+        constraints = [models.UniqueConstraint(fields=["conversation", "timestamp", "digest"], name="event_known_once")]
+        indexes = [BrinIndex(fields=["received_at"])]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name or self.text[:40]}"

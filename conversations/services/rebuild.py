@@ -1,41 +1,101 @@
-"""Making conversations' counters again from their events, and finding whose conversations they are."""
+"""Making conversations' facts again from their events, and finding whose conversations they are."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from conversations.ingest import statements
-from conversations.ingest.write import again_when_interrupted
-from conversations.models import Conversation
+from conversations.ingest.decode import KINDS_WITH_ENTITIES, entity_names, read_payload
+from conversations.ingest.write import again_when_interrupted, apply_added
+from conversations.models import Conversation, Event
 from models_app.models import Assistant
 
 CHUNK = 500
 _LOOK_BACK = timedelta(minutes=10)
+Rows = dict[int, dict[str, Any]]
 
 
-def rebuild_conversations(assistant: Assistant | None = None) -> Iterator[int]:
-    """Rebuild every conversation, of one assistant or of all, while ingestion goes on; yields how many are done."""
+@dataclass(frozen=True)
+class Difference:
+    """A column of a conversation that is not what its events make of it."""
+
+    conversation: int
+    sender_id: str
+    column: str
+    live: object
+    rebuilt: object
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What was done so far, and what the last conversations differed in."""
+
+    done: int
+    differences: list[Difference] = field(default_factory=list)
+
+
+def rebuild_conversations(assistant: Assistant | None = None, *, check: bool = False) -> Iterator[Rebuilt]:
+    """Rebuild every conversation, of one assistant or of all, while ingestion goes on; `check` leaves all as it was."""
     conversations = Conversation.objects.order_by("pk")
     if assistant is not None:
         conversations = conversations.filter(assistant=assistant)
     last, done = 0, 0
     while chunk := list(conversations.filter(pk__gt=last).values_list("pk", flat=True)[:CHUNK]):
-        again_when_interrupted(lambda ids=chunk: _rebuild(ids))  # type: ignore[misc]
+        differences = again_when_interrupted(lambda ids=chunk: _rebuild(ids, check))  # type: ignore[misc]
         last, done = chunk[-1], done + len(chunk)
-        yield done
+        yield Rebuilt(done, differences)
 
 
 @transaction.atomic
-def _rebuild(ids: list[int]) -> None:
-    with connection.cursor() as cursor:
+def _rebuild(ids: list[int], check: bool) -> list[Difference]:
+    with connection.cursor() as cursor, transaction.atomic():
         cursor.execute(statements.TABLES)
         cursor.execute(statements.LOCK_FOR_REBUILD, [ids])
-        cursor.execute(statements.SUM_ALL_EVENTS, [ids])
+        before = _rows(ids)
+        cursor.execute(statements.PLACE_EVENTS, [ids])
+        _fill_entities(ids)
+        cursor.execute(statements.ADD_ALL_EVENTS, [ids])
         cursor.execute(statements.RESET)
-        cursor.execute(statements.APPLY_CHANGES)
-        cursor.execute(statements.MARK_AMONG, [ids])
+        apply_added(cursor)
+        differences = [*_differences(before, _rows(ids)), *_without_events(before)]
+        if check:
+            transaction.set_rollback(True)
+    return differences
+
+
+def _rows(ids: list[int]) -> Rows:
+    return {row["id"]: row for row in Conversation.objects.filter(pk__in=ids).values()}
+
+
+def _differences(before: Rows, after: Rows) -> list[Difference]:
+    return [
+        Difference(key, row["sender_id"], column, value, after[key][column])
+        for key, row in before.items()
+        for column, value in row.items()
+        if value != after[key][column]
+    ]
+
+
+def _without_events(before: Rows) -> list[Difference]:
+    """These are only told of: nothing is left that they could be made from."""
+    with_events = set(
+        Event.objects.filter(conversation__in=before).values_list("conversation_id", flat=True).distinct()
+    )
+    empty = [row for key, row in before.items() if key not in with_events]
+    return [Difference(row["id"], row["sender_id"], "events_count", row["events_count"], 0) for row in empty]
+
+
+def _fill_entities(ids: list[int]) -> None:
+    """Of events that were stored before they kept the names of their entities."""
+    missing = Event.objects.filter(entities=None, conversation__in=ids, kind__in=KINDS_WITH_ENTITIES)
+    filled = list(missing.only("kind", "payload"))
+    for event in filled:
+        event.entities = entity_names(event.kind, read_payload(event.payload))
+    Event.objects.bulk_update(filled, ["entities"], batch_size=1000)
 
 
 def mark_own_conversations() -> int:

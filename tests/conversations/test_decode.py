@@ -7,7 +7,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conversations.ingest.decode import TEXT_LENGTH, DecodedEvent, Undecodable, decode, rank
+from conversations.ingest.decode import (
+    TEXT_LENGTH,
+    DecodedEvent,
+    Undecodable,
+    _canonical,
+    _decode,
+    _encode,
+    decode,
+    rank,
+)
 from tests.conversations.events import action, bot, event, raw, slot, user
 
 
@@ -30,6 +39,14 @@ def test_a_user_message_gives_what_lists_and_filters_need():
 def test_an_action_gives_its_name_policy_and_confidence():
     one = decoded(action("utter_greet", 12.5, "MemoizationPolicy"))
     assert (one.name, one.policy, one.confidence, one.text) == ("utter_greet", "MemoizationPolicy", 1.0, "")
+
+
+def test_the_entities_of_a_message_are_known_by_their_names():
+    found = [{"entity": "day"}, {"entity": "city"}, {"entity": "day"}, {"entity": ""}, {"entity": 3}, "city"]
+    assert decoded(user("hi", 1.0, entities=found)).entities == ["city", "day"]
+    assert decoded(event("entities", 1.0, entities=found)).entities == ["city", "day"]
+    assert decoded(user("hi", 1.0, entities=None)).entities == []
+    assert decoded(bot("hi", 1.0, entities=found)).entities is None
 
 
 def test_a_predicted_bot_text_of_an_action_is_its_text():
@@ -161,6 +178,35 @@ def test_any_json_is_read_again_to_the_same_event(fields: dict):
     for column in (one.kind, one.payload, one.text, one.name, one.policy, one.model_id, one.channel):
         column.encode()
         assert "\x00" not in column
+
+
+floats = st.floats(allow_nan=False, allow_infinity=False)
+read_by_orjson = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | floats | st.floats(0, 1e-3) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(read_by_orjson)
+def test_the_canonical_form_is_the_same_whichever_library_writes_it(value: object):
+    assert _canonical(value) == _encode(value)
+
+
+@pytest.mark.parametrize(
+    "value", [1e-5, 9.9e-5, 1e-4, 1e15, 1e16, 1e17, 1.7e308, 5e-324, -0.0, 2**64 - 1, "\x7f", "😀é"]
+)
+def test_what_the_two_libraries_write_differently_is_written_one_way(value: object):
+    assert _canonical({"x": value, "X": [value]}) == json.dumps({"X": [value], "x": value}, separators=(",", ":"))
+
+
+@unhurried
+@given(st.dictionaries(st.text(max_size=4), read_by_orjson, max_size=4))
+def test_the_identity_is_the_same_whichever_library_reads_and_writes(fields: dict):
+    one = fields | {"sender_id": "anna", "event": "slot", "timestamp": 5.0}
+    slowly = _decode(json.loads(json.dumps(one)), _encode)
+    assert decode(json.dumps(one, ensure_ascii=False).encode()) == slowly
 
 
 @unhurried

@@ -1,21 +1,27 @@
 """Storing batches: what is new is added once, whatever the order, the repetition and the company it comes in."""
 
+import io
+import json
+import math
 import random
 from collections.abc import Callable
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, OperationalError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conversations.ingest import write
+from conversations.ingest.decode import AFTER_LAST_SECOND, FIRST_SECOND, TEXT_LENGTH
+from conversations.ingest.facts import MOST_NAMES
 from conversations.ingest.places import SourcePlaces
 from conversations.ingest.records import Record
 from conversations.ingest.write import Stored, again_when_interrupted, store_batch
-from conversations.models import Conversation, DeadLetter, Event, TalkSession
+from conversations.models import Conversation, DeadLetter, Event, IntakeStream, TalkSession
 from conversations.services.rebuild import mark_own_conversations, rebuild_conversations
 from environments.models import Environment
-from tests.conversations.events import action, bot, event, raw, small_talk, user
+from tests.conversations.events import action, bot, event, raw, slot, small_talk, user
 from tests.factories import environment_of, make_assistant, make_person, source_of, store_events
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +53,94 @@ def test_a_batch_becomes_a_conversation_with_its_counters(stored: Make, environm
     assert (one.events_count, one.user_count, one.bot_count, one.action_count, one.session_count) == (8, 1, 1, 4, 1)
     assert (one.first_event_at, one.last_event_at, one.min_confidence) == (100.0, 101.3, 0.97)
     assert (one.last_model_id, one.model_ids, one.fallback_count) == ("m-1", ["m-1"], 0)
+
+
+def test_a_conversation_names_everything_that_its_events_name(stored: Make):
+    stored(*small_talk(), user("to Bern", 1_790_000_002.0, intent="go", entities=[{"entity": "city"}], channel="web"))
+    stored(bot("?", 1_790_000_003.0, model="m-0"), event("entities", 1_790_000_004.0, entities=[{"entity": "day"}]))
+    one = Conversation.objects.get()
+    assert (one.intents, one.entities, one.channels) == (["go", "greet"], ["city", "day"], ["rasa", "web"])
+    assert one.actions == ["action_listen", "action_session_start", "utter_greet"]
+    assert (one.policies, one.slots, one.model_ids) == (["RulePolicy"], ["day"], ["m-0", "m-1"])
+
+
+def test_the_sets_keep_the_first_names_of_the_alphabet_in_whatever_order_they_came(stored: Make):
+    names = [f"s{number:04}" for number in range(MOST_NAMES + 5)]
+    for part in (names[600:], names[:300], names[300:600]):
+        stored(*(slot(name, 1, 5.0) for name in part))
+    assert Conversation.objects.get().slots == names[:MOST_NAMES]
+
+
+def test_restarts_and_rejected_executions_are_counted(stored: Make):
+    stored(event("restart", 1.0), event("action_execution_rejected", 2.0, name="form"), event("restart", 3.0))
+    one = Conversation.objects.get()
+    assert (one.restart_count, one.rejected_count) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("sign", "is_one"),
+    [
+        (event("pause", 7.0), True),
+        (event("agent", 7.0, text="I am human"), True),
+        (action("action_human_handoff", 7.0), True),
+        (action("action_hand_over", 7.0), True),
+        (action("utter_human_handoff_not_available", 7.0), False),
+        (action("action_handle_payment", 7.0), False),
+    ],
+)
+def test_what_marks_a_hand_over(stored: Make, sign: dict, is_one: bool):
+    stored(sign, sign | {"timestamp": 8.0})
+    assert Conversation.objects.get().handover_at == (7.0 if is_one else None)
+
+
+def test_environments_seen_are_those_its_events_came_under(stored: Make):
+    stored(user("hi", 1.0))
+    stored(user("ho", 2.0), under="elsewhere")
+    assert Conversation.objects.get().environment_names == ["elsewhere", "production"]
+
+
+def replies() -> tuple[int, int]:
+    return Conversation.objects.values_list("reply_count", "reply_ms").get()
+
+
+def test_a_reply_is_a_bot_message_that_comes_next_after_a_users(stored: Make):
+    stored(user("a", 10.0), action("utter", 10.2), bot("A", 10.5), bot("A2", 11.0), user("b", 20.0), user("c", 21.0))
+    assert replies() == (1, 500)
+    stored(bot("C", 21.25))
+    assert replies() == (2, 750)
+
+
+def test_a_message_that_comes_late_parts_a_question_from_what_seemed_its_reply(stored: Make):
+    stored(user("a", 10.0), bot("B", 20.0))
+    assert replies() == (1, 10_000)
+    stored(user("b", 19.0))
+    assert replies() == (1, 1000)
+    stored(bot("A", 10.5))
+    assert replies() == (2, 1500)
+
+
+def test_a_long_conversation_costs_only_what_is_added_to_it(stored: Make):
+    stored(*(line for turn in range(1000) for line in (user("?", turn), action("x", turn + 0.1), bot("!", turn + 0.5))))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        reads = "SELECT coalesce(sum(idx_tup_fetch + seq_tup_read), 0) FROM pg_stat_xact_user_tables WHERE relname = %s"
+        cursor.execute(reads, ["conversations_event"])
+        before = cursor.fetchone()[0]
+        stored(user("more", 5000.0))
+        cursor.execute(reads, ["conversations_event"])
+        assert cursor.fetchone()[0] - before < 30
+    assert replies() == (1000, 500_000)
+
+
+def test_an_environment_that_adopts_a_name_has_the_conversations_that_come_under_it_and_a_rebuild_says_so_too(
+    stored: Make, environment: Environment
+):
+    stored(user("hi", 10.0), under="elsewhere")
+    IntakeStream.objects.filter(environment_name="elsewhere").update(adopted_by=environment)
+    Conversation.objects.update(environment=environment)  # as adopting does
+    stored(user("earlier", 5.0), under="elsewhere")
+    assert Conversation.objects.get().environment == environment
+    assert [one.differences for one in rebuild_conversations(check=True)] == [[]]
 
 
 def test_the_same_batch_again_changes_nothing(stored: Make):
@@ -138,6 +232,44 @@ def test_senders_and_texts_that_postgresql_refuses_are_stored(stored: Make):
     assert one.first_text == "\ufffd \ufffd"
 
 
+def test_a_sender_of_ten_thousand_characters_is_one_like_others(stored: Make):
+    stored(user("hi", 1.0, sender="s" * 10_000), user("ho", 2.0, sender="s" * 10_000))
+    stored(user("hi", 1.0, sender="s" * 9_999 + "t"))
+    assert sorted((len(one.sender_id), one.events_count) for one in Conversation.objects.all()) == [
+        (10_000, 1),
+        (10_000, 2),
+    ]
+
+
+@pytest.mark.parametrize(("year", "seconds"), [(1, FIRST_SECOND), (9999, AFTER_LAST_SECOND - 1)])
+def test_the_first_and_the_last_year_are_stored(stored: Make, year: int, seconds: float):
+    assert stored(user("hi", seconds), bot("ho", seconds)) == Stored(added=2)
+    assert Conversation.objects.get().last_at.year == year
+
+
+def test_beyond_these_years_is_a_dead_letter_that_says_so(stored: Make):
+    assert stored(user("hi", AFTER_LAST_SECOND), user("ho", math.nan)) == Stored(dead=2)
+    for dead in DeadLetter.objects.all():
+        assert (dead.fault, dead.place) == ("out-of-range", "timestamp")
+        assert "outside the years 1 to 9999" in dead.reason
+
+
+def test_nan_and_lone_surrogates_inside_are_stored_as_they_came(stored: Make):
+    stored(user("hi", 1.0, confidence=math.nan), slot("\ud800", [math.inf, "\x00"], 2.0))
+    one = Conversation.objects.get()
+    assert (one.min_confidence, one.slots) == (None, ["\ufffd"])
+    payload = Event.objects.get(kind="slot").payload
+    assert json.loads(payload)["value"] == [math.inf, "\x00"]
+
+
+def test_an_event_of_five_megabytes_is_stored_whole(stored: Make):
+    text = "".join(random.Random(1).choices("abcdefghij ", k=5 * 1024**2))
+    assert stored(user(text, 1.0)) == Stored(added=1)
+    one = Event.objects.get()
+    assert json.loads(one.payload)["text"] == text
+    assert one.text == text[:TEXT_LENGTH]
+
+
 def test_senders_that_look_alike_once_stored_stay_apart(stored: Make):
     stored(user("a", 1.0, sender="x\x00"), user("b", 1.0, sender="x\ud800"))
     assert Conversation.objects.count() == 2
@@ -205,6 +337,11 @@ def history() -> list[dict]:
         event("restart", 30.0, model=""),
         action("action_default_fallback", 31.0, model="m-2"),
         event("something_new", 9.0, "ben"),
+        user("to Bern", 30.5, entities=[{"entity": "city", "value": "Bern"}], confidence=0.5),
+        event("entities", 31.0, entities=[{"entity": "day"}]),
+        bot("late", 33.0),
+        event("pause", 34.0),
+        event("action_execution_rejected", 34.0, name="form"),
     ]
 
 
@@ -257,7 +394,7 @@ def test_any_order_repetition_and_batching_gives_the_same_conversations(
         for batch in batches(shuffled, sizes):
             send(*batch)
         assert snapshot() == once_in_order
-        list(rebuild_conversations())
+        assert [one.differences for one in rebuild_conversations()] == [[]]
         assert snapshot() == once_in_order
         transaction.set_rollback(True)
 
@@ -269,8 +406,50 @@ def test_rebuilding_mends_counters_that_went_wrong(stored: Make):
         events_count=0, user_count=99, first_event_at=-5, last_event_at=5e9, min_confidence=0, model_ids=["x"],
         first_text="?", channel="?", last_model_id="?",
     )  # fmt: skip
-    assert list(rebuild_conversations()) == [2]
+    (rebuilt,) = rebuild_conversations()
+    assert (rebuilt.done, len({one.conversation for one in rebuilt.differences})) == (2, 2)
     assert snapshot() == right
+
+
+def test_a_check_shows_what_differs_changes_nothing_and_fails(stored: Make):
+    stored(*small_talk())
+    Conversation.objects.update(user_count=99, intents=["x"])
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="2 facts"):
+        call_command("rebuild_conversations", "--check", stdout=out)
+    assert "user_count is 99, not 1" in out.getvalue()
+    assert "intents is ['x'], not ['greet']" in out.getvalue()
+    assert Conversation.objects.get().user_count == 99
+
+
+def test_a_check_that_finds_nothing_says_so(stored: Make):
+    stored(*history())
+    out = io.StringIO()
+    call_command("rebuild_conversations", "--check", stdout=out)
+    assert "0 facts differed" in out.getvalue()
+
+
+def test_a_check_tells_of_conversations_whose_events_are_gone(stored: Make):
+    stored(*small_talk())
+    Event.objects.all().delete()
+    (rebuilt,) = rebuild_conversations()
+    assert [(one.column, one.live, one.rebuilt) for one in rebuilt.differences] == [("events_count", 8, 0)]
+
+
+def test_rebuilding_fills_what_was_stored_before_events_kept_it(stored: Make):
+    stored(*history())
+    right = snapshot()
+    Event.objects.update(environment=None, environment_name=None, entities=None)
+    Conversation.objects.update(environment_names=[], entities=[], intents=[], reply_count=0, reply_ms=0)
+    list(rebuild_conversations())
+    assert snapshot() == right
+
+
+def test_a_deleted_conversation_takes_events_along_that_were_stored_meanwhile(stored: Make):
+    stored(*small_talk())
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM conversations_conversation")
+    assert not Event.objects.exists()
 
 
 def test_rebuilding_one_assistant_leaves_the_others(stored: Make):
