@@ -13,7 +13,7 @@ from bench.rows import NotRun, Row, table
 BENCHMARKS = {
     "poll": "a poll that brings nothing new, against a constant view; and while 50 clients download slowly",
     "download": "a model's archive, against nginx",
-    "ingest": "events stored, against a bare COPY of the same rows",
+    "ingest": "events taken from a real Kafka topic and stored, against a bare COPY of the same rows",
     "chat": "a message through Talk, against the same straight to Rasa",
     "access": "what permissions cost a page that lists 100 rows, against reading the rows",
     "training": "a training through the queue, against bare `rasa train`",
@@ -46,7 +46,12 @@ def _names() -> list[str]:
         prog="python -m bench", epilog=lines, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME")
-    names = parser.parse_args().names
+    parser.add_argument("--events", metavar="N", help="of ingest: how many are in the topic")
+    parser.add_argument("--stored", metavar="N", help="of ingest: how many are stored before the last pass")
+    given = parser.parse_args()
+    # To the benchmark's own process, past what it forgets of this installation.
+    os.environ |= {f"BENCH_{key.upper()}": value for key in ("events", "stored") if (value := getattr(given, key))}
+    names = given.names
     if unknown := set(names) - set(BENCHMARKS):
         parser.error(f"there is no benchmark {min(unknown)}; choose from {', '.join(BENCHMARKS)}")
     return names or list(BENCHMARKS)

@@ -45,7 +45,11 @@ class Web:
         return sum(_cpu_seconds(pid) for pid in self.workers())
 
     def peak_megabytes(self) -> float:
-        return max(_status(pid, "VmHWM") for pid in self.workers()) / 1024
+        return max(map(peak_megabytes, self.workers()))
+
+
+def peak_megabytes(pid: int) -> float:
+    return _status(pid, "VmHWM") / 1024
 
 
 def _cpu_seconds(pid: int) -> float:

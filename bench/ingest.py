@@ -1,105 +1,66 @@
-"""`python -m bench ingest`: events stored by the ingest process, against a bare COPY of the same rows."""
+"""`python -m bench ingest`: events taken from a real Kafka topic by `manage.py ingest`, against a bare COPY."""
 
-import json
-import random
-import time
-from collections.abc import Iterator
+import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench import intake, steady, stores, traffic
 from bench.ground import services
 from bench.rows import Row
 
 if TYPE_CHECKING:
-    from environments.models import Environment
+    from tests.stack.kafka import Kafka
 
-EVENTS = 100_000
-
-
-def events(count: int) -> Iterator[bytes]:
-    """Turns of 25 events per conversation in the shares and sizes that Rasa writes, several conversations at a time."""
-    chance = random.Random(1)
-    senders = [f"{chance.getrandbits(128):032x}" for _ in range(max(1, count // 25))]
-    kinds = ["action"] * 43 + ["user"] * 17 + ["user_featurization"] * 17 + ["bot"] * 17 + ["session_started"] * 6
-    for number in range(count):
-        kind = chance.choice(kinds)
-        sender = senders[min(len(senders) - 1, number // 25 + chance.randrange(8))]
-        yield json.dumps(event(kind, sender, 1_790_000_000 + number * 0.01)).encode()
-
-
-def event(kind: str, sender: str, at: float) -> dict[str, object]:
-    one: dict[str, object] = {
-        "sender_id": sender,
-        "event": kind,
-        "timestamp": at,
-        "metadata": {"model_id": "5c4c2f3a9d1b4be2a7de6c1f0a3b5c7d", "assistant_id": "20261121-cafe"},
-    }
-    if kind == "user":
-        ranking = [{"name": f"intent_{n}", "confidence": 0.9 / (n + 1)} for n in range(10)]
-        parse = {"intent": ranking[0], "entities": [], "intent_ranking": ranking, "text_tokens": [[0, 5], [6, 9]]}
-        return one | {"text": f"a table at {at}", "parse_data": parse, "input_channel": "rasa"}
-    if kind == "bot":
-        return one | {"text": "For how many people shall I book the table?", "data": {"buttons": None, "image": None}}
-    if kind == "action":
-        return one | {"name": "utter_ask_people", "policy": "policy_2_RulePolicy", "confidence": 1.0}
-    return one
-
-
-def bare_copy(batches: list[list[bytes]]) -> float:
-    """Seconds to COPY the same stored columns into a table without any index, one transaction for each batch."""
-    from django.db import connection
-
-    from conversations.ingest.decode import decode
-
-    rows = [[decode(data) for data in batch] for batch in batches]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TABLE bare (sender_id text, digest bytea, at float8, rank int2, kind text, payload text, text text,"
-            " name text, policy text, confidence float8, model_id text, channel text)"
-        )
-        start = time.perf_counter()
-        for batch in rows:
-            with cursor.copy("COPY bare FROM STDIN") as copy:
-                for one in batch:
-                    copy.write_row(one)
-        return time.perf_counter() - start
-
-
-def ingest(batches: list[list[bytes]], environment: "Environment") -> float:
-    """Seconds to decode and store, as the ingest process does; run again it meets only known events."""
-    from conversations.ingest.places import SourcePlaces
-    from conversations.ingest.records import Record
-    from conversations.ingest.write import store_batch
-    from conversations.models import IntakeSource
-
-    source, _ = IntakeSource.objects.get_or_create(kind="kafka", name="bench", assistant=environment.assistant)
-    places = SourcePlaces(source)
-    places.refresh()
-    start = time.perf_counter()
-    for batch in batches:
-        store_batch([Record(data, environment.name) for data in batch], places)
-    return time.perf_counter() - start
+EVENTS = int(os.environ.get("BENCH_EVENTS") or 200_000)
+STORED = int(os.environ.get("BENCH_STORED") or 1_000_000)
+COMPARED = 50_000  # events of the comparisons
+BY_ROW = 3000
 
 
 def run() -> list[Row]:
-    with services():
+    from tests.stack import kafka
+
+    kafka.jars()
+    with services(), kafka.running() as cluster, tempfile.TemporaryDirectory() as folder:
         from django.core.management import call_command
 
-        from conversations.ingest.sql_source import BATCH
-        from environments.models import Environment
-        from environments.services.birth import create_assistant
-
         call_command("migrate", verbosity=0)
-        assistant = create_assistant(actor=None, slug="bench", title="Bench")
-        data = list(events(EVENTS))
-        batches = [data[start : start + BATCH] for start in range(0, EVENTS, BATCH)]
-        return measure(batches, Environment.objects.get(assistant=assistant, name="production"))
+        cluster.make_topic("events", intake.PARTITIONS)
+        intake.publish(cluster, "events", traffic.events(EVENTS))
+        log = Path(folder, "ingest.log")
+        return [*_passes(cluster, log), steady.row(cluster, log)]
 
 
-def measure(batches: list[list[bytes]], environment: "Environment") -> list[Row]:
-    bare = bare_copy(batches)
-    compared = f"bare COPY {EVENTS / bare:,.0f} /s"
-    rows = []
-    for what in ("events stored, all new", "events stored, all known"):
-        seconds = ingest(batches, environment)
-        rows.append(Row(what, f"{EVENTS / seconds:,.0f} /s", compared, f"{bare / seconds:.0%} of its rate"))
-    return rows
+def _passes(cluster: "Kafka", log: Path) -> list[Row]:
+    """The same topic again and again; everything is compared with what was measured just before and after it."""
+    sample = list(traffic.events(COMPARED, seed=2))
+    copies = [stores.copy_rate(sample)]
+    first = intake.take(intake.make_source(cluster, "events", "one", "first"), EVENTS, log)
+    copies.append(stores.copy_rate(sample))
+    again = intake.take(intake.make_source(cluster, "events", "one", "again"), EVENTS, log)
+    two = intake.take(intake.make_source(cluster, "events", "two", "both"), EVENTS, log, processes=2)
+    bulk, by_row = stores.bulk_create_rate(sample), stores.row_by_row_rate(sample[:BY_ROW])
+    before = intake.take(intake.make_source(cluster, "events", "before", "before"), EVENTS, log)
+    filled = intake.make_source(cluster, "none", "filled", "none").assistant_id
+    stores.fill(filled, STORED, sample[0].decode())
+    full = intake.take(intake.make_source(cluster, "events", "full", "full"), EVENTS, log)
+    bare = sum(copies) / 2
+    memory = max(first.megabytes, again.megabytes, two.megabytes, full.megabytes)
+    return [
+        _ratio(f"{EVENTS:,} events from Kafka, one process", first.rate, "bare COPY", bare, 0.6),
+        _ratio("the same", first.rate, "bulk_create, without Kafka", bulk, 5, "x"),
+        _ratio("the same", first.rate, "row by row, without Kafka", by_row, None, "x"),
+        _ratio("the same topic again, all known", again.rate, "first pass", first.rate, 1, "x"),
+        _ratio("two processes", two.rate, "one", first.rate, 1.6, "x"),
+        _ratio(f"{STORED:,} more events stored already", full.rate, "before them", before.rate, 0.8, "x"),
+        Row("memory of ingest, its peak", f"{memory:.0f} MB", aim="< 200 MB", holds=memory < 200),
+    ]
+
+
+def _ratio(what: str, rate: float, against: str, other: float, aim: float | None, unit: str = "%") -> Row:
+    ratio = rate / other
+    result = f"{ratio:.0%} of its rate" if unit == "%" else f"{ratio:.2f} x"
+    wanted = "" if aim is None else f"{aim:.0%}" if unit == "%" else f"{aim} x"
+    holds = None if aim is None else ratio >= aim
+    return Row(what, f"{rate:,.0f} /s", f"{against} {other:,.0f} /s", result, wanted, holds)

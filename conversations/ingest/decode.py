@@ -27,7 +27,7 @@ _LAST_RANKS = {"slot": 60, "active_loop": 65, "bot": 70}
 
 # What PostgreSQL's text refuses, and what a canonical payload contains when it has any of it (or an emoji).
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_SIGNS_OF_UNSTORABLE = "\\u0000", "\\ud"
+_NUL, _SURROGATE = "\\u0000", "\\ud"
 # orjson makes an inexact float of a whole number beyond 64 bits, which is then written with this; the standard library
 # keeps it exactly.
 _MAYBE_INEXACT = "e+"
@@ -126,7 +126,7 @@ def _decode(event: object, write: Callable[[object], str]) -> DecodedEvent:
     timestamp = _time(event.get("timestamp"))
     payload = write(event)
     identity = f"{timestamp!r}\n{kind}\n{payload}".encode("utf-8", "surrogatepass")
-    cut = storable if any(sign in payload for sign in _SIGNS_OF_UNSTORABLE) else _cut
+    cut = storable if _NUL in payload or _SURROGATE in payload else _cut
     is_user, is_action = kind == "user", kind == "action"
     about = _member(_member(event, "parse_data"), "intent") if is_user else event
     name = cut(about.get("name"), NAME_LENGTH)
@@ -151,6 +151,8 @@ def _decode(event: object, write: Callable[[object], str]) -> DecodedEvent:
 
 def _time(value: object) -> float:
     """Seconds since 1970. Beyond the years 1 to 9999 no calendar of ours could show it."""
+    if type(value) is float and FIRST_SECOND <= value < AFTER_LAST_SECOND:
+        return value + 0.0  # -0.0 and 0.0 are one time
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Undecodable("missing", "No timestamp.", "timestamp")
     try:
@@ -159,7 +161,7 @@ def _time(value: object) -> float:
         seconds = math.inf
     if not FIRST_SECOND <= seconds < AFTER_LAST_SECOND:  # false for NaN too
         raise Undecodable("out-of-range", "The timestamp is outside the years 1 to 9999.", "timestamp")
-    return seconds + 0.0  # -0.0 and 0.0 are one time
+    return seconds
 
 
 def rank(kind: str, name: str = "") -> int:

@@ -178,6 +178,8 @@ WHERE session.sender_id = conversation.sender_id AND environment.assistant_id = 
     AND conversation.origin = 'real'
 """
 MARK_CHANGED = f"{_MARK} AND conversation.id IN (SELECT conversation_id FROM conversation_change)"  # noqa: S608
+# One way to the server and back instead of five.
+APPLY_ADDED = ";".join((SUM_ADDED, SUM_ENTITIES, SUM_REPLIES, APPLY_CHANGES, MARK_CHANGED))
 MARK_SINCE = f"{_MARK} AND session.created_at >= %s"
 
 LOCK_FOR_REBUILD = """

@@ -74,7 +74,7 @@ def bury(dead: list[Unreadable], places: Places) -> None:
     DeadLetter.objects.bulk_create(_dead_letter(one, places) for one in dead)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def store(batch: Batch, places: Places, bury: Bury = bury) -> Stored:
     """All of a batch or nothing; safe to run twice.
 
@@ -150,8 +150,8 @@ def _note_streams(placed: list[Placed], source_id: int) -> None:
         times.setdefault(binding, []).append(one.event.timestamp)
     with connection.cursor() as cursor:
         for binding, came in sorted(times.items(), key=lambda item: (item[0].assistant_id, item[0].environment_name)):
-            fact = [source_id, binding.assistant_id, binding.environment_name, len(came), max(came)]
-            cursor.execute(statements.NOTE_STREAM, fact)
+            whose = source_id, binding.assistant_id, binding.environment_name
+            cursor.execute(statements.NOTE_STREAM, [*whose, len(came), max(came)])
 
 
 def _note_source(placed: list[Placed], stored: Stored, source_id: int) -> None:
@@ -182,11 +182,7 @@ def _store(batch: list[Placed]) -> Stored:
 
 def apply_added(cursor: CursorWrapper) -> None:
     """Count the events of `added_event` into their conversations."""
-    cursor.execute(statements.SUM_ADDED)
-    cursor.execute(statements.SUM_ENTITIES)
-    cursor.execute(statements.SUM_REPLIES)
-    cursor.execute(statements.APPLY_CHANGES)
-    cursor.execute(statements.MARK_CHANGED)
+    cursor.execute(statements.APPLY_ADDED)
 
 
 def _lock_conversations(cursor: CursorWrapper, batch: list[Placed]) -> dict[tuple[int, str], int]:

@@ -68,7 +68,7 @@ def _rebuild(ids: list[int], check: bool) -> list[Difference]:
 
 
 def _rows(ids: list[int]) -> Rows:
-    return {row["id"]: row for row in Conversation.objects.filter(pk__in=ids).values()}
+    return {row["id"]: dict(row) for row in Conversation.objects.filter(pk__in=ids).values()}
 
 
 def _differences(before: Rows, after: Rows) -> list[Difference]:
