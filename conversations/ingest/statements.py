@@ -133,7 +133,7 @@ UPDATE conversations_conversation AS conversation SET
     environment_name = coalesce(oldest.environment_name, conversation.environment_name),
     environment_id = CASE
         WHEN oldest.environment_name IS NULL THEN conversation.environment_id
-        ELSE coalesce(oldest.environment_id, (
+        ELSE coalesce((SELECT id FROM environments_environment WHERE id = oldest.environment_id), (
             SELECT adopted_by_id FROM conversations_intakestream AS stream
             WHERE stream.assistant_id = conversation.assistant_id AND stream.adopted_by_id IS NOT NULL
                 AND stream.environment_name = oldest.environment_name

@@ -1,5 +1,6 @@
 """Making conversations' facts again from their events, and finding whose conversations they are."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -92,10 +93,11 @@ def _without_events(before: Rows) -> list[Difference]:
 def _fill_entities(ids: list[int]) -> None:
     """Of events that were stored before they kept the names of their entities."""
     missing = Event.objects.filter(entities=None, conversation__in=ids, kind__in=KINDS_WITH_ENTITIES)
-    filled = list(missing.only("kind", "payload"))
-    for event in filled:
-        event.entities = entity_names(event.kind, read_payload(event.payload))
-    Event.objects.bulk_update(filled, ["entities"], batch_size=1000)
+    found: dict[tuple[str, ...], list[int]] = defaultdict(list)  # few different ones: one UPDATE for each
+    for key, kind, payload in missing.values_list("pk", "kind", "payload"):
+        found[tuple(entity_names(kind, read_payload(payload)) or ())].append(key)
+    for names, keys in found.items():
+        Event.objects.filter(pk__in=keys).update(entities=list(names))
 
 
 def mark_own_conversations() -> int:
