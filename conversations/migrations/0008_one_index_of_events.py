@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('conversations', '0004_former_intake_ends'),
+        ('conversations', '0007_completeness_runs'),
     ]
 
     operations = [

@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conversations', '0005_one_index_of_events'),
+        ('conversations', '0008_one_index_of_events'),
         ('environments', '0003_replica_claims'),
     ]
 
