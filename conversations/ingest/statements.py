@@ -124,7 +124,7 @@ WHERE change.conversation_id = reply.conversation_id
 """  # noqa: S608
 
 # The earliest and latest of something come from the events themselves, so that no order of arrival shows. An event of
-# an unknown environment is of the one that has adopted its name since.
+# an unknown environment is of the one that has adopted its name since; what was adopted stays when that is removed.
 _OLDEST = 'ORDER BY event."timestamp", event.rank, event.digest LIMIT 1'
 _NEWEST = 'ORDER BY event."timestamp" DESC, event.rank DESC, event.digest DESC LIMIT 1'
 APPLY_CHANGES = f"""
@@ -134,10 +134,12 @@ UPDATE conversations_conversation AS conversation SET
     environment_id = CASE
         WHEN oldest.environment_name IS NULL THEN conversation.environment_id
         ELSE coalesce((SELECT id FROM environments_environment WHERE id = oldest.environment_id), (
-            SELECT adopted_by_id FROM conversations_intakestream AS stream
-            WHERE stream.assistant_id = conversation.assistant_id AND stream.adopted_by_id IS NOT NULL
+            SELECT heir.id FROM conversations_intakestream AS stream
+            JOIN environments_environment AS heir ON heir.id = stream.adopted_by_id AND heir.removed_at IS NULL
+            WHERE stream.assistant_id = conversation.assistant_id
                 AND stream.environment_name = oldest.environment_name
-            ORDER BY stream.id DESC LIMIT 1))
+            ORDER BY stream.id DESC LIMIT 1),
+            CASE WHEN conversation.environment_name = oldest.environment_name THEN conversation.environment_id END)
     END,
     first_text = CASE WHEN change.user_count = 0 THEN conversation.first_text ELSE (
         SELECT left(text, 500) FROM conversations_event AS event
