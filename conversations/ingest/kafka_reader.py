@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -193,14 +194,16 @@ def _committed(_offsets: object, answer: object) -> None:
 
 
 def _record(one: Any) -> Record:
-    headers = tuple((str(name), bytes(value or b"")) for name, value in (one.headers or ())[:MOST_HEADERS])
+    claimed, headers = _labels(tuple((one.headers or ())[:MOST_HEADERS]))
+    return Record(one.value or b"", claimed, Offset(one.topic, one.partition, one.offset), headers)
+
+
+@lru_cache(64)  # Rasa sends the same with every event, and reading them took as long as reading the event
+def _labels(given: tuple[tuple[str, bytes | None], ...]) -> tuple[str, tuple[tuple[str, bytes], ...]]:
+    """The environment's name, and the headers as they are kept."""
+    headers = tuple((str(name), bytes(value or b"")) for name, value in given)
     claimed = next((value for name, value in headers if name == ENVIRONMENT_HEADER), b"")
-    return Record(
-        one.value or b"",
-        storable(claimed.decode(errors="replace"), NAME_LENGTH),
-        Offset(one.topic, one.partition, one.offset),
-        headers,
-    )
+    return storable(claimed.decode(errors="replace"), NAME_LENGTH), headers
 
 
 def _consumer(settings: KafkaSettings) -> KafkaConsumer:
