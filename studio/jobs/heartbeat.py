@@ -18,6 +18,11 @@ log = structlog.get_logger()
 BEAT_SECONDS = 5
 LIVE_WITHIN = timedelta(seconds=4 * BEAT_SECONDS)
 
+# Held while a beat is written. A process forked in the middle of it would inherit OpenSSL's locks as the beating
+# thread holds them, without that thread, and wait for ever at its own first connection to the database.
+_writing = threading.Lock()
+os.register_at_fork(before=_writing.acquire, after_in_parent=_writing.release, after_in_child=_writing.release)
+
 
 def process_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
@@ -47,18 +52,7 @@ def forget_silent() -> None:
 def beating(kind: str) -> Iterator[None]:
     """Beat from a thread of its own while the body runs, whatever the body waits for."""
     stop = threading.Event()
-
-    def run() -> None:
-        while not stop.is_set():
-            try:
-                close_old_connections()
-                beat(kind)
-            except DatabaseError:
-                log.warning("heartbeat not written", kind=kind)
-            stop.wait(BEAT_SECONDS)
-        connection.close()
-
-    thread = threading.Thread(target=run, name=f"{kind}-heartbeat", daemon=True)
+    thread = threading.Thread(target=_beat_until, args=(kind, stop), name=f"{kind}-heartbeat", daemon=True)
     thread.start()
     try:
         yield
@@ -66,3 +60,16 @@ def beating(kind: str) -> Iterator[None]:
         stop.set()
         thread.join(timeout=2)
         Heartbeat.objects.filter(kind=kind, name=process_name()).delete()
+
+
+def _beat_until(kind: str, stop: threading.Event) -> None:
+    while not stop.is_set():
+        with _writing:
+            try:
+                close_old_connections()
+                beat(kind)
+            except DatabaseError:
+                log.warning("heartbeat not written", kind=kind)
+        stop.wait(BEAT_SECONDS)
+    with _writing:
+        connection.close()
