@@ -26,9 +26,12 @@ METADATA: dict[str, Any] = {
 
 
 def packed(*entries: tuple[tarfile.TarInfo | str, bytes], tar_format: int = tarfile.PAX_FORMAT) -> bytes:
-    """A .tar.gz of (member or name, content)."""
+    """A .tar.gz of (member or name, content): the same bytes at whatever time it is made."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz", format=tar_format) as tar:
+    with (
+        gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tar_format) as tar,
+    ):
         for member, content in entries:
             info = tarfile.TarInfo(member) if isinstance(member, str) else member
             info.size = len(content)

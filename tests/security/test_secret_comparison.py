@@ -11,6 +11,9 @@ SECRET = re.compile(r"(?<![a-z])(token|secret|password|digest|proof|signature|ma
 
 # Comparisons whose words look like secrets, and why they may be plain.
 PLAIN = {
+    "conversations/ingest/compare.py": "digests of events",
+    "conversations/ingest/kafka_greeting.py": "numbers of errors",
+    "conversations/services/intake.py": "names of settings",
     "environments/services/pointers.py": "digests of tokens: nobody can choose one that is almost right",
     "environments/model_server.py": "whether the proof is that of every tag, which no caller can show",
     "environments/controller/supervisor.py": "digest of the code that a server runs",
