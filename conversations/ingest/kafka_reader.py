@@ -1,5 +1,6 @@
 """Reading the topics of a source: one consumer, in one thread, that goes where our own positions say."""
 
+import ssl
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -240,6 +241,6 @@ def explain(error: Exception, servers: Iterable[str]) -> str:
         return f"{where} refused the user name or password. Correct them in this source's settings."
     if "Authorization" in name:
         return f"Kafka does not let this user read. It needs READ on the topics and on the group. ({said})"
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError | ssl.SSLError):
         return f"The certificate or key cannot be used: {said}"
     return f"{where} does not answer. Is Kafka running there, and is the security protocol the right one?"

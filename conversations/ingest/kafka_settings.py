@@ -58,7 +58,7 @@ def keep_settings(source: IntakeSource, settings: KafkaSettings) -> None:
 
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
-    """What kafka-python's clients take to reach the cluster. ValueError (ssl.SSLError is one) for a bad certificate."""
+    """What kafka-python's clients take to reach the cluster. ValueError or ssl.SSLError for a bad certificate."""
     options: dict[str, Any] = {
         "bootstrap_servers": list(settings.servers),
         "security_protocol": settings.security_protocol,
