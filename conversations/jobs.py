@@ -1,15 +1,13 @@
 """What workers run. The row is the truth: running any of these twice does no harm."""
 
-from conversations.services import dead_letter_runs, repair
-from conversations.services.completeness import JOB
-from studio.jobs import queues
+from conversations.services import completeness, dead_letter_runs, repair
 
 
 def handle_letters(run_id: int) -> None:
     dead_letter_runs.carry_out(run_id)
 
 
-def check_completeness(run_id: int) -> None:
+def check_completeness(run_id: int, after: int) -> None:
     """A slice of a completeness run. The next one takes its turn, so that a long run keeps no other work waiting."""
-    if repair.work(run_id):
-        queues.enqueue(queues.BACKGROUND, JOB, run_id)
+    if repair.work(run_id, after=after):
+        completeness.queue(run_id)

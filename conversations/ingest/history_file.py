@@ -124,11 +124,14 @@ def open_file(path: Path) -> Lines | Documents:
     try:
         with path.open("rb") as stream:
             beginning = stream.read(_KNOWN_BY)
-        size = path.stat().st_size
+        found = path.stat()
+        size = found.st_size
         whole = path.read_bytes() if _is_one_document(beginning) and size <= LARGEST_DOCUMENT else b""
     except OSError as error:
         raise HistoryRefused(f"{path} cannot be read: {error.strerror}.") from None
-    key = f"file {hashlib.sha256(beginning).hexdigest()[:40]}"
+    # A file that has changed since is another one: it begins anew, and what came of it before is known.
+    version = f"{size} {found.st_mtime_ns}".encode()
+    key = f"file {hashlib.sha256(beginning + version).hexdigest()[:40]}"
     document = _parsed(whole)
     if document is not None:
         return Documents(_records_in(document), str(path), key)

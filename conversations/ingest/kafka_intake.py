@@ -13,7 +13,7 @@ from conversations.ingest import positions
 from conversations.ingest.kafka_reader import KafkaReader, Refused, Stalled, Taken, explain
 from conversations.ingest.kafka_settings import settings_of
 from conversations.ingest.places import SourcePlaces
-from conversations.ingest.positions import PositionMoved
+from conversations.ingest.positions import Partition, PositionMoved
 from conversations.ingest.records import Batch, read
 from conversations.ingest.share import InvalidShare, TooManyInvalid, Window
 from conversations.ingest.standstill import limit_standstill
@@ -49,7 +49,7 @@ class KafkaIntake:
         self._places = SourcePlaces(source)
         self._queue: queue.Queue[Ready] = queue.Queue(AHEAD)
         self._moved = threading.Event()  # somebody else took a partition: what is on its way is worth nothing
-        self._reached: dict[positions.Partition, int] = {}
+        self._reached: dict[Partition, int] = {}
         self._guard = threading.Lock()
         self._complained = True
         self._looked_at = 0.0
@@ -83,13 +83,17 @@ class KafkaIntake:
                 message = str(error) if isinstance(error, Refused) else explain(error, settings_of(self.source).servers)
                 self._wait(PAUSES, tries, message, error)
                 tries += 1
-            except DatabaseError as error:
+            except (DatabaseError, InterfaceError) as error:  # not one of the other, in Django
                 self._wait(AWAY_PAUSES, tries, _refusal(error), error)
                 tries += 1
             except PositionMoved:
                 log.info("another process took a partition", source=self.source.pk)
             except Stalled:
                 log.warning("a consumer stood still, and is replaced", source=self.source.pk)
+            except Exception as error:  # a record that the client itself cannot read ends up here, again and again
+                log.exception("a source cannot be read", source=self.source.pk)
+                self._wait(PAUSES, tries, f"Kafka's client cannot read a record: {error}", error)
+                tries += 1
         connection.close()
 
     def _read(self) -> None:
@@ -142,7 +146,7 @@ class KafkaIntake:
         if is_quiet:
             positions.note_ends(self.source.pk, reader.ends())
         sources.beat([self.source.pk])
-        if self._complained:
+        if self._complained and not self._queue.unfinished_tasks:
             self._say("")
 
     def _wait(self, pauses: tuple[float, ...], tries: int, message: str, error: Exception) -> None:
@@ -187,7 +191,7 @@ class KafkaIntake:
             except TooManyInvalid as error:
                 self._alarm(str(error))
                 return
-            except DatabaseError as error:
+            except (DatabaseError, InterfaceError) as error:
                 if self.stop.is_set():
                     return  # it is read again at the next start
                 self._wait(AWAY_PAUSES, tries, _refusal(error), error)
@@ -209,7 +213,7 @@ class KafkaIntake:
         window = self._share.look_ahead(ready.batch.outcomes, accepts_invalid=self.source.accepts_invalid)
         self._places.refresh()
         stored = store(ready.batch, self._places)
-        positions.advance(self.source.pk, ready.taken.moves)
+        positions.advance(self.source.pk, ready.taken.moves, _newest(ready.batch))
         return window, stored
 
     def _alarm(self, why: str) -> None:
@@ -218,7 +222,17 @@ class KafkaIntake:
         self.stop.set()
 
 
-def _refusal(error: DatabaseError) -> str:
+def _newest(batch: Batch) -> dict[Partition, float]:
+    """Rasa's time of the newest event of each partition."""
+    found: dict[Partition, float] = {}
+    for record, event in batch.readable:
+        if record.offset is not None:
+            partition = Partition(record.offset.topic, record.offset.partition)
+            found[partition] = max(event.timestamp, found.get(partition, event.timestamp))
+    return found
+
+
+def _refusal(error: DatabaseError | InterfaceError) -> str:
     """For people; empty while the database is only away, which every page shows by itself."""
     if isinstance(error, OperationalError | InterfaceError) and not sqlstate(error):
         return ""

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import CorruptRecordError, KafkaError, UnsupportedCodecError
 
 from conversations.ingest.decode import NAME_LENGTH, storable
 from conversations.ingest.kafka_greeting import none_is_well
@@ -241,6 +241,8 @@ def explain(error: Exception, servers: Iterable[str]) -> str:
         return f"{where} refused the user name or password. Correct them in this source's settings."
     if "Authorization" in name:
         return f"Kafka does not let this user read. It needs READ on the topics and on the group. ({said})"
+    if isinstance(error, UnsupportedCodecError | CorruptRecordError):
+        return f"A record of {where} cannot be unpacked: {said or name}. Compress with gzip, or not at all."
     if isinstance(error, ValueError | ssl.SSLError):
         return f"The certificate or key cannot be used: {said}"
     return f"{where} does not answer. Is Kafka running there, and is the security protocol the right one?"

@@ -1,12 +1,15 @@
 """How far each partition was taken. Ours is the position that counts; the group's, in Kafka, is for other tools."""
 
+import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from conversations.models import IntakeIncident, IntakePosition, IntakeSource
+from conversations.models import IntakeIncident, IntakePosition
 
 
 class Partition(NamedTuple):
@@ -37,13 +40,19 @@ def position_of(source_id: int, partition: Partition, beginning: int) -> int:
     return row.next_offset
 
 
-def advance(source_id: int, moves: Mapping[Partition, Move]) -> None:
-    """In the transaction that stores the records, and last in it. PositionMoved undoes all of it."""
+def advance(source_id: int, moves: Mapping[Partition, Move], newest: Mapping[Partition, float] | None = None) -> None:
+    """In the transaction that stores the records, and last in it. PositionMoved undoes all of it.
+
+    `newest` is Rasa's time of the newest event of each partition, as far as there was one.
+    """
     for partition, move in sorted(moves.items()):
         row = IntakePosition.objects.filter(
             source_id=source_id, topic=partition.topic, partition=partition.number, next_offset=move.first
         )
-        if not row.update(next_offset=move.next, end_offset=move.end, moved_at=timezone.now()):
+        facts: dict[str, object] = {"next_offset": move.next, "end_offset": move.end, "moved_at": timezone.now()}
+        if newest and partition in newest:
+            facts["event_at"] = Greatest(F("event_at"), min(newest[partition], time.time()))
+        if not row.update(**facts):
             raise PositionMoved(f"{partition.topic}/{partition.number} is no longer at {move.first}.")
 
 
@@ -68,5 +77,5 @@ def skip_gap(source_id: int, partition: Partition, *, kind: str, first: int, nex
         partition=partition.number,
         first_offset=first,
         end_offset=max(first, next),
-        since=IntakeSource.objects.values_list("newest_event_at", flat=True).get(pk=source_id),
+        since=rows.values_list("event_at", flat=True).get(),
     )

@@ -62,8 +62,9 @@ class IngestProcess:
         ended = [self.intakes.pop(key) for key in keys]
         for intake in ended:
             intake.stop.set()
+        until = time.monotonic() + STOP_SECONDS
         for intake in ended:
-            intake.join(STOP_SECONDS)
+            intake.join(max(0.0, until - time.monotonic()))
 
 
 def _kafka_sources() -> list[IntakeSource]:

@@ -17,12 +17,17 @@ from environments.models import Environment
 from environments.services.database import events_access
 
 BATCH = 5000
+BATCH_BYTES = 8 * 1024**2  # one row larger than that comes alone
 
 # Rows are taken by being deleted, in the transaction that stores them: whatever happens they are in one place, and a
 # second process passes over those that the first holds. Never by "id greater than the last one": ids are given out
 # before they are committed, so a later commit can bring a smaller id.
 _TAKE = """
-DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} LIMIT %s FOR UPDATE SKIP LOCKED)) RETURNING data
+WITH waiting AS (
+    SELECT ctid AS place, sum(octet_length(data)) OVER (ORDER BY ctid) - octet_length(data) AS before
+    FROM (SELECT ctid, data FROM {table} LIMIT %s FOR UPDATE SKIP LOCKED) AS locked
+)
+DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT place FROM waiting WHERE coalesce(before, 0) < %s)) RETURNING data
 """
 
 
@@ -94,5 +99,5 @@ def _take(schema: str, limit: int) -> list[bytes]:
     session = cast("psycopg.Connection[tuple[str | None]]", connection.connection)
     statement = sql.SQL(_TAKE).format(table=sql.Identifier(schema, "events"))
     with connection.wrap_database_errors:  # Django's own error classes, as from any of its cursors
-        rows = session.execute(statement, [limit]).fetchall()
+        rows = session.execute(statement, [limit, BATCH_BYTES]).fetchall()
     return [(data or "").encode() for (data,) in rows]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import F
 from django.db.models.functions import Greatest
@@ -24,6 +24,7 @@ Result = TypeVar("Result")
 Bury = Callable[[list[Unreadable], Places], None]
 
 TRIES = 6
+CLOCKS_DIFFER = 60.0  # seconds; what claims to be of a later time says nothing of how fresh a source is
 _DEADLOCK, _SERIALIZATION_FAILURE = "40P01", "40001"
 # SQLSTATE classes that blame the data: bad values, broken constraints, something larger than a limit.
 _DATA_CLASSES = {"22", "23", "54"}
@@ -59,7 +60,7 @@ def again_when_interrupted(work: Callable[[], Result]) -> Result:
     return work()
 
 
-def sqlstate(error: DatabaseError) -> str:
+def sqlstate(error: DatabaseError | InterfaceError) -> str:
     """PostgreSQL's five-letter code of an error that Django wrapped; empty when the server said none."""
     return getattr(error.__cause__, "sqlstate", None) or ""
 
@@ -160,7 +161,7 @@ def _note_source(placed: list[Placed], stored: Stored, source_id: int) -> None:
         "known_total": F("known_total") + stored.known,
     }
     if stored.added:
-        newest = max(one.event.timestamp for one, _ in placed)
+        newest = min(max(one.event.timestamp for one, _ in placed), time.time() + CLOCKS_DIFFER)
         facts |= {"last_event_at": timezone.now(), "newest_event_at": Greatest(F("newest_event_at"), newest)}
     IntakeSource.objects.filter(pk=source_id).update(**facts)
 
@@ -169,7 +170,8 @@ def _store(batch: list[Placed]) -> Stored:
     with connection.cursor() as cursor:
         cursor.execute(statements.TABLES)
         conversations = _lock_conversations(cursor, batch)
-        with cursor.copy(statements.COPY_INCOMING) as copy:
+        # Django wraps the errors of execute and not those of COPY.
+        with connection.wrap_database_errors, cursor.copy(statements.COPY_INCOMING) as copy:
             copy.set_types(statements.COPY_TYPES)
             for (_, event), binding in batch:
                 copy.write_row(_row(event, binding, conversations[binding.assistant_id, event.sender_id]))

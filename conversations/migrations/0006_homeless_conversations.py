@@ -10,6 +10,8 @@ class Migration(migrations.Migration):
     dependencies = [("conversations", "0005_dead_letters_by_kind")]
 
     operations = [
+        # What an interrupted build left is of no use, and in the way.
+        migrations.RunSQL("DROP INDEX CONCURRENTLY IF EXISTS conversation_homeless", migrations.RunSQL.noop),
         AddIndexConcurrently(
             model_name="conversation",
             index=models.Index(

@@ -44,9 +44,10 @@ class Migration(migrations.Migration):
             "ALTER TABLE conversations_event DROP CONSTRAINT event_known_once",
             state_operations=[migrations.AddConstraint(model_name='event', constraint=KNOWN_ONCE)],
         ),
-        migrations.RemoveConstraint(
-            model_name='event',
-            name='event_unique',
+        migrations.RunSQL(
+            "ALTER TABLE conversations_event DROP CONSTRAINT IF EXISTS event_unique",
+            "ALTER TABLE conversations_event ADD CONSTRAINT event_unique UNIQUE (conversation_id, digest)",
+            state_operations=[migrations.RemoveConstraint(model_name='event', name='event_unique')],
         ),
         RemoveIndexConcurrently(
             model_name='event',

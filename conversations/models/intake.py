@@ -93,6 +93,7 @@ class IntakePosition(models.Model):
     next_offset = models.BigIntegerField()
     end_offset = models.BigIntegerField(default=0)  # of the partition, when it was last looked at
     moved_at = models.DateTimeField(null=True)
+    event_at = models.FloatField(null=True)  # Rasa's time of the newest event taken from it, seconds since 1970
 
     class Meta:
         ordering = ["topic", "partition"]
@@ -119,7 +120,7 @@ class IntakeIncident(models.Model):
     partition = models.PositiveIntegerField()
     first_offset = models.BigIntegerField()
     end_offset = models.BigIntegerField()
-    # Rasa's times between which events are missing: of the newest stored before, and of the first one after.
+    # Rasa's times between which events are missing: since the newest that was taken of the partition. Unknown is all.
     since = models.FloatField(null=True)
     until = models.FloatField(null=True)
     found_at = models.DateTimeField(auto_now_add=True)

@@ -88,7 +88,7 @@ def _request(actor: User | None, environment: Environment, label: str, **facts: 
         period = {"since": run.since, "until": run.until}
         assistant_id = environment.assistant_id
         record(actor, Action.REPAIR_REQUESTED, environment, assistant_id=assistant_id, after=period, actor_label=label)
-    queues.enqueue(queues.BACKGROUND, JOB, run.pk)
+    queue(run.pk)
     return run
 
 
@@ -143,5 +143,11 @@ def resume() -> int:
     rows = CompletenessRun.objects.filter(lost, state__in=(State.WAITING, State.RUNNING))
     keys = list(rows.values_list("pk", flat=True))
     for key in keys:
-        queues.enqueue(queues.BACKGROUND, JOB, key)
+        queue(key)
     return len(keys)
+
+
+def queue(run_id: int) -> None:
+    """A job for the next slice of a run. It is good for this one alone: of two jobs the later finds its slice done."""
+    attempt = CompletenessRun.objects.values_list("attempt", flat=True).get(pk=run_id)
+    queues.enqueue(queues.BACKGROUND, JOB, run_id, attempt)

@@ -54,6 +54,7 @@ def change_source(
     row = _locked(source)
     _refuse_stranger(row.assistant, wishes.environment)
     _refuse_taken(row.assistant, wishes.name, but=row)
+    _refuse_other_cluster(row, wishes.settings)
     before = _facts(row)
     settings = with_kept_secrets(row, wishes.settings)
     changed = {name: "changed" for name in SECRETS if getattr(wishes.settings, name)}
@@ -77,6 +78,16 @@ def change_source(
     if after != before:
         record(actor, Action.INTAKE_SOURCE_CHANGED, row, assistant_id=row.assistant_id, before=before, after=after)
     return row
+
+
+def _refuse_other_cluster(source: IntakeSource, settings: KafkaSettings) -> None:
+    """Positions are those of one cluster: in another they would pass over what stands before them, and nobody knew."""
+    if source.positions.exists() and not set(settings.servers) & set(settings_of(source).servers):
+        raise Invalid(
+            "Keep one of the servers that are there. For another cluster add another source: this one would begin in "
+            "the middle of it. Where only the names changed, save the new ones beside an old one first.",
+            field="servers",
+        )
 
 
 @transaction.atomic

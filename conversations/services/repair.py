@@ -48,9 +48,12 @@ class Outcome:
     fault: str = ""
 
 
-def work(run_id: int, *, seconds: float = SLICE_SECONDS) -> bool:
-    """Go on with a run for a while; whether there is more to do. Safe to call by several at once."""
-    run = _claim(run_id)
+def work(run_id: int, *, after: int | None = None, seconds: float = SLICE_SECONDS) -> bool:
+    """Go on with a run for a while; whether there is more to do. Safe to call by several at once.
+
+    With `after`, only when so many slices were begun before.
+    """
+    run = _claim(run_id, after)
     if run is None:
         return False
     try:
@@ -67,10 +70,11 @@ def work(run_id: int, *, seconds: float = SLICE_SECONDS) -> bool:
     return False
 
 
-def _claim(run_id: int) -> CompletenessRun | None:
+def _claim(run_id: int, after: int | None = None) -> CompletenessRun | None:
     now = timezone.now()
     free = Q(is_held=False) | Q(heartbeat_at__lt=now - HELD_FOR)
     rows = CompletenessRun.objects.filter(free, pk=run_id, state__in=(State.WAITING, State.RUNNING))
+    rows = rows if after is None else rows.filter(attempt=after)
     taken = rows.update(
         state=State.RUNNING,
         is_held=True,

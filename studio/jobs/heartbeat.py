@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import structlog
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.utils import timezone
 
 from studio.jobs.models import Heartbeat
@@ -59,7 +59,10 @@ def beating(kind: str) -> Iterator[None]:
     finally:
         stop.set()
         thread.join(timeout=2)
-        Heartbeat.objects.filter(kind=kind, name=process_name()).delete()
+        try:
+            Heartbeat.objects.filter(kind=kind, name=process_name()).delete()
+        except (DatabaseError, InterfaceError):
+            log.warning("heartbeat not taken back", kind=kind)  # it is soon too old to count
 
 
 def _beat_until(kind: str, stop: threading.Event) -> None:
@@ -68,7 +71,7 @@ def _beat_until(kind: str, stop: threading.Event) -> None:
             try:
                 close_old_connections()
                 beat(kind)
-            except DatabaseError:
+            except (DatabaseError, InterfaceError):
                 log.warning("heartbeat not written", kind=kind)
         stop.wait(BEAT_SECONDS)
     with _writing:

@@ -382,13 +382,27 @@ def test_a_stopped_run_ends(production: Environment, rasa: FakeRasa, small_pages
 
 def test_a_job_does_a_slice_and_queues_the_next(production: Environment, rasa: FakeRasa, small_pages, monkeypatch):
     both(production, rasa, "anna", "bert", "carla")
-    queued: list[int] = []
-    monkeypatch.setattr(jobs.queues, "enqueue", lambda queue, job, pk: queued.append(pk))
+    queued: list[tuple[int, int]] = []
+    monkeypatch.setattr(completeness.queues, "enqueue", lambda queue, job, *arguments: queued.append(arguments))
     monkeypatch.setattr(jobs.repair, "work", partial(repair.work, seconds=0))
     run = request_check(actor=None, environment=production, since=None)
-    jobs.check_completeness(run.pk)
+    jobs.check_completeness(*queued[0])
     run.refresh_from_db()
-    assert (queued, run.state, run.is_held) == ([run.pk, run.pk], "running", False)
+    assert (run.state, run.is_held) == ("running", False)
+    assert queued == [(run.pk, 0), (run.pk, 1)]
+
+
+def test_a_job_that_was_queued_twice_does_its_slice_once(
+    production: Environment, rasa: FakeRasa, small_pages, monkeypatch
+):
+    both(production, rasa, "anna", "bert", "carla")
+    queued: list[tuple[int, int]] = []
+    monkeypatch.setattr(completeness.queues, "enqueue", lambda queue, job, *arguments: queued.append(arguments))
+    monkeypatch.setattr(jobs.repair, "work", partial(repair.work, seconds=0))
+    request_check(actor=None, environment=production, since=None)
+    jobs.check_completeness(*queued[0])
+    jobs.check_completeness(*queued[0])
+    assert len(queued) == 2
 
 
 # --- By the clock ---------------------------------------------------------------------------------------------------

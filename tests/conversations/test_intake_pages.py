@@ -93,6 +93,15 @@ def test_a_saved_password_is_not_sent_to_other_servers(client: Client, assistant
     assert tried == []
 
 
+def test_positions_are_not_carried_to_another_cluster(client: Client, assistant, source):
+    """There they would pass over all that stands before them."""
+    IntakePosition.objects.create(source=source, topic="rasa_core_events", partition=0, next_offset=5000)
+    form = FORM | {"servers": "127.0.0.1:9777"}
+    assert "another cluster" in post(client, url(assistant, f"{source.pk}/edit"), **form).content.decode()
+    form = FORM | {"servers": "127.0.0.1:9777\n127.0.0.1:9092"}
+    assert "HX-Redirect" in post(client, url(assistant, f"{source.pk}/edit"), **form)
+
+
 def test_what_the_protocol_has_no_use_for_is_not_kept(client: Client, assistant, source):
     post(client, url(assistant, f"{source.pk}/edit"), **(FORM | {"security_protocol": "PLAINTEXT"}))
     kept = settings_of(IntakeSource.objects.get())

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from conversations.ingest import write
+from conversations.ingest import sql_source, write
 from conversations.ingest.loop import TablesLoop
 from conversations.ingest.share import InvalidShare, TooManyInvalid
 from conversations.ingest.sql_source import Intake, intakes
@@ -211,6 +211,45 @@ def test_an_environment_whose_table_is_missing_does_not_keep_the_others_waiting(
         stop.set()
         thread.join(5)
     assert IntakeSource.objects.exclude(last_error="").get().environment == broken
+
+
+def test_a_batch_is_cut_by_its_size(access: SqlAccess, intake: Intake, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sql_source, "BATCH_BYTES", 1)
+    publish(access, *raw(*small_talk()))
+    assert move_batch(intake) == Stored(added=1)
+    assert waiting(access) == 7
+
+
+def test_a_database_that_goes_away_in_the_middle_of_a_copy_is_waited_for(
+    access: SqlAccess, monkeypatch: pytest.MonkeyPatch
+):
+    """psycopg's own errors come out of COPY, and would end the process."""
+    publish(access, *raw(*small_talk()))
+    ended = iter([True])
+    row = write._row
+
+    def row_of_a_session_that_ends(*arguments: object) -> tuple[object, ...]:
+        if next(ended, False):
+            end_session(connection.connection.info.backend_pid)
+        return row(*arguments)
+
+    monkeypatch.setattr(write, "_row", row_of_a_session_that_ends)
+    stop = threading.Event()
+    thread = threading.Thread(target=run_ingest, args=[stop])
+    thread.start()
+    try:
+        assert eventually(lambda: Event.objects.count() == 8, seconds=10)
+        assert thread.is_alive()
+    finally:
+        stop.set()
+        thread.join(5)
+
+
+def end_session(pid: int) -> None:
+    ours = connection.settings_dict
+    keys = {"host": "HOST", "port": "PORT", "dbname": "NAME", "user": "USER", "password": "PASSWORD"}
+    with psycopg.connect(**{key: ours[name] or None for key, name in keys.items()}, autocommit=True) as session:
+        session.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
 
 def test_once_moves_everything_that_waits(access: SqlAccess, capsys: pytest.CaptureFixture):

@@ -48,7 +48,10 @@ def topic(kafka: Kafka, the_stage: Stage) -> Iterator[str]:
     """A topic of its own, and a source that has taken nothing of it; no conversation is left from another test."""
     name = f"rasa-{uuid4().hex[:8]}"
     kafka.make_topic(name)
-    the_stage.write("TRUNCATE conversations_conversation, conversations_deadletter, conversations_intakestream CASCADE")
+    the_stage.write(
+        "TRUNCATE conversations_event, conversations_conversation, conversations_deadletter, conversations_intakestream"
+        " CASCADE"
+    )
     the_stage.write("DELETE FROM conversations_intakeposition")
     the_stage.write("DELETE FROM conversations_intakeincident")
     settings = json.dumps({"servers": [kafka.servers], "topics": [name], "group": name})
