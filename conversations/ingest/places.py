@@ -1,6 +1,7 @@
 """Where the events of a source with several environments belong."""
 
 import time
+from collections.abc import Iterable
 
 from conversations.ingest.records import Binding
 from conversations.models import IntakeSource, IntakeStream
@@ -10,7 +11,7 @@ from models_app.models import Model
 FRESH_SECONDS = 2.0
 NOT_SET = "RASA_ENVIRONMENT_NOT_SET"  # what Rasa's Kafka broker says when the variable is not set
 
-_KEY = "assistant_id", "name", "environment_id"
+_KEY = "assistant_id", "name"
 
 
 class SourcePlaces:
@@ -33,7 +34,7 @@ class SourcePlaces:
             return
         bound = [self._source.assistant_id, *self._source.other_assistants.values_list("pk", flat=True)]
         self._assistants = _by_rasas_id(bound) if len(bound) > 1 else {}
-        self._environments = _by_name(bound)
+        self._environments = environment_names(bound)
         self._fresh_until = time.monotonic() + FRESH_SECONDS
 
     def binding(self, claimed: str, rasa_assistant_id: str) -> Binding:
@@ -51,11 +52,15 @@ def _by_rasas_id(assistants: list[int]) -> dict[str, int]:
     return dict(sorted(found, key=lambda one: -assistants.index(one[1])))
 
 
-def _by_name(assistants: list[int]) -> dict[tuple[int, str], int]:
-    """Names that were adopted, former names, and over them the names of today."""
-    streams = IntakeStream.objects.filter(assistant__in=assistants, adopted_by__removed_at=None)
-    streams = streams.exclude(adopted_by=None)
-    adopted = streams.values_list("assistant_id", "environment_name", "adopted_by_id")
-    former = EnvironmentAlias.objects.filter(assistant__in=assistants).values_list(*_KEY)
-    current = Environment.objects.current().filter(assistant__in=assistants).values_list("assistant_id", "name", "pk")
-    return {(assistant_id, name): key for assistant_id, name, key in [*adopted, *former, *current]}
+def environment_names(assistants: Iterable[int]) -> dict[tuple[int, str], int]:
+    """Environments by assistant and name: adopted names, former ones, and over them the names of today."""
+    among = set(assistants)
+    former = EnvironmentAlias.objects.filter(assistant__in=among).values_list(*_KEY, "environment_id")
+    current = Environment.objects.current().filter(assistant__in=among).values_list(*_KEY, "pk")
+    return {(assistant_id, name): pk for assistant_id, name, pk in [*adopted_names(among), *former, *current]}
+
+
+def adopted_names(assistants: Iterable[int]) -> list[tuple[int, str, int]]:
+    """Assistant, name, and the environment that took it over."""
+    streams = IntakeStream.objects.filter(assistant__in=set(assistants), adopted_by__removed_at=None)
+    return list(streams.exclude(adopted_by=None).values_list("assistant_id", "environment_name", "adopted_by_id"))

@@ -15,9 +15,8 @@ from urllib.parse import quote
 from django.db import transaction
 from django.db.models import Count, Max, Min, QuerySet, Sum
 
-from conversations.ingest.places import NOT_SET
+from conversations.ingest.places import NOT_SET, adopted_names, environment_names
 from conversations.models import Conversation, IntakeSource, IntakeStream
-from conversations.services.freshness import adopted_names, environment_names
 from environments.models import Environment
 from environments.services.birth import create_environment
 from models_app.models import Assistant

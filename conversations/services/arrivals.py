@@ -9,8 +9,9 @@ from datetime import datetime
 from django.utils import timezone
 
 from conversations.ingest.kafka_settings import KafkaSettings, settings_of
+from conversations.ingest.places import environment_names
 from conversations.models import Conversation, IntakePosition, IntakeSource, IntakeStream
-from conversations.services.freshness import environment_names, environments_of, is_behind
+from conversations.services.freshness import environments_of, is_behind
 from conversations.services.missing import missing_answers
 from environments.models import Environment, EnvironmentAlias
 from environments.services.arrivals import Arrivals, Broker

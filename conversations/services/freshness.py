@@ -13,10 +13,9 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import Q
 from django.utils import timezone
 
-from conversations.ingest.places import NOT_SET
+from conversations.ingest.places import NOT_SET, environment_names
 from conversations.models import IntakeIncident, IntakePosition, IntakeSource, IntakeStream
 from conversations.services.missing import missing_answers
-from environments.models import Environment, EnvironmentAlias
 from models_app.models import Assistant
 from studio.jobs import heartbeat
 
@@ -222,18 +221,3 @@ def environments_of(sources: Iterable[IntakeSource]) -> dict[int, set[int]]:
             mine = {pk for (assistant_id, _), pk in names.items() if assistant_id == one.assistant_id}
             found[one.pk] = {one.environment_id} if one.environment_id else mine - brought
     return found
-
-
-def environment_names(assistants: set[int]) -> dict[tuple[int, str], int]:
-    """Environments by assistant and name, as ingestion finds them: adopted names, former ones, and those of today."""
-    key = "assistant_id", "name"
-    former = EnvironmentAlias.objects.filter(assistant__in=assistants).values_list(*key, "environment_id")
-    current = Environment.objects.current().filter(assistant__in=assistants).values_list(*key, "pk")
-    rows = [*adopted_names(assistants), *former, *current]
-    return {(assistant_id, name): pk for assistant_id, name, pk in rows}
-
-
-def adopted_names(assistants: set[int]) -> list[tuple[int, str, int]]:
-    """Assistant, name, and the environment that took it over."""
-    streams = IntakeStream.objects.filter(assistant__in=assistants, adopted_by__removed_at=None)
-    return list(streams.exclude(adopted_by=None).values_list("assistant_id", "environment_name", "adopted_by_id"))

@@ -1,4 +1,7 @@
-"""The only writer of what the ingest process says of intake sources. What people say of them is in intake.py."""
+"""What the ingest process says of intake sources; what people say of them is in intake.py.
+
+What was stored of them is counted in the transaction that stores it (ingest/write.py).
+"""
 
 from collections.abc import Iterable
 

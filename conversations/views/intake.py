@@ -10,11 +10,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from conversations.ingest.kafka_check import Checked, check
 from conversations.ingest.kafka_settings import KafkaSettings, settings_of
+from conversations.ingest.places import environment_names
 from conversations.intake_forms import SourceForm
 from conversations.loaders import load_intake, load_source
 from conversations.models import DeadLetter, IntakeIncident, IntakeSource, IntakeStream
 from conversations.services.adoption import unknown_environments
-from conversations.services.freshness import environment_names, freshness, freshness_of, sources_of
+from conversations.services.freshness import freshness, freshness_of, sources_of
 from conversations.services.intake import with_kept_secrets
 from environments.loaders import may_modify
 from environments.models import Environment
