@@ -47,7 +47,7 @@ class RedisServer:
 
 def prepare(folders: Folders, *, durable: bool = True) -> RedisServer:
     """Write the configuration. `durable`: each command is in the file before it is answered, so `kill -9` of Redis
-    loses nothing; a power cut loses a second at most."""
+    loses nothing, unless the disk is behind: then up to two seconds, as in a power cut."""
     make_private(folders.redis)
     socket = socket_folder(folders.run / "redis", "redis.sock") / "redis.sock"
     configuration = folders.run / "redis.conf"

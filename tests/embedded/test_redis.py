@@ -46,6 +46,7 @@ def test_a_rate_limit_outlives_a_restart(start, folders, monkeypatch, signal) ->
     with redis.Redis.from_url(redis_server.prepare(folders).url) as client:
         monkeypatch.setattr(ratelimit, "client", lambda: client)
         assert [LIMIT.count("someone") > 0 for _ in range(3)] == [False, False, True]
+        wait_until(lambda: client.info("persistence")["aof_buffer_length"] == 0, "the counts to be in the file")
         first.send_signal(signal)
         first.wait(10)
         start()
