@@ -80,16 +80,21 @@ def soak(folder: Path, options: argparse.Namespace) -> int:
         writer.start()
         kill_every_half_minute(killers, chance, options.minutes * 60)
         writer.join()
-        print(f"{writer.sent:,} events written; waiting for the last of them", flush=True)
+        print(f"{writer.sent:,} events written; waiting for the last {writer.sent - house.events():,}", flush=True)
+        began = time.monotonic()
         house.eventually(lambda: house.events() >= writer.sent, seconds=600)
+        print(f"stored after {time.monotonic() - began:.1f} s", flush=True)
         return verdict(house, writer.sent)
 
 
 def kill_every_half_minute(killers: dict[str, Callable[[], None]], chance: random.Random, seconds: float) -> None:
+    """Each of them as often as the others, in an order of chance."""
     began = time.monotonic()
+    waiting: list[str] = []
     while (left := began + seconds - time.monotonic()) > 0:
         time.sleep(min(EVERY, left))
-        name = chance.choice(list(killers))
+        waiting = waiting or chance.sample(list(killers), len(killers))
+        name = waiting.pop()
         print(f"{time.monotonic() - began:6.0f} s: killing {name}", flush=True)
         killers[name]()
 

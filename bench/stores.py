@@ -23,7 +23,7 @@ def copy_rate(data: Sequence[bytes]) -> float:
     from conversations.ingest.decode import decode
     from conversations.ingest.statements import COPY_TYPES
 
-    rows = [(1, 1, "production", *decode(one)[1:-1]) for one in data]
+    rows = [(1, 1, "production", *decode(one)[1:-2]) for one in data]
     with connection.cursor() as cursor:
         cursor.execute(_BARE)
         began = time.perf_counter()

@@ -4,6 +4,7 @@ intents of which some are common and most are rare, and the kinds of events in t
 import json
 import random
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 INTENTS = [f"intent_{number:02}" for number in range(60)]
@@ -12,18 +13,27 @@ ENTITIES = ["city", "date", "time", "people", "name", "order", "product", "amoun
 MODELS = [f"{number:032x}" for number in (0x5C4C2F3A9D1B, 0x5C4C2F3A9D1C, 0x5C4C2F3A9D1D)]
 CHANNELS = ["rasa", "socketio", "rest", "telegram"]
 WINDOW = 2000  # conversations that are mixed with each other
-WORDS = ["a", "table", "for", "two", "please", "tomorrow", "at", "eight", "would", "it", "be", "by", "the", "window"]
+SYLLABLES = ["ba", "che", "di", "fo", "gu", "la", "me", "ni", "po", "ru", "sa", "te", "vi", "zo"]
+WORDS = 20_000  # of which a few are most of what is said, and most are hardly ever said
+VALUES = 2000  # of each entity, likewise
 
 
-def events(count: int, *, seed: int = 1, start: float = 1_790_000_000.0) -> Iterator[bytes]:
-    """`count` records in about the order in which they happened. The same seed gives the same bytes."""
+LONG = 1.3  # of every conversation's sessions: the smaller, the more of them go on and on
+SHORT = 3.0
+
+
+def events(
+    count: int, *, seed: int = 1, start: float = 1_790_000_000.0, every: float = 1.0, tail: float = LONG
+) -> Iterator[bytes]:
+    """`count` records in about the order in which they happened; a conversation begins `every` seconds on average.
+    The same seed gives the same bytes."""
     chance = random.Random(seed)
     made = 0
     while made < count:
         window: list[tuple[float, bytes]] = []
         for _ in range(WINDOW):
-            start += chance.expovariate(1.0)
-            window += ((one["timestamp"], json.dumps(one).encode()) for one in conversation(chance, start))
+            start += chance.expovariate(1 / every)
+            window += ((one["timestamp"], json.dumps(one).encode()) for one in conversation(chance, start, tail))
             if made + len(window) >= count:
                 break
         window.sort()
@@ -31,14 +41,14 @@ def events(count: int, *, seed: int = 1, start: float = 1_790_000_000.0) -> Iter
         made += len(window)
 
 
-def conversation(chance: random.Random, at: float) -> Iterator[dict[str, Any]]:
+def conversation(chance: random.Random, at: float, tail: float = LONG) -> Iterator[dict[str, Any]]:
     """Sessions of three or four turns; half of the conversations are one session, one in a thousand is hundreds."""
     about = {
         "sender_id": f"{chance.getrandbits(128):032x}",
         "metadata": {"model_id": chance.choice(MODELS), "assistant_id": "20261121-cafe"},
     }
     channel = chance.choice(CHANNELS)
-    for _ in range(min(300, int(chance.paretovariate(1.3)))):
+    for _ in range(min(300, int(chance.paretovariate(tail)))):
         for kind, fields in _session(chance, channel):
             at += chance.expovariate(20.0 if kind != "user" else 0.1)
             yield about | {"event": kind, "timestamp": round(at, 7)} | fields
@@ -62,7 +72,7 @@ def _turn(chance: random.Random, channel: str) -> Iterator[Step]:
     user = _user(chance, intent, channel)
     yield "user", user
     yield "user_featurization", {"use_text_for_featurization": False}
-    yield from (("slot", {"name": one["entity"], "value": "x"}) for one in user["parse_data"]["entities"])
+    yield from (("slot", {"name": one["entity"], "value": one["value"]}) for one in user["parse_data"]["entities"])
     if intent == "intent_07":
         yield _action("action_look_up", "policy_0_MemoizationPolicy")
     yield _action(f"utter_{intent}", "policy_2_RulePolicy")
@@ -81,10 +91,10 @@ def _user(chance: random.Random, intent: str, channel: str) -> dict[str, Any]:
     ranking = [{"name": intent, "confidence": confidence}]
     ranking += [{"name": name, "confidence": (1 - confidence) * chance.random() / 10} for name in others]
     found = [chance.choice(ENTITIES)] if chance.random() < 0.2 else []
-    text = _words(chance, 7)
+    text, value = _words(chance, 7), word(_skewed(chance, VALUES))
     parse = {
         "intent": ranking[0],
-        "entities": [{"entity": one, "value": "x", "start": 0, "end": 1, "extractor": "DIET"} for one in found],
+        "entities": [{"entity": one, "value": value, "start": 0, "end": 1, "extractor": "DIET"} for one in found],
         "intent_ranking": ranking,
         "text": text,
         "message_id": f"{chance.getrandbits(128):032x}",
@@ -93,4 +103,18 @@ def _user(chance: random.Random, intent: str, channel: str) -> dict[str, Any]:
 
 
 def _words(chance: random.Random, most: int) -> str:
-    return " ".join(chance.choices(WORDS, k=1 + chance.randrange(most)))
+    return " ".join(word(_skewed(chance, WORDS)) for _ in range(1 + chance.randrange(most)))
+
+
+def _skewed(chance: random.Random, count: int) -> int:
+    """A number below `count`, each about as often as its rank in a language is: the tenth a tenth as often."""
+    return int(count ** chance.random()) - 1
+
+
+@lru_cache(maxsize=WORDS)
+def word(rank: int) -> str:
+    """The word of that rank, counted from 0: another for each."""
+    base, written = len(SYLLABLES), SYLLABLES[rank % len(SYLLABLES)]
+    while rank := rank // base:
+        written += SYLLABLES[rank % base]
+    return written

@@ -1,19 +1,28 @@
 """The filters of the conversations list. They live in the URL: every value here is a query parameter."""
 
+from datetime import time
+from functools import cached_property
 from typing import Any
 
 from django import forms
+from django.db.models import DateTimeField, F, Func, Q, TimeField, Value
+from django.db.models.functions import Cast
+from django.forms import BoundField
 
-from conversations.models import Conversation, DeadLetter, IntakeSource, ShareLink
+from conversations.models import Conversation, DeadLetter, IntakeSource, ShareLink, Term
+from conversations.paging import NEWEST, ORDERS, Order
 from conversations.querysets import ConversationQuerySet
+from conversations.search import terms
+from conversations.search.text import saying
 from environments.models import Environment
 from environments.querysets import EnvironmentQuerySet
 from models_app.models import Assistant, Model
 from studio.access.models import User
-from studio.access.permissions import Permission
+from studio.access.permissions import Permission, Scope
 from studio.web.filters import DayRangeFilter
 
 MODELS_OFFERED = 50
+NAMES_OFFERED = 2000
 NO_ENVIRONMENT = "-"  # conversations that came under a name nobody knows; no environment can be called so
 _LINK = "link:"
 
@@ -24,13 +33,37 @@ def _with_conversations(viewer: User) -> EnvironmentQuerySet:
     return everything | Environment.objects.with_permission(viewer, Permission.TALK)
 
 
+_TIME = forms.TimeInput(attrs={"type": "time"})
+
+
 class ConversationFilter(DayRangeFilter):
-    """Only what the viewer may see is offered; a value that is not offered is an error beside its field."""
+    """Only what the viewer may see is offered; a value that is not offered is an error beside its field.
+
+    Entities and slots are named `city`, or with their value `city=Paris`.
+    """
 
     q = forms.CharField(required=False, max_length=200, label="Text")
     environment = forms.ChoiceField(required=False)
     model = forms.CharField(required=False, max_length=200)
     origin = forms.ChoiceField(required=False)
+    channel = forms.CharField(required=False, max_length=255)
+    intent = forms.CharField(required=False, max_length=255)
+    not_intent = forms.CharField(required=False, max_length=255, label="Not the intent")
+    entity = forms.CharField(required=False, max_length=255)
+    slot = forms.CharField(required=False, max_length=255)
+    action = forms.CharField(required=False, max_length=255)
+    policy = forms.CharField(required=False, max_length=255)
+    below = forms.FloatField(required=False, min_value=0, max_value=1, step_size=0.01, label="Confidence below")
+    at_least = forms.IntegerField(required=False, min_value=0, max_value=1_000_000, label="Messages, at least")
+    at_most = forms.IntegerField(required=False, min_value=0, max_value=1_000_000, label="Messages, at most")
+    begun_from = forms.TimeField(required=False, label="Begun from", widget=_TIME)
+    begun_until = forms.TimeField(required=False, label="Begun until", widget=_TIME)
+    fallback = forms.BooleanField(required=False, label="Not understood")
+    rejected = forms.BooleanField(required=False, label="Action rejected")
+    handover = forms.BooleanField(required=False, label="Handed over to a human")
+    sort = forms.ChoiceField(required=False, choices=[("", ""), *((one.name, one.label) for one in ORDERS.values())])
+
+    narrowing_nothing = DayRangeFilter.narrowing_nothing | {"sort"}
 
     def __init__(self, data: Any, *, assistant: Assistant, viewer: User) -> None:
         super().__init__(data)
@@ -40,6 +73,7 @@ class ConversationFilter(DayRangeFilter):
         readable = Environment.objects.with_permission(viewer, Permission.CONVERSATIONS_VIEW).filter(
             assistant=assistant
         )
+        self.sees_everything = viewer.may(Permission.CONVERSATIONS_VIEW, Scope(assistant.pk))
         self.links = list(ShareLink.objects.filter(environment__in=readable))
         self._offer("environment", [(one.name, one.name) for one in self.environments] + [(NO_ENVIRONMENT, "unknown")])
         origins = [("real", "Real people"), ("talk", "Our own"), ("share", "Any share link")]
@@ -56,37 +90,123 @@ class ConversationFilter(DayRangeFilter):
         chosen = self.data.get("model")
         return bool(chosen) and all(one.name != chosen for one in self.models)
 
+    @property
+    def more(self) -> list[BoundField]:
+        """The fields that stand behind "More filters"."""
+        return [self[name] for name in self.fields if name in _MORE]
+
+    @property
+    def more_used(self) -> list[BoundField]:
+        return [field for field in self.more if field.data]
+
+    @cached_property
+    def names(self) -> dict[str, list[str]]:
+        """What can be written into each of the fields that take a name: those that occur in the conversations."""
+        kinds = {kind: name for name, kind in _NAMES.items()} | {kinds[0]: name for name, kinds in _WITH_VALUES.items()}
+        found: dict[str, list[str]] = {name: [] for name in kinds.values()}
+        if self.sees_everything:
+            known = Term.objects.filter(assistant=self.assistant, kind__in=kinds).order_by("kind", "value")
+            for kind, value in known.values_list("kind", "value")[:NAMES_OFFERED]:
+                found[kinds[kind]].append(value)
+        return found
+
+    @property
+    def uses_terms(self) -> bool:
+        """Whether the search index is asked."""
+        return any(self.data.get(name) for name in (*_NAMES, *_WITH_VALUES, "q", "model", "fallback"))
+
+    @property
+    def order(self) -> Order:
+        """Also of a form that is not valid: the list is empty then."""
+        return ORDERS.get(self.data.get("sort") or "", NEWEST)
+
     def apply(self, conversations: ConversationQuerySet) -> ConversationQuerySet:
         """What matches; with an invalid value nothing does, and the page says why."""
         if not self.is_valid():
             return conversations.none()
-        data = self.cleaned_data
-        conversations = self._by_place(conversations, data["environment"], data["model"])
-        conversations = self._by_origin(conversations, data["origin"])
+        conversations = self._by_place(conversations)
+        conversations = self._by_time(conversations)
+        conversations = self._by_terms(conversations)
+        conversations = self._by_facts(conversations)
+        text = self.cleaned_data["q"]
+        return saying(conversations, self.assistant.pk, text) if text else conversations
+
+    def _by_place(self, conversations: ConversationQuerySet) -> ConversationQuerySet:
+        environment, origin = self.cleaned_data["environment"], self.cleaned_data["origin"]
+        if environment == NO_ENVIRONMENT:
+            conversations = conversations.filter(environment=None)
+        elif environment:
+            named = [one for one in self.environments if one.name == environment]
+            conversations = conversations.filter(environment__in=named)
+        if origin.startswith(_LINK):
+            return conversations.filter(share_link_id=int(origin.removeprefix(_LINK)))
+        return conversations.filter(origin=Conversation.Origin(origin)) if origin else conversations
+
+    def _by_time(self, conversations: ConversationQuerySet) -> ConversationQuerySet:
         since, until = self.bounds()
         if since:
             conversations = conversations.filter(last_event_at__gte=since.timestamp())
         if until:
             conversations = conversations.filter(first_event_at__lt=until.timestamp())
-        return conversations.saying(data["q"]) if data["q"] else conversations
+        return self._by_time_of_day(conversations)
 
-    def _by_place(self, conversations: ConversationQuerySet, environment: str, model: str) -> ConversationQuerySet:
-        if environment == NO_ENVIRONMENT:
-            conversations = conversations.filter(environment=None)
-        elif environment:
-            conversations = conversations.filter(
-                environment__in=[e for e in self.environments if e.name == environment]
-            )
-        if model:
-            named = Model.objects.filter(assistant=self.assistant, name=model).exclude(rasa_model_id="")
-            ids = list(named.values_list("rasa_model_id", flat=True))
-            conversations = conversations.filter(model_ids__overlap=ids) if ids else conversations.none()
+    def _by_time_of_day(self, conversations: ConversationQuerySet) -> ConversationQuerySet:
+        first, last = self.cleaned_data["begun_from"], self.cleaned_data["begun_until"]
+        if first is None and last is None:
+            return conversations
+        conversations = conversations.annotate(begun=time_of_day("first_event_at", self.cleaned_data["tz"] or "UTC"))
+        since, until = Q(begun__gte=first or time.min), Q(begun__lt=last or time.max)
+        over_midnight = bool(first and last and first > last)
+        return conversations.filter(since | until if over_midnight else since & until)
+
+    def _by_terms(self, conversations: ConversationQuerySet) -> ConversationQuerySet:
+        """By what the search index knows."""
+        data, assistant = self.cleaned_data, self.assistant.pk
+        wanted = [kind + data[name] for name, kind in _NAMES.items() if data[name]]
+        wanted += [_named(kinds, data[name]) for name, kinds in _WITH_VALUES.items() if data[name]]
+        if data["fallback"]:
+            wanted.append(terms.INTENT + FALLBACK)
+        if wanted:
+            conversations = conversations.filter(entry__terms__contains=terms.numbers(assistant, wanted))
+        if data["not_intent"]:
+            unwanted = terms.numbers(assistant, [terms.INTENT + data["not_intent"]])
+            conversations = conversations.exclude(entry__terms__contains=unwanted)
+        if data["model"]:
+            named = Model.objects.filter(assistant=assistant, name=data["model"]).exclude(rasa_model_id="")
+            ids = [terms.MODEL + one for one in named.values_list("rasa_model_id", flat=True)]
+            conversations = conversations.filter(entry__terms__overlap=terms.numbers(assistant, ids))
         return conversations
 
-    def _by_origin(self, conversations: ConversationQuerySet, origin: str) -> ConversationQuerySet:
-        if origin.startswith(_LINK):
-            return conversations.filter(share_link_id=int(origin.removeprefix(_LINK)))
-        return conversations.filter(origin=Conversation.Origin(origin)) if origin else conversations
+    def _by_facts(self, conversations: ConversationQuerySet) -> ConversationQuerySet:
+        data = self.cleaned_data
+        for name, lookup in _NUMBERS.items():
+            if data[name] is not None:
+                conversations = conversations.filter(**{lookup: data[name]})
+        if data["rejected"]:
+            conversations = conversations.filter(rejected_count__gt=0)
+        return conversations.filter(handover_at__isnull=False) if data["handover"] else conversations
+
+
+FALLBACK = "nlu_fallback"  # the intent of messages that NLU gave up on
+_NAMES = {"channel": terms.CHANNEL, "intent": terms.INTENT, "action": terms.ACTION, "policy": terms.POLICY}
+_WITH_VALUES = {"entity": (terms.ENTITY, terms.ENTITY_VALUE), "slot": (terms.SLOT, terms.SLOT_VALUE)}
+_MORE = {*_NAMES, *_WITH_VALUES, "not_intent", "below", "at_least", "at_most", "begun_from", "begun_until"}
+_MORE |= {"fallback", "rejected", "handover"}
+_NUMBERS = {"below": "min_confidence__lt", "at_least": "user_count__gte", "at_most": "user_count__lte"}
+
+
+def _named(kinds: tuple[str, str], text: str) -> str:
+    """The term of `city`, or of `city=Paris`."""
+    name, _, value = text.partition("=")
+    name = name.strip()
+    found = terms.named_value(name, value.strip())
+    return kinds[1] + found if found else kinds[0] + name
+
+
+def time_of_day(column: str, zone: str) -> Cast:
+    """The time that a clock in `zone` shows, of a column in seconds since 1970."""
+    moment = Func(F(column), function="to_timestamp", output_field=DateTimeField())
+    return Cast(Func(Value(zone), moment, function="timezone", output_field=DateTimeField()), TimeField())
 
 
 class DeadLetterFilter(forms.Form):

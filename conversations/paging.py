@@ -1,76 +1,166 @@
 """Pages of conversations by the last one seen, not by number: right and quick however long the list grows."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from django.db.models import Q
+from django.db.models import F, Max, Min, OrderBy, Q
 
 from conversations.models import Conversation
 from conversations.querysets import ConversationQuerySet
+from conversations.search.index import DAY
 
 PAGE = 50
+# Among the nearest conversations each is looked at by itself: whatever is common is found there at once. What is not
+# is asked of the indexes: first within a stretch, so that nobody has to sort all there ever was, then everywhere, for
+# who is not found in the stretch is rare.
+NEAR = 2000
+STRETCH = 32_000
+COUNTED = 10_000  # exactly; beyond, more is all that matters
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A way to sort: by a column that an index begins with, then by key."""
+
+    name: str
+    label: str
+    column: str
+    descending: bool = True
+
+    def beyond(self, cursor: "Cursor | None", *, onwards: bool) -> Q:
+        """Conversations after the cursor, or before it. The redundant condition lets PostgreSQL begin in the index."""
+        placed = Q(**{f"{self.column}__isnull": False})
+        if cursor is None:
+            return placed
+        way = "lt" if self.descending == onwards else "gt"
+        farther = Q(**{f"{self.column}__{way}": cursor.value}) | Q(**{f"pk__{way}": cursor.pk})
+        return placed & farther & Q(**{f"{self.column}__{way}e": cursor.value})
+
+    def steps(self, *, onwards: bool) -> tuple[str, str]:
+        sign = "-" if self.descending == onwards else ""
+        return f"{sign}{self.column}", f"{sign}pk"
+
+    def unindexed_steps(self, *, onwards: bool) -> tuple[OrderBy, str]:
+        """The same order, by what no index is sorted by: so the planner begins with what is rare."""
+        column = F(self.column) + 0
+        return (column.desc(), "-pk") if self.descending == onwards else (column.asc(), "pk")
+
+    def cursor(self, conversation: Conversation) -> "Cursor":
+        """Whoever has no value stands after all that have one."""
+        value = getattr(conversation, self.column)
+        return Cursor(math.inf if value is None else float(value), conversation.pk)
+
+
+NEWEST = Order("newest", "Newest", "last_event_at")
+ORDERS = {
+    one.name: one
+    for one in (
+        NEWEST,
+        Order("longest", "Longest", "user_count"),
+        Order("unsure", "Least certain", "min_confidence", descending=False),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The place of a conversation in the list. As text: `1790000001.25-42`."""
+    """The place of a conversation in a list. As text: `1790000001.25-42`."""
 
-    last_event_at: float
+    value: float
     pk: int
-
-    @classmethod
-    def of(cls, conversation: Conversation) -> Self:
-        return cls(conversation.last_event_at, conversation.pk)
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """None for what is no cursor: people shorten and mistype addresses."""
-        at, dash, pk = text.rpartition("-")
+        value, dash, pk = text.rpartition("-")
         try:
-            return cls(float(at), int(pk)) if dash else None
+            return cls(float(value), int(pk)) if dash else None
         except ValueError:
             return None
 
     def __str__(self) -> str:
-        return f"{self.last_event_at!r}-{self.pk}"
+        return f"{self.value!r}-{self.pk}"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Some conversations in an order: `matching`, which is `everything` that the viewer may see or a part of it."""
+
+    everything: ConversationQuerySet
+    matching: ConversationQuerySet
+    order: Order = NEWEST
+    uses_terms: bool = False  # whether the search index is asked
+
+    def after(self, cursor: Cursor | None, count: int = 1) -> list[Conversation]:
+        """The nearest that follow, the nearest first; those that the list begins with when there is no cursor."""
+        return self._nearest(cursor, count, onwards=True)
+
+    def before(self, cursor: Cursor, count: int = 1) -> list[Conversation]:
+        """The nearest that come before, the nearest first."""
+        return self._nearest(cursor, count, onwards=False)
+
+    def count(self) -> int:
+        """How many match, up to one more than is counted."""
+        return len(self.matching.order_by(*self.order.steps(onwards=True)).values_list("pk")[: COUNTED + 1])
+
+    def _nearest(self, cursor: Cursor | None, count: int, *, onwards: bool) -> list[Conversation]:
+        steps = self.order.steps(onwards=onwards)
+        beyond = self.order.beyond(cursor, onwards=onwards)
+        keys = self._nearest_keys(beyond, count, onwards=onwards)
+        return list(self.everything.filter(pk__in=keys).order_by(*steps)) if keys else []
+
+    def _nearest_keys(self, beyond: Q, count: int, *, onwards: bool) -> list[int]:
+        steps, matching = self.order.steps(onwards=onwards), self.matching.filter(beyond)
+        if self.matching is self.everything:
+            return _keys(matching.order_by(*steps), count)
+        ahead = self.everything.filter(beyond).order_by(*steps)
+        found = _keys(matching.filter(pk__in=ahead.values("pk")[:NEAR]).order_by(*steps), count)
+        if len(found) == count:
+            return found
+        from_indexes = matching.order_by(*self.order.unindexed_steps(onwards=onwards))
+        if self.order is NEWEST and self.uses_terms:
+            found = _keys(from_indexes.filter(_stretch(ahead, onwards=onwards)), count)
+            if len(found) == count:
+                return found
+        return _keys(from_indexes, count)
+
+
+def _keys(conversations: ConversationQuerySet, count: int) -> list[int]:
+    return list(conversations.values_list("pk", flat=True)[:count])
+
+
+def _stretch(ahead: ConversationQuerySet, *, onwards: bool) -> Q:
+    """Condition on conversations: among the first of those `ahead`, newest first or last."""
+    edge = ahead.values("last_event_at")[:STRETCH].aggregate(edge=(Min if onwards else Max)("last_event_at"))["edge"]
+    if edge is None:
+        return Q()
+    way, day = "gte" if onwards else "lte", math.floor(edge / DAY)
+    return Q(**{f"last_event_at__{way}": edge, f"entry__day__{way}": day})
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's conversations, newest first, and the cursors of its neighbours."""
+    """A page's conversations in their order, and the cursors of its neighbours."""
 
     rows: Sequence[Conversation]
     newer: Cursor | None
     older: Cursor | None
 
 
-def newer_than(conversations: ConversationQuerySet, cursor: Cursor) -> ConversationQuerySet:
-    """Nearest first. The redundant condition lets PostgreSQL begin in the index at the cursor."""
-    beyond = Q(last_event_at__gt=cursor.last_event_at) | Q(pk__gt=cursor.pk)
-    return conversations.filter(beyond, last_event_at__gte=cursor.last_event_at).order_by("last_event_at", "pk")
-
-
-def older_than(conversations: ConversationQuerySet, cursor: Cursor) -> ConversationQuerySet:
-    """Nearest first."""
-    beyond = Q(last_event_at__lt=cursor.last_event_at) | Q(pk__lt=cursor.pk)
-    return conversations.filter(beyond, last_event_at__lte=cursor.last_event_at).order_by("-last_event_at", "-pk")
-
-
-def page_of(conversations: ConversationQuerySet, *, before: Cursor | None = None, after: Cursor | None = None) -> Page:
-    """The page that ends before, or begins after, a cursor; the newest page without either."""
+def page_of(listing: Listing, *, before: Cursor | None = None, after: Cursor | None = None) -> Page:
+    """The page that ends before, or begins after, a cursor; the first page without either."""
     if before is not None:
-        found = list(newer_than(conversations, before)[: PAGE + 1])
-        rows = found[:PAGE][::-1]
-        return _page(rows, has_newer=len(found) > PAGE, has_older=True)
-    wanted = older_than(conversations, after) if after else conversations.order_by("-last_event_at", "-pk")
-    found = list(wanted[: PAGE + 1])
-    return _page(found[:PAGE], has_newer=after is not None, has_older=len(found) > PAGE)
+        found = listing.before(before, PAGE + 1)
+        return _page(listing.order, found[:PAGE][::-1], has_newer=len(found) > PAGE, has_older=True)
+    found = listing.after(after, PAGE + 1)
+    return _page(listing.order, found[:PAGE], has_newer=after is not None, has_older=len(found) > PAGE)
 
 
-def _page(rows: Sequence[Conversation], *, has_newer: bool, has_older: bool) -> Page:
+def _page(order: Order, rows: Sequence[Conversation], *, has_newer: bool, has_older: bool) -> Page:
     return Page(
         rows,
-        newer=Cursor.of(rows[0]) if rows and has_newer else None,
-        older=Cursor.of(rows[-1]) if rows and has_older else None,
+        newer=order.cursor(rows[0]) if rows and has_newer else None,
+        older=order.cursor(rows[-1]) if rows and has_older else None,
     )

@@ -4,12 +4,17 @@ from typing import TYPE_CHECKING, Self
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
 from studio.access.permissions import Permission
 
 if TYPE_CHECKING:
-    from conversations.models import Conversation, DeadLetter, DeadLetterRun  # noqa: F401 - named in quotes below
+    from conversations.models import (  # noqa: F401 - named in quotes below
+        Conversation,
+        DeadLetter,
+        DeadLetterRun,
+        SavedFilter,
+    )
     from studio.access.models import User
 
 
@@ -21,15 +26,6 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         own = Q(talker=user) & (_where(user, Permission.TALK) or Q())
         everybodys = _where(user, Permission.CONVERSATIONS_VIEW)
         return self if everybodys is None else self.filter(everybodys | own)
-
-    def saying(self, text: str) -> Self:
-        """Where a person or the assistant said something that contains `text`, in capitals or not."""
-        from conversations.models import Event
-
-        said = Event.objects.filter(
-            conversation=OuterRef("pk"), kind__in=("user", "bot", "agent"), text__icontains=text
-        )
-        return self.filter(Exists(said))
 
 
 class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):
@@ -67,6 +63,18 @@ class DeadLetterRunQuerySet(models.QuerySet["DeadLetterRun"]):
         assistants, _ = user.environments_with(Permission.CONVERSATIONS_VIEW)
         own = Q(requested_by=user)
         return self if assistants is None else self.filter(own | Q(assistant_id__in=assistants))
+
+
+class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """One's own; and shared ones, of assistants in which the person may see conversations of others somewhere."""
+        if isinstance(user, AnonymousUser):
+            return self.none()
+        assistants, environments = user.environments_with(Permission.CONVERSATIONS_VIEW)
+        shared = Q(is_shared=True)
+        if assistants is not None:
+            shared &= Q(assistant__in=assistants) | Q(assistant__environments__in=environments)
+        return self.filter(pk__in=self.model._default_manager.filter(Q(owner=user) | shared).values("pk"))
 
 
 def _where(user: "User", permission: Permission) -> Q | None:

@@ -13,6 +13,7 @@ from conversations.views import (
     intake_dialogs,
     lists,
     pages,
+    saved_filters,
     share,
     talk,
 )
@@ -25,6 +26,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("a/<str:slug>/", home.home, name="home"),
     path("a/<str:slug>/conversations/", lists.conversation_list, name="list"),
     path("a/<str:slug>/conversations/new", lists.new_conversations, name="new"),
+    path("a/<str:slug>/conversations/count", lists.conversation_count, name="count"),
+    path("a/<str:slug>/conversations/filters/new", saved_filters.new_filter, name="filter-new"),
+    path("a/<str:slug>/conversations/filters/<int:pk>/edit", saved_filters.edit_filter, name="filter-edit"),
+    path("a/<str:slug>/conversations/filters/<int:pk>/delete", saved_filters.delete_filter, name="filter-delete"),
     path("a/<str:slug>/conversations/<int:pk>", pages.conversation_page, name="detail"),
     path("a/<str:slug>/conversations/<int:pk>/events/<int:event_pk>", pages.event_json, name="event"),
     path("a/<str:slug>/conversations/<int:pk>/events/<int:event_pk>/panel", pages.message_panel, name="panel"),

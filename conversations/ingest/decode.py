@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from conversations.search import terms
+
 FIRST_SECOND = -62_135_596_800.0  # 0001-01-01T00:00:00Z
 AFTER_LAST_SECOND = 253_402_300_800.0  # 10000-01-01T00:00:00Z
 
@@ -70,6 +72,7 @@ class DecodedEvent(NamedTuple):  # made a third faster than a frozen dataclass
     channel: str
     entities: list[str] | None  # names; None for kinds that have none
     rasa_assistant_id: str
+    terms: set[str]  # what its conversation is found by (search/terms.py)
 
 
 def decode(data: bytes) -> DecodedEvent:
@@ -131,6 +134,10 @@ def _decode(event: object, write: Callable[[object], str]) -> DecodedEvent:
     about = _member(_member(event, "parse_data"), "intent") if is_user else event
     name = cut(about.get("name"), NAME_LENGTH)
     metadata = _member(event, "metadata")
+    text = cut(event.get("action_text" if is_action else "text"), TEXT_LENGTH)
+    policy = cut(event.get("policy"), NAME_LENGTH) if is_action else ""
+    model_id = cut(metadata.get("model_id"), MODEL_ID_LENGTH)
+    channel = cut(event.get("input_channel"), NAME_LENGTH) if is_user else ""
     return DecodedEvent(
         sender_id,
         hashlib.sha256(identity).digest(),
@@ -138,14 +145,15 @@ def _decode(event: object, write: Callable[[object], str]) -> DecodedEvent:
         rank(kind, name),
         cut(kind, KIND_LENGTH),
         payload,
-        cut(event.get("action_text" if is_action else "text"), TEXT_LENGTH),
+        text,
         name,
-        cut(event.get("policy"), NAME_LENGTH) if is_action else "",
+        policy,
         _confidence(about.get("confidence")),
-        cut(metadata.get("model_id"), MODEL_ID_LENGTH),
-        cut(event.get("input_channel"), NAME_LENGTH) if is_user else "",
+        model_id,
+        channel,
         entity_names(kind, event),
         cut(metadata.get("assistant_id"), MODEL_ID_LENGTH),
+        terms.of_event(kind, name=name, policy=policy, channel=channel, model_id=model_id, text=text, event=event),
     )
 
 

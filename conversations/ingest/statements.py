@@ -6,6 +6,7 @@ fills `added_event` with all events of some conversations instead, and everythin
 """
 
 from conversations.ingest.facts import EMPTY, MERGED, SUMMED, SUMS
+from conversations.search import index
 
 # Compiling a plan takes longer than a batch; PostgreSQL would do it, for it knows no statistics of temporary tables.
 # Bitmaps would read a long conversation whole, where the first or last of its index is all that is asked for.
@@ -28,6 +29,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS conversation_change (
     entities varchar[] DEFAULT '{{}}', reply_count integer DEFAULT 0, reply_ms bigint DEFAULT 0
 ) ON COMMIT DELETE ROWS;
 TRUNCATE incoming_event, added_event, conversation_change;
+{index.TABLE}
 """
 
 # Every process takes conversations in the order of their key, so that two of them never wait for each other in a ring.

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,6 +18,7 @@ from conversations.ingest import statements
 from conversations.ingest.decode import NAME_LENGTH, DecodedEvent, storable
 from conversations.ingest.records import Batch, Binding, Places, Readable, Record, Unreadable, header_text, read
 from conversations.models import DeadLetter, IntakeSource
+from conversations.search.index import add_terms
 from studio.crypto import keyed_digest
 
 log = structlog.get_logger()
@@ -179,7 +181,15 @@ def _store(batch: list[Placed]) -> Stored:
         added = int(cursor.rowcount)
         if added:
             apply_added(cursor)
+            add_terms(cursor, _terms(batch, conversations))
     return Stored(added=added, known=len(batch) - added)
+
+
+def _terms(batch: list[Placed], conversations: dict[tuple[int, str], int]) -> dict[tuple[int, int], set[str]]:
+    found: dict[tuple[int, int], set[str]] = defaultdict(set)
+    for (_, event), binding in batch:
+        found[binding.assistant_id, conversations[binding.assistant_id, event.sender_id]] |= event.terms
+    return found
 
 
 def apply_added(cursor: CursorWrapper) -> None:
@@ -201,4 +211,4 @@ def _lock_conversations(cursor: CursorWrapper, batch: list[Placed]) -> dict[tupl
 
 def _row(event: DecodedEvent, binding: Binding, conversation_id: int) -> tuple[object, ...]:
     """The columns of statements.COPY_INCOMING: of the event all but the sender and what chose the binding."""
-    return (conversation_id, binding.environment_id, storable(binding.environment_name, NAME_LENGTH), *event[1:-1])
+    return (conversation_id, binding.environment_id, storable(binding.environment_name, NAME_LENGTH), *event[1:-2])

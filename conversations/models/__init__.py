@@ -10,6 +10,7 @@ from conversations.models.intake import (
     IntakeStream,
 )
 from conversations.models.repair import CompletenessFinding, CompletenessRun
+from conversations.models.search import SavedFilter, SearchEntry, Term
 
 __all__ = [
     "CompletenessFinding",
@@ -22,6 +23,9 @@ __all__ = [
     "IntakePosition",
     "IntakeSource",
     "IntakeStream",
+    "SavedFilter",
+    "SearchEntry",
     "ShareLink",
     "TalkSession",
+    "Term",
 ]

@@ -37,6 +37,13 @@ class ShareLink(models.Model):
         return self.name
 
 
+_RARE = {
+    "conversation_not_real": ~models.Q(origin="real"),
+    "conversation_handed_over": models.Q(handover_at__isnull=False),
+    "conversation_rejected": models.Q(rejected_count__gt=0),
+}
+
+
 def _names() -> "ArrayField[list[str], list[str]]":
     return ArrayField(models.CharField(max_length=255), default=list)
 
@@ -95,7 +102,15 @@ class Conversation(models.Model):
         ordering = ["-last_event_at", "-id"]
         constraints = [models.UniqueConstraint(fields=["assistant", "sender_key"], name="conversation_sender_unique")]
         indexes = [
+            # One for each way to sort; and for few among many, which a walk along the first would be long in finding.
             models.Index(fields=["assistant", "-last_event_at", "-id"]),
+            models.Index(fields=["assistant", "-user_count", "-id"], name="conversation_longest"),
+            models.Index(fields=["assistant", "min_confidence", "id"], name="conversation_least_certain"),
+            models.Index(fields=["environment", "-last_event_at", "-id"], name="conversation_of_environment"),
+            *(
+                models.Index(fields=["assistant", "-last_event_at", "-id"], condition=condition, name=name)
+                for name, condition in _RARE.items()
+            ),
             # Those of no environment: they are counted on pages, and moved once somebody adopts their name.
             models.Index(
                 fields=["assistant", "environment_name", "id"],

@@ -7,12 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Case, TextField, Value, When
 from django.utils import timezone
 
 from conversations.ingest import statements
 from conversations.ingest.decode import KINDS_WITH_ENTITIES, entity_names, read_payload
 from conversations.ingest.write import again_when_interrupted, apply_added
-from conversations.models import Conversation, Event
+from conversations.models import Conversation, Event, SearchEntry
+from conversations.search.index import add_terms
+from conversations.search.terms import KINDS_WITH_TERMS_INSIDE, of_event
 from models_app.models import Assistant
 
 CHUNK = 500
@@ -56,13 +59,18 @@ def _rebuild(ids: list[int], check: bool) -> list[Difference]:
     with connection.cursor() as cursor, transaction.atomic():
         cursor.execute(statements.TABLES)
         cursor.execute(statements.LOCK_FOR_REBUILD, [ids])
-        before = _rows(ids)
+        before, found_by = _rows(ids), _entries(ids)
         cursor.execute(statements.PLACE_EVENTS, [ids])
         _fill_entities(ids)
         cursor.execute(statements.ADD_ALL_EVENTS, [ids])
         cursor.execute(statements.RESET)
         apply_added(cursor)
-        differences = [*_differences(before, _rows(ids)), *_without_events(before)]
+        terms = _terms(ids)
+        SearchEntry.objects.filter(conversation__in=[key for _, key in terms]).delete()
+        add_terms(cursor, terms)
+        after = _rows(ids)
+        differences = [*_differences(before, after), *_without_events(before)]
+        differences += _terms_that_differ(after, found_by, _entries(ids))
         if check:
             transaction.set_rollback(True)
     return differences
@@ -98,6 +106,31 @@ def _fill_entities(ids: list[int]) -> None:
         found[tuple(entity_names(kind, read_payload(payload)) or ())].append(key)
     for names, keys in found.items():
         Event.objects.filter(pk__in=keys).update(entities=list(names))
+
+
+def _entries(ids: list[int]) -> dict[int, list[int]]:
+    return dict(SearchEntry.objects.filter(conversation__in=ids).values_list("conversation_id", "terms"))
+
+
+def _terms(ids: list[int]) -> dict[tuple[int, int], set[str]]:
+    """What each (assistant, conversation) is found by, of all its events."""
+    found: dict[tuple[int, int], set[str]] = defaultdict(set)
+    payload = Case(
+        When(kind__in=KINDS_WITH_TERMS_INSIDE, then="payload"), default=Value("{}"), output_field=TextField()
+    )
+    columns = "conversation__assistant", "conversation", "kind", "name", "policy", "channel", "model_id", "text"
+    events = Event.objects.filter(conversation__in=ids).annotate(inside=payload)
+    for assistant, key, kind, name, policy, channel, model_id, text, inside in events.values_list(*columns, "inside"):
+        about = {"name": name, "policy": policy, "channel": channel, "model_id": model_id, "text": text}
+        found[assistant, key] |= of_event(kind, **about, event=read_payload(inside))
+    return found
+
+
+def _terms_that_differ(rows: Rows, before: dict[int, list[int]], after: dict[int, list[int]]) -> Iterator[Difference]:
+    for key, row in rows.items():
+        live, rebuilt = set(before.get(key, ())), set(after.get(key, ()))
+        if live != rebuilt:
+            yield Difference(key, row["sender_id"], "terms", len(live - rebuilt), len(rebuilt - live))
 
 
 def mark_own_conversations() -> int:

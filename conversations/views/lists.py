@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass
 
+from django.forms import BooleanField
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from conversations import paging
 from conversations.causes import waiting_count
 from conversations.filters import ConversationFilter
-from conversations.models import Conversation
+from conversations.models import Conversation, SavedFilter
 from conversations.naming import model_names
-from conversations.paging import Cursor, newer_than, page_of
+from conversations.paging import NEWEST, ORDERS, Cursor, Listing, page_of
 from conversations.presentation.items import UNSURE_BELOW
-from conversations.querysets import ConversationQuerySet
 from models_app.loaders import load_assistant
-from models_app.models import Assistant
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.web.htmx import HtmxHttpRequest
@@ -46,15 +46,17 @@ def conversation_list(request: HttpRequest, slug: str) -> HttpResponse:
     viewer = signed_in(request)
     filters = ConversationFilter(request.GET, assistant=assistant, viewer=viewer)
     before, after = (Cursor.parse(request.GET.get(name, "")) for name in ("before", "after"))
-    matching = filters.apply(visible(request, assistant)).select_related("environment", "share_link", "talker")
-    page = page_of(matching, before=before, after=after)
+    page = page_of(listing(request, filters), before=before, after=after)
     names = model_names(assistant, {one.last_model_id for one in page.rows})
     context = {
         "filters": filters,
         "page": page,
         "rows": [Row(one, names.get(one.last_model_id, one.last_model_id)) for one in page.rows],
         "query": filter_query(request.GET).urlencode(),
-        "newest": Cursor.of(page.rows[0]) if page.rows and not page.newer else None,
+        "chips": _chips(request, filters),
+        "orders": ORDERS.values(),
+        "saved": SavedFilter.objects.visible_to(viewer).filter(assistant=assistant).select_related("owner"),
+        "newest": NEWEST.cursor(page.rows[0]) if page.rows and not page.newer and filters.order is NEWEST else None,
         "is_searched": filters.is_used,
         "may_see_environments": viewer.may_somewhere(Permission.ENVIRONMENTS_VIEW, assistant.pk),
         "may_talk": viewer.may_somewhere(Permission.TALK, assistant.pk),
@@ -66,6 +68,26 @@ def conversation_list(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "conversations/list.html", context, status=200 if filters.is_valid() else 422)
 
 
+def _chips(request: HttpRequest, filters: ConversationFilter) -> list[tuple[str, str, str]]:
+    """Label, value and the address without it, of each filter in use that the bar has no field for."""
+    found = []
+    for field in filters.more_used:
+        query = filter_query(request.GET)
+        del query[field.name]
+        value = "" if isinstance(field.field, BooleanField) else str(field.data)
+        found.append((str(field.label), value, query.urlencode()))
+    return found
+
+
+@require_safe
+def conversation_count(request: HttpRequest, slug: str) -> HttpResponse:
+    """How many there are: loaded after the list, because counting takes longer than showing the first."""
+    assistant = load_assistant(request, slug)
+    filters = ConversationFilter(request.GET, assistant=assistant, viewer=signed_in(request))
+    count = listing(request, filters).count()
+    return render(request, "conversations/_count.html", {"count": count, "most": paging.COUNTED})
+
+
 @require_safe
 def new_conversations(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     """How many conversations of the list came or went on since `top`; the list asks every few seconds."""
@@ -74,13 +96,17 @@ def new_conversations(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     top = Cursor.parse(request.GET.get("top", ""))
     count = 0
     if top is not None:
-        count = newer_than(filters.apply(visible(request, assistant)), top)[: COUNTED + 1].count()
+        count = len(listing(request, filters).before(top, COUNTED + 1))
     context = {"count": count, "counted": COUNTED, "newest": top, "query": filter_query(request.GET).urlencode()}
     return render(request, "conversations/_new.html", context)
 
 
-def visible(request: HttpRequest, assistant: Assistant) -> ConversationQuerySet:
-    return Conversation.objects.visible_to(signed_in(request)).filter(assistant=assistant)
+def listing(request: HttpRequest, filters: ConversationFilter) -> Listing:
+    """The list that the viewer's filters describe."""
+    visible = Conversation.objects.visible_to(signed_in(request)).filter(assistant=filters.assistant)
+    everything = visible.select_related("environment", "share_link", "talker")
+    matching = filters.apply(everything) if filters.is_used else everything
+    return Listing(everything, matching, filters.order, filters.uses_terms)
 
 
 def filter_query(query: QueryDict) -> QueryDict:

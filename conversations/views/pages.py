@@ -13,10 +13,9 @@ from conversations.filters import ConversationFilter
 from conversations.loaders import load_conversation
 from conversations.models import Conversation, Event
 from conversations.naming import model_names
-from conversations.paging import Cursor, newer_than, older_than
 from conversations.presentation import Item, Message, slots_after, timeline
 from conversations.presentation.reading import indented, loaded, moment
-from conversations.views.lists import filter_query, visible
+from conversations.views.lists import filter_query, listing
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission, Scope
 from studio.web.htmx import HtmxHttpRequest
@@ -116,9 +115,9 @@ def _panel(event: Event, items: Sequence[Item]) -> Panel | None:
 def _neighbours(request: HttpRequest, conversation: Conversation) -> dict[str, Conversation | None]:
     """The conversations before and after this one in the list that the viewer came from."""
     filters = ConversationFilter(filter_query(request.GET), assistant=conversation.assistant, viewer=signed_in(request))
-    listed = filters.apply(visible(request, conversation.assistant))
-    here = Cursor.of(conversation)
-    return {"previous": newer_than(listed, here).first(), "next": older_than(listed, here).first()}
+    listed, here = listing(request, filters), filters.order.cursor(conversation)
+    previous, following = listed.before(here), listed.after(here)
+    return {"previous": previous[0] if previous else None, "next": following[0] if following else None}
 
 
 def _links(request: HttpRequest, conversation: Conversation) -> dict[str, bool]:

@@ -18,6 +18,8 @@ class DayRangeFilter(forms.Form):
     until = forms.DateField(required=False, label="Until", validators=_POSSIBLE)
     tz = forms.CharField(required=False, max_length=64, label="Time zone")
 
+    narrowing_nothing = frozenset({"tz"})
+
     def clean_tz(self) -> str:
         name: str = self.cleaned_data["tz"]
         try:
@@ -34,8 +36,8 @@ class DayRangeFilter(forms.Form):
 
     @property
     def is_used(self) -> bool:
-        """Whether the list shows less than everything; a time zone alone narrows nothing."""
-        return any(self.data.get(name) for name in self.fields if name != "tz")
+        """Whether the list shows less than everything."""
+        return any(self.data.get(name) for name in self.fields if name not in self.narrowing_nothing)
 
     @property
     def used(self) -> dict[str, str]:

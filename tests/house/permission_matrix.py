@@ -246,6 +246,14 @@ ENVIRONMENTS = [
 CONVERSATIONS = [
     Row("GET",  "/a/cafe/conversations/",                         302, 200, 200, 200, 200),
     Row("GET",  "/a/cafe/conversations/new",                      302, 200, 200, 200, 200),
+    Row("GET",  "/a/cafe/conversations/count",                    302, 200, 200, 200, 200),
+    Row("GET",  "/a/cafe/conversations/filters/new",              302, 200, 200, 200, 200),
+    Row("POST", "/a/cafe/conversations/filters/new",              302, 422, 422, 422, 422),
+    # The admin's own, and shared.
+    Row("GET",  "/a/cafe/conversations/filters/{filter}/edit",    302, 404, 403, 200, 403),
+    Row("POST", "/a/cafe/conversations/filters/{filter}/edit",    302, 404, 403, 422, 403),
+    Row("GET",  "/a/cafe/conversations/filters/{filter}/delete",  302, 404, 403, 200, 403),
+    Row("POST", "/a/cafe/conversations/filters/{filter}/delete",  302, 404, 403, 302, 403),
     Row("GET",  "/a/cafe/conversations/{conversation}",           302, 404, 200, 200, 404),
     Row("GET",  "/a/cafe/conversations/{worker_conversation}",    302, 404, 200, 200, 200),
     Row("GET",  "/a/cafe/conversations/{conversation}/events/{event}",       302, 404, 200, 200, 404),

@@ -20,6 +20,7 @@ from conversations.models import (
 )
 from conversations.services.dead_letter_runs import Selection, request_run
 from conversations.services.intake import Wishes, add_source
+from conversations.services.saved_filters import save_filter
 from environments.models import Environment
 from environments.services.birth import create_environment
 from environments.services.managed import run_here
@@ -64,7 +65,7 @@ def make_world() -> World:
     make_model(cafe, "otter")
     _train(cafe)
     words = {
-        **_conversations(cafe, worker),
+        **_conversations(cafe, worker, people["admin"]),
         **_dead_letters(cafe, worker, people["admin"]),
         **_accounts(people),
         **_chats(environment_of(cafe), people),
@@ -126,12 +127,13 @@ def _intake(assistant: Assistant, name: str) -> dict[str, object]:
     return {"source": source.pk, "incident": incident.pk}
 
 
-def _conversations(cafe: Assistant, worker: Environment) -> dict[str, object]:
+def _conversations(cafe: Assistant, worker: Environment, admin: User) -> dict[str, object]:
     talk = _conversation(environment_of(cafe), "anna")
     return {
         "conversation": talk.pk,
         "event": talk.events.get(kind="user").pk,
         "worker_conversation": _conversation(worker, "berta").pk,
+        "filter": save_filter(owner=admin, assistant=cafe, name="Mine", query="q=tea", is_shared=True).pk,
     }
 
 

@@ -1,0 +1,91 @@
+"""An installation with as many conversations as wanted: some stored as ingestion stores them, then the same again and
+again at earlier times, under other senders."""
+
+import time
+from collections.abc import Iterator
+from itertools import islice
+
+from bench import traffic
+
+SEED = 20_000  # conversations that are stored by ingestion
+EVERY = 30.0  # seconds between the beginnings of two
+BATCH = 5000
+
+_SEED = """
+SELECT min(id), max(id), max(last_event_at) - min(first_event_at) FROM conversations_conversation
+WHERE assistant_id = %s
+"""
+_COPY_CONVERSATIONS = """
+INSERT INTO conversations_conversation ({columns}, sender_key, sender_id, first_event_at, last_event_at)
+SELECT {columns}, sha256(sender_key || %(copy)s::text::bytea), md5(sender_id || %(copy)s),
+    first_event_at - %(earlier)s, last_event_at - %(earlier)s
+FROM conversations_conversation WHERE id BETWEEN %(first)s AND %(last)s ORDER BY id
+"""
+_PAIRS = """
+SELECT former.id AS former, added.id AS added FROM conversations_conversation AS former
+JOIN conversations_conversation AS added ON added.assistant_id = former.assistant_id
+    AND added.sender_key = sha256(former.sender_key || %(copy)s::text::bytea)
+WHERE former.id BETWEEN %(first)s AND %(last)s
+"""
+_COPY_EVENTS = f"""
+WITH pair AS MATERIALIZED ({_PAIRS})
+INSERT INTO conversations_event (conversation_id, digest, "timestamp", {{columns}})
+SELECT pair.added, sha256(digest || %(copy)s::text::bytea), "timestamp" - %(earlier)s, {{columns}}
+FROM conversations_event AS event JOIN pair ON pair.former = event.conversation_id ORDER BY event.id
+"""
+_COPY_ENTRIES = f"""
+INSERT INTO conversations_searchentry (conversation_id, terms, day)
+SELECT pair.added, terms, floor((last_event_at - %(earlier)s) / 86400) FROM conversations_searchentry AS entry
+JOIN ({_PAIRS}) AS pair ON pair.former = entry.conversation_id
+JOIN conversations_conversation ON id = pair.former
+"""
+
+
+def grow(assistant_id: int, environment_id: int, source_id: int, conversations: int) -> None:
+    """Into an empty assistant. Takes about ten minutes for a million."""
+    from django.db import connection
+
+    seed = min(conversations, SEED)
+    _store_seed(assistant_id, environment_id, source_id, seed)
+    with connection.cursor() as cursor:
+        cursor.execute(_SEED, [assistant_id])
+        first, last, span = cursor.fetchone()
+        for copy in range(1, conversations // seed):
+            values = {"copy": str(copy), "earlier": copy * span, "first": first, "last": last}
+            for table, statement, apart in _STATEMENTS:
+                cursor.execute(statement.format(columns=_columns(table, apart)), values)
+        cursor.execute("VACUUM ANALYZE")
+
+
+_STATEMENTS = (
+    ("conversation", _COPY_CONVERSATIONS, ("sender_key", "sender_id", "first_event_at", "last_event_at")),
+    ("event", _COPY_EVENTS, ("conversation_id", "digest", "timestamp")),
+    ("searchentry", _COPY_ENTRIES, ()),
+)
+
+
+def _columns(table: str, apart: tuple[str, ...]) -> str:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        described = connection.introspection.get_table_description(cursor, f"conversations_{table}")
+    return ", ".join(f'"{one.name}"' for one in described if one.name not in ("id", *apart))
+
+
+def _store_seed(assistant_id: int, environment_id: int, source_id: int, conversations: int) -> None:
+    from conversations.ingest.records import Binding, OnePlace, Record
+    from conversations.ingest.write import store_batch
+    from conversations.models import Conversation
+
+    place = OnePlace(source_id, Binding(assistant_id, environment_id, "production"))
+    start = time.time() - conversations * EVERY
+    records = (Record(data) for data in traffic.events(10**9, start=start, every=EVERY, tail=traffic.SHORT))
+    for batch in _batches(records):
+        store_batch(batch, place)
+        if Conversation.objects.filter(assistant=assistant_id).count() >= conversations:
+            return
+
+
+def _batches(records: Iterator[object]) -> Iterator[list]:  # type: ignore[type-arg]
+    while batch := list(islice(records, BATCH)):
+        yield batch

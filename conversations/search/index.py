@@ -1,0 +1,84 @@
+"""Keeping what conversations are found by. Terms only ever come, so that no order in which events do shows."""
+
+import time
+from collections.abc import Iterable, Mapping
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from conversations.search.terms import NAMED, number
+
+MOST_TERMS = 20_000  # of one conversation: those with the smallest numbers, which no order of arrival changes
+
+DAY = 86_400
+
+
+def day_of(moment: str) -> str:
+    """SQL for the day of a moment in seconds, both counted from 1970."""
+    return f"floor({moment} / {DAY})::integer"
+
+
+TABLE = """
+CREATE TEMPORARY TABLE IF NOT EXISTS incoming_terms (conversation_id bigint, terms bigint[]) ON COMMIT DELETE ROWS;
+TRUNCATE incoming_terms
+"""
+_COPY = "COPY incoming_terms (conversation_id, terms) FROM STDIN (FORMAT BINARY)"
+# The caller holds the conversations' rows, so that nobody changes their entries meanwhile.
+_ADD_ENTRIES = f"""
+WITH incoming AS (
+    SELECT conversation_id, terms, {day_of("last_event_at")} AS day
+    FROM incoming_terms JOIN conversations_conversation ON id = conversation_id
+)
+INSERT INTO conversations_searchentry AS entry (conversation_id, terms, day)
+SELECT conversation_id, terms, day FROM incoming
+WHERE NOT EXISTS (
+    SELECT FROM conversations_searchentry AS known
+    WHERE known.conversation_id = incoming.conversation_id
+        AND known.terms @> incoming.terms AND known.day = incoming.day)
+ON CONFLICT (conversation_id) DO UPDATE SET day = excluded.day, terms = ARRAY(
+    SELECT unnest(entry.terms) UNION SELECT unnest(excluded.terms) ORDER BY 1 LIMIT {MOST_TERMS})
+"""  # noqa: S608 - constants only
+_ADD_TERMS = """
+INSERT INTO conversations_term (assistant_id, kind, value)
+SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING
+"""
+
+Key = tuple[int, str]  # assistant and term
+
+
+def add_terms(cursor: CursorWrapper, found: Mapping[tuple[int, int], set[str]]) -> None:
+    """Add what was found of each (assistant, conversation) to the index; in the transaction that holds these rows."""
+    _vocabulary.add(cursor, {(assistant, term) for (assistant, _), terms in found.items() for term in terms})
+    with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
+        copy.set_types(("int8", "int8[]"))
+        for (assistant, conversation), terms in found.items():
+            copy.write_row((conversation, sorted(number(assistant, term) for term in terms)[:MOST_TERMS]))
+    cursor.execute(_ADD_ENTRIES)
+
+
+class _Vocabulary:
+    """The words and names of all assistants, of which this process remembers for a while which are stored."""
+
+    REMEMBERED = 600.0  # seconds; a word is forgotten when the last conversation that had it is erased
+
+    def __init__(self) -> None:
+        self._stored: set[Key] = set()
+        self._since = 0.0
+
+    def add(self, cursor: CursorWrapper, terms: Iterable[Key]) -> None:
+        if time.monotonic() - self._since > self.REMEMBERED:
+            self._stored, self._since = set(), time.monotonic()
+        # In their order: two processes with new words in common wait for each other, but never in a ring.
+        new = sorted({one for one in terms if one[1][0] in NAMED and _is_storable(one[1])} - self._stored)
+        if new:
+            rows = [(assistant, term[0], term[1:]) for assistant, term in new]
+            cursor.execute(_ADD_TERMS, [list(column) for column in zip(*rows, strict=True)])
+            transaction.on_commit(lambda: self._stored.update(new))
+
+
+_vocabulary = _Vocabulary()
+
+
+def _is_storable(term: str) -> bool:
+    """Names that entities were given can hold what PostgreSQL's text refuses; they are found whole all the same."""
+    return "\x00" not in term and not any("\ud800" <= char <= "\udfff" for char in term)
