@@ -120,8 +120,8 @@ class ConversationFilter(DayRangeFilter):
         """Also of a form that is not valid: the list is empty then."""
         return ORDERS.get(self.data.get("sort") or "", NEWEST)
 
-    def apply(self, conversations: ConversationQuerySet) -> ConversationQuerySet:
-        """What matches; with an invalid value nothing does, and the page says why."""
+    def apply(self, conversations: ConversationQuerySet, *, by_looking: bool = False) -> ConversationQuerySet:
+        """What matches; with an invalid value nothing does, and the page says why. `by_looking`: search/text.py."""
         if not self.is_valid():
             return conversations.none()
         conversations = self._by_place(conversations)
@@ -129,7 +129,7 @@ class ConversationFilter(DayRangeFilter):
         conversations = self._by_terms(conversations)
         conversations = self._by_facts(conversations)
         text = self.cleaned_data["q"]
-        return saying(conversations, self.assistant.pk, text) if text else conversations
+        return saying(conversations, self.assistant.pk, text, by_looking=by_looking) if text else conversations
 
     def _by_place(self, conversations: ConversationQuerySet) -> ConversationQuerySet:
         environment, origin = self.cleaned_data["environment"], self.cleaned_data["origin"]

@@ -86,10 +86,14 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Listing:
-    """Some conversations in an order: `matching`, which is `everything` that the viewer may see or a part of it."""
+    """Some conversations in an order: `matching`, which is `everything` that the viewer may see or a part of it.
+
+    `looked_at` asks the same of each conversation as `matching` does, in the way that is quickest for a few.
+    """
 
     everything: ConversationQuerySet
     matching: ConversationQuerySet
+    looked_at: ConversationQuerySet
     order: Order = NEWEST
     uses_terms: bool = False  # whether the search index is asked
 
@@ -116,7 +120,7 @@ class Listing:
         if self.matching is self.everything:
             return _keys(matching.order_by(*steps), count)
         ahead = self.everything.filter(beyond).order_by(*steps)
-        found = _keys(matching.filter(pk__in=ahead.values("pk")[:NEAR]).order_by(*steps), count)
+        found = _keys(self.looked_at.filter(pk__in=ahead.values("pk")[:NEAR]).order_by(*steps), count)
         if len(found) == count:
             return found
         from_indexes = matching.order_by(*self.order.unindexed_steps(onwards=onwards))

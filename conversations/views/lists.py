@@ -1,5 +1,6 @@
 """The list of conversations."""
 
+import contextlib
 from dataclasses import dataclass
 
 from django.forms import BooleanField
@@ -18,7 +19,9 @@ from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.web.htmx import HtmxHttpRequest
+from studio.web.patience import TookTooLong, at_most
 
+COUNTING = 3.0  # seconds, at most
 COUNTED = 99  # of new ones; beyond, more is all that matters
 
 
@@ -84,7 +87,9 @@ def conversation_count(request: HttpRequest, slug: str) -> HttpResponse:
     """How many there are: loaded after the list, because counting takes longer than showing the first."""
     assistant = load_assistant(request, slug)
     filters = ConversationFilter(request.GET, assistant=assistant, viewer=signed_in(request))
-    count = listing(request, filters).count()
+    count = None
+    with contextlib.suppress(TookTooLong), at_most(COUNTING):
+        count = listing(request, filters).count()
     return render(request, "conversations/_count.html", {"count": count, "most": paging.COUNTED})
 
 
@@ -105,8 +110,10 @@ def listing(request: HttpRequest, filters: ConversationFilter) -> Listing:
     """The list that the viewer's filters describe."""
     visible = Conversation.objects.visible_to(signed_in(request)).filter(assistant=filters.assistant)
     everything = visible.select_related("environment", "share_link", "talker")
-    matching = filters.apply(everything) if filters.is_used else everything
-    return Listing(everything, matching, filters.order, filters.uses_terms)
+    if not filters.is_used:
+        return Listing(everything, everything, everything, filters.order)
+    matching, looked_at = filters.apply(everything), filters.apply(everything, by_looking=True)
+    return Listing(everything, matching, looked_at, filters.order, filters.uses_terms)
 
 
 def filter_query(query: QueryDict) -> QueryDict:
