@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Case, TextField, Value, When
 from django.utils import timezone
 
 from conversations.ingest import statements
@@ -15,7 +14,7 @@ from conversations.ingest.decode import KINDS_WITH_ENTITIES, entity_names, read_
 from conversations.ingest.write import again_when_interrupted, apply_added
 from conversations.models import Conversation, Event, SearchEntry
 from conversations.search.index import add_terms
-from conversations.search.terms import KINDS_WITH_TERMS_INSIDE, of_event
+from conversations.services.indexing import terms_of
 from models_app.models import Assistant
 
 CHUNK = 500
@@ -65,7 +64,7 @@ def _rebuild(ids: list[int], check: bool) -> list[Difference]:
         cursor.execute(statements.ADD_ALL_EVENTS, [ids])
         cursor.execute(statements.RESET)
         apply_added(cursor)
-        terms = _terms(ids)
+        terms = terms_of(ids)
         SearchEntry.objects.filter(conversation__in=[key for _, key in terms]).delete()
         add_terms(cursor, terms)
         after = _rows(ids)
@@ -110,20 +109,6 @@ def _fill_entities(ids: list[int]) -> None:
 
 def _entries(ids: list[int]) -> dict[int, list[int]]:
     return dict(SearchEntry.objects.filter(conversation__in=ids).values_list("conversation_id", "terms"))
-
-
-def _terms(ids: list[int]) -> dict[tuple[int, int], set[str]]:
-    """What each (assistant, conversation) is found by, of all its events."""
-    found: dict[tuple[int, int], set[str]] = defaultdict(set)
-    payload = Case(
-        When(kind__in=KINDS_WITH_TERMS_INSIDE, then="payload"), default=Value("{}"), output_field=TextField()
-    )
-    columns = "conversation__assistant", "conversation", "kind", "name", "policy", "channel", "model_id", "text"
-    events = Event.objects.filter(conversation__in=ids).annotate(inside=payload)
-    for assistant, key, kind, name, policy, channel, model_id, text, inside in events.values_list(*columns, "inside"):
-        about = {"name": name, "policy": policy, "channel": channel, "model_id": model_id, "text": text}
-        found[assistant, key] |= of_event(kind, **about, event=read_payload(inside))
-    return found
 
 
 def _terms_that_differ(rows: Rows, before: dict[int, list[int]], after: dict[int, list[int]]) -> Iterator[Difference]:

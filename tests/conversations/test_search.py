@@ -18,6 +18,7 @@ from conversations.models import Conversation, SavedFilter, SearchEntry, Term
 from conversations.paging import NEWEST, page_of
 from conversations.search import text as search_text
 from conversations.search.terms import named_value, of_event, words
+from conversations.services import indexing
 from conversations.services.rebuild import rebuild_conversations
 from conversations.views.lists import listing
 from models_app.models import Assistant
@@ -270,6 +271,18 @@ def test_a_rebuild_fills_the_index_and_a_check_tells_what_is_missing(assistant: 
     assert find(q="hello") == []
     list(rebuild_conversations(assistant))
     assert find(q="hello") == find(slot="city=bern") == ["anna"]
+
+
+def test_what_was_stored_before_there_was_an_index_is_indexed(
+    assistant: Assistant, stored: Make, find: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(indexing, "_missing", indexing._Missing())
+    monkeypatch.setattr(indexing, "CHUNK", 2)
+    stored(*(user("hello", 1.0 + n, sender=f"s{n}") for n in range(5)))
+    SearchEntry.objects.exclude(conversation__sender_id="s1").delete()
+    assert indexing.index_missing() == 4
+    assert len(find(q="hello")) == 5
+    assert indexing.index_missing() == 0
 
 
 @pytest.mark.parametrize(
