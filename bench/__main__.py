@@ -14,6 +14,7 @@ BENCHMARKS = {
     "poll": "a poll that brings nothing new, against a constant view; and while 50 clients download slowly",
     "download": "a model's archive, against nginx",
     "ingest": "events taken from a real Kafka topic and stored, against a bare COPY of the same rows",
+    "finding": "the list of conversations, each filter and search, among ever more of them",
     "chat": "a message through Talk, against the same straight to Rasa",
     "access": "what permissions cost a page that lists 100 rows, against reading the rows",
     "training": "a training through the queue, against bare `rasa train`",
@@ -48,9 +49,12 @@ def _names() -> list[str]:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--events", metavar="N", help="of ingest: how many are in the topic")
     parser.add_argument("--stored", metavar="N", help="of ingest: how many are stored before the last pass")
+    parser.add_argument("--conversations", metavar="N,N", help="of finding: how many there are, fewest first")
     given = parser.parse_args()
     # To the benchmark's own process, past what it forgets of this installation.
-    os.environ |= {f"BENCH_{key.upper()}": value for key in ("events", "stored") if (value := getattr(given, key))}
+    os.environ |= {
+        f"BENCH_{key.upper()}": value for key in ("events", "stored", "conversations") if (value := getattr(given, key))
+    }
     names = given.names
     if unknown := set(names) - set(BENCHMARKS):
         parser.error(f"there is no benchmark {min(unknown)}; choose from {', '.join(BENCHMARKS)}")
