@@ -10,8 +10,9 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from kafka.errors import KafkaError
 
 from conversations.ingest import positions
-from conversations.ingest.kafka_reader import KafkaReader, Refused, Stalled, Taken, explain
+from conversations.ingest.kafka_reader import KafkaReader, Refused, Stalled, Taken
 from conversations.ingest.kafka_settings import settings_of
+from conversations.ingest.kafka_words import explain
 from conversations.ingest.places import SourcePlaces
 from conversations.ingest.positions import Partition, PositionMoved
 from conversations.ingest.records import Batch, read
@@ -80,7 +81,7 @@ class KafkaIntake:
                 self._read()
                 tries = 0
             except (Refused, KafkaError) as error:
-                message = str(error) if isinstance(error, Refused) else explain(error, settings_of(self.source).servers)
+                message = str(error) if isinstance(error, Refused) else explain(error, settings_of(self.source))
                 self._wait(PAUSES, tries, message, error)
                 tries += 1
             except (DatabaseError, InterfaceError) as error:  # not one of the other, in Django

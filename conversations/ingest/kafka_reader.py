@@ -1,6 +1,5 @@
 """Reading the topics of a source: one consumer, in one thread, that goes where our own positions say."""
 
-import ssl
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,11 +8,12 @@ from typing import Any
 
 import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import CorruptRecordError, KafkaError, UnsupportedCodecError
+from kafka.errors import KafkaError
 
 from conversations.ingest.decode import NAME_LENGTH, storable
 from conversations.ingest.kafka_greeting import none_is_well
 from conversations.ingest.kafka_settings import KafkaSettings, client_options
+from conversations.ingest.kafka_words import explain
 from conversations.ingest.positions import Move, Partition, position_of, skip_gap
 from conversations.ingest.records import Offset, Record
 from conversations.models import IntakeIncident
@@ -224,25 +224,11 @@ def _consumer(settings: KafkaSettings) -> KafkaConsumer:
             bootstrap_timeout_ms=CALL_MILLISECONDS,
             metadata_max_age_ms=10_000,  # how soon new partitions and topics are seen
             allow_auto_create_topics=False,
+            isolation_level="read_committed",  # what a transaction took back was never said
             metrics_enabled=False,
         )
     except (KafkaError, ValueError, OSError) as error:
-        raise Refused(explain(error, settings.servers)) from error
+        raise Refused(explain(error, settings, has_answered=True)) from error
     if consumer.config["enable_auto_commit"]:  # would say that records are stored which are not
         raise Refused("The Kafka client would commit by itself. Parley refuses to take events that way.")
     return consumer
-
-
-def explain(error: Exception, servers: Iterable[str]) -> str:
-    """One sentence for people, and what to do."""
-    name, said = type(error).__name__, str(error).strip()
-    where = ", ".join(servers)
-    if "SaslAuthentication" in name or "Authentication" in said:
-        return f"{where} refused the user name or password. Correct them in this source's settings."
-    if "Authorization" in name:
-        return f"Kafka does not let this user read. It needs READ on the topics and on the group. ({said})"
-    if isinstance(error, UnsupportedCodecError | CorruptRecordError):
-        return f"A record of {where} cannot be unpacked: {said or name}. Compress with gzip, or not at all."
-    if isinstance(error, ValueError | ssl.SSLError):
-        return f"The certificate or key cannot be used: {said}"
-    return f"{where} does not answer. Is Kafka running there, and is the security protocol the right one?"

@@ -138,9 +138,7 @@ def test_a_process_that_stands_still_with_a_batch_half_stored_holds_up_nobody(
     the_stage.is_right()
 
 
-def test_a_process_that_stands_still_while_it_sends_a_batch_holds_up_nobody(
-    kafka: Kafka, topic: str, the_stage: Stage
-):
+def test_a_process_that_stands_still_while_it_sends_a_batch_holds_up_nobody(kafka: Kafka, topic: str, the_stage: Stage):
     """PostgreSQL waits for the rest of a COPY for ever, so nothing may be locked by then."""
     kafka.publish(topic, talks(100))
     first = the_stage.ingest("-m", "tests.stack.standing")

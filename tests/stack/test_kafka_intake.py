@@ -1,6 +1,5 @@
 """Events of a real Kafka topic: each has its one effect, whatever happens on the way."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -14,6 +13,7 @@ from tests.conversations.events import raw, small_talk
 from tests.factories import environment_of, make_assistant
 from tests.stack.ingesting import STOP_SECONDS, Ingesting
 from tests.stack.kafka import Kafka
+from tests.stack.programs import eventually
 
 pytestmark = [
     pytest.mark.stack,
@@ -56,13 +56,6 @@ def ingesting(tmp_path: Path) -> Iterator[Callable[[], Ingesting]]:
     for one in running:
         one.kill()
         print(one.log.read_text()[-3000:])  # noqa: T201 - pytest shows it when the test failed
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.05)
 
 
 def test_what_is_in_the_topic_becomes_conversations_of_the_environment_it_names(
