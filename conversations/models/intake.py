@@ -90,6 +90,7 @@ class IntakePosition(models.Model):
     source = models.ForeignKey(IntakeSource, on_delete=models.CASCADE, related_name="positions")
     topic = models.CharField(max_length=249)
     partition = models.PositiveIntegerField()
+    topic_id = models.UUIDField(null=True)  # Kafka's own: another topic of the same name has another one
     next_offset = models.BigIntegerField()
     end_offset = models.BigIntegerField(default=0)  # of the partition, when it was last looked at
     moved_at = models.DateTimeField(null=True)
@@ -108,11 +109,12 @@ class IntakePosition(models.Model):
 
 
 class IntakeIncident(models.Model):
-    """Records that were gone before we took them: offsets from `first_offset` up to, without, `end_offset`."""
+    """Records that could not be taken: offsets from `first_offset` up to, without, `end_offset`."""
 
     class Kind(models.TextChoices):
         OVERTAKEN = "overtaken", "Deleted before they were taken"
         RECREATED = "recreated", "The topic was made anew"
+        UNPARSED = "unparsed", "Damaged, kept as a dead letter"
 
     source = models.ForeignKey(IntakeSource, on_delete=models.CASCADE, related_name="incidents")
     kind = models.CharField(max_length=16, choices=Kind)

@@ -33,7 +33,7 @@ from kafka.errors import KafkaError
 
 from studio.embedded import child
 from tests.stack.certificates import Authority
-from tests.stack.programs import free_port, need
+from tests.stack.programs import eventually, free_port, need
 
 VERSION = "4.1.0"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "parley" / "kafka"
@@ -174,6 +174,26 @@ class Kafka:
         with self.admin() as admin:
             admin.create_topics([topic])
 
+    def make_anew(self, name: str, partitions: int = 3) -> None:
+        """Another topic of the same name."""
+        with self.admin() as admin:
+            admin.delete_topics([name])
+        eventually(lambda: name not in self._topics())
+        self.make_topic(name, partitions)
+
+    def _topics(self) -> list[str]:
+        with self.admin() as admin:
+            return list(admin.list_topics())
+
+    def damage(self, topic: str, words: bytes) -> None:
+        """Change these bytes on disk, in every batch of the first partition that they are in."""
+        for file in (self.folder / "data" / f"{topic}-0").glob("*.log"):
+            data = file.read_bytes()
+            assert words in data
+            with file.open("r+b") as log:
+                log.seek(data.index(words))
+                log.write(b"?" * len(words))
+
     def allow(self, user: str, operation: str, *, topic: str = "", group: str = "") -> None:
         what = ResourcePattern(ResourceType.TOPIC, topic) if topic else ResourcePattern(ResourceType.GROUP, group)
         right = ACL(f"User:{user}", "*", ACLOperation[operation.upper()], ACLPermissionType.ALLOW, what)
@@ -191,6 +211,15 @@ class Kafka:
         """What retention does: everything before these offsets is gone."""
         with self.admin() as admin:
             admin.delete_records({TopicPartition(topic, number): at for number, at in before.items()})
+
+    @contextmanager
+    def transactions(self) -> Iterator[KafkaProducer]:
+        producer = KafkaProducer(bootstrap_servers=self.servers, transactional_id="tests", linger_ms=5)
+        producer.init_transactions()
+        try:
+            yield producer
+        finally:
+            producer.close()
 
     def publish(self, topic: str, records: Iterable[bytes], environment: str | None = "production") -> None:
         """As Rasa's broker does: no key, spread over the partitions, the environment's name in a header."""
