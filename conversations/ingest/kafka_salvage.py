@@ -13,6 +13,7 @@ from kafka.record.util import decode_varint
 
 from conversations.ingest.kafka_greeting import greeted
 from conversations.ingest.kafka_settings import KafkaSettings
+from conversations.ingest.kafka_wire import NONE, NotKafka
 from conversations.ingest.positions import Partition
 
 log = structlog.get_logger()
@@ -54,6 +55,8 @@ def salvage(settings: KafkaSettings, leader: str, partition: Partition, offset: 
     """
     with greeted(settings, leader) as talk:
         fetched = talk.fetch(*partition, offset)
+    if fetched.code != NONE:  # another broker leads the partition by now
+        raise NotKafka
     data = _first_batch(fetched.records)
     if data is None or not (fault := _fault(data)):
         return None

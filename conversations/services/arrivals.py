@@ -33,7 +33,8 @@ def arrivals(environments: Iterable[Environment]) -> dict[int, Arrivals]:
     missing = missing_answers(row.pk for row in rows)
     return {
         row.pk: Arrivals(
-            last_at=max(seen[row.pk].ats, default=None),
+            last_at=max(seen[row.pk].came, default=(None, None))[0],
+            came_by=max(seen[row.pk].came, default=(None, None))[1],
             error=next(iter(seen[row.pk].errors), ""),
             strangers=tuple(strangers[row.assistant_id][:MOST_STRANGERS]),
             missing_since=missing.get(row.pk),
@@ -70,9 +71,10 @@ def _block(settings: KafkaSettings) -> Kafka:
 
 @dataclass(slots=True)
 class _Seen:
-    """Of one environment: when events came, what is wrong with the sources that bring them, under which names."""
+    """Of one environment: when events came and by which broker, what is wrong with the sources that bring them, under
+    which names."""
 
-    ats: list[datetime] = field(default_factory=list)
+    came: list[tuple[datetime, str]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     lag: int = 0
@@ -89,7 +91,7 @@ def _seen(assistants: set[int]) -> dict[int, _Seen]:
             if source.is_on and (source.alarm or source.last_error):
                 one.errors.append(source.alarm or source.last_error)
             if source.kind == IntakeSource.Kind.SQL and source.last_event_at:
-                one.ats.append(source.last_event_at)
+                one.came.append((source.last_event_at, ""))
             one.lag += lags[source.pk]
     _add_streams(found, assistants)
     return found
@@ -107,7 +109,7 @@ def _add_streams(found: dict[int, _Seen], assistants: set[int]) -> None:
         if environment_id is None and not stream.environment_name:
             environment_id = stream.source.environment_id
         if environment_id is not None:
-            found[environment_id].ats.append(stream.last_at)
+            found[environment_id].came.append((stream.last_at, str(stream.source_id)))
             found[environment_id].names.add(stream.environment_name)
 
 
