@@ -181,6 +181,11 @@ class DeadLetter(models.Model):
             models.Index(
                 "assistant", "state", "fault", "place", "source", Coalesce("environment", 0), "id", name="dead_by_kind"
             ),
+            # Those of no environment, which move once somebody adopts their name; and the handled ones by their age.
+            models.Index(
+                fields=["assistant", "environment_name", "id"], condition=Q(environment=None), name="dead_homeless"
+            ),
+            models.Index(fields=["ended_at"], condition=~Q(state="waiting"), name="dead_handled"),
         ]
 
     def __str__(self) -> str:

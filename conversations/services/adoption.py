@@ -1,8 +1,8 @@
 """Events that came under a name no environment has: what there is of them, and which environment takes them over.
 
-Adopting marks the streams, so that what comes from then on belongs there, and moves the conversations that came
-already: a few at once, the rest by periodic work. Each step is a short transaction that waits for nobody, and any of
-them may run twice.
+Adopting marks the streams, so that what comes from then on belongs there, and moves the conversations and dead letters
+that came already: a few at once, the rest by periodic work. Each step is a short transaction that waits for nobody, and
+any of them may run twice.
 """
 
 import time
@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Count, Max, Min, QuerySet, Sum
 
 from conversations.ingest.places import NOT_SET, adopted_names, environment_names
-from conversations.models import Conversation, IntakeSource, IntakeStream
+from conversations.models import Conversation, DeadLetter, IntakeSource, IntakeStream
 from environments.models import Environment
 from environments.services.birth import create_environment
 from models_app.models import Assistant
@@ -27,6 +27,7 @@ from studio.errors import Conflict, Invalid
 
 CHUNK = 1000
 AT_ONCE = 2000  # what the request of the person who adopts moves itself
+Movable = type[Conversation] | type[DeadLetter]
 SECONDS_EACH_TIME = 5.0  # of periodic work, so that other such work is not kept waiting
 
 
@@ -93,7 +94,8 @@ def adopt_environment(*, actor: User | None, assistant: Assistant, name: str, en
     before = sorted({one.adopted_by.name for one in streams.select_related("adopted_by") if one.adopted_by})
     _ensure_stream(assistant, name)
     streams.update(adopted_by=environment)
-    moved = _move(assistant.pk, name, environment.pk, AT_ONCE)
+    moved = _move(Conversation, assistant.pk, name, environment.pk, AT_ONCE)
+    _move(DeadLetter, assistant.pk, name, environment.pk, AT_ONCE)
     after = {"name": name, "environment": environment.name}
     told = {"adopted_by": before} if before else None
     record(actor, Action.ENVIRONMENT_ADOPTED, environment, assistant_id=assistant.pk, before=told, after=after)
@@ -108,7 +110,7 @@ def adopt_as_new(*, actor: User | None, assistant: Assistant, name: str) -> tupl
 
 
 def move_adopted() -> int:
-    """Periodic work: bring what still lies under an adopted name to who adopted it. Returns how many were moved."""
+    """Periodic work: bring what still lies under an adopted name to who adopted it. Returns how many rows moved."""
     until, moved = time.monotonic() + SECONDS_EACH_TIME, 0
     for stream in _adopted().order_by("pk"):
         for count in _steps(stream):
@@ -119,20 +121,21 @@ def move_adopted() -> int:
 
 
 def _steps(stream: IntakeStream) -> Iterator[int]:
-    """A chunk a time, until fewer than that were there."""
-    count = CHUNK
-    while count == CHUNK and stream.adopted_by_id is not None:
-        with transaction.atomic():
-            count = _move(stream.assistant_id, stream.environment_name, stream.adopted_by_id, CHUNK)
-        yield count
+    """A chunk a time, of its conversations and then of its dead letters, until fewer than that were there."""
+    for kind in (Conversation, DeadLetter):
+        count = CHUNK
+        while count == CHUNK and stream.adopted_by_id is not None:
+            with transaction.atomic():
+                count = _move(kind, stream.assistant_id, stream.environment_name, stream.adopted_by_id, CHUNK)
+            yield count
 
 
-def _move(assistant_id: int, name: str, environment_id: int, most: int) -> int:
+def _move(kind: Movable, assistant_id: int, name: str, environment_id: int, most: int) -> int:
     """Rows that ingestion holds are passed over, and taken the next time."""
-    left = Conversation.objects.filter(assistant=assistant_id, environment=None, environment_name=name)
+    left = kind.objects.filter(assistant=assistant_id, environment=None, environment_name=name)
     free = left.select_for_update(skip_locked=True, no_key=True).order_by("pk")
     keys = list(free.values_list("pk", flat=True)[:most])
-    return Conversation.objects.filter(pk__in=keys).update(environment=environment_id)
+    return kind.objects.filter(pk__in=keys).update(environment=environment_id)
 
 
 def _streams(assistant: Assistant) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from conversations.models import Conversation, IntakeStream
+from conversations.models import Conversation, DeadLetter, IntakeStream
 from conversations.services import adoption
 from conversations.services.adoption import adopt_as_new, adopt_environment, move_adopted, unknown_environments
 from environments.models import Environment
@@ -15,6 +15,7 @@ from studio.access.services.roles import save_role
 from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
 from studio.errors import Conflict, Invalid
+from tests.conversations.dead import CUT, make_letter
 from tests.conversations.events import small_talk
 from tests.factories import environment_of, make_assistant, make_person, store_events
 
@@ -82,6 +83,19 @@ def test_periodic_work_ends_after_its_seconds_and_goes_on_the_next_time(environm
     came(environment, "anna", "ben", under="abroad")
     adopt(environment, "abroad")
     assert [move_adopted(), move_adopted(), move_adopted()] == [1, 1, 0]
+
+
+def test_dead_letters_that_came_under_the_name_are_adopted_as_well(environment: Environment, monkeypatch):
+    monkeypatch.setattr(adoption, "AT_ONCE", 1)
+    monkeypatch.setattr(adoption, "CHUNK", 2)
+    came(environment, "anna", under="abroad")
+    for _ in range(4):
+        make_letter(environment, CUT, under="abroad")
+    stranger = make_letter(environment, CUT, under="elsewhere")
+    assert adopt(environment, "abroad") == 1
+    assert DeadLetter.objects.filter(environment=environment).count() == 1
+    assert move_adopted() == 3
+    assert list(DeadLetter.objects.filter(environment=None)) == [stranger]
 
 
 def test_conversations_of_another_assistant_stay_where_they_are(environment: Environment):
