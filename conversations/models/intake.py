@@ -69,6 +69,7 @@ class IntakeStream(models.Model):
     assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="+")
     environment_name = models.CharField(max_length=255)  # as Rasa says it
     adopted_by = models.ForeignKey(Environment, on_delete=models.SET_NULL, null=True, related_name="+")
+    moved = models.PositiveBigIntegerField(default=0, db_default=0)  # conversations that came before the adoption
     records_total = models.PositiveBigIntegerField(default=0)  # those that were known already too
     newest_event_at = models.FloatField()
     first_at = models.DateTimeField(auto_now_add=True)

@@ -9,18 +9,17 @@ from datetime import datetime
 from django.utils import timezone
 
 from conversations.ingest.kafka_settings import KafkaSettings, settings_of
-from conversations.ingest.places import environment_names
-from conversations.models import Conversation, IntakePosition, IntakeSource, IntakeStream
+from conversations.ingest.places import NOT_SET, environment_names
+from conversations.models import IntakePosition, IntakeSource, IntakeStream
 from conversations.services.freshness import environments_of, is_behind
 from conversations.services.missing import missing_answers
-from environments.models import Environment, EnvironmentAlias
+from environments.models import Environment
 from environments.services.arrivals import Arrivals, Broker
 from models_app.models import Assistant
 from studio.rasa.files import Env, Kafka
 
 LATELY_SECONDS = 24 * 3600
 MOST_STRANGERS = 5
-_NAME = "assistant_id", "name"
 _FOLDER = "/etc/parley"  # where the block says that certificates are; teams put them where they like
 
 
@@ -124,20 +123,15 @@ def _lags(sources: Sequence[IntakeSource]) -> dict[int, int]:
 
 
 def _strangers(assistants: set[int]) -> dict[int, list[str]]:
-    """Names that lately arriving conversations claimed and that no environment has or had, by assistant."""
+    """Names that lately arriving events claimed and that no environment has or had, by assistant."""
+    lately = time.time() - LATELY_SECONDS
+    rows = IntakeStream.objects.filter(assistant__in=assistants, newest_event_at__gt=lately)
+    rows = rows.exclude(source__kind=IntakeSource.Kind.SQL).exclude(environment_name="")
+    rows = rows.exclude(environment_name=NOT_SET, source__environment__isnull=False)
     names: dict[int, list[str]] = defaultdict(list)
-    unknown = (
-        Conversation.objects.filter(
-            assistant__in=assistants, environment=None, last_event_at__gt=time.time() - LATELY_SECONDS
-        )
-        .exclude(environment_name="")
-        .values_list("assistant_id", "environment_name")
-        .distinct()
-    )
-    claimed = set(unknown)
-    if claimed:  # seldom, and only then are two more queries worth it
-        claimed -= set(Environment.objects.current().filter(assistant__in=assistants).values_list(*_NAME))
-        claimed -= set(EnvironmentAlias.objects.filter(assistant__in=assistants).values_list(*_NAME))
+    claimed = set(rows.values_list("assistant_id", "environment_name"))
+    if claimed:  # seldom, and only then are a few more queries worth it
+        claimed -= environment_names(assistants).keys()
     for assistant_id, name in sorted(claimed):
         names[assistant_id].append(name)
     return names

@@ -42,6 +42,15 @@ def test_a_name_that_nobody_has_is_counted(environment: Environment):
     assert (one.name, one.conversations, one.records, one.heir) == ("abroad", 2, 16, "")
 
 
+def test_names_are_found_one_after_the_other_and_counted_up_to_a_limit(environment: Environment, monkeypatch):
+    monkeypatch.setattr(adoption, "MOST_COUNTED", 2)
+    came(environment, "anna", "ben", "carla", "dora", under="abroad")
+    came(environment, "emil", "fritz", under="Ä")
+    came(environment, "gustav", under="")
+    found = {one.name: (one.counted, one.is_more) for one in unknown_environments(environment.assistant)}
+    assert found == {"abroad": (2, True), "Ä": (2, False), "": (1, False)}
+
+
 def test_the_name_that_rasa_says_without_a_variable_is_told_apart(environment: Environment):
     came(environment, "anna", under="RASA_ENVIRONMENT_NOT_SET")
     assert unknown_environments(environment.assistant)[0].is_unset
@@ -70,8 +79,9 @@ def test_a_great_number_moves_in_chunks_and_none_is_forgotten(environment: Envir
     came(environment, "anna", "ben", "carla", "dora", "emil", under="abroad")
     assert adopt(environment, "abroad") == 1
     (one,) = unknown_environments(environment.assistant)
-    assert (one.heir, one.is_moving, one.conversations) == ("production", True, 4)
+    assert (one.heir, one.is_moving, one.conversations, one.moved) == ("production", True, 4, 1)
     assert move_adopted() == 4
+    assert IntakeStream.objects.get(environment_name="abroad").moved == 5
     assert move_adopted() == 0
     assert not Conversation.objects.filter(environment=None).exists()
 
