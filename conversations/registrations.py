@@ -1,6 +1,15 @@
 """What this app adds to the house: entries of the navigation, a health part, periodic work, what environments ask."""
 
-from conversations.services import adoption, arrivals, completeness, dead_letter_runs, indexing, intake_health, rebuild
+from conversations.services import (
+    adoption,
+    arrivals,
+    completeness,
+    dead_letter_runs,
+    dead_letters,
+    indexing,
+    intake_health,
+    rebuild,
+)
 from environments.services.arrivals import provide, provide_brokers
 from studio import health
 from studio.access.permissions import Permission
@@ -61,6 +70,7 @@ def register() -> None:
     provide_brokers(arrivals.brokers)
     health.register("ingest", intake_health.ingest_part)
     schedule.every(30, dead_letter_runs.queue_stale_runs, name="go on with letters that nobody works on")
+    schedule.every(600, dead_letters.delete_handled, name="delete letters that were handled long ago")
     schedule.every(60, rebuild.mark_own_conversations, name="mark our own conversations")
     schedule.every(30, indexing.index_missing, name="index conversations that were stored before there was an index")
     schedule.every(10, adoption.move_adopted, name="move conversations to who adopted them")

@@ -25,6 +25,7 @@ RASA_PYTHON = env.optional("RASA_PYTHON")
 ENVIRONMENTS_FILE = env.optional("PARLEY_ENVIRONMENTS")
 INTAKE_DATABASE_HOST = env.text("PARLEY_INTAKE_DATABASE_HOST", "")  # where Rasa servers reach our PostgreSQL
 INTAKE_INVALID_SHARE = env.whole("PARLEY_INTAKE_INVALID_SHARE", 50, least=1, most=100)  # percent of 1,000 records
+DEAD_LETTER_DAYS = env.whole("PARLEY_DEAD_LETTER_DAYS", 30, least=1)  # how long handled ones are kept
 COMPLETENESS_SAMPLE = env.whole("PARLEY_COMPLETENESS_SAMPLE", 300)  # conversations of a nightly check; 0 makes none
 COMPLETENESS_HOUR = env.whole("PARLEY_COMPLETENESS_HOUR", 2, most=23)  # of the day in UTC
 INTAKE_DATABASE_PORT = env.whole("PARLEY_INTAKE_DATABASE_PORT", 0, most=65535)

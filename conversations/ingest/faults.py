@@ -43,6 +43,13 @@ FAULTS = {
         "The event can be read, but PostgreSQL would not store it: a value is beyond what a column or index can hold.",
         "Shorten what is too long and try again, or try again unchanged after an update of Parley.",
     ),
+    "damaged": Fault(
+        "Damaged in Kafka",
+        "The bytes in the topic are no record, or no batch of records, any more: a broken disk, or a program that "
+        "writes Kafka’s format by itself. They are kept as they are, and what came after them was taken.",
+        "Repair the environment by the incident on the source’s page. Where you can tell the event in the bytes, edit "
+        "them to its JSON and try again.",
+    ),
     "elsewhere": Fault(
         "Edited into another place",
         "Somebody edited the record so that it names another assistant, whose conversations they may not change.",

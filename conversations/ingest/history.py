@@ -116,7 +116,7 @@ class Import:
     def run(self, stop: threading.Event) -> Iterator[Progress]:
         """Store batch after batch until the end, or until `stop`. Raises HistoryRefused."""
         began = time.monotonic()
-        begun_at = position_of(self.source.pk, self._partition, 0) if self.history.key else 0
+        begun_at = position_of(self.source.pk, self._partition, 0).next_offset if self.history.key else 0
         total = Stored()
         for chunk in self.history.read(begun_at):
             total += self._store_batch(chunk)

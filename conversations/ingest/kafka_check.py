@@ -9,10 +9,11 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from kafka import KafkaConsumer, TopicPartition
-from kafka.errors import AuthorizationError, KafkaError
+from kafka.errors import KafkaError
 
-from conversations.ingest.kafka_greeting import failures, said
+from conversations.ingest.kafka_greeting import failures
 from conversations.ingest.kafka_settings import KafkaSettings, client_options
+from conversations.ingest.kafka_words import explain
 
 CALL_MILLISECONDS = 4000
 MOST_NAMES = 6
@@ -65,10 +66,9 @@ def _topics(settings: KafkaSettings) -> Iterator[TopicFound]:
         try:
             there = consumer.topics()
             for name in settings.topics:
-                yield _look_into(consumer, settings, name, there)
-            _ask_for_group(consumer, settings)
+                yield _look_into(consumer, name, there)
         except KafkaError as error:
-            raise Unusable(_why(error, settings)) from None
+            raise Unusable(explain(error, settings, has_answered=True)) from None
 
 
 def _connected(settings: KafkaSettings) -> KafkaConsumer:
@@ -85,52 +85,22 @@ def _connected(settings: KafkaSettings) -> KafkaConsumer:
             heartbeat_interval_ms=1000,
         )
     except (KafkaError, ValueError, OSError) as error:
-        raise Unusable(_why(error, settings)) from None
+        raise Unusable(explain(error, settings, has_answered=True)) from None
 
 
-def _look_into(consumer: KafkaConsumer, settings: KafkaSettings, name: str, there: set[str]) -> TopicFound:
+def _look_into(consumer: KafkaConsumer, name: str, there: set[str]) -> TopicFound:
     numbers = consumer.partitions_for_topic(name)
     if not numbers:
-        return TopicFound(name, problem=_no_topic(name, there, settings))
+        return TopicFound(name, problem=_no_topic(name, there))
     places = [TopicPartition(name, number) for number in sorted(numbers)]
-    try:
-        first = consumer.beginning_offsets(places, timeout_ms=CALL_MILLISECONDS)
-        last = consumer.end_offsets(places, timeout_ms=CALL_MILLISECONDS)
-    except AuthorizationError:
-        return TopicFound(name, problem=f"{_whom(settings)} may not read the topic {name}: it needs READ on it.")
+    first = consumer.beginning_offsets(places, timeout_ms=CALL_MILLISECONDS)
+    last = consumer.end_offsets(places, timeout_ms=CALL_MILLISECONDS)
     return TopicFound(name, len(places), sum(last[place] - first[place] for place in places))
 
 
-def _no_topic(name: str, there: set[str], settings: KafkaSettings) -> str:
+def _no_topic(name: str, there: set[str]) -> str:
     others = sorted(one for one in there if not one.startswith("__"))
     if not others:
-        told = f"{_whom(settings)} sees no topic at all: it may need DESCRIBE and READ." if settings.uses_sasl else ""
-        return f"There is no topic {name} yet. {told or 'Rasa’s first event makes it where Kafka allows that.'}"
+        return f"There is no topic {name} yet. Rasa’s first event makes it where Kafka allows that."
     more = f" and {len(others) - MOST_NAMES} more" if len(others) > MOST_NAMES else ""
     return f"There is no topic {name}. There are {', '.join(others[:MOST_NAMES])}{more}."
-
-
-def _ask_for_group(consumer: KafkaConsumer, settings: KafkaSettings) -> None:
-    """Where the group stands is of no interest; whether we are told is."""
-    try:
-        consumer.committed(TopicPartition(settings.topics[0], 0), timeout_ms=CALL_MILLISECONDS)
-    except AuthorizationError:
-        raise Unusable(f"{_whom(settings)} may not use the group {settings.group}: it needs READ on it.") from None
-    except KafkaError:
-        return  # a cluster that was just started looks for its coordinator; the ingest process waits for that
-
-
-def _why(error: Exception, settings: KafkaSettings) -> str:
-    where = ", ".join(settings.servers)
-    if isinstance(error, AuthorizationError):
-        return f"{_whom(settings)} is not authorised: {said(error)}."
-    if isinstance(error, ValueError):
-        return f"These settings cannot be used: {said(error)}."
-    return (
-        f"{where} answers, and no broker of its cluster does. They must be reachable at the addresses that the cluster "
-        "names (advertised.listeners); PARLEY_RASA_HOSTS must list those that are private."
-    )
-
-
-def _whom(settings: KafkaSettings) -> str:
-    return f"The user {settings.sasl_username}" if settings.uses_sasl else "Whoever connects without a name"

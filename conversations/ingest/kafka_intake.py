@@ -10,15 +10,16 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from kafka.errors import KafkaError
 
 from conversations.ingest import positions
-from conversations.ingest.kafka_reader import KafkaReader, Refused, Stalled, Taken, explain
+from conversations.ingest.kafka_reader import KafkaReader, Refused, Stalled, Taken
 from conversations.ingest.kafka_settings import settings_of
+from conversations.ingest.kafka_words import explain
 from conversations.ingest.places import SourcePlaces
 from conversations.ingest.positions import Partition, PositionMoved
-from conversations.ingest.records import Batch, read
+from conversations.ingest.records import Batch, Offset, Record, Unreadable, read
 from conversations.ingest.share import InvalidShare, TooManyInvalid, Window
 from conversations.ingest.standstill import limit_standstill
 from conversations.ingest.write import Stored, again_when_interrupted, sqlstate, store
-from conversations.models import IntakeSource
+from conversations.models import IntakeIncident, IntakeSource
 from conversations.services import sources
 
 log = structlog.get_logger()
@@ -80,7 +81,7 @@ class KafkaIntake:
                 self._read()
                 tries = 0
             except (Refused, KafkaError) as error:
-                message = str(error) if isinstance(error, Refused) else explain(error, settings_of(self.source).servers)
+                message = str(error) if isinstance(error, Refused) else explain(error, settings_of(self.source))
                 self._wait(PAUSES, tries, message, error)
                 tries += 1
             except (DatabaseError, InterfaceError) as error:  # not one of the other, in Django
@@ -88,11 +89,11 @@ class KafkaIntake:
                 tries += 1
             except PositionMoved:
                 log.info("another process took a partition", source=self.source.pk)
-            except Stalled:
-                log.warning("a consumer stood still, and is replaced", source=self.source.pk)
-            except Exception as error:  # a record that the client itself cannot read ends up here, again and again
+            except Stalled as error:
+                log.warning("a consumer is replaced", source=self.source.pk, why=str(error))
+            except Exception as error:
                 log.exception("a source cannot be read", source=self.source.pk)
-                self._wait(PAUSES, tries, f"Kafka's client cannot read a record: {error}", error)
+                self._wait(PAUSES, tries, f"Kafka's client does not work: {error}", error)
                 tries += 1
         connection.close()
 
@@ -106,10 +107,10 @@ class KafkaIntake:
                     self._drain()
                     reader.settle()
                 taken = reader.read()
-                if taken.records:
-                    self._hand_over(Ready(taken, read(taken.records)))
+                if taken.moves:
+                    self._hand_over(_ready(taken))
                 self._tell_the_group(reader)
-                self._look(reader, is_quiet=not taken.records)
+                self._look(reader, is_quiet=not taken.moves)
             self._drain(seconds=3.0)
             self._tell_the_group(reader)
         finally:
@@ -144,7 +145,10 @@ class KafkaIntake:
             return
         self._looked_at = now
         if is_quiet:
-            positions.note_ends(self.source.pk, reader.ends())
+            ends, passed = reader.ends()
+            if passed.moves:
+                self._hand_over(_ready(passed))
+            positions.note_ends(self.source.pk, ends)
         sources.beat([self.source.pk])
         if self._complained and not self._queue.unfinished_tasks:
             self._say("")
@@ -213,6 +217,9 @@ class KafkaIntake:
         window = self._share.look_ahead(ready.batch.outcomes, accepts_invalid=self.source.accepts_invalid)
         self._places.refresh()
         stored = store(ready.batch, self._places)
+        for partition, one in ready.taken.damaged:
+            kind = IntakeIncident.Kind.UNPARSED
+            positions.note_missing(self.source.pk, partition, kind=kind, first=one.first, end=one.next)
         positions.advance(self.source.pk, ready.taken.moves, _newest(ready.batch))
         return window, stored
 
@@ -220,6 +227,15 @@ class KafkaIntake:
         log.error("nothing more is taken from a source", source=self.source.pk, why=why)
         sources.raise_alarm(self.source.pk, why)
         self.stop.set()
+
+
+def _ready(taken: Taken) -> Ready:
+    batch = read(taken.records)
+    for partition, one in taken.damaged:
+        record = Record(one.data, offset=Offset(*partition, one.first))
+        batch.unreadable.append(Unreadable(record, "damaged", "", one.why))
+        batch.outcomes.append(False)
+    return Ready(taken, batch)
 
 
 def _newest(batch: Batch) -> dict[Partition, float]:

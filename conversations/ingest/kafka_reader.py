@@ -1,22 +1,25 @@
 """Reading the topics of a source: one consumer, in one thread, that goes where our own positions say."""
 
-import ssl
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import CorruptRecordError, KafkaError, UnsupportedCodecError
+from kafka.errors import CorruptRecordError, KafkaError
 
 from conversations.ingest.decode import NAME_LENGTH, storable
-from conversations.ingest.kafka_greeting import none_is_well
+from conversations.ingest.kafka_greeting import No, none_is_well
+from conversations.ingest.kafka_salvage import Damaged, Salvaged, salvage
 from conversations.ingest.kafka_settings import KafkaSettings, client_options
+from conversations.ingest.kafka_wire import NotKafka
+from conversations.ingest.kafka_words import explain
 from conversations.ingest.positions import Move, Partition, position_of, skip_gap
 from conversations.ingest.records import Offset, Record
-from conversations.models import IntakeIncident
+from conversations.models import IntakeIncident, IntakePosition
 
 log = structlog.get_logger()
 
@@ -37,15 +40,20 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Taken:
-    """Records of several partitions, and how far each was read for them."""
+    """Records of several partitions, what of them was damaged, and how far each was read for them."""
 
     records: list[Record] = field(default_factory=list)
+    damaged: list[tuple[Partition, Damaged]] = field(default_factory=list)
     moves: dict[Partition, Move] = field(default_factory=dict)
     size: int = 0
 
 
 class Stalled(Exception):
-    """The consumer waits for records that are there; a new one will get them."""
+    """The consumer is of no use any more, and a new one will be; the message says why."""
+
+
+class _Unparsed(Exception):
+    """The client came upon bytes that it cannot read, and is not to be asked again before it was moved past them."""
 
 
 class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -66,10 +74,15 @@ class KafkaReader:
 
     def __init__(self, source_id: int, settings: KafkaSettings) -> None:
         self.source_id = source_id
+        self._settings = settings
         self.expected: dict[Partition, int] = {}
+        self._topic_ids: dict[str, UUID] = {}  # as they were when the partitions were put in their place
         self._waiting: set[Partition] = set()  # had records when `ends` was last asked
         self._rebalances = _Rebalances()
         self._consumer = _consumer(settings)
+        self._cluster = self._consumer._cluster  # what the client knows of topics and leaders, and does not tell
+        # kafka-python 3.0 forgets to hand this on: whoever deletes a topic would find it made again by us.
+        self._cluster.config["allow_auto_create_topics"] = False
         try:
             self._consumer.subscribe(topics=self._known(settings.topics), listener=self._rebalances)
         except BaseException:
@@ -109,11 +122,16 @@ class KafkaReader:
             wait = until - time.monotonic()
             if wait <= 0 or self.is_shared_anew:
                 break
-            polled = self._poll(wait, BATCH_RECORDS - len(taken.records))
+            try:
+                polled = self._poll(wait, BATCH_RECORDS - len(taken.records))
+            except _Unparsed as error:
+                self._salvage(taken, error)
+                break
             if polled and not taken.records:
                 until = time.monotonic() + BATCH_SECONDS
             for partition, records in polled.items():
                 self._take(Partition(partition.topic, partition.partition), records, taken)
+        self._stop_where_topics_are_new()
         return taken
 
     def _poll(self, seconds: float, most: int) -> dict[TopicPartition, list[Any]]:
@@ -121,9 +139,16 @@ class KafkaReader:
         kafka-python 3.0 forgets to use what it was given, and reads nothing ever after."""
         if self._rebalances.is_under_way:
             seconds = max(seconds, JOIN_SECONDS)
-        polled: dict[TopicPartition, list[Any]] = self._consumer.poll(int(seconds * 1000) + 1, max_records=most)
-        if self._rebalances.is_under_way:
-            polled = self._consumer.poll(int(JOIN_SECONDS * 1000), max_records=most)
+        try:
+            polled: dict[TopicPartition, list[Any]] = self._consumer.poll(int(seconds * 1000) + 1, max_records=most)
+            if self._rebalances.is_under_way:
+                polled = self._consumer.poll(int(JOIN_SECONDS * 1000), max_records=most)
+        except CorruptRecordError as error:
+            raise _Unparsed(str(error)) from error
+        except KafkaError:
+            raise
+        except Exception as error:  # of whatever unpacks what is compressed
+            raise _Unparsed(f"{type(error).__name__}: {error}") from error
         return polled
 
     def _take(self, partition: Partition, records: list[Any], taken: Taken) -> None:
@@ -133,14 +158,40 @@ class KafkaReader:
             self._rebalances.happened = True
         if self.is_shared_anew:
             return  # these are from where Kafka's group stands, or after a gap: `settle` goes back for them
-        for one in records:
-            taken.records.append(_record(one))
-            taken.size += len(one.value or b"")
+        _add(records, taken)
+        self._move(partition, last + 1, taken)
+
+    def _move(self, partition: Partition, next: int, taken: Taken) -> None:
         begun = taken.moves.get(partition)
-        end = self._consumer.highwater(TopicPartition(*partition)) or last + 1
-        taken.moves[partition] = Move(begun.first if begun else self.expected[partition], last + 1, end)
-        self.expected[partition] = last + 1
+        end = max(self._consumer.highwater(TopicPartition(*partition)) or 0, next)
+        taken.moves[partition] = Move(begun.first if begun else self.expected[partition], next, end)
+        self.expected[partition] = next
         self._waiting.discard(partition)
+
+    def _salvage(self, taken: Taken, error: _Unparsed) -> None:
+        """Read by hand the one batch that the client cannot, and move the client past it."""
+        if self.is_shared_anew:
+            raise Stalled(str(error))
+        for partition in sorted(self.expected):
+            found = self._salvaged(partition)
+            if found is None:
+                continue
+            log.error("records of a topic are damaged", of=partition, ranges=[one[:2] for one in found.damaged])
+            _add(found.whole, taken)
+            taken.damaged += [(partition, one) for one in found.damaged]
+            self._move(partition, found.next, taken)
+            self._consumer.seek(TopicPartition(*partition), found.next)
+            return
+        raise Refused(f"Kafka's client cannot read a record, and nothing is wrong with it: {error}") from error
+
+    def _salvaged(self, partition: Partition) -> Salvaged | None:
+        leader = self._cluster.broker_metadata(self._cluster.leader_for_partition(TopicPartition(*partition)))
+        if leader is None:
+            raise Stalled(f"{partition.topic}/{partition.number} has no leader")
+        try:
+            return salvage(self._settings, f"{leader.host}:{leader.port}", partition, self.expected[partition])
+        except (No, NotKafka, OSError) as error:
+            raise Stalled(f"damaged records could not be looked into: {error}") from error
 
     def _is_gap(self, partition: Partition, first: int) -> bool:
         """Records may be missing in between. A step over what compaction or a transaction left empty is none."""
@@ -148,12 +199,15 @@ class KafkaReader:
 
     def _put_in_place(self, partition: Partition) -> None:
         beginning, end = self._bounds(partition)
-        position = position_of(self.source_id, partition, beginning)
-        kind = _lost(position, beginning, end)
+        topic_id = self._topic_id(partition.topic)
+        row = position_of(self.source_id, partition, beginning, topic_id)
+        position, kind = row.next_offset, _lost(row, beginning, end, topic_id)
         if kind:
             log.error("records of a topic are gone", kind=kind, at=position, beginning=beginning, end=end, of=partition)
-            skip_gap(self.source_id, partition, kind=kind, first=position, next=beginning)
+            skip_gap(self.source_id, partition, kind=kind, first=position, next=beginning, topic_id=topic_id)
             position = beginning
+        if topic_id is not None:
+            self._topic_ids[partition.topic] = topic_id
         self._consumer.seek(TopicPartition(*partition), position)
         self.expected[partition] = position
 
@@ -162,19 +216,39 @@ class KafkaReader:
         beginning = self._consumer.beginning_offsets([place], timeout_ms=CALL_MILLISECONDS)[place]
         return beginning, self._consumer.end_offsets([place], timeout_ms=CALL_MILLISECONDS)[place]
 
-    def ends(self) -> dict[Partition, int]:
-        """Where the partitions that are ours end now, when `read` has long found nothing in them.
+    def _topic_id(self, topic: str) -> UUID | None:
+        """Kafka's own, of the topic that has the name now; brokers before 2.8 have none."""
+        return self._cluster.topic_id(topic) or None
+
+    def _stop_where_topics_are_new(self) -> None:
+        """What was read since a topic was made anew may be of either: all of it is read again."""
+        for topic, known in self._topic_ids.items():
+            now = self._topic_id(topic)
+            if now is not None and now != known:
+                raise Stalled(f"the topic {topic} was made anew")
+
+    def ends(self) -> tuple[dict[Partition, int], Taken]:
+        """Where the partitions that are ours end now, when `read` has long found nothing in them, and what was gone
+        past meanwhile that is no record: the ends of transactions, and what they took back.
 
         Raises KafkaError while the cluster does not answer, and Stalled when something is there that is not read.
         """
         ours = list(self._consumer.assignment())
         found = self._consumer.end_offsets(ours, timeout_ms=CALL_MILLISECONDS) if ours else {}
         ends = {Partition(one.topic, one.partition): end for one, end in found.items()}
+        passed = Taken()
+        if self.is_shared_anew:
+            return ends, passed
+        for one in sorted(self.expected.keys() & ends.keys()):
+            if ends[one] > self.expected[one]:
+                reached = self._consumer.position(TopicPartition(*one), timeout_ms=CALL_MILLISECONDS)
+                if reached is not None and reached > self.expected[one]:
+                    self._move(one, reached, passed)
         waiting = {one for one, end in ends.items() if end > self.expected.get(one, end)}
         if waiting & self._waiting:
-            raise Stalled
+            raise Stalled(f"nothing is read of {', '.join(map(str, waiting))}")
         self._waiting = waiting
-        return ends
+        return ends, passed
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Tell the group how far we are, for whoever looks at it there. Nothing depends on it."""
@@ -183,10 +257,16 @@ class KafkaReader:
         self._consumer.commit_async({one: at for one, at in wanted.items() if one in ours}, callback=_committed)
 
 
-def _lost(position: int, beginning: int, end: int) -> str:
-    if position < beginning:
-        return IntakeIncident.Kind.OVERTAKEN
-    return IntakeIncident.Kind.RECREATED if position > end else ""
+def _lost(row: IntakePosition, beginning: int, end: int, topic_id: UUID | None) -> str:
+    if (row.topic_id is not None and topic_id is not None and row.topic_id != topic_id) or row.next_offset > end:
+        return IntakeIncident.Kind.RECREATED
+    return IntakeIncident.Kind.OVERTAKEN if row.next_offset < beginning else ""
+
+
+def _add(records: Iterable[Any], taken: Taken) -> None:
+    for one in records:
+        taken.records.append(_record(one))
+        taken.size += len(one.value or b"")
 
 
 def _committed(_offsets: object, answer: object) -> None:
@@ -224,25 +304,11 @@ def _consumer(settings: KafkaSettings) -> KafkaConsumer:
             bootstrap_timeout_ms=CALL_MILLISECONDS,
             metadata_max_age_ms=10_000,  # how soon new partitions and topics are seen
             allow_auto_create_topics=False,
+            isolation_level="read_committed",  # what a transaction took back was never said
             metrics_enabled=False,
         )
     except (KafkaError, ValueError, OSError) as error:
-        raise Refused(explain(error, settings.servers)) from error
+        raise Refused(explain(error, settings, has_answered=True)) from error
     if consumer.config["enable_auto_commit"]:  # would say that records are stored which are not
         raise Refused("The Kafka client would commit by itself. Parley refuses to take events that way.")
     return consumer
-
-
-def explain(error: Exception, servers: Iterable[str]) -> str:
-    """One sentence for people, and what to do."""
-    name, said = type(error).__name__, str(error).strip()
-    where = ", ".join(servers)
-    if "SaslAuthentication" in name or "Authentication" in said:
-        return f"{where} refused the user name or password. Correct them in this source's settings."
-    if "Authorization" in name:
-        return f"Kafka does not let this user read. It needs READ on the topics and on the group. ({said})"
-    if isinstance(error, UnsupportedCodecError | CorruptRecordError):
-        return f"A record of {where} cannot be unpacked: {said or name}. Compress with gzip, or not at all."
-    if isinstance(error, ValueError | ssl.SSLError):
-        return f"The certificate or key cannot be used: {said}"
-    return f"{where} does not answer. Is Kafka running there, and is the security protocol the right one?"

@@ -1,25 +1,39 @@
-"""The first words of Kafka's protocol over a socket of our own: which mechanisms a listener offers, and logging in.
+"""A few words of Kafka's protocol over a socket of our own: logging in, asking for rights, and fetching raw bytes.
 
 kafka-python drops the broker's refusal when the connection ends right behind it, so that a wrong password looks like
-a broken network. https://kafka.apache.org/protocol: SaslHandshake (17) version 1, SaslAuthenticate (36) version 0.
+a broken network; and it hands over no bytes that it cannot parse. https://kafka.apache.org/protocol: Fetch (1) version
+4, Heartbeat (12) version 0, SaslHandshake (17) version 1, SaslAuthenticate (36) version 0.
 """
 
 import itertools
 import socket
 import ssl
 import struct
+from dataclasses import dataclass
 from typing import Any
 
 from kafka.net.sasl import get_sasl_mechanism
 
 NONE, UNSUPPORTED_MECHANISM, ILLEGAL_STATE = 0, 33, 34
+TOPIC_REFUSED, GROUP_REFUSED = 29, 30
 LONGEST_ANSWER = 64 * 1024
-_HANDSHAKE, _AUTHENTICATE = (17, 1), (36, 0)
+LONGEST_FETCH = 128 * 1024**2  # brokers answer with at least one whole batch, however large
+_FETCH, _HEARTBEAT, _HANDSHAKE, _AUTHENTICATE = (1, 4), (12, 0), (17, 1), (36, 0)
+_READ_COMMITTED = 1
 _ROUNDS = 5
 
 
 class NotKafka(Exception):
     """What came was no answer of a Kafka broker, or nothing came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a broker has from an offset on. `aborted` are producers, and the first offset of what they took back."""
+
+    code: int
+    records: bytes
+    aborted: tuple[tuple[int, int], ...]
 
 
 class Talk:
@@ -54,13 +68,37 @@ class Talk:
                 return bool(dialogue.is_authenticated())
         return False
 
-    def _ask(self, call: tuple[int, int], body: bytes) -> bytes:
+    def may_use(self, group: str) -> bool:
+        """Whether we may join the group. Asked as nobody of it, so that it does not notice."""
+        return (
+            _Answer(self._ask(_HEARTBEAT, _text(group) + struct.pack(">i", -1) + _text(""))).number("h")
+            != GROUP_REFUSED
+        )
+
+    def may_read(self, topic: str) -> bool:
+        """Whether we may fetch; of a topic that is not there, whether we might."""
+        return self.fetch(topic, 0, -1).code != TOPIC_REFUSED
+
+    def fetch(self, topic: str, partition: int, offset: int) -> Fetched:
+        """The batch of records that the offset is in, and perhaps others. Only the partition's leader has it."""
+        wished = struct.pack(">iiiibi", -1, 0, 0, 1, _READ_COMMITTED, 1)  # no replica, no waiting, one byte, one topic
+        wished += _text(topic) + struct.pack(">iiqi", 1, partition, offset, 1)
+        answer = _Answer(self._ask(_FETCH, wished, LONGEST_FETCH))
+        answer.number("i")  # how long we are throttled
+        if answer.number("i") != 1 or answer.text() != topic or answer.number("i") != 1:
+            raise NotKafka
+        answer.number("i")  # the partition
+        code, _end, _stable_end = answer.number("h"), answer.number("q"), answer.number("q")
+        aborted = tuple((answer.number("q"), answer.number("q")) for _ in range(answer.number("i")))
+        return Fetched(code, answer.take(answer.number("i")), aborted)
+
+    def _ask(self, call: tuple[int, int], body: bytes, longest: int = LONGEST_ANSWER) -> bytes:
         number = next(self._numbers)
         request = struct.pack(">hhi", *call, number) + _text("parley") + body
         try:
             self._socket.sendall(struct.pack(">i", len(request)) + request)
             (length,) = struct.unpack(">i", self._read(4))
-            if not 4 <= length <= LONGEST_ANSWER:
+            if not 4 <= length <= longest:
                 raise NotKafka
             answer = self._read(length)
         except ssl.SSLError:
@@ -72,13 +110,13 @@ class Talk:
         return answer[4:]
 
     def _read(self, count: int) -> bytes:
-        read = b""
+        read = bytearray()
         while len(read) < count:
-            more = self._socket.recv(count - len(read))
+            more = self._socket.recv(min(count - len(read), LONGEST_ANSWER))
             if not more:
                 raise NotKafka
             read += more
-        return read
+        return bytes(read)
 
 
 class _Answer:

@@ -1,12 +1,12 @@
 """The SQL of ingestion. Set-based on purpose: row by row PostgreSQL takes a thirtieth of the events.
 
 Three temporary tables live as long as the connection and are empty after every commit: `incoming_event` holds a batch
-as it was read, `added_event` what of it was new, `conversation_change` what that adds to each conversation. Rebuilding
-fills `added_event` with all events of some conversations instead, and everything after is the same.
+as it was read, its senders numbered, `added_event` what of it was new, `conversation_change` what that adds to each
+conversation. Rebuilding fills `added_event` with all events of some conversations instead, and everything after is the
+same.
 """
 
 from conversations.ingest.facts import EMPTY, MERGED, SUMMED, SUMS
-from conversations.search import index
 
 # Compiling a plan takes longer than a batch; PostgreSQL would do it, for it knows no statistics of temporary tables.
 # Bitmaps would read a long conversation whole, where the first or last of its index is all that is asked for.
@@ -14,7 +14,7 @@ TABLES = f"""
 SET LOCAL jit = off;
 SET LOCAL enable_bitmapscan = off;
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_event (
-    conversation_id bigint, environment_id bigint, environment_name varchar,
+    sender bigint, environment_id bigint, environment_name varchar,
     digest bytea, "timestamp" double precision, rank smallint, kind varchar, payload text,
     text text, name varchar, policy varchar, confidence double precision, model_id varchar, channel varchar,
     entities varchar[]
@@ -29,7 +29,6 @@ CREATE TEMPORARY TABLE IF NOT EXISTS conversation_change (
     entities varchar[] DEFAULT '{{}}', reply_count integer DEFAULT 0, reply_ms bigint DEFAULT 0
 ) ON COMMIT DELETE ROWS;
 TRUNCATE incoming_event, added_event, conversation_change;
-{index.TABLE}
 """
 
 # Every process takes conversations in the order of their key, so that two of them never wait for each other in a ring.
@@ -51,12 +50,12 @@ ORDER BY assistant_id, sender_key
 FOR NO KEY UPDATE OF conversation
 """
 
-_OF_EVENT = """conversation_id, environment_id, environment_name, digest, "timestamp", rank, kind, payload, text, name,
+_OF_INCOMING = """environment_id, environment_name, digest, "timestamp", rank, kind, payload, text, name,
     policy, confidence, model_id, channel, entities"""
 _OF_ADDED = """conversation_id, "timestamp", rank, digest, kind, name, policy, confidence, model_id, channel,
     environment_name, entities"""
 
-COPY_INCOMING = f"COPY incoming_event ({_OF_EVENT}) FROM STDIN (FORMAT BINARY)"
+COPY_INCOMING = f"COPY incoming_event (sender, {_OF_INCOMING}) FROM STDIN (FORMAT BINARY)"
 COPY_TYPES = (
     "int8", "int8", "varchar", "bytea", "float8", "int2", "varchar", "text", "text", "varchar",
     "varchar", "float8", "varchar", "varchar", "varchar[]",
@@ -64,8 +63,9 @@ COPY_TYPES = (
 
 ADD_EVENTS = f"""
 WITH inserted AS (
-    INSERT INTO conversations_event ({_OF_EVENT}, received_at)
-    SELECT {_OF_EVENT}, now() FROM incoming_event
+    INSERT INTO conversations_event (conversation_id, {_OF_INCOMING}, received_at)
+    SELECT conversation_id, {_OF_INCOMING}, now() FROM incoming_event
+    JOIN unnest(%s::bigint[], %s::bigint[]) AS place (sender, conversation_id) USING (sender)
     ON CONFLICT (conversation_id, "timestamp", digest) DO NOTHING
     RETURNING {_OF_ADDED}
 )

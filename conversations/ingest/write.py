@@ -13,6 +13,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
+from psycopg.errors import SerializationFailure
 
 from conversations.ingest import statements
 from conversations.ingest.decode import NAME_LENGTH, DecodedEvent, storable
@@ -169,26 +170,30 @@ def _note_source(placed: list[Placed], stored: Stored, source_id: int) -> None:
 
 
 def _store(batch: list[Placed]) -> Stored:
+    """COPY before any lock: PostgreSQL waits for its end however long this process stands still."""
+    senders = _numbered_senders(batch)
     with connection.cursor() as cursor:
         cursor.execute(statements.TABLES)
-        conversations = _lock_conversations(cursor, batch)
         # Django wraps the errors of execute and not those of COPY.
         with connection.wrap_database_errors, cursor.copy(statements.COPY_INCOMING) as copy:
             copy.set_types(statements.COPY_TYPES)
             for (_, event), binding in batch:
-                copy.write_row(_row(event, binding, conversations[binding.assistant_id, event.sender_id]))
-        cursor.execute(statements.ADD_EVENTS)
+                copy.write_row(_row(event, binding, senders[binding.assistant_id, event.sender_id]))
+        numbers, conversations = _lock_conversations(cursor, senders)
+        cursor.execute(statements.ADD_EVENTS, [numbers, conversations])
         added = int(cursor.rowcount)
         if added:
             apply_added(cursor)
-            add_terms(cursor, _terms(batch, conversations))
+            add_terms(cursor, _terms(batch, senders, dict(zip(numbers, conversations, strict=True))))
     return Stored(added=added, known=len(batch) - added)
 
 
-def _terms(batch: list[Placed], conversations: dict[tuple[int, str], int]) -> dict[tuple[int, int], set[str]]:
+def _terms(batch: list[Placed], senders: "Senders", conversations: dict[int, int]) -> dict[tuple[int, int], set[str]]:
+    """What each (assistant, conversation) is found by; `conversations` by the senders' numbers."""
     found: dict[tuple[int, int], set[str]] = defaultdict(set)
     for (_, event), binding in batch:
-        found[binding.assistant_id, conversations[binding.assistant_id, event.sender_id]] |= event.terms
+        number = senders[binding.assistant_id, event.sender_id]
+        found[binding.assistant_id, conversations[number]] |= event.terms
     return found
 
 
@@ -197,18 +202,27 @@ def apply_added(cursor: CursorWrapper) -> None:
     cursor.execute(statements.APPLY_ADDED)
 
 
-def _lock_conversations(cursor: CursorWrapper, batch: list[Placed]) -> dict[tuple[int, str], int]:
-    """The conversations of the batch by assistant and sender, made where missing; nobody else's until we commit."""
-    keys: dict[tuple[int, bytes], tuple[int, str]] = {}
-    for place in {(binding.assistant_id, one.event.sender_id) for one, binding in batch}:
-        keys[place[0], sender_key(place[1])] = place
-    assistants, senders = [one for one, _ in keys], [key for _, key in keys]
-    names = [storable(sender_id, len(sender_id)) for _, sender_id in keys.values()]
-    cursor.execute(statements.ADD_CONVERSATIONS, [assistants, senders, names])
-    cursor.execute(statements.LOCK_CONVERSATIONS, [assistants, senders])
-    return {keys[assistant_id, bytes(key)]: pk for pk, assistant_id, key in cursor.fetchall()}
+Senders = dict[tuple[int, str], int]  # by assistant and sender_id, the number that stands for it in a batch
 
 
-def _row(event: DecodedEvent, binding: Binding, conversation_id: int) -> tuple[object, ...]:
-    """The columns of statements.COPY_INCOMING: of the event all but the sender and what chose the binding."""
-    return (conversation_id, binding.environment_id, storable(binding.environment_name, NAME_LENGTH), *event[1:-2])
+def _numbered_senders(batch: list[Placed]) -> Senders:
+    places = dict.fromkeys((binding.assistant_id, one.event.sender_id) for one, binding in batch)
+    return {place: number for number, place in enumerate(places)}
+
+
+def _lock_conversations(cursor: CursorWrapper, senders: Senders) -> tuple[list[int], list[int]]:
+    """The numbers of the senders and their conversations, made where missing; nobody else's until we commit."""
+    numbers = {(assistant_id, sender_key(sender_id)): n for (assistant_id, sender_id), n in senders.items()}
+    assistants, keys = [one for one, _ in numbers], [key for _, key in numbers]
+    names = [storable(sender_id, len(sender_id)) for _, sender_id in senders]
+    cursor.execute(statements.ADD_CONVERSATIONS, [assistants, keys, names])
+    cursor.execute(statements.LOCK_CONVERSATIONS, [assistants, keys])
+    found = {numbers[assistant_id, bytes(key)]: pk for pk, assistant_id, key in cursor.fetchall()}
+    if len(found) < len(numbers):  # its events would vanish in the join
+        raise OperationalError("A conversation was deleted while its events came.") from SerializationFailure()
+    return list(found), list(found.values())
+
+
+def _row(event: DecodedEvent, binding: Binding, sender: int) -> tuple[object, ...]:
+    """The columns of statements.COPY_INCOMING: of the event all but the sender_id and what chose the binding."""
+    return (sender, binding.environment_id, storable(binding.environment_name, NAME_LENGTH), *event[1:-2])

@@ -69,6 +69,7 @@ class IntakeStream(models.Model):
     assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="+")
     environment_name = models.CharField(max_length=255)  # as Rasa says it
     adopted_by = models.ForeignKey(Environment, on_delete=models.SET_NULL, null=True, related_name="+")
+    moved = models.PositiveBigIntegerField(default=0, db_default=0)  # conversations that came before the adoption
     records_total = models.PositiveBigIntegerField(default=0)  # those that were known already too
     newest_event_at = models.FloatField()
     first_at = models.DateTimeField(auto_now_add=True)
@@ -90,6 +91,7 @@ class IntakePosition(models.Model):
     source = models.ForeignKey(IntakeSource, on_delete=models.CASCADE, related_name="positions")
     topic = models.CharField(max_length=249)
     partition = models.PositiveIntegerField()
+    topic_id = models.UUIDField(null=True)  # Kafka's own: another topic of the same name has another one
     next_offset = models.BigIntegerField()
     end_offset = models.BigIntegerField(default=0)  # of the partition, when it was last looked at
     moved_at = models.DateTimeField(null=True)
@@ -108,11 +110,12 @@ class IntakePosition(models.Model):
 
 
 class IntakeIncident(models.Model):
-    """Records that were gone before we took them: offsets from `first_offset` up to, without, `end_offset`."""
+    """Records that could not be taken: offsets from `first_offset` up to, without, `end_offset`."""
 
     class Kind(models.TextChoices):
         OVERTAKEN = "overtaken", "Deleted before they were taken"
         RECREATED = "recreated", "The topic was made anew"
+        UNPARSED = "unparsed", "Damaged, kept as a dead letter"
 
     source = models.ForeignKey(IntakeSource, on_delete=models.CASCADE, related_name="incidents")
     kind = models.CharField(max_length=16, choices=Kind)
@@ -179,6 +182,11 @@ class DeadLetter(models.Model):
             models.Index(
                 "assistant", "state", "fault", "place", "source", Coalesce("environment", 0), "id", name="dead_by_kind"
             ),
+            # Those of no environment, which move once somebody adopts their name; and the handled ones by their age.
+            models.Index(
+                fields=["assistant", "environment_name", "id"], condition=Q(environment=None), name="dead_homeless"
+            ),
+            models.Index(fields=["ended_at"], condition=~Q(state="waiting"), name="dead_handled"),
         ]
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 
 from conversations.search.terms import NAMED, number
@@ -18,16 +18,12 @@ def day_of(moment: str) -> str:
     return f"floor({moment} / {DAY})::integer"
 
 
-TABLE = """
-CREATE TEMPORARY TABLE IF NOT EXISTS incoming_terms (conversation_id bigint, terms bigint[]) ON COMMIT DELETE ROWS;
-TRUNCATE incoming_terms
-"""
-_COPY = "COPY incoming_terms (conversation_id, terms) FROM STDIN (FORMAT BINARY)"
 # The caller holds the conversations' rows, so that nobody changes their entries meanwhile.
 _ADD_ENTRIES = f"""
 WITH incoming AS (
-    SELECT conversation_id, terms, {day_of("last_event_at")} AS day
-    FROM incoming_terms JOIN conversations_conversation ON id = conversation_id
+    SELECT conversation_id, given.terms::bigint[] AS terms, {day_of("last_event_at")} AS day
+    FROM unnest(%s::bigint[], %s::text[]) AS given (conversation_id, terms)
+    JOIN conversations_conversation ON id = conversation_id
 )
 INSERT INTO conversations_searchentry AS entry (conversation_id, terms, day)
 SELECT conversation_id, terms, day FROM incoming
@@ -49,11 +45,10 @@ Key = tuple[int, str]  # assistant and term
 def add_terms(cursor: CursorWrapper, found: Mapping[tuple[int, int], set[str]]) -> None:
     """Add what was found of each (assistant, conversation) to the index; in the transaction that holds these rows."""
     _vocabulary.add(cursor, {(assistant, term) for (assistant, _), terms in found.items() for term in terms})
-    with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
-        copy.set_types(("int8", "int8[]"))
-        for (assistant, conversation), terms in found.items():
-            copy.write_row((conversation, sorted(number(assistant, term) for term in terms)[:MOST_TERMS]))
-    cursor.execute(_ADD_ENTRIES)
+    conversations = [conversation for _, conversation in found]
+    numbers = [sorted(number(assistant, term) for term in terms) for (assistant, _), terms in found.items()]
+    # As parameters, not by COPY: whoever stands still within one would hold the rows for ever.
+    cursor.execute(_ADD_ENTRIES, [conversations, [f"{{{','.join(map(str, one[:MOST_TERMS]))}}}" for one in numbers]])
 
 
 class _Vocabulary:

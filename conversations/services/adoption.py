@@ -1,8 +1,8 @@
 """Events that came under a name no environment has: what there is of them, and which environment takes them over.
 
-Adopting marks the streams, so that what comes from then on belongs there, and moves the conversations that came
-already: a few at once, the rest by periodic work. Each step is a short transaction that waits for nobody, and any of
-them may run twice.
+Adopting marks the streams, so that what comes from then on belongs there, and moves the conversations and dead letters
+that came already: a few at once, the rest by periodic work. Each step is a short transaction that waits for nobody, and
+any of them may run twice.
 """
 
 import time
@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from django.db import transaction
-from django.db.models import Count, Max, Min, QuerySet, Sum
+from django.db import connection, transaction
+from django.db.models import F, Max, Min, QuerySet, Sum
 
 from conversations.ingest.places import NOT_SET, adopted_names, environment_names
-from conversations.models import Conversation, IntakeSource, IntakeStream
+from conversations.models import Conversation, DeadLetter, IntakeSource, IntakeStream
 from environments.models import Environment
 from environments.services.birth import create_environment
 from models_app.models import Assistant
@@ -26,14 +26,33 @@ from studio.audit.services import record
 from studio.errors import Conflict, Invalid
 
 CHUNK = 1000
+MOST_COUNTED, MOST_NAMES = 10_000, 200  # so that a page costs the same however much there is
 AT_ONCE = 2000  # what the request of the person who adopts moves itself
+Movable = type[Conversation] | type[DeadLetter]
 SECONDS_EACH_TIME = 5.0  # of periodic work, so that other such work is not kept waiting
+
+
+# From one name to the next by the index of these conversations, however many have each.
+_OF_NONE = "FROM conversations_conversation WHERE assistant_id = %(assistant)s AND environment_id IS NULL"
+_LEFT = f"""
+WITH RECURSIVE name AS (
+    (SELECT environment_name {_OF_NONE} ORDER BY environment_name LIMIT 1)
+    UNION ALL
+    SELECT (SELECT environment_name {_OF_NONE} AND environment_name > name.environment_name
+            ORDER BY environment_name LIMIT 1)
+    FROM name WHERE name.environment_name IS NOT NULL
+)
+SELECT environment_name, (
+    SELECT count(*) FROM (SELECT {_OF_NONE} AND environment_name = name.environment_name LIMIT %(most)s) AS counted
+)
+FROM name WHERE environment_name IS NOT NULL LIMIT %(names)s
+"""  # noqa: S608 - constants only
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """One name. `heir` is the environment that what comes now belongs to: these conversations came before, and
-    `is_moving` while they are on their way to it."""
+    """One name. `conversations` are counted up to MOST_COUNTED. `heir` is the environment that what comes now belongs
+    to: these came before, and `is_moving` while they are on their way to it, where `moved` have arrived."""
 
     name: str
     records: int
@@ -42,6 +61,16 @@ class Unknown:
     last_at: datetime | None
     heir: str = ""
     is_moving: bool = False
+    moved: int = 0
+
+    @property
+    def is_more(self) -> bool:
+        """Whether there are more conversations than were counted."""
+        return self.conversations > MOST_COUNTED
+
+    @property
+    def counted(self) -> int:
+        return min(self.conversations, MOST_COUNTED)
 
     @property
     def label(self) -> str:
@@ -64,7 +93,7 @@ def unknown_environments(assistant: Assistant) -> list[Unknown]:
     adopted = {name for _, name, _ in adopted_names({assistant.pk})}
     called = dict(Environment.objects.filter(pk__in=heirs.values()).values_list("pk", "name"))
     streams = {str(row["environment_name"]): row for row in _streams(assistant)}
-    left = dict(_homeless(assistant).values_list("environment_name").annotate(Count("pk")))
+    left = _left(assistant)
     known = heirs.keys() | _caught(assistant)
     found = [
         Unknown(
@@ -75,6 +104,7 @@ def unknown_environments(assistant: Assistant) -> list[Unknown]:
             last_at=streams.get(name, {}).get("last"),
             heir=called.get(heirs.get(name, 0), ""),
             is_moving=name in adopted,
+            moved=streams.get(name, {}).get("moved") or 0,
         )
         for name in streams.keys() | left.keys()
         if name not in known or left.get(name)
@@ -92,8 +122,10 @@ def adopt_environment(*, actor: User | None, assistant: Assistant, name: str, en
         raise Conflict(f"Nothing has come under the name {name or '(none)'}.")
     before = sorted({one.adopted_by.name for one in streams.select_related("adopted_by") if one.adopted_by})
     _ensure_stream(assistant, name)
-    streams.update(adopted_by=environment)
-    moved = _move(assistant.pk, name, environment.pk, AT_ONCE)
+    moved = _move(Conversation, assistant.pk, name, environment.pk, AT_ONCE)
+    streams.update(adopted_by=environment, moved=0)
+    streams.filter(pk=streams.order_by("pk").values("pk")[:1]).update(moved=moved)
+    _move(DeadLetter, assistant.pk, name, environment.pk, AT_ONCE)
     after = {"name": name, "environment": environment.name}
     told = {"adopted_by": before} if before else None
     record(actor, Action.ENVIRONMENT_ADOPTED, environment, assistant_id=assistant.pk, before=told, after=after)
@@ -108,7 +140,7 @@ def adopt_as_new(*, actor: User | None, assistant: Assistant, name: str) -> tupl
 
 
 def move_adopted() -> int:
-    """Periodic work: bring what still lies under an adopted name to who adopted it. Returns how many were moved."""
+    """Periodic work: bring what still lies under an adopted name to who adopted it. Returns how many rows moved."""
     until, moved = time.monotonic() + SECONDS_EACH_TIME, 0
     for stream in _adopted().order_by("pk"):
         for count in _steps(stream):
@@ -119,27 +151,32 @@ def move_adopted() -> int:
 
 
 def _steps(stream: IntakeStream) -> Iterator[int]:
-    """A chunk a time, until fewer than that were there."""
-    count = CHUNK
-    while count == CHUNK and stream.adopted_by_id is not None:
-        with transaction.atomic():
-            count = _move(stream.assistant_id, stream.environment_name, stream.adopted_by_id, CHUNK)
-        yield count
+    """A chunk a time, of its conversations and then of its dead letters, until fewer than that were there."""
+    for kind in (Conversation, DeadLetter):
+        count = CHUNK
+        while count == CHUNK and stream.adopted_by_id is not None:
+            with transaction.atomic():
+                count = _move(kind, stream.assistant_id, stream.environment_name, stream.adopted_by_id, CHUNK)
+                if kind is Conversation and count:
+                    IntakeStream.objects.filter(pk=stream.pk).update(moved=F("moved") + count)
+            yield count
 
 
-def _move(assistant_id: int, name: str, environment_id: int, most: int) -> int:
+def _move(kind: Movable, assistant_id: int, name: str, environment_id: int, most: int) -> int:
     """Rows that ingestion holds are passed over, and taken the next time."""
-    left = Conversation.objects.filter(assistant=assistant_id, environment=None, environment_name=name)
+    left = kind.objects.filter(assistant=assistant_id, environment=None, environment_name=name)
     free = left.select_for_update(skip_locked=True, no_key=True).order_by("pk")
     keys = list(free.values_list("pk", flat=True)[:most])
-    return Conversation.objects.filter(pk__in=keys).update(environment=environment_id)
+    return kind.objects.filter(pk__in=keys).update(environment=environment_id)
 
 
 def _streams(assistant: Assistant) -> list[dict[str, Any]]:
     """What came under each name, by whichever source; a table's names are always an environment's."""
     rows = IntakeStream.objects.filter(assistant=assistant).exclude(source__kind=IntakeSource.Kind.SQL)
     grouped = rows.order_by().values("environment_name")
-    summed = grouped.annotate(records=Sum("records_total"), first=Min("first_at"), last=Max("last_at"))
+    summed = grouped.annotate(
+        records=Sum("records_total"), first=Min("first_at"), last=Max("last_at"), moved=Sum("moved")
+    )
     return [dict(row) for row in summed]
 
 
@@ -165,6 +202,13 @@ def _ensure_stream(assistant: Assistant, name: str) -> None:
             newest_event_at=newest.last_event_at,
             last_at=newest.last_at,
         )
+
+
+def _left(assistant: Assistant) -> dict[str, int]:
+    """By name, the conversations of no environment, counted up to one more than MOST_COUNTED."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LEFT, {"assistant": assistant.pk, "names": MOST_NAMES, "most": MOST_COUNTED + 1})
+        return dict(cursor.fetchall())
 
 
 def _homeless(assistant: Assistant) -> QuerySet[Conversation]:

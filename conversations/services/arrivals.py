@@ -9,18 +9,17 @@ from datetime import datetime
 from django.utils import timezone
 
 from conversations.ingest.kafka_settings import KafkaSettings, settings_of
-from conversations.ingest.places import environment_names
-from conversations.models import Conversation, IntakePosition, IntakeSource, IntakeStream
+from conversations.ingest.places import NOT_SET, environment_names
+from conversations.models import IntakePosition, IntakeSource, IntakeStream
 from conversations.services.freshness import environments_of, is_behind
 from conversations.services.missing import missing_answers
-from environments.models import Environment, EnvironmentAlias
+from environments.models import Environment
 from environments.services.arrivals import Arrivals, Broker
 from models_app.models import Assistant
 from studio.rasa.files import Env, Kafka
 
 LATELY_SECONDS = 24 * 3600
 MOST_STRANGERS = 5
-_NAME = "assistant_id", "name"
 _FOLDER = "/etc/parley"  # where the block says that certificates are; teams put them where they like
 
 
@@ -33,7 +32,8 @@ def arrivals(environments: Iterable[Environment]) -> dict[int, Arrivals]:
     missing = missing_answers(row.pk for row in rows)
     return {
         row.pk: Arrivals(
-            last_at=max(seen[row.pk].ats, default=None),
+            last_at=max(seen[row.pk].came, default=(None, None))[0],
+            came_by=max(seen[row.pk].came, default=(None, None))[1],
             error=next(iter(seen[row.pk].errors), ""),
             strangers=tuple(strangers[row.assistant_id][:MOST_STRANGERS]),
             missing_since=missing.get(row.pk),
@@ -70,9 +70,10 @@ def _block(settings: KafkaSettings) -> Kafka:
 
 @dataclass(slots=True)
 class _Seen:
-    """Of one environment: when events came, what is wrong with the sources that bring them, under which names."""
+    """Of one environment: when events came and by which broker, what is wrong with the sources that bring them, under
+    which names."""
 
-    ats: list[datetime] = field(default_factory=list)
+    came: list[tuple[datetime, str]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     lag: int = 0
@@ -89,7 +90,7 @@ def _seen(assistants: set[int]) -> dict[int, _Seen]:
             if source.is_on and (source.alarm or source.last_error):
                 one.errors.append(source.alarm or source.last_error)
             if source.kind == IntakeSource.Kind.SQL and source.last_event_at:
-                one.ats.append(source.last_event_at)
+                one.came.append((source.last_event_at, ""))
             one.lag += lags[source.pk]
     _add_streams(found, assistants)
     return found
@@ -107,7 +108,7 @@ def _add_streams(found: dict[int, _Seen], assistants: set[int]) -> None:
         if environment_id is None and not stream.environment_name:
             environment_id = stream.source.environment_id
         if environment_id is not None:
-            found[environment_id].ats.append(stream.last_at)
+            found[environment_id].came.append((stream.last_at, str(stream.source_id)))
             found[environment_id].names.add(stream.environment_name)
 
 
@@ -122,20 +123,15 @@ def _lags(sources: Sequence[IntakeSource]) -> dict[int, int]:
 
 
 def _strangers(assistants: set[int]) -> dict[int, list[str]]:
-    """Names that lately arriving conversations claimed and that no environment has or had, by assistant."""
+    """Names that lately arriving events claimed and that no environment has or had, by assistant."""
+    lately = time.time() - LATELY_SECONDS
+    rows = IntakeStream.objects.filter(assistant__in=assistants, newest_event_at__gt=lately)
+    rows = rows.exclude(source__kind=IntakeSource.Kind.SQL).exclude(environment_name="")
+    rows = rows.exclude(environment_name=NOT_SET, source__environment__isnull=False)
     names: dict[int, list[str]] = defaultdict(list)
-    unknown = (
-        Conversation.objects.filter(
-            assistant__in=assistants, environment=None, last_event_at__gt=time.time() - LATELY_SECONDS
-        )
-        .exclude(environment_name="")
-        .values_list("assistant_id", "environment_name")
-        .distinct()
-    )
-    claimed = set(unknown)
-    if claimed:  # seldom, and only then are two more queries worth it
-        claimed -= set(Environment.objects.current().filter(assistant__in=assistants).values_list(*_NAME))
-        claimed -= set(EnvironmentAlias.objects.filter(assistant__in=assistants).values_list(*_NAME))
+    claimed = set(rows.values_list("assistant_id", "environment_name"))
+    if claimed:  # seldom, and only then are a few more queries worth it
+        claimed -= environment_names(assistants).keys()
     for assistant_id, name in sorted(claimed):
         names[assistant_id].append(name)
     return names

@@ -22,7 +22,7 @@ from studio.access.models import User
 from studio.audit.actions import Action
 from studio.audit.services import record
 from studio.errors import Conflict
-from studio.jobs import queues
+from studio.jobs import heartbeat, queues
 
 log = structlog.get_logger()
 
@@ -31,6 +31,7 @@ JOB = "conversations.jobs.handle_letters"
 RETRIED_AT_ONCE, DISCARDED_AT_ONCE = 200, 5000
 BYTES_AT_ONCE = 8 * 1024 * 1024
 STALE_SECONDS = 60.0
+WORKER = "background-worker"  # as its heartbeat says
 
 _REQUESTED = {
     Act.RETRY: Action.DEAD_LETTERS_RETRY_REQUESTED,
@@ -110,7 +111,12 @@ def carry_out(run_id: int) -> None:
 
 
 def queue_stale_runs() -> None:
-    """Those that nobody works on: Redis was away when they were asked for, or their worker died."""
+    """Those that nobody works on: Redis was away when they were asked for, or their worker died.
+
+    Only where somebody takes from the queue, which would otherwise grow.
+    """
+    if not heartbeat.live(WORKER):
+        return
     before = timezone.now() - timedelta(seconds=STALE_SECONDS)
     stale = DeadLetterRun.objects.filter(state__in=DeadLetterRun.OPEN, beat_at__lt=before)
     for run_id in list(stale.values_list("pk", flat=True)):

@@ -4,9 +4,12 @@ A letter is handled once: each change locks it while it waits, so of two people 
 """
 
 import hashlib
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -33,6 +36,8 @@ from studio.errors import Conflict, Invalid
 
 State = DeadLetter.State
 EDITABLE = 500_000  # bytes; more is no text that people mend in a form
+DELETED_AT_ONCE = 500
+DELETING_SECONDS = 5.0  # of periodic work, so that other such work is not kept waiting
 
 _ELSEWHERE = "The edited record names an assistant or environment whose conversations the editor may not change."
 
@@ -187,6 +192,18 @@ def _known(readable: list[Readable], places: Places) -> set[int]:
 
 def _binding(one: Readable, places: Places) -> Binding:
     return places.binding(one.record.claimed, one.event.rasa_assistant_id)
+
+
+def delete_handled() -> int:
+    """Periodic work: letters that were handled long ago, in short transactions. Returns how many were deleted."""
+    before = timezone.now() - timedelta(days=settings.DEAD_LETTER_DAYS)
+    due = DeadLetter.objects.exclude(state=State.WAITING).filter(ended_at__lt=before).order_by("ended_at")
+    until, deleted, count = time.monotonic() + DELETING_SECONDS, 0, DELETED_AT_ONCE
+    while count == DELETED_AT_ONCE and time.monotonic() < until:
+        keys = list(due.values_list("pk", flat=True)[:DELETED_AT_ONCE])
+        count = len(keys)
+        deleted += DeadLetter.objects.filter(pk__in=keys).delete()[0]
+    return deleted
 
 
 def _facts(letter: DeadLetter) -> dict[str, object]:

@@ -13,7 +13,8 @@ from studio.rasa.files import Kafka
 class Arrivals:
     """`strangers` are names other than those of its environments that events of the assistant claimed lately;
     `missing_since` is when Talk last got an answer whose events should have come by now, and have not. `names` are
-    those under which its events come by Kafka, `lag` is how many records wait to be stored.
+    those under which its events come by Kafka, `lag` is how many records wait to be stored. `came_by` is what brought
+    the newest ones: the key of a Broker, empty for our own table, and None when nothing came yet.
     """
 
     last_at: datetime | None = None
@@ -22,6 +23,7 @@ class Arrivals:
     missing_since: datetime | None = None
     names: tuple[str, ...] = ()
     lag: int = 0
+    came_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

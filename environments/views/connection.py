@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from environments.loaders import load_environment, load_modifiable, may_modify
 from environments.models import Environment, Replica
-from environments.services.arrivals import Broker, brokers_of
+from environments.services.arrivals import Broker, arrivals_of, brokers_of
 from environments.services.checks import channel_url, check_facts, check_server
 from environments.services.database import SqlAccess, ensure_intake, events_access, is_made, sql_for_administrator
 from environments.services.overview import overview
@@ -46,7 +46,7 @@ def connection(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     may_change = may_modify(signed_in(request), environment)
     access = events_access(environment) if is_made(environment) else None
     brokers = brokers_of(environment.assistant)
-    broker, chosen = _chosen(request, access, brokers)
+    broker, chosen = _chosen(request, environment, access, brokers)
     context = {
         "environment": environment,
         "may_modify": may_change,
@@ -72,18 +72,27 @@ def _may_see_intake(request: HttpRequest, environment: Environment) -> bool:
     return signed_in(request).may(Permission.ENVIRONMENTS_VIEW, Scope(environment.assistant_id))
 
 
-def _chosen(request: HttpRequest, access: SqlAccess | None, brokers: Sequence[Broker]) -> tuple[Broker | None, str]:
-    """The Kafka whose block is shown, None for the table, and the word of the tab: `?broker=sql`, `kafka-3`, `other`.
-
-    Without a choice the table, unless there is none and a Kafka is taken from.
-    """
+def _chosen(
+    request: HttpRequest, environment: Environment, access: SqlAccess | None, brokers: Sequence[Broker]
+) -> tuple[Broker | None, str]:
+    """The Kafka whose block is shown, None for the table, and the tab: `?broker=sql`, `kafka-3`, `other`."""
     known = {f"kafka-{one.key}": one for one in brokers}
     word = request.GET.get("broker", "")
     if word not in {*known, SQL, KAFKA, OTHER}:
-        word = SQL if access is not None else next(iter(known), SQL)
+        word = _usual(environment, access, list(known)) if known else SQL
     if word == KAFKA:
         word = next(iter(known), KAFKA)
     return known.get(word), word
+
+
+def _usual(environment: Environment, access: SqlAccess | None, kafkas: Sequence[str]) -> str:
+    """The tab of what brought the newest events. Before any came: Kafka, which somebody has set up on purpose, unless
+    the server is ours, which writes into the table."""
+    came_by = arrivals_of(environment).came_by
+    if came_by and f"kafka-{came_by}" in kafkas:
+        return f"kafka-{came_by}"
+    is_ours = environment.kind == Environment.Kind.MANAGED
+    return SQL if access is not None and (is_ours or came_by is not None) else kafkas[0]
 
 
 def _tabs(brokers: Sequence[Broker], chosen: str) -> list[Tab]:

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from conversations.models import Conversation, IntakeStream
+from conversations.models import Conversation, DeadLetter, IntakeStream
 from conversations.services import adoption
 from conversations.services.adoption import adopt_as_new, adopt_environment, move_adopted, unknown_environments
 from environments.models import Environment
@@ -15,6 +15,7 @@ from studio.access.services.roles import save_role
 from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
 from studio.errors import Conflict, Invalid
+from tests.conversations.dead import CUT, make_letter
 from tests.conversations.events import small_talk
 from tests.factories import environment_of, make_assistant, make_person, store_events
 
@@ -39,6 +40,15 @@ def test_a_name_that_nobody_has_is_counted(environment: Environment):
     came(environment, "carla", under="production")
     (one,) = unknown_environments(environment.assistant)
     assert (one.name, one.conversations, one.records, one.heir) == ("abroad", 2, 16, "")
+
+
+def test_names_are_found_one_after_the_other_and_counted_up_to_a_limit(environment: Environment, monkeypatch):
+    monkeypatch.setattr(adoption, "MOST_COUNTED", 2)
+    came(environment, "anna", "ben", "carla", "dora", under="abroad")
+    came(environment, "emil", "fritz", under="Ä")
+    came(environment, "gustav", under="")
+    found = {one.name: (one.counted, one.is_more) for one in unknown_environments(environment.assistant)}
+    assert found == {"abroad": (2, True), "Ä": (2, False), "": (1, False)}
 
 
 def test_the_name_that_rasa_says_without_a_variable_is_told_apart(environment: Environment):
@@ -69,8 +79,9 @@ def test_a_great_number_moves_in_chunks_and_none_is_forgotten(environment: Envir
     came(environment, "anna", "ben", "carla", "dora", "emil", under="abroad")
     assert adopt(environment, "abroad") == 1
     (one,) = unknown_environments(environment.assistant)
-    assert (one.heir, one.is_moving, one.conversations) == ("production", True, 4)
+    assert (one.heir, one.is_moving, one.conversations, one.moved) == ("production", True, 4, 1)
     assert move_adopted() == 4
+    assert IntakeStream.objects.get(environment_name="abroad").moved == 5
     assert move_adopted() == 0
     assert not Conversation.objects.filter(environment=None).exists()
 
@@ -82,6 +93,19 @@ def test_periodic_work_ends_after_its_seconds_and_goes_on_the_next_time(environm
     came(environment, "anna", "ben", under="abroad")
     adopt(environment, "abroad")
     assert [move_adopted(), move_adopted(), move_adopted()] == [1, 1, 0]
+
+
+def test_dead_letters_that_came_under_the_name_are_adopted_as_well(environment: Environment, monkeypatch):
+    monkeypatch.setattr(adoption, "AT_ONCE", 1)
+    monkeypatch.setattr(adoption, "CHUNK", 2)
+    came(environment, "anna", under="abroad")
+    for _ in range(4):
+        make_letter(environment, CUT, under="abroad")
+    stranger = make_letter(environment, CUT, under="elsewhere")
+    assert adopt(environment, "abroad") == 1
+    assert DeadLetter.objects.filter(environment=environment).count() == 1
+    assert move_adopted() == 3
+    assert list(DeadLetter.objects.filter(environment=None)) == [stranger]
 
 
 def test_conversations_of_another_assistant_stay_where_they_are(environment: Environment):

@@ -4,11 +4,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from conversations.models import IntakePosition, IntakeSource, TalkSession
+from conversations.models import IntakePosition, IntakeSource, IntakeStream, TalkSession
 from conversations.services.arrivals import arrivals
+from environments.models import Environment
+from environments.services.database import ensure_intake
 from environments.services.environments import update_environment
 from tests.conversations.events import small_talk
-from tests.factories import environment_of, make_assistant, store_events
+from tests.factories import environment_of, make_assistant, make_person, store_events
 
 pytestmark = pytest.mark.django_db
 
@@ -91,3 +93,35 @@ def test_names_and_what_waits_are_told_of_the_environments_that_a_kafka_feeds():
     IntakePosition.objects.create(source=source, topic="rasa_core_events", partition=0, next_offset=0, end_offset=7)
     seen = arrivals([production])[production.pk]
     assert (seen.names, seen.lag) == (("production",), 7)
+
+
+def opened(client, environment):
+    """The tab that the connection page opens on, and whether its block is a Kafka's."""
+    client.force_login(make_person("admin"))
+    page = client.get(f"/a/{environment.assistant.slug}/environments/{environment.name}/connection")
+    return page.context["chosen"], page.context["broker"] is not None
+
+
+def test_the_connection_page_opens_on_what_brings_the_events(client):
+    production = environment_of(make_assistant())
+    assert opened(client, production) == ("sql", False)
+    quiet, busy = kafka_of(production), kafka_of(production)
+    assert opened(client, production) == (f"kafka-{quiet.pk}", True)  # nothing came yet
+    IntakeStream.objects.create(
+        source=busy,
+        assistant=production.assistant,
+        environment_name="production",
+        newest_event_at=1.0,
+        last_at=timezone.now(),
+    )
+    assert opened(client, production) == (f"kafka-{busy.pk}", True)
+
+
+def test_the_connection_page_of_a_server_of_ours_opens_on_the_table(client):
+    production = environment_of(make_assistant())
+    kafka_of(production)
+    access = ensure_intake(production)
+    assert access is not None
+    assert opened(client, production)[0].startswith("kafka")
+    Environment.objects.filter(pk=production.pk).update(kind=Environment.Kind.MANAGED)
+    assert opened(client, production) == ("sql", False)

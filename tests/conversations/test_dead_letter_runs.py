@@ -16,6 +16,7 @@ from studio.access.models import Grant, User
 from studio.access.permissions import Scope
 from studio.audit.models import AuditEvent
 from studio.errors import Conflict
+from studio.jobs.heartbeat import beat
 from tests.conversations.dead import CUT, make_letter
 from tests.conversations.events import raw, user
 from tests.factories import environment_of, make_assistant, make_person, store_events
@@ -181,6 +182,9 @@ def test_a_run_that_nobody_works_on_is_queued_again(environment: Environment, pe
     queue_stale_runs()
     assert queued == [run.pk]
     with time_machine_later(120):
+        queue_stale_runs()
+        assert queued == [run.pk]  # nobody takes from the queue
+        beat(dead_letter_runs.WORKER)
         queue_stale_runs()
     assert queued == [run.pk, run.pk]
 

@@ -1,8 +1,10 @@
 """Dead letters one by one: edited, tried again, discarded."""
 
 import json
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from conversations.ingest.places import SourcePlaces
 from conversations.ingest.records import header_bytes
@@ -186,3 +188,19 @@ def test_who_sees_which_letters(environment: Environment):
     assert seen(make_person("annotator", Scope(assistant.pk, worker.pk))) == {there.pk}
     assert seen(make_person("annotator", Scope(make_assistant().pk))) == set()
     assert seen(make_person("tester")) == set()
+
+
+def test_letters_that_were_handled_go_after_a_while_and_those_that_wait_stay(
+    environment: Environment, settings, monkeypatch
+):
+    monkeypatch.setattr(dead_letters, "DELETED_AT_ONCE", 2)
+    letters = [make_letter(environment, CUT) for _ in range(8)]
+    old = timezone.now() - timedelta(days=settings.DEAD_LETTER_DAYS, minutes=1)
+    states = [State.STORED, State.KNOWN, State.DISCARDED, State.DISCARDED, State.DISCARDED]
+    for letter, state in zip(letters, states, strict=False):
+        DeadLetter.objects.filter(pk=letter.pk).update(state=state, ended_at=old, at=old)
+    DeadLetter.objects.filter(pk=letters[5].pk).update(state=State.STORED, ended_at=old + timedelta(minutes=2))
+    DeadLetter.objects.filter(pk=letters[6].pk).update(at=old)
+    assert dead_letters.delete_handled() == 5
+    assert set(DeadLetter.objects.values_list("pk", flat=True)) == {one.pk for one in letters[5:]}
+    assert dead_letters.delete_handled() == 0

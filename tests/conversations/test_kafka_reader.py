@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from conversations.ingest import kafka_reader
-from conversations.ingest.kafka_reader import Refused, explain
+from conversations.ingest.kafka_reader import Refused
 from conversations.ingest.kafka_settings import KafkaSettings, client_options
+from conversations.ingest.kafka_words import explain
 
 CLUSTER = KafkaSettings(servers=("kafka:9092",))
 
@@ -49,4 +50,4 @@ def test_a_broken_certificate_is_told_as_what_it_is():
     settings = KafkaSettings(servers=("kafka:9093",), security_protocol="SSL", ssl_ca="not a certificate")
     with pytest.raises(ssl.SSLError) as broken:
         client_options(settings)
-    assert "certificate" in explain(broken.value, settings.servers)
+    assert "certificate" in explain(broken.value, settings)

@@ -17,7 +17,7 @@ FIRST, SECOND = Partition("rasa", 0), Partition("rasa", 1)
 def source() -> IntakeSource:
     source = source_of(make_assistant())
     for partition in (FIRST, SECOND):
-        assert positions.position_of(source.pk, partition, beginning=0) == 0
+        assert positions.position_of(source.pk, partition, beginning=0).next_offset == 0
     return source
 
 
@@ -25,7 +25,7 @@ def test_a_batch_that_somebody_else_stored_is_refused(source: IntakeSource):
     positions.advance(source.pk, {FIRST: Move(0, 5, 9)})
     with pytest.raises(PositionMoved):
         positions.advance(source.pk, {FIRST: Move(0, 5, 9)})
-    assert positions.position_of(source.pk, FIRST, beginning=0) == 5
+    assert positions.position_of(source.pk, FIRST, beginning=0).next_offset == 5
 
 
 def test_an_incident_begins_with_the_newest_event_of_its_own_partition(source: IntakeSource):

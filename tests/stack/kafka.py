@@ -15,25 +15,31 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
-from kafka.admin import NewTopic
+from kafka.admin import (
+    ACL,
+    ACLFilter,
+    ACLOperation,
+    ACLPermissionType,
+    ACLResourcePatternType,
+    NewTopic,
+    ResourcePattern,
+    ResourcePatternFilter,
+    ResourceType,
+)
 from kafka.errors import KafkaError
 
 from studio.embedded import child
-from tests.stack.programs import free_port, need
+from tests.stack.certificates import Authority
+from tests.stack.programs import eventually, free_port, need
 
 VERSION = "4.1.0"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "parley" / "kafka"
 CLUSTER = "parley0tests0parley0te"  # 22 letters of URL-safe base64
-USER, PASSWORD = "rasa", "kafka-secret"  # at the listener that asks for them
+USER, GUEST, PASSWORD = "rasa", "guest", "kafka-secret"  # at the listeners that ask for them
+LISTENERS = ("plaintext", "named", "secure", "mutual", "both")
 START_SECONDS = 120  # 5 on a quiet machine
 
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -49,14 +55,22 @@ _PROPERTIES = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},NAMED://127.0.0.1:{named},SECURE://127.0.0.1:{secure},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},NAMED://127.0.0.1:{named},SECURE://127.0.0.1:{secure}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,NAMED:SASL_PLAINTEXT,SECURE:SSL
-listener.name.secure.ssl.keystore.type=PEM
-listener.name.secure.ssl.keystore.location={folder}/server.pem
+listeners={served},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={served}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,NAMED:SASL_PLAINTEXT,SECURE:SSL,MUTUAL:SSL,BOTH:SASL_SSL
+ssl.keystore.type=PEM
+ssl.keystore.location={folder}/server.pem
+listener.name.mutual.ssl.client.auth=required
+listener.name.mutual.ssl.truststore.type=PEM
+listener.name.mutual.ssl.truststore.location={folder}/ca.pem
 listener.name.named.sasl.enabled.mechanisms=PLAIN
-listener.name.named.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
-  user_{user}="{password}";
+listener.name.named.plain.sasl.jaas.config={plain} required user_{user}="{password}";
+listener.name.both.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.both.plain.sasl.jaas.config={plain} required user_{user}="{password}" user_{guest}="{password}";
+listener.name.both.scram-sha-256.sasl.jaas.config={scram} required;
+listener.name.both.scram-sha-512.sasl.jaas.config={scram} required;
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS;User:{user};User:CN={user}
 controller.listener.names=CONTROLLER
 log.dirs={folder}/data
 offsets.topic.replication.factor=1
@@ -70,30 +84,43 @@ log.retention.check.interval.ms=1000
 
 
 class Kafka:
+    """Listeners of every kind. USER may do everything, and so may whoever has no name; GUEST only what is granted."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, self.named_port, self.secure_port, controller = (free_port() for _ in range(4))
-        self.ca = _certify(folder / "server.pem")
+        self._ports = {name: free_port() for name in LISTENERS}
+        self.authority = Authority("Tests")
+        self.ca = self.authority.pem
+        (folder / "ca.pem").write_text(self.ca)
+        (folder / "server.pem").write_text("".join(self.authority.issue("kafka", address="127.0.0.1")))
         self.process: subprocess.Popen[bytes] | None = None
         self._properties = folder / "server.properties"
-        ports = {"port": self.port, "named": self.named_port, "secure": self.secure_port, "controller": controller}
-        self._properties.write_text(_PROPERTIES.format(**ports, folder=folder, user=USER, password=PASSWORD))
+        self._properties.write_text(
+            _PROPERTIES.format(
+                served=",".join(f"{name.upper()}://127.0.0.1:{port}" for name, port in self._ports.items()),
+                controller=free_port(),
+                folder=folder,
+                user=USER,
+                guest=GUEST,
+                password=PASSWORD,
+                plain="org.apache.kafka.common.security.plain.PlainLoginModule",
+                scram="org.apache.kafka.common.security.scram.ScramLoginModule",
+            )
+        )
         format_ = ["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(self._properties)]
+        for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+            for name in (USER, GUEST):
+                format_ += ["--add-scram", f"{mechanism}=[name={name},password={PASSWORD}]"]
         subprocess.run(_java(*format_), check=True, capture_output=True, cwd=folder)
 
     @property
     def servers(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return self.at("plaintext")
 
-    @property
-    def named_servers(self) -> str:
-        """The listener with SASL_PLAINTEXT and PLAIN, for USER with PASSWORD."""
-        return f"127.0.0.1:{self.named_port}"
-
-    @property
-    def secure_servers(self) -> str:
-        """The listener with TLS; its certificate is for 127.0.0.1, and `ca` signed it."""
-        return f"127.0.0.1:{self.secure_port}"
+    def at(self, listener: str) -> str:
+        """`named` has SASL_PLAINTEXT and PLAIN; `secure` TLS, with a certificate for 127.0.0.1 that `ca` signed;
+        `mutual` TLS with certificates of both sides; `both` SASL_SSL with every mechanism."""
+        return f"127.0.0.1:{self._ports[listener]}"
 
     def start(self) -> None:
         # A test run that is killed takes its Kafka with it.
@@ -107,7 +134,10 @@ class Kafka:
         while time.monotonic() < until:
             assert self.process is not None
             assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
-            with contextlib.suppress(OSError, KafkaError), socket.create_connection(("127.0.0.1", self.port), 1):
+            with (
+                contextlib.suppress(OSError, KafkaError),
+                socket.create_connection(("127.0.0.1", self._ports["plaintext"]), 1),
+            ):
                 with self.admin() as admin:
                     admin.list_topics()
                 return
@@ -144,10 +174,52 @@ class Kafka:
         with self.admin() as admin:
             admin.create_topics([topic])
 
+    def make_anew(self, name: str, partitions: int = 3) -> None:
+        """Another topic of the same name."""
+        with self.admin() as admin:
+            admin.delete_topics([name])
+        eventually(lambda: name not in self._topics())
+        self.make_topic(name, partitions)
+
+    def _topics(self) -> list[str]:
+        with self.admin() as admin:
+            return list(admin.list_topics())
+
+    def damage(self, topic: str, words: bytes) -> None:
+        """Change these bytes on disk, in every batch of the first partition that they are in."""
+        for file in (self.folder / "data" / f"{topic}-0").glob("*.log"):
+            data = file.read_bytes()
+            assert words in data
+            with file.open("r+b") as log:
+                log.seek(data.index(words))
+                log.write(b"?" * len(words))
+
+    def allow(self, user: str, operation: str, *, topic: str = "", group: str = "") -> None:
+        what = ResourcePattern(ResourceType.TOPIC, topic) if topic else ResourcePattern(ResourceType.GROUP, group)
+        right = ACL(f"User:{user}", "*", ACLOperation[operation.upper()], ACLPermissionType.ALLOW, what)
+        with self.admin() as admin:
+            admin.create_acls([right])
+
+    def refuse(self, user: str, topic: str) -> None:
+        """Take back every right on the topic."""
+        what = ResourcePatternFilter(ResourceType.TOPIC, topic, ACLResourcePatternType.LITERAL)
+        rights = ACLFilter(f"User:{user}", "*", ACLOperation.ANY, ACLPermissionType.ANY, what)
+        with self.admin() as admin:
+            admin.delete_acls([rights])
+
     def delete_records(self, topic: str, before: dict[int, int]) -> None:
         """What retention does: everything before these offsets is gone."""
         with self.admin() as admin:
             admin.delete_records({TopicPartition(topic, number): at for number, at in before.items()})
+
+    @contextmanager
+    def transactions(self) -> Iterator[KafkaProducer]:
+        producer = KafkaProducer(bootstrap_servers=self.servers, transactional_id="tests", linger_ms=5)
+        producer.init_transactions()
+        try:
+            yield producer
+        finally:
+            producer.close()
 
     def publish(self, topic: str, records: Iterable[bytes], environment: str | None = "production") -> None:
         """As Rasa's broker does: no key, spread over the partitions, the environment's name in a header."""
@@ -159,24 +231,6 @@ class Kafka:
             producer.flush(60)
         finally:
             producer.close()
-
-
-def _certify(file: Path) -> str:
-    """Write a key and a certificate for 127.0.0.1, as Kafka reads them; returns the PEM of the authority."""
-    begun = datetime.now(UTC) - timedelta(hours=1)
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca_name, name = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, one)]) for one in ("Tests", "kafka"))
-    draft = x509.CertificateBuilder().not_valid_before(begun).not_valid_after(begun + timedelta(days=2))
-    draft = draft.issuer_name(ca_name)
-    authority = draft.subject_name(ca_name).public_key(ca_key.public_key()).serial_number(1)
-    authority = authority.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    place = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    server = draft.subject_name(name).public_key(key.public_key()).serial_number(2)
-    server = server.add_extension(place, critical=False)
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
-    file.write_bytes(private + server.sign(ca_key, hashes.SHA256()).public_bytes(pem))
-    return authority.sign(ca_key, hashes.SHA256()).public_bytes(pem).decode()
 
 
 @contextmanager

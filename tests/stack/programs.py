@@ -2,6 +2,8 @@
 
 import shutil
 import socket
+import time
+from collections.abc import Callable
 
 import pytest
 
@@ -14,3 +16,10 @@ def need(program: str, package: str) -> None:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come about"
+        time.sleep(0.05)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import psutil
 import pytest
 
 from conversations.ingest.kafka_settings import KafkaSettings
@@ -133,6 +134,22 @@ def test_a_process_that_stands_still_with_a_batch_half_stored_holds_up_nobody(
     first.send_signal(signal.SIGCONT)
     kafka.publish(topic, talks(40, start=500))
     the_stage.has(4320)
+    assert first.poll() is None
+    the_stage.is_right()
+
+
+def test_a_process_that_stands_still_while_it_sends_a_batch_holds_up_nobody(kafka: Kafka, topic: str, the_stage: Stage):
+    """PostgreSQL waits for the rest of a COPY for ever, so nothing may be locked by then."""
+    kafka.publish(topic, talks(100))
+    first = the_stage.ingest("-m", "tests.stack.standing")
+    the_stage.eventually(lambda: psutil.Process(first.pid).status() == psutil.STATUS_STOPPED)
+    sending = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND starts_with(query, 'COPY incoming')"
+    the_stage.eventually(lambda: the_stage.one(sending) == 1)
+    the_stage.ingest()
+    the_stage.has(800, seconds=60)
+    first.send_signal(signal.SIGCONT)
+    kafka.publish(topic, talks(40, start=100))
+    the_stage.has(1120)
     assert first.poll() is None
     the_stage.is_right()
 

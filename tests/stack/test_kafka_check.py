@@ -28,7 +28,7 @@ def served(kafka: Kafka) -> Kafka:
 def named(served: Kafka) -> KafkaSettings:
     """What the listener that knows its users asks for."""
     return KafkaSettings(
-        servers=(served.named_servers,),
+        servers=(served.at("named"),),
         topics=(TOPIC,),
         security_protocol="SASL_PLAINTEXT",
         sasl_username=USER,
@@ -70,19 +70,21 @@ def test_the_wrong_protocol_is_told_in_each_direction(served: Kafka, named: Kafk
 
 
 def test_a_certificate_of_an_unknown_authority_is_told_and_counts_once_the_authority_is_known(served: Kafka):
-    settings = KafkaSettings(servers=(served.secure_servers,), topics=(TOPIC,), security_protocol="SSL")
+    settings = KafkaSettings(servers=(served.at("secure"),), topics=(TOPIC,), security_protocol="SSL")
     assert "signed by nobody we know" in check(settings).problem
     assert found(check(replace(settings, ssl_ca=served.ca))) == {TOPIC: (3, 5)}
 
 
 def test_a_certificate_for_another_name_is_told_and_counts_when_names_are_not_checked(served: Kafka):
-    other = KafkaSettings((f"localhost:{served.secure_port}",), (TOPIC,), security_protocol="SSL", ssl_ca=served.ca)
+    other = KafkaSettings(
+        (served.at("secure").replace("127.0.0.1", "localhost"),), (TOPIC,), security_protocol="SSL", ssl_ca=served.ca
+    )
     assert "is not for the name localhost" in check(other).problem
     assert found(check(replace(other, ssl_check_hostname=False))) == {TOPIC: (3, 5)}
 
 
 def test_tls_and_plain_text_are_told_apart(served: Kafka):
-    problem = check(KafkaSettings(servers=(served.secure_servers,), topics=(TOPIC,))).problem
+    problem = check(KafkaSettings(servers=(served.at("secure"),), topics=(TOPIC,))).problem
     assert "does not speak Kafka with PLAINTEXT" in problem
 
 
@@ -91,6 +93,6 @@ def test_hosts_that_may_not_be_called_are_not_called_also_when_the_cluster_names
     assert "PARLEY_RASA_HOSTS" in check(KafkaSettings(servers=(served.servers,), topics=(TOPIC,))).problem
     # A cluster at an allowed name whose brokers call themselves by an address that is not.
     settings.RASA_HOSTS = ["localhost"]
-    problem = check(KafkaSettings(servers=(f"localhost:{served.port}",), topics=(TOPIC,))).problem
+    problem = check(KafkaSettings(servers=(served.servers.replace("127.0.0.1", "localhost"),), topics=(TOPIC,))).problem
     assert "advertised.listeners" in problem
     assert "PARLEY_RASA_HOSTS" in problem

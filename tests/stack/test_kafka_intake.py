@@ -1,11 +1,11 @@
 """Events of a real Kafka topic: each has its one effect, whatever happens on the way."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from kafka import KafkaProducer
 
 from conversations.ingest.kafka_settings import KafkaSettings, keep_settings
 from conversations.models import Conversation, DeadLetter, Event, IntakeIncident, IntakePosition, IntakeSource
@@ -14,6 +14,7 @@ from tests.conversations.events import raw, small_talk
 from tests.factories import environment_of, make_assistant
 from tests.stack.ingesting import STOP_SECONDS, Ingesting
 from tests.stack.kafka import Kafka
+from tests.stack.programs import eventually
 
 pytestmark = [
     pytest.mark.stack,
@@ -35,9 +36,19 @@ def topic(kafka: Kafka) -> str:
     return name
 
 
+def one_partition(kafka: Kafka) -> str:
+    name = f"rasa-{uuid4().hex[:8]}"
+    kafka.make_topic(name, partitions=1)
+    return name
+
+
 @pytest.fixture
 def source(kafka: Kafka, topic: str, production: Environment) -> IntakeSource:
-    row = IntakeSource(kind=IntakeSource.Kind.KAFKA, name="Kafka", assistant=production.assistant)
+    return make_source(kafka, topic, production)
+
+
+def make_source(kafka: Kafka, topic: str, environment: Environment) -> IntakeSource:
+    row = IntakeSource(kind=IntakeSource.Kind.KAFKA, name="Kafka", assistant=environment.assistant)
     keep_settings(row, KafkaSettings(servers=(kafka.servers,), topics=(topic,), group=topic))
     row.save()
     return row
@@ -56,13 +67,6 @@ def ingesting(tmp_path: Path) -> Iterator[Callable[[], Ingesting]]:
     for one in running:
         one.kill()
         print(one.log.read_text()[-3000:])  # noqa: T201 - pytest shows it when the test failed
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.05)
 
 
 def test_what_is_in_the_topic_becomes_conversations_of_the_environment_it_names(
@@ -123,3 +127,101 @@ def test_records_that_are_gone_before_they_were_taken_are_an_incident(kafka: Kaf
     assert [(one.kind, one.partition, one.first_offset, one.count) for one in found] == [
         ("overtaken", row.partition, row.next_offset, 2) for row in rows
     ]
+
+
+def test_what_a_transaction_took_back_is_not_stored_and_its_end_is_no_record_to_wait_for(
+    kafka: Kafka, topic: str, source, ingesting
+):
+    with kafka.transactions() as producer:
+        for sender, is_meant in (("anna", True), ("nobody", False), ("ben", True), ("nobody", False)):
+            producer.begin_transaction()
+            for line in raw(*small_talk(sender=sender)):
+                producer.send(topic, line, partition=0)
+            producer.flush()  # what was not sent yet is not written when it is taken back
+            producer.commit_transaction() if is_meant else producer.abort_transaction()
+    ingest = ingesting()
+    eventually(lambda: Event.objects.count() == 16)
+    assert set(Conversation.objects.values_list("sender_id", flat=True)) == {"anna", "ben"}
+    ends = 4 * (8 + 1)  # each transaction's end takes an offset
+    eventually(lambda: IntakePosition.objects.get(partition=0).next_offset == ends)
+    assert IntakePosition.objects.get(partition=0).lag == 0
+    with kafka.transactions() as producer:
+        producer.begin_transaction()
+        for line in raw(*small_talk(sender="cleo")):
+            producer.send(topic, line, partition=0)
+        producer.commit_transaction()
+    eventually(lambda: Event.objects.count() == 24)
+    assert "is replaced" not in ingest.log.read_text()
+    assert not IntakeIncident.objects.exists()
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_records_that_the_broker_compresses_are_read(codec: str, kafka: Kafka, production, ingesting):
+    name = f"rasa-{codec}-{uuid4().hex[:8]}"
+    kafka.make_topic(name, **{"compression.type": codec})
+    kafka.publish(name, [line for number in range(50) for line in raw(*small_talk(sender=f"s{number}"))])
+    make_source(kafka, name, production)
+    ingesting()
+    eventually(lambda: Event.objects.count() == 400)
+
+
+class Unspeakable(str):
+    """A header's name that is no UTF-8. Kafka takes it; kafka-python cannot read it, nor what is around it."""
+
+    def encode(self, *_: object) -> bytes:
+        return b"\xff\xfe"
+
+
+def test_a_header_that_cannot_be_read_costs_nothing(kafka: Kafka, production, ingesting):
+    name = one_partition(kafka)
+    headers = [("RASA_ENVIRONMENT", b"production"), (Unspeakable("x"), b"1")]
+    producer = KafkaProducer(bootstrap_servers=kafka.servers, linger_ms=200)
+    for number, line in enumerate(raw(*small_talk())):
+        producer.send(name, line, headers=headers if number == 4 else headers[:1])
+    producer.close()
+    kafka.publish(name, raw(*small_talk(sender="ben")))
+    make_source(kafka, name, production)
+    ingesting()
+    eventually(lambda: Event.objects.count() == 16)
+    assert set(Conversation.objects.values_list("environment_name", flat=True)) == {"production"}
+    assert not DeadLetter.objects.exists()
+    assert not IntakeIncident.objects.exists()
+
+
+def test_damaged_bytes_are_kept_and_gone_past(kafka: Kafka, production, ingesting):
+    name = one_partition(kafka)
+    for sender in ("anna", "damaged", "ben"):
+        kafka.publish(name, raw(*small_talk(sender=sender)))
+    kafka.damage(name, b'"damaged"')
+    make_source(kafka, name, production)
+    ingest = ingesting()
+    eventually(lambda: Event.objects.count() == 16 and DeadLetter.objects.exists())
+    letter, incident = DeadLetter.objects.get(), IntakeIncident.objects.get()
+    assert (letter.fault, letter.offset, incident.kind) == ("damaged", incident.first_offset, "unparsed")
+    assert incident.first_offset >= 8
+    assert 1 <= incident.count <= 8
+    assert b'"?????????"'[1:-1] in bytes(letter.record)
+    assert IntakePosition.objects.get().next_offset == 24
+    kafka.publish(name, raw(*small_talk(sender="cleo")))
+    eventually(lambda: Event.objects.count() == 24)
+    assert ingest.process.poll() is None
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_a_topic_that_was_made_anew_is_read_from_its_beginning(is_running: bool, kafka: Kafka, production, ingesting):
+    """Also when it has grown beyond where we stood in the old one."""
+    name = one_partition(kafka)
+    source = make_source(kafka, name, production)
+    kafka.publish(name, raw(*small_talk(sender="anna")))
+    ingest = ingesting()
+    eventually(lambda: Event.objects.count() == 8)
+    if not is_running:
+        ingest.end()
+    kafka.make_anew(name, partitions=1)
+    kafka.publish(name, [line for number in range(5) for line in raw(*small_talk(sender=f"s{number}"))])
+    if not is_running:
+        ingesting()
+    eventually(lambda: Event.objects.count() == 48)
+    eventually(lambda: IntakePosition.objects.get().next_offset == 40)
+    incident = IntakeIncident.objects.get()
+    assert (incident.kind, incident.first_offset, incident.source_id) == ("recreated", 8, source.pk)
