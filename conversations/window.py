@@ -41,12 +41,41 @@ def around(event: Event, each_side: int) -> Window:
     )
 
 
-def slot_events(event: Event) -> QuerySet[Event]:
-    """What `slots_after` needs to know what slots held once the turn that `event` belongs to was over."""
+def at(conversation: Conversation, asked: str) -> Window:
+    """The part around the event whose key is `asked`; without one, with one that is in no part, or that is in the last
+    part: the last."""
+    last = latest(conversation)
+    if not asked.isdecimal() or not last.has_earlier or any(event.pk == int(asked) for event in last.events):
+        return last
+    event = _events(conversation).filter(pk=int(asked)).first()
+    return around(event, AROUND) if event else last
+
+
+def all_of(conversation: Conversation) -> QuerySet[Event]:
+    return _events(conversation).order_by(*_OLDEST_FIRST)
+
+
+def slot_events(event: Event) -> tuple[list[Event], list[Event]]:
+    """What `slots_of_turn` needs of the turn that `event` belongs to: what came before it, and what it brought."""
     events = Event.objects.filter(conversation_id=event.conversation_id)
     next_turn = events.filter(later_than(event), kind="user").order_by(*_OLDEST_FIRST).first()
     changes = events.filter(kind__in=SLOT_KINDS).order_by(*_OLDEST_FIRST)
-    return changes.filter(earlier_than(next_turn)) if next_turn else changes
+    found = list(changes.filter(earlier_than(next_turn)) if next_turn else changes)
+    begins = event if event.kind == "user" else _latest_said(event)
+    if begins is None:
+        return [], found
+    earlier = [one for one in found if _place(one) < _place(begins)]
+    return earlier, found[len(earlier) :]
+
+
+def _latest_said(event: Event) -> Event | None:
+    """The user's message that `event` follows."""
+    said = Event.objects.filter(earlier_than(event), conversation_id=event.conversation_id, kind="user")
+    return said.order_by(*_NEWEST_FIRST).first()
+
+
+def _place(event: Event) -> tuple[float, int, bytes]:
+    return event.timestamp, event.rank, bytes(event.digest)
 
 
 def number_of(event: Event) -> int:

@@ -10,6 +10,7 @@ from conversations.models.intake import (
     IntakeStream,
 )
 from conversations.models.repair import CompletenessFinding, CompletenessRun
+from conversations.models.review import Mark, ReadMark
 
 __all__ = [
     "CompletenessFinding",
@@ -22,6 +23,8 @@ __all__ = [
     "IntakePosition",
     "IntakeSource",
     "IntakeStream",
+    "Mark",
+    "ReadMark",
     "ShareLink",
     "TalkSession",
 ]

@@ -16,6 +16,7 @@ from conversations.models import (
     Conversation,
     DeadLetter,
     IntakeIncident,
+    Mark,
     TalkSession,
 )
 from conversations.services.dead_letter_runs import Selection, request_run
@@ -111,6 +112,7 @@ def _sealed_environment(cafe: Assistant, people: dict[str, User]) -> dict[str, o
         "dead_letter": letter,
         "worker_dead_letter": letter,
         "event": event,
+        "mark": _flag(talk),
         "run": _run(vault, f"{SEALED}-carla"),
         **chats,
     }
@@ -131,8 +133,13 @@ def _conversations(cafe: Assistant, worker: Environment) -> dict[str, object]:
     return {
         "conversation": talk.pk,
         "event": talk.events.get(kind="user").pk,
+        "mark": _flag(talk),
         "worker_conversation": _conversation(worker, "berta").pk,
     }
+
+
+def _flag(conversation: Conversation) -> int:
+    return Mark.objects.create(assistant_id=conversation.assistant_id, conversation=conversation, kind="flag").pk
 
 
 def _dead_letters(cafe: Assistant, worker: Environment, admin: User) -> dict[str, object]:
