@@ -93,7 +93,13 @@ def _is_read_by_text(following: list[Payload]) -> bool:
 
 def _said(payload: Payload) -> Step:
     text = text_of(payload.get("text")).strip()
-    return {"user": LiteralScalarString(text)} if text else {}
+    return {"user": _block(text)} if text else {}
+
+
+def _block(text: str) -> str:
+    """As Rasa's writer has it, on lines of its own; quoted where a block could not hold it."""
+    is_plain = all(line.isprintable() for line in text.split("\n"))
+    return LiteralScalarString(text) if is_plain else DoubleQuotedScalarString(text)
 
 
 def _user(payload: Payload, kind: Kind) -> Step:
@@ -104,11 +110,11 @@ def _user(payload: Payload, kind: Kind) -> Step:
     text = text_of(payload.get("text")).strip()
     step = CommentedMap()
     if kind == "test" and text:
-        step["user"] = LiteralScalarString(annotated(text_of(payload.get("text")), listed(parse, "entities")))
+        step["user"] = _block(annotated(text_of(payload.get("text")), listed(parse, "entities")))
     step["intent"] = _with_response(intent, parse) if kind == "test" else intent.partition("/")[0]
     if kind == "training":
-        if text and not text.startswith("/"):
-            step.yaml_add_eol_comment(_comment(text), "intent")
+        if not text.startswith("/") and (comment := _comment(text)):
+            step.yaml_add_eol_comment(comment, "intent")
         if entities := [_entity(one) for one in listed(parse, "entities") if text_of(one.get("entity"))]:
             step["entities"] = entities
     return step
