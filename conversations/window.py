@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from conversations.models import Conversation, Event
 from conversations.presentation.slots import KINDS as SLOT_KINDS
 
-SHOWN = 1000
+SHOWN = 400
 AROUND = SHOWN // 2
 
 _NEWEST_FIRST = ("-timestamp", "-rank", "-digest")
@@ -22,6 +22,32 @@ class Window:
     events: Sequence[Event]
     has_earlier: bool
     has_later: bool
+
+    @property
+    def is_whole(self) -> bool:
+        return not (self.has_earlier or self.has_later)
+
+    def turn(self, event: Event) -> "Turn":
+        """The turn that one of the events belongs to; what the window does not hold is looked up."""
+        if not self.is_whole:
+            return Turn(_number_of(event), *_slot_events(event))
+        at = next(number for number, one in enumerate(self.events) if one.pk == event.pk)
+        said = [number for number, one in enumerate(self.events) if one.kind == "user"]
+        begins = max((number for number in said if number <= at), default=0)
+        ends = min((number for number in said if number > at), default=len(self.events))
+        changes = [
+            [one for one in part if one.kind in SLOT_KINDS] for part in (self.events[:begins], self.events[begins:ends])
+        ]
+        return Turn(sum(number <= at for number in said), *changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Which of the person's messages began it, from 1, and what slots_of_turn needs."""
+
+    number: int
+    slots_before: Sequence[Event]
+    slots_within: Sequence[Event]
 
 
 def latest(conversation: Conversation) -> Window:
@@ -55,8 +81,7 @@ def all_of(conversation: Conversation) -> QuerySet[Event]:
     return _events(conversation).order_by(*_OLDEST_FIRST)
 
 
-def slot_events(event: Event) -> tuple[list[Event], list[Event]]:
-    """What `slots_of_turn` needs of the turn that `event` belongs to: what came before it, and what it brought."""
+def _slot_events(event: Event) -> tuple[list[Event], list[Event]]:
     events = Event.objects.filter(conversation_id=event.conversation_id)
     next_turn = events.filter(later_than(event), kind="user").order_by(*_OLDEST_FIRST).first()
     changes = events.filter(kind__in=SLOT_KINDS).order_by(*_OLDEST_FIRST)
@@ -78,10 +103,9 @@ def _place(event: Event) -> tuple[float, int, bytes]:
     return event.timestamp, event.rank, bytes(event.digest)
 
 
-def number_of(event: Event) -> int:
-    """Which of the person's messages it is, from 1."""
+def _number_of(event: Event) -> int:
     said = Event.objects.filter(conversation_id=event.conversation_id, kind="user")
-    return said.filter(earlier_than(event)).count() + 1
+    return said.filter(earlier_than(event)).count() + (event.kind == "user")
 
 
 def earlier_than(event: Event) -> Q:

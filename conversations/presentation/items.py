@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, Self
 
 FALLBACK_INTENT = "nlu_fallback"
 # Below this, or with the next intent this near, a message deserves a look.
@@ -108,6 +108,14 @@ class Message:
         return self.by == "user"
 
     @property
+    def clock(self) -> str:
+        return f"{self.at:%H:%M:%S}"
+
+    @property
+    def iso(self) -> str:
+        return self.at.isoformat(timespec="seconds")
+
+    @property
     def is_empty(self) -> bool:
         """True for an utterance of which nothing can be shown."""
         return not (self.text or self.buttons or self.image or self.links or self.custom)
@@ -133,6 +141,18 @@ class Step(Words):
     event_id: int
     kind: str
     at: datetime
+
+    @classmethod
+    def of(cls, words: Words, *, event_id: int, kind: str, at: datetime) -> Self:
+        """By hand, because a page has a thousand of these: dataclasses.asdict copies whatever it is given."""
+        return cls(
+            words.text, words.subject, words.value, words.after, words.policy, words.quiet, words.bad,
+            event_id=event_id, kind=kind, at=at,
+        )  # fmt: skip
+
+    @property
+    def clock(self) -> str:
+        return f"{self.at:%H:%M:%S}"
 
 
 @dataclass(slots=True)

@@ -20,8 +20,9 @@ class Neighbours:
 
 
 def neighbours(request: HttpRequest, conversation: Conversation) -> Neighbours:
-    filters = ConversationFilter(filter_query(request.GET), assistant=conversation.assistant, viewer=signed_in(request))
-    listed = filters.apply(visible(request, conversation.assistant))
+    listed = visible(request, conversation.assistant)
+    if query := filter_query(request.GET):
+        listed = ConversationFilter(query, assistant=conversation.assistant, viewer=signed_in(request)).apply(listed)
     here = Cursor.of(conversation)
     newer, older = (beyond(listed, here).values_list("pk", flat=True)[:1] for beyond in (newer_than, older_than))
     return Neighbours(next(iter(newer), None), next(iter(older), None))

@@ -78,12 +78,12 @@ def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     marks = marks_of(conversation)
     _attach(marks, items)
     folding = Folding.of(items, request.GET.get("events", ""))
-    chosen = _chosen(conversation, items, request.GET.get("m", ""))
+    chosen = _chosen(conversation, shown, items, request.GET.get("m", ""))
     context = {
         "window": shown,
         "last_event": shown.events[-1] if shown.events else None,
         "items": folding.applied(items),
-        "panel": chosen and _panel(chosen, items, names, marks),
+        "panel": chosen and _panel(chosen, shown, items, names, marks),
         "folding": folding,
         "until": repr(shown.events[-1].timestamp if shown.events else conversation.last_event_at),
         "first_at": moment(conversation.first_event_at),
@@ -105,10 +105,11 @@ def message_panel(request: HtmxHttpRequest, slug: str, pk: int, event_pk: int) -
     if not request.htmx:
         page = reverse("conversations:detail", args=[slug, pk])
         return redirect(f"{page}?at={event.pk}&m={event.pk}#e{event.pk}")
-    items = timeline(window.around(event, NEIGHBOURS).events)
+    shown = window.around(event, NEIGHBOURS)
+    items = timeline(shown.events)
     marks = marks_of(conversation)
     names = model_names(conversation.assistant, {event.model_id})
-    context = {"panel": _panel(event, items, names, marks), **standing(request, conversation, marks)}
+    context = {"panel": _panel(event, shown, items, names, marks), **standing(request, conversation, marks)}
     return render(request, "conversations/_panel.html", context)
 
 
@@ -121,27 +122,32 @@ def event_json(request: HtmxHttpRequest, slug: str, pk: int, event_pk: int) -> H
     return render(request, "conversations/_event.html", {"event": event, "json": indented(loaded(event.payload))})
 
 
-def _chosen(conversation: Conversation, items: Sequence[Item], asked: str) -> Event | None:
+def _chosen(conversation: Conversation, shown: window.Window, items: Sequence[Item], asked: str) -> Event | None:
     """The event of the message to explain: the one asked for, else the last that NLU was unsure of, else the last."""
+    events = {event.pk: event for event in shown.events}
     if asked.isdecimal():
-        return load_event(conversation, int(asked))
+        return events.get(int(asked)) or load_event(conversation, int(asked))
     said = [item for item in items if isinstance(item, Message) and item.is_user]
     doubtful = [item for item in said if item.understanding and item.understanding.level != "sure"]
     best = (doubtful or said)[-1:]
-    return load_event(conversation, best[0].event_id) if best and best[0].event_id else None
+    return events[best[0].event_id] if best and best[0].event_id else None
 
 
 def _panel(
-    event: Event, items: Sequence[Item], names: Mapping[str, str], marks: Mapping[int | None, list[Mark]]
+    event: Event,
+    shown: window.Window,
+    items: Sequence[Item],
+    names: Mapping[str, str],
+    marks: Mapping[int | None, list[Mark]],
 ) -> Panel | None:
     found = (item for item in items if isinstance(item, Message) and item.event_id == event.pk)
     message = next(found, None)
     if message is None:  # not a message, or one of another part of a long conversation
         return None
-    number = window.number_of(event) if message.is_user else 0
-    slots = slots_of_turn(*window.slot_events(event))
+    turn = shown.turn(event)
+    slots = slots_of_turn(turn.slots_before, turn.slots_within)
     model = names.get(event.model_id, event.model_id)
-    return Panel(message, event, number, slots, model, marks.get(event.pk, []))
+    return Panel(message, event, turn.number if message.is_user else 0, slots, model, marks.get(event.pk, []))
 
 
 def _attach(marks: Mapping[int | None, list[Mark]], items: Sequence[Item]) -> None:
