@@ -23,9 +23,7 @@ class TagForm(forms.Form):
         widget=forms.TextInput(attrs={"list": "tag-names", "autocomplete": "off", "autofocus": True}),
         help_text="A word or two, such as “refund”. Letters a to z, digits, spaces and dashes.",
     )
-    note = forms.CharField(
-        required=False, max_length=LONGEST_NOTE, widget=forms.Textarea(attrs={"rows": 2}), help_text="Optional."
-    )
+    note = forms.CharField(required=False, max_length=LONGEST_NOTE, widget=forms.Textarea(attrs={"rows": 2}))
 
     def clean_name(self) -> str:
         try:

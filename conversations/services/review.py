@@ -1,5 +1,6 @@
 """What the team made of a conversation, and what each person has read of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -81,7 +82,7 @@ def read_until(person: User, conversation: Conversation) -> float | None:
     return marks.values_list("read_until", flat=True).first()
 
 
-def unread_among(person: User, conversations: list[Conversation]) -> set[int]:
+def unread_among(person: User, conversations: Sequence[Conversation]) -> set[int]:
     """The keys of those that the person has not read to their end; one query for a page of a list."""
     marks = ReadMark.objects.filter(person=person, conversation__in=[one.pk for one in conversations])
     until = dict(marks.values_list("conversation_id", "read_until"))

@@ -13,6 +13,7 @@ from conversations.naming import model_names
 from conversations.paging import Cursor, newer_than, page_of
 from conversations.presentation.items import UNSURE_BELOW
 from conversations.querysets import ConversationQuerySet
+from conversations.services.review import unread_among
 from models_app.loaders import load_assistant
 from models_app.models import Assistant
 from studio.access.loaders import signed_in
@@ -28,6 +29,7 @@ class Row:
 
     conversation: Conversation
     model: str
+    is_unread: bool
 
     @property
     def doubt(self) -> tuple[str, str] | None:
@@ -49,10 +51,11 @@ def conversation_list(request: HttpRequest, slug: str) -> HttpResponse:
     matching = filters.apply(visible(request, assistant)).select_related("environment", "share_link", "talker")
     page = page_of(matching, before=before, after=after)
     names = model_names(assistant, {one.last_model_id for one in page.rows})
+    unread = unread_among(viewer, page.rows)
     context = {
         "filters": filters,
         "page": page,
-        "rows": [Row(one, names.get(one.last_model_id, one.last_model_id)) for one in page.rows],
+        "rows": [Row(one, names.get(one.last_model_id, one.last_model_id), one.pk in unread) for one in page.rows],
         "query": filter_query(request.GET).urlencode(),
         "newest": Cursor.of(page.rows[0]) if page.rows and not page.newer else None,
         "is_searched": filters.is_used,

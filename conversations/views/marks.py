@@ -89,7 +89,8 @@ def _marked(request: HtmxHttpRequest, target: Target) -> HttpResponse:
         "marks": marks.get(target.event.pk, []) if target.event else [],
     }
     response = render(request, "conversations/_marked.html", context)
-    response["HX-Reswap"] = "none"
+    response["HX-Reswap"] = "none"  # each part finds its place itself
+    response["HX-Retarget"] = "#standing"  # and not the dialog, which would open again
     response["HX-Trigger"] = "marked"
     return response
 
