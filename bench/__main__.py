@@ -15,6 +15,7 @@ BENCHMARKS = {
     "download": "a model's archive, against nginx",
     "ingest": "events taken from a real Kafka topic and stored, against a bare COPY of the same rows",
     "finding": "the list of conversations, each filter and search, among ever more of them",
+    "reading": "the page of a conversation of 20 and of 5,000 events, and its neighbours",
     "chat": "a message through Talk, against the same straight to Rasa",
     "access": "what permissions cost a page that lists 100 rows, against reading the rows",
     "training": "a training through the queue, against bare `rasa train`",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SIZES = [int(size) for size in (os.environ.get("BENCH_CONVERSATIONS") or "10000,100000").split(",")]
 AGAIN = 3  # times each; the quickest counts, because others use the machine too
-Query = dict[str, object]
+Query = dict[str, Any]
 
 
 def _words(ranks: list[int]) -> Iterator[Query]:

@@ -49,7 +49,7 @@ def conversation(chance: random.Random, at: float, tail: float = LONG) -> Iterat
     }
     channel = chance.choice(CHANNELS)
     for _ in range(min(300, int(chance.paretovariate(tail)))):
-        for kind, fields in _session(chance, channel):
+        for kind, fields in session(chance, channel):
             at += chance.expovariate(20.0 if kind != "user" else 0.1)
             yield about | {"event": kind, "timestamp": round(at, 7)} | fields
 
@@ -57,7 +57,7 @@ def conversation(chance: random.Random, at: float, tail: float = LONG) -> Iterat
 Step = tuple[str, dict[str, Any]]
 
 
-def _session(chance: random.Random, channel: str) -> Iterator[Step]:
+def session(chance: random.Random, channel: str) -> Iterator[Step]:
     yield _action("action_session_start", None)
     yield "session_started", {}
     yield _action("action_listen", None)

@@ -11,6 +11,8 @@ from conversations.models import (
     IntakePosition,
     IntakeSource,
     IntakeStream,
+    Mark,
+    ReadMark,
     ShareLink,
     TalkSession,
 )
@@ -45,3 +47,5 @@ show(
     ("=pk", "=environment__id"),
 )
 show(CompletenessFinding, ("pk", "run_id", "sender_id", "missing", "extra", "added", "fault"), ("=pk", "=run__id"))
+show(Mark, ("pk", "conversation_id", "event_id", "kind", "name", "by_id", "at"), ("=pk", "=conversation__id"))
+show(ReadMark, ("pk", "person_id", "conversation_id", "read_until", "at"), ("=pk", "=conversation__id"))

@@ -14,6 +14,7 @@ from conversations.paging import NEWEST, ORDERS, Order
 from conversations.querysets import ConversationQuerySet
 from conversations.search import terms
 from conversations.search.text import saying
+from conversations.services.marks import tag_name, tag_names
 from environments.models import Environment
 from environments.querysets import EnvironmentQuerySet
 from models_app.models import Assistant, Model
@@ -61,13 +62,20 @@ class ConversationFilter(DayRangeFilter):
     fallback = forms.BooleanField(required=False, label="Not understood")
     rejected = forms.BooleanField(required=False, label="Action rejected")
     handover = forms.BooleanField(required=False, label="Handed over to a human")
+    review = forms.ChoiceField(
+        required=False,
+        choices=[("", "any"), ("new", "Not reviewed"), ("reviewed", "Reviewed"), ("saved", "Saved for later")],
+    )
+    tag = forms.CharField(required=False, max_length=60)
+    flagged = forms.BooleanField(required=False)
+    unread = forms.BooleanField(required=False, label="Unread by me")
     sort = forms.ChoiceField(required=False, choices=[("", ""), *((one.name, one.label) for one in ORDERS.values())])
 
     narrowing_nothing = DayRangeFilter.narrowing_nothing | {"sort"}
 
     def __init__(self, data: Any, *, assistant: Assistant, viewer: User) -> None:
         super().__init__(data)
-        self.assistant = assistant
+        self.assistant, self.viewer = assistant, viewer
         self.environments = list(_with_conversations(viewer).filter(assistant=assistant))
         self.models = list(Model.objects.visible_to(viewer).filter(assistant=assistant)[:MODELS_OFFERED])
         readable = Environment.objects.with_permission(viewer, Permission.CONVERSATIONS_VIEW).filter(
@@ -104,6 +112,7 @@ class ConversationFilter(DayRangeFilter):
         """What can be written into each of the fields that take a name: those that occur in the conversations."""
         kinds = {kind: name for name, kind in _NAMES.items()} | {kinds[0]: name for name, kinds in _WITH_VALUES.items()}
         found: dict[str, list[str]] = {name: [] for name in kinds.values()}
+        found["tag"] = tag_names(self.assistant.pk) if self.sees_everything else []
         if self.sees_everything:
             known = Term.objects.filter(assistant=self.assistant, kind__in=kinds).order_by("kind", "value")
             for kind, value in known.values_list("kind", "value")[:NAMES_OFFERED]:
@@ -128,6 +137,7 @@ class ConversationFilter(DayRangeFilter):
         conversations = self._by_time(conversations)
         conversations = self._by_terms(conversations)
         conversations = self._by_facts(conversations)
+        conversations = self._by_what_people_noted(conversations)
         text = self.cleaned_data["q"]
         return saying(conversations, self.assistant.pk, text, by_looking=by_looking) if text else conversations
 
@@ -186,12 +196,22 @@ class ConversationFilter(DayRangeFilter):
             conversations = conversations.filter(rejected_count__gt=0)
         return conversations.filter(handover_at__isnull=False) if data["handover"] else conversations
 
+    def _by_what_people_noted(self, conversations: ConversationQuerySet) -> ConversationQuerySet:
+        data = self.cleaned_data
+        if data["review"]:
+            conversations = conversations.in_review("" if data["review"] == "new" else data["review"])
+        if data["tag"]:
+            conversations = conversations.tagged(tag_name(data["tag"]))
+        if data["flagged"]:
+            conversations = conversations.flagged()
+        return conversations.unread_by(self.viewer) if data["unread"] else conversations
+
 
 FALLBACK = "nlu_fallback"  # the intent of messages that NLU gave up on
 _NAMES = {"channel": terms.CHANNEL, "intent": terms.INTENT, "action": terms.ACTION, "policy": terms.POLICY}
 _WITH_VALUES = {"entity": (terms.ENTITY, terms.ENTITY_VALUE), "slot": (terms.SLOT, terms.SLOT_VALUE)}
 _MORE = {*_NAMES, *_WITH_VALUES, "not_intent", "below", "at_least", "at_most", "begun_from", "begun_until"}
-_MORE |= {"fallback", "rejected", "handover"}
+_MORE |= {"fallback", "rejected", "handover", "review", "tag", "flagged", "unread"}
 _NUMBERS = {"below": "min_confidence__lt", "at_least": "user_count__gte", "at_most": "user_count__lte"}
 
 

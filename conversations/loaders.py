@@ -2,24 +2,41 @@
 
 from django.http import Http404, HttpRequest
 
-from conversations.models import Conversation, DeadLetter, DeadLetterRun, IntakeSource
+from conversations.models import Conversation, DeadLetter, DeadLetterRun, Event, IntakeSource, Mark
 from models_app.loaders import load_assistant
 from models_app.models import Assistant
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import MissingPermission, Permission, Scope
 
 
-def load_conversation(request: HttpRequest, slug: str, pk: int) -> Conversation:
+def load_conversation(request: HttpRequest, slug: str, pk: int, permission: Permission | None = None) -> Conversation:
+    """`permission` is asked where the conversation belongs, besides that to see it."""
     assistant = load_assistant(request, slug)
     conversation = (
         Conversation.objects.visible_to(signed_in(request))
-        .select_related("assistant", "environment", "share_link", "talker")
+        .select_related("assistant", "environment", "share_link", "talker", "reviewed_by")
         .filter(assistant=assistant, pk=pk)
         .first()
     )
     if conversation is None:
         raise Http404("There is no such conversation, or you may not see it.")
+    if permission is not None:
+        require(signed_in(request), permission, Scope(assistant.pk, conversation.environment_id))
     return conversation
+
+
+def load_event(conversation: Conversation, pk: int) -> Event:
+    event = Event.objects.filter(conversation=conversation, pk=pk).first()
+    if event is None:
+        raise Http404("There is no such event in this conversation.")
+    return event
+
+
+def load_mark(conversation: Conversation, pk: int) -> Mark:
+    mark = Mark.objects.select_related("event").filter(conversation=conversation, pk=pk).first()
+    if mark is None:
+        raise Http404("There is no such flag or tag; somebody may have removed it.")
+    return mark
 
 
 def load_readable(request: HttpRequest, slug: str, permission: Permission = Permission.CONVERSATIONS_VIEW) -> Assistant:

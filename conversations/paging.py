@@ -105,6 +105,11 @@ class Listing:
         """The nearest that come before, the nearest first."""
         return self._nearest(cursor, count, onwards=False)
 
+    def key_beside(self, conversation: Conversation, *, onwards: bool) -> int | None:
+        """The key of what stands next to a conversation, which itself needs not be in the list."""
+        beyond = self.order.beyond(self.order.cursor(conversation), onwards=onwards)
+        return next(iter(self._nearest_keys(beyond, 1, onwards=onwards)), None)
+
     def count(self) -> int:
         """How many match, up to one more than is counted."""
         return len(self.matching.order_by(*self.order.steps(onwards=True)).values_list("pk")[: COUNTED + 1])

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from studio.access.permissions import Permission
 
@@ -26,6 +26,27 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         own = Q(talker=user) & (_where(user, Permission.TALK) or Q())
         everybodys = _where(user, Permission.CONVERSATIONS_VIEW)
         return self if everybodys is None else self.filter(everybodys | own)
+
+    def flagged(self) -> Self:
+        """Flagged themselves, or in one of their messages."""
+        return self.filter(is_flagged=True)
+
+    def tagged(self, name: str) -> Self:
+        """With that tag on themselves, or on one of their messages. The second condition is that of the indexes."""
+        return self.filter(tags__contains=[name]).exclude(tags=[])
+
+    def in_review(self, state: str) -> Self:
+        """`reviewed`, `saved`, or empty for those that the team has not looked at."""
+        return self.filter(review_state=state)
+
+    def unread_by(self, person: "User") -> Self:
+        """What the person never opened, and what went on since they did."""
+        from conversations.models import ReadMark
+
+        read = ReadMark.objects.filter(
+            person=person, conversation=OuterRef("pk"), read_until__gte=OuterRef("last_event_at")
+        )
+        return self.filter(~Exists(read))
 
 
 class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):

@@ -12,13 +12,17 @@ from conversations.views import (
     intake,
     intake_dialogs,
     lists,
+    marks,
     pages,
+    review,
     saved_filters,
     share,
+    stories,
     talk,
 )
 
 app_name = "conversations"
+_ONE = "a/<str:slug>/conversations/<int:pk>"
 _UNREADABLE = "a/<str:slug>/conversations/unreadable"
 _CAUSE = f"{_UNREADABLE}/cause/<slug:fault>"
 COMPLETENESS = "a/<str:slug>/environments/<str:name>/completeness"
@@ -33,6 +37,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("a/<str:slug>/conversations/<int:pk>", pages.conversation_page, name="detail"),
     path("a/<str:slug>/conversations/<int:pk>/events/<int:event_pk>", pages.event_json, name="event"),
     path("a/<str:slug>/conversations/<int:pk>/events/<int:event_pk>/panel", pages.message_panel, name="panel"),
+    path(f"{_ONE}/read", review.read, name="read"),
+    path(f"{_ONE}/review", review.review, name="review"),
+    path(f"{_ONE}/review/undo", review.undo, name="review-undo"),
+    path(f"{_ONE}/flag", marks.flag, name="flag"),
+    path(f"{_ONE}/tag", marks.tag, name="tag"),
+    path(f"{_ONE}/marks/<int:mark_pk>/note", marks.note, name="mark-note"),
+    path(f"{_ONE}/marks/<int:mark_pk>/remove", marks.unmark, name="unmark"),
+    path(f"{_ONE}/story", stories.story, name="story"),
+    path(f"{_ONE}/download", stories.download, name="download"),
     path(f"{_UNREADABLE}/", dead_letters.cause_list, name="dead"),
     path(f"{_CAUSE}/", dead_letters.letter_list, name="dead-cause"),
     path(f"{_CAUSE}/retry", dead_letter_runs.retry_all, name="dead-retry-all"),

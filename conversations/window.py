@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from conversations.models import Conversation, Event
 from conversations.presentation.slots import KINDS as SLOT_KINDS
 
-SHOWN = 1000
+SHOWN = 400
 AROUND = SHOWN // 2
 
 _NEWEST_FIRST = ("-timestamp", "-rank", "-digest")
@@ -22,6 +22,32 @@ class Window:
     events: Sequence[Event]
     has_earlier: bool
     has_later: bool
+
+    @property
+    def is_whole(self) -> bool:
+        return not (self.has_earlier or self.has_later)
+
+    def turn(self, event: Event) -> "Turn":
+        """The turn that one of the events belongs to; what the window does not hold is looked up."""
+        if not self.is_whole:
+            return Turn(_number_of(event), *_slot_events(event))
+        at = next(number for number, one in enumerate(self.events) if one.pk == event.pk)
+        said = [number for number, one in enumerate(self.events) if one.kind == "user"]
+        begins = max((number for number in said if number <= at), default=0)
+        ends = min((number for number in said if number > at), default=len(self.events))
+        changes = [
+            [one for one in part if one.kind in SLOT_KINDS] for part in (self.events[:begins], self.events[begins:ends])
+        ]
+        return Turn(sum(number <= at for number in said), *changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Which of the person's messages began it, from 1, and what slots_of_turn needs."""
+
+    number: int
+    slots_before: Sequence[Event]
+    slots_within: Sequence[Event]
 
 
 def latest(conversation: Conversation) -> Window:
@@ -41,18 +67,45 @@ def around(event: Event, each_side: int) -> Window:
     )
 
 
-def slot_events(event: Event) -> QuerySet[Event]:
-    """What `slots_after` needs to know what slots held once the turn that `event` belongs to was over."""
+def at(conversation: Conversation, asked: str) -> Window:
+    """The part around the event whose key is `asked`; without one, with one that is in no part, or that is in the last
+    part: the last."""
+    last = latest(conversation)
+    if not asked.isdecimal() or not last.has_earlier or any(event.pk == int(asked) for event in last.events):
+        return last
+    event = _events(conversation).filter(pk=int(asked)).first()
+    return around(event, AROUND) if event else last
+
+
+def all_of(conversation: Conversation) -> QuerySet[Event]:
+    return _events(conversation).order_by(*_OLDEST_FIRST)
+
+
+def _slot_events(event: Event) -> tuple[list[Event], list[Event]]:
     events = Event.objects.filter(conversation_id=event.conversation_id)
     next_turn = events.filter(later_than(event), kind="user").order_by(*_OLDEST_FIRST).first()
     changes = events.filter(kind__in=SLOT_KINDS).order_by(*_OLDEST_FIRST)
-    return changes.filter(earlier_than(next_turn)) if next_turn else changes
+    found = list(changes.filter(earlier_than(next_turn)) if next_turn else changes)
+    begins = event if event.kind == "user" else _latest_said(event)
+    if begins is None:
+        return [], found
+    earlier = [one for one in found if _place(one) < _place(begins)]
+    return earlier, found[len(earlier) :]
 
 
-def number_of(event: Event) -> int:
-    """Which of the person's messages it is, from 1."""
+def _latest_said(event: Event) -> Event | None:
+    """The user's message that `event` follows."""
+    said = Event.objects.filter(earlier_than(event), conversation_id=event.conversation_id, kind="user")
+    return said.order_by(*_NEWEST_FIRST).first()
+
+
+def _place(event: Event) -> tuple[float, int, bytes]:
+    return event.timestamp, event.rank, bytes(event.digest)
+
+
+def _number_of(event: Event) -> int:
     said = Event.objects.filter(conversation_id=event.conversation_id, kind="user")
-    return said.filter(earlier_than(event)).count() + 1
+    return said.filter(earlier_than(event)).count() + (event.kind == "user")
 
 
 def earlier_than(event: Event) -> Q:

@@ -10,6 +10,7 @@ from conversations.models.intake import (
     IntakeStream,
 )
 from conversations.models.repair import CompletenessFinding, CompletenessRun
+from conversations.models.review import Mark, ReadMark
 from conversations.models.search import SavedFilter, SearchEntry, Term
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "IntakePosition",
     "IntakeSource",
     "IntakeStream",
+    "Mark",
+    "ReadMark",
     "SavedFilter",
     "SearchEntry",
     "ShareLink",

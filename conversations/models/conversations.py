@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import BrinIndex
+from django.contrib.postgres.indexes import BrinIndex, GinIndex
 from django.db import models
 
 from conversations.querysets import ConversationQuerySet
@@ -51,15 +51,19 @@ def _names() -> "ArrayField[list[str], list[str]]":
 class Conversation(models.Model):
     """All events of one sender_id of one assistant.
 
-    Everything below the origin is a function of the events stored, whatever order they arrived in: ingestion keeps it
-    from the rows it inserts, and `manage.py rebuild_conversations` makes the same from all of them. A row exists only
-    together with its first event. The environment is that of the earliest event.
+    Everything between the origin and the review is a function of the events stored, whatever order they arrived in:
+    ingestion keeps it from the rows it inserts, and `manage.py rebuild_conversations` makes the same from all of them.
+    A row exists only together with its first event. The environment is that of the earliest event.
     """
 
     class Origin(models.TextChoices):
         REAL = "real", "real"
         TALK = "talk", "ours"
         SHARE = "share", "share link"
+
+    class Review(models.TextChoices):
+        REVIEWED = "reviewed", "reviewed"
+        SAVED = "saved", "saved for later"
 
     assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="conversations")
     environment = models.ForeignKey(Environment, on_delete=models.SET_NULL, null=True, related_name="conversations")
@@ -95,6 +99,13 @@ class Conversation(models.Model):
     slots = _names()
     channels = _names()
     environment_names = _names()  # as the events claimed them
+    # What the team made of it, written by services/review.py and services/marks.py; ingestion never touches it.
+    review_state = models.CharField(max_length=8, choices=Review, blank=True, default="", db_default="")
+    reviewed_by = models.ForeignKey(PERSON, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
+    reviewed_at = models.DateTimeField(null=True)
+    reviewed_events = models.PositiveIntegerField(default=0, db_default=0)  # how many events there were then
+    is_flagged = models.BooleanField(default=False, db_default=False)  # itself, or one of its events
+    tags = ArrayField(models.CharField(max_length=40), default=list, db_default=[])  # likewise, sorted
 
     objects = ConversationQuerySet.as_manager()
 
@@ -116,6 +127,26 @@ class Conversation(models.Model):
                 fields=["assistant", "environment_name", "id"],
                 condition=models.Q(environment=None),
                 name="conversation_homeless",
+            ),
+            # What the team noted is in few conversations, and ingestion pays for the indexes of these alone.
+            models.Index(
+                fields=["assistant", "review_state", "-last_event_at", "-id"],
+                condition=~models.Q(review_state=""),
+                name="conversation_reviewed",
+            ),
+            models.Index(
+                fields=["assistant", "-last_event_at", "-id"],
+                condition=models.Q(is_flagged=True),
+                name="conversation_flagged",
+            ),
+            models.Index(
+                fields=["assistant", "-last_event_at", "-id"],
+                condition=~models.Q(tags=[]),
+                name="conversation_tagged",
+            ),
+            GinIndex(fields=["tags"], condition=~models.Q(tags=[]), name="conversation_tags"),
+            models.Index(
+                fields=["reviewed_by"], condition=models.Q(reviewed_by__isnull=False), name="conversation_reviewer"
             ),
         ]
 

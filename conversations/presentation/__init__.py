@@ -11,7 +11,7 @@ from conversations.presentation.items import (
     Understanding,
 )
 from conversations.presentation.messages import bot_message, reply_message, user_message
-from conversations.presentation.slots import slots_after
+from conversations.presentation.slots import Slot, slots_after, slots_of_turn
 from conversations.presentation.timeline import timeline
 
 __all__ = [
@@ -20,12 +20,14 @@ __all__ = [
     "Item",
     "Machinery",
     "Message",
+    "Slot",
     "Step",
     "StoredEvent",
     "Understanding",
     "bot_message",
     "reply_message",
     "slots_after",
+    "slots_of_turn",
     "timeline",
     "user_message",
 ]

@@ -1,14 +1,16 @@
 """What a conversation's page is made of."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, Self
 
 FALLBACK_INTENT = "nlu_fallback"
 # Below this, or with the next intent this near, a message deserves a look.
 UNSURE_BELOW = 0.6
 AMBIGUOUS_WITHIN = 0.1
+MOST_NAMED = 6  # steps in a folded line; of more, it counts the kinds
 
 
 class StoredEvent(Protocol):
@@ -97,11 +99,21 @@ class Message:
     action: str = ""  # the action that uttered it
     policy: str = ""
     answered_in: float | None = None  # seconds until the first answer
+    after: float | None = None  # seconds that a first answer took
     channel: str = ""
+    marks: Sequence[object] = ()  # flags and tags, for the page to show
 
     @property
     def is_user(self) -> bool:
         return self.by == "user"
+
+    @property
+    def clock(self) -> str:
+        return f"{self.at:%H:%M:%S}"
+
+    @property
+    def iso(self) -> str:
+        return self.at.isoformat(timespec="seconds")
 
     @property
     def is_empty(self) -> bool:
@@ -130,6 +142,18 @@ class Step(Words):
     kind: str
     at: datetime
 
+    @classmethod
+    def of(cls, words: Words, *, event_id: int, kind: str, at: datetime) -> Self:
+        """By hand, because a page has a thousand of these: dataclasses.asdict copies whatever it is given."""
+        return cls(
+            words.text, words.subject, words.value, words.after, words.policy, words.quiet, words.bad,
+            event_id=event_id, kind=kind, at=at,
+        )  # fmt: skip
+
+    @property
+    def clock(self) -> str:
+        return f"{self.at:%H:%M:%S}"
+
 
 @dataclass(slots=True)
 class Machinery:
@@ -157,16 +181,31 @@ class Machinery:
     def is_quiet(self) -> bool:
         return all(step.quiet for step in self.steps)
 
+    @property
+    def counts(self) -> list[tuple[str, int]]:
+        """Kinds with how many there are, in the order of the first of each."""
+        return list(Counter(step.kind for step in self.steps).items())
+
+    @property
+    def is_long(self) -> bool:
+        """Too much to be named step by step in one line."""
+        return len(self.loud) > MOST_NAMED
+
+    def of(self, kind: str) -> "Machinery":
+        return Machinery([step for step in self.steps if step.kind == kind])
+
 
 @dataclass(frozen=True, slots=True)
 class Divider:
-    """A line across: a new day, a session, a restart, another model."""
+    """A line across: a new day, a long silence, a session, a restart, a model, and where the reader had stopped."""
 
     shape: ClassVar[str] = "divider"
-    kind: str  # day, session, restart, model
+    kind: str  # day, pause, session, restart, model, unread
     at: datetime
     event_id: int | None = None
     model: str = ""
+    is_first: bool = False  # the model that it begins with
+    seconds: float = 0.0  # of silence
 
 
 Item = Message | Machinery | Divider

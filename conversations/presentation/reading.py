@@ -48,3 +48,12 @@ def shown(value: object) -> str:
 
 def indented(value: object) -> str:
     return text_of(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def clean(value: Any) -> Any:
+    """The same JSON, with texts that can be written anywhere."""
+    if isinstance(value, dict):
+        return {text_of(key): clean(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [clean(one) for one in value]
+    return text_of(value) if isinstance(value, str) else value

@@ -1,6 +1,7 @@
 """What slots held at some point."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from conversations.presentation.items import StoredEvent
 from conversations.presentation.reading import loaded, shown, text_of
@@ -23,3 +24,24 @@ def slots_after(events: Iterable[StoredEvent]) -> dict[str, str | None]:
             value = payload.get("value")
             slots[text_of(payload.get("name"))] = None if value is None else shown(value)
     return {name: slots[name] for name in sorted(slots) if name not in _INTERNAL}
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What a slot holds after a turn, None when not set, and what it held before."""
+
+    name: str
+    value: str | None
+    before: str | None
+
+    @property
+    def is_changed(self) -> bool:
+        return self.value != self.before
+
+
+def slots_of_turn(before: Iterable[StoredEvent], within: Iterable[StoredEvent]) -> list[Slot]:
+    """Every slot after the events `within` a turn, those that the turn changed first."""
+    earlier = list(before)
+    held, holds = slots_after(earlier), slots_after([*earlier, *within])
+    slots = [Slot(name, value, held.get(name)) for name, value in holds.items()]
+    return sorted(slots, key=lambda slot: not slot.is_changed)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 from conversations.presentation.items import Step, StoredEvent, Words
@@ -18,8 +17,8 @@ Payload = dict[str, Any]
 
 def step_of(event: StoredEvent, payload: Payload) -> Step:
     """`payload` is that of the event, read."""
-    words = _WORDS.get(event.kind, _unknown(event))(payload)
-    return Step(event_id=event.pk, kind=event.kind, at=moment(event.timestamp), **asdict(words))
+    say = _WORDS.get(event.kind) or _unknown(event)
+    return Step.of(say(payload), event_id=event.pk, kind=event.kind, at=moment(event.timestamp))
 
 
 def policy_of(payload: Payload) -> str:

@@ -15,6 +15,7 @@ from conversations.models import Conversation, SavedFilter
 from conversations.naming import model_names
 from conversations.paging import NEWEST, ORDERS, Cursor, Listing, page_of
 from conversations.presentation.items import UNSURE_BELOW
+from conversations.services.review import unread_among
 from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
@@ -31,6 +32,7 @@ class Row:
 
     conversation: Conversation
     model: str
+    is_unread: bool
 
     @property
     def doubt(self) -> tuple[str, str] | None:
@@ -51,10 +53,11 @@ def conversation_list(request: HttpRequest, slug: str) -> HttpResponse:
     before, after = (Cursor.parse(request.GET.get(name, "")) for name in ("before", "after"))
     page = page_of(listing(request, filters), before=before, after=after)
     names = model_names(assistant, {one.last_model_id for one in page.rows})
+    unread = unread_among(viewer, page.rows)
     context = {
         "filters": filters,
         "page": page,
-        "rows": [Row(one, names.get(one.last_model_id, one.last_model_id)) for one in page.rows],
+        "rows": [Row(one, names.get(one.last_model_id, one.last_model_id), one.pk in unread) for one in page.rows],
         "query": filter_query(request.GET).urlencode(),
         "chips": _chips(request, filters),
         "orders": ORDERS.values(),

@@ -1,21 +1,26 @@
 """One conversation: its page, the panel about a message, and events as Rasa sent them."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from conversations import window
-from conversations.filters import ConversationFilter
-from conversations.loaders import load_conversation
-from conversations.models import Conversation, Event
+from conversations.loaders import load_conversation, load_event
+from conversations.models import Conversation, Event, Mark
 from conversations.naming import model_names
-from conversations.presentation import Item, Message, slots_after, timeline
+from conversations.presentation import Item, Machinery, Message, Slot, slots_of_turn, timeline
 from conversations.presentation.reading import indented, loaded, moment
-from conversations.views.lists import filter_query, listing
+from conversations.services.marks import marks_of
+from conversations.services.review import read_until
+from conversations.views.lists import filter_query
+from conversations.views.neighbours import neighbours
+from conversations.views.standing import standing
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission, Scope
 from studio.web.htmx import HtmxHttpRequest
@@ -30,28 +35,63 @@ class Panel:
     message: Message
     event: Event
     number: int  # of a person's message; 0 of the assistant's
-    slots: dict[str, str | None]
+    slots: list[Slot]
+    model: str  # that answered; its name where people know one
+    marks: Sequence[Mark]
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """Which events between the messages are unfolded (none, all, or those of one kind), and how many there are."""
+
+    kinds: list[tuple[str, int]]
+    chosen: str  # empty, `all`, or a kind
+
+    @classmethod
+    def of(cls, items: Sequence[Item], asked: str) -> Self:
+        kinds: Counter[str] = Counter()
+        for item in items:
+            if isinstance(item, Machinery):
+                kinds.update(dict(item.counts))
+        return cls(kinds.most_common(), asked if asked == "all" or asked in kinds else "")
+
+    def applied(self, items: Sequence[Item]) -> list[Item]:
+        """With events of the chosen kind alone between the messages."""
+        if self.chosen in ("", "all"):
+            return list(items)
+        chosen = ((item, item.of(self.chosen) if isinstance(item, Machinery) else None) for item in items)
+        return [steps or item for item, steps in chosen if steps is None or steps.steps]
+
+    @property
+    def total(self) -> int:
+        return sum(count for _, count in self.kinds)
 
 
 @require_safe
 def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     conversation = load_conversation(request, slug, pk)
-    shown = _window(conversation, request.GET.get("at", ""))
+    viewer = signed_in(request)
+    shown = window.at(conversation, request.GET.get("at", ""))
     names = model_names(conversation.assistant, {*conversation.model_ids, conversation.last_model_id})
-    items = timeline(shown.events, names)
-    chosen = _chosen(conversation, items, request.GET.get("m", ""))
+    read = read_until(viewer, conversation)
+    items = timeline(shown.events, names, several_models=len(conversation.model_ids) > 1, read_until=read)
+    marks = marks_of(conversation)
+    _attach(marks, items)
+    folding = Folding.of(items, request.GET.get("events", ""))
+    chosen = _chosen(conversation, shown, items, request.GET.get("m", ""))
     context = {
-        "conversation": conversation,
         "window": shown,
         "last_event": shown.events[-1] if shown.events else None,
-        "items": items,
-        "panel": chosen and _panel(chosen, items),
-        "all_events": request.GET.get("events") == "all",
+        "items": folding.applied(items),
+        "panel": chosen and _panel(chosen, shown, items, names, marks),
+        "folding": folding,
+        "until": repr(shown.events[-1].timestamp if shown.events else conversation.last_event_at),
         "first_at": moment(conversation.first_event_at),
         "last_at": moment(conversation.last_event_at),
         "model": names.get(conversation.last_model_id, conversation.last_model_id),
         "query": filter_query(request.GET).urlencode(),
-        **_neighbours(request, conversation),
+        "neighbours": neighbours(request, conversation),
+        **standing(request, conversation, marks),
         **_links(request, conversation),
     }
     return render(request, "conversations/detail.html", context)
@@ -61,63 +101,59 @@ def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 def message_panel(request: HtmxHttpRequest, slug: str, pk: int, event_pk: int) -> HttpResponse:
     """The panel about one message; without htmx the page with that message chosen."""
     conversation = load_conversation(request, slug, pk)
-    event = _load_event(conversation, event_pk)
+    event = load_event(conversation, event_pk)
     if not request.htmx:
         page = reverse("conversations:detail", args=[slug, pk])
         return redirect(f"{page}?at={event.pk}&m={event.pk}#e{event.pk}")
-    items = timeline(window.around(event, NEIGHBOURS).events)
-    return render(request, "conversations/_panel.html", {"panel": _panel(event, items), "conversation": conversation})
+    shown = window.around(event, NEIGHBOURS)
+    items = timeline(shown.events)
+    marks = marks_of(conversation)
+    names = model_names(conversation.assistant, {event.model_id})
+    context = {"panel": _panel(event, shown, items, names, marks), **standing(request, conversation, marks)}
+    return render(request, "conversations/_panel.html", context)
 
 
 @require_safe
 def event_json(request: HtmxHttpRequest, slug: str, pk: int, event_pk: int) -> HttpResponse:
     """An event as Rasa sent it: a fragment for htmx, otherwise the stored JSON."""
-    event = _load_event(load_conversation(request, slug, pk), event_pk)
+    event = load_event(load_conversation(request, slug, pk), event_pk)
     if not request.htmx:
         return HttpResponse(event.payload, content_type="application/json")
     return render(request, "conversations/_event.html", {"event": event, "json": indented(loaded(event.payload))})
 
 
-def _load_event(conversation: Conversation, pk: int) -> Event:
-    event = Event.objects.filter(conversation=conversation, pk=pk).first()
-    if event is None:
-        raise Http404("There is no such event in this conversation.")
-    return event
-
-
-def _window(conversation: Conversation, at: str) -> window.Window:
-    """The events around the one that the address names, else the latest."""
-    latest = window.latest(conversation)
-    if not at.isdecimal() or not latest.has_earlier or any(event.pk == int(at) for event in latest.events):
-        return latest
-    return window.around(_load_event(conversation, int(at)), window.AROUND)
-
-
-def _chosen(conversation: Conversation, items: Sequence[Item], asked: str) -> Event | None:
+def _chosen(conversation: Conversation, shown: window.Window, items: Sequence[Item], asked: str) -> Event | None:
     """The event of the message to explain: the one asked for, else the last that NLU was unsure of, else the last."""
+    events = {event.pk: event for event in shown.events}
     if asked.isdecimal():
-        return _load_event(conversation, int(asked))
+        return events.get(int(asked)) or load_event(conversation, int(asked))
     said = [item for item in items if isinstance(item, Message) and item.is_user]
     doubtful = [item for item in said if item.understanding and item.understanding.level != "sure"]
     best = (doubtful or said)[-1:]
-    return _load_event(conversation, best[0].event_id) if best and best[0].event_id else None
+    return events[best[0].event_id] if best and best[0].event_id else None
 
 
-def _panel(event: Event, items: Sequence[Item]) -> Panel | None:
+def _panel(
+    event: Event,
+    shown: window.Window,
+    items: Sequence[Item],
+    names: Mapping[str, str],
+    marks: Mapping[int | None, list[Mark]],
+) -> Panel | None:
     found = (item for item in items if isinstance(item, Message) and item.event_id == event.pk)
     message = next(found, None)
     if message is None:  # not a message, or one of another part of a long conversation
         return None
-    number = window.number_of(event) if message.is_user else 0
-    return Panel(message, event, number, slots_after(window.slot_events(event)))
+    turn = shown.turn(event)
+    slots = slots_of_turn(turn.slots_before, turn.slots_within)
+    model = names.get(event.model_id, event.model_id)
+    return Panel(message, event, turn.number if message.is_user else 0, slots, model, marks.get(event.pk, []))
 
 
-def _neighbours(request: HttpRequest, conversation: Conversation) -> dict[str, Conversation | None]:
-    """The conversations before and after this one in the list that the viewer came from."""
-    filters = ConversationFilter(filter_query(request.GET), assistant=conversation.assistant, viewer=signed_in(request))
-    listed, here = listing(request, filters), filters.order.cursor(conversation)
-    previous, following = listed.before(here), listed.after(here)
-    return {"previous": previous[0] if previous else None, "next": following[0] if following else None}
+def _attach(marks: Mapping[int | None, list[Mark]], items: Sequence[Item]) -> None:
+    for item in items:
+        if isinstance(item, Message):
+            item.marks = marks.get(item.event_id, []) if item.event_id else []
 
 
 def _links(request: HttpRequest, conversation: Conversation) -> dict[str, bool]:

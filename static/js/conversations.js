@@ -1,9 +1,8 @@
 // A conversation marks the chosen message and opens what a link points at.
 
 /* A click on a message chooses it as its time does; text can still be marked, links and buttons still work. */
-const chat = document.getElementById("conversation");
-
-chat?.addEventListener("click", (event) => {
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("#conversation")) return;
   const chooser = event.target.closest("[data-choose]");
   if (chooser) return mark(chooser.closest(".said"));
   if (event.target.closest("a, button, summary, .fold") || String(getSelection())) return;
@@ -11,7 +10,7 @@ chat?.addEventListener("click", (event) => {
 });
 
 function mark(said) {
-  for (const bubble of chat.querySelectorAll(".bubble[aria-current]")) bubble.removeAttribute("aria-current");
+  for (const bubble of document.querySelectorAll("#conversation .bubble[aria-current]")) bubble.removeAttribute("aria-current");
   said.querySelector(".bubble").setAttribute("aria-current", "true");
   history.replaceState(null, "", `#${said.id}`);
 }

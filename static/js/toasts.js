@@ -1,22 +1,34 @@
 // Toasts, from the page's messages and from the `toast` event (HX-Trigger or another module's), and what they say
-// when an htmx request fails.
+// when an htmx request fails. A module's can carry an action, such as Undo.
 
 const box = document.getElementById("toasts");
 const LINGER = 6000;
 
-function show(text, kind = "info") {
+function show(text, kind = "info", action = null) {
   const item = document.getElementById("toast-template").content.firstElementChild.cloneNode(true);
   item.classList.add(`toast-${kind}`);
   item.querySelector("p").textContent = text;
+  if (action) item.querySelector("p").after(buttonFor(action, item));
   box.append(item);
   arrange(item);
+}
+
+// What one can do about it: a label, what it runs, and the key that the page's module listens for.
+function buttonFor({ label, run, key }, item) {
+  const button = Object.assign(document.createElement("button"), { className: "btn btn-small", type: "button", textContent: label });
+  if (key) {
+    button.dataset.key = key;
+    button.append(" ", Object.assign(document.createElement("kbd"), { textContent: key }));
+  }
+  button.addEventListener("click", () => { item.remove(); run(); });
+  return button;
 }
 
 function arrange(item) {
   // A popover of its own, shown again, lies above an open dialog.
   if (box.matches(":popover-open")) box.hidePopover();
   box.showPopover();
-  item.querySelector("button").addEventListener("click", () => item.remove());
+  item.querySelector("[aria-label=Dismiss]").addEventListener("click", () => item.remove());
   if (item.classList.contains("toast-error")) return; // stays until it is read
   let timer = setTimeout(() => item.remove(), LINGER);
   item.addEventListener("pointerenter", () => clearTimeout(timer));
@@ -25,7 +37,7 @@ function arrange(item) {
 
 if (box) box.querySelectorAll(".toast").forEach(arrange);
 
-document.addEventListener("toast", (event) => show(event.detail.text, event.detail.kind));
+document.addEventListener("toast", (event) => show(event.detail.text, event.detail.kind, event.detail.action));
 
 const SENTENCES = {
   400: "The server did not understand that request. Reload the page and try again.",

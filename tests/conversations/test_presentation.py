@@ -139,7 +139,7 @@ def test_the_first_answer_tells_how_long_it_took_and_who_chose_it():
 def test_a_new_model_and_a_new_day_are_marked_between():
     items = timeline(rows(user("a", 10.0, model="m-1"), user("b", 90_000.0, model="m-2")), {"m-2": "brisk-otter"})
     assert [(item.kind, item.model) for item in items if isinstance(item, Divider)] == [
-        ("day", ""), ("day", ""), ("model", "brisk-otter"),
+        ("day", ""), ("pause", ""), ("day", ""), ("model", "brisk-otter"),
     ]  # fmt: skip
 
 

@@ -258,6 +258,17 @@ CONVERSATIONS = [
     Row("GET",  "/a/cafe/conversations/{worker_conversation}",    302, 404, 200, 200, 200),
     Row("GET",  "/a/cafe/conversations/{conversation}/events/{event}",       302, 404, 200, 200, 404),
     Row("GET",  "/a/cafe/conversations/{conversation}/events/{event}/panel", 302, 404, 302, 302, 404),
+    Row("GET",  "/a/cafe/conversations/{conversation}/story",     302, 404, 200, 200, 404),
+    Row("GET",  "/a/cafe/conversations/{conversation}/download",  302, 404, 200, 200, 404),
+    Row("POST", "/a/cafe/conversations/{conversation}/read",      302, 404, 302, 302, 404),
+    Row("POST", "/a/cafe/conversations/{worker_conversation}/review", 302, 404, 302, 302, 302),
+    Row("POST", "/a/cafe/conversations/{conversation}/review/undo", 302, 404, 302, 302, 404),
+    Row("POST", "/a/cafe/conversations/{worker_conversation}/flag", 302, 404, 302, 302, 302),
+    Row("GET",  "/a/cafe/conversations/{conversation}/tag",       302, 404, 200, 200, 404),
+    Row("POST", "/a/cafe/conversations/{conversation}/tag",       302, 404, 422, 422, 404),
+    Row("GET",  "/a/cafe/conversations/{conversation}/marks/{mark}/note", 302, 404, 200, 200, 404),
+    Row("POST", "/a/cafe/conversations/{conversation}/marks/{mark}/note", 302, 404, 302, 302, 404),
+    Row("POST", "/a/cafe/conversations/{conversation}/marks/{mark}/remove", 302, 404, 302, 302, 404),
 ]
 
 # Letters stand in `production` and in `worker`; {dead_run} is the admin's own and still open, so that

@@ -16,6 +16,7 @@ from conversations.models import (
     Conversation,
     DeadLetter,
     IntakeIncident,
+    Mark,
     TalkSession,
 )
 from conversations.services.dead_letter_runs import Selection, request_run
@@ -112,6 +113,7 @@ def _sealed_environment(cafe: Assistant, people: dict[str, User]) -> dict[str, o
         "dead_letter": letter,
         "worker_dead_letter": letter,
         "event": event,
+        "mark": _flag(talk),
         "run": _run(vault, f"{SEALED}-carla"),
         **chats,
     }
@@ -132,9 +134,14 @@ def _conversations(cafe: Assistant, worker: Environment, admin: User) -> dict[st
     return {
         "conversation": talk.pk,
         "event": talk.events.get(kind="user").pk,
+        "mark": _flag(talk),
         "worker_conversation": _conversation(worker, "berta").pk,
         "filter": save_filter(owner=admin, assistant=cafe, name="Mine", query="q=tea", is_shared=True).pk,
     }
+
+
+def _flag(conversation: Conversation) -> int:
+    return Mark.objects.create(assistant_id=conversation.assistant_id, conversation=conversation, kind="flag").pk
 
 
 def _dead_letters(cafe: Assistant, worker: Environment, admin: User) -> dict[str, object]:

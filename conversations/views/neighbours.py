@@ -1,0 +1,26 @@
+"""The conversations before and after one in the list that the reader came from."""
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+
+from conversations.filters import ConversationFilter
+from conversations.models import Conversation
+from conversations.views.lists import filter_query, listing
+from studio.access.loaders import signed_in
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Their keys. By their place in the list, so that one which a filter no longer holds has neighbours as well."""
+
+    previous: int | None
+    next: int | None
+
+
+def neighbours(request: HttpRequest, conversation: Conversation) -> Neighbours:
+    viewer = signed_in(request)
+    filters = ConversationFilter(filter_query(request.GET), assistant=conversation.assistant, viewer=viewer)
+    listed = listing(request, filters)
+    previous, following = (listed.key_beside(conversation, onwards=onwards) for onwards in (False, True))
+    return Neighbours(previous, following)

@@ -1,0 +1,178 @@
+"""Reading one conversation after the other in a real browser: by keyboard, without waiting, without losing one's place."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import Browser, Page, Request, expect
+
+from tests.browser.conftest import watched
+
+if TYPE_CHECKING:
+    from conversations.models import Conversation
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def newest_first(transactional_db: None, redis_client: object) -> "list[Conversation]":
+    from conversations.models import Conversation
+    from tests.conversations.events import user
+    from tests.factories import environment_of, make_assistant, store_events
+
+    production = environment_of(make_assistant("cafe"))
+    for number, text in enumerate(["tea", "soup of the day", "cake", "soup again"]):
+        store_events(production, user(text, 1_790_000_000.0 + number * 100, sender=f"guest-{number}"))
+    return list(Conversation.objects.order_by("-last_event_at"))
+
+
+@pytest.fixture
+def page(newest_first: "list[Conversation]", live_server, chromium: Browser) -> Iterator[Page]:
+    """The page of the newest conversation, for an annotator."""
+    from tests.factories import make_person
+
+    client = Client()
+    client.force_login(make_person("annotator", username="ana"))
+    with watched(chromium, base_url=str(live_server)) as context:
+        session = client.cookies[settings.SESSION_COOKIE_NAME].value
+        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": str(live_server)}])
+        page = context.new_page()
+        page.goto(address(newest_first[0]))
+        page.wait_for_load_state("networkidle")
+        yield page
+
+
+def address(one: "Conversation", query: str = "") -> str:
+    return f"/a/cafe/conversations/{one.pk}{query}"
+
+
+def is_shown(page: Page, text: str) -> None:
+    expect(page.locator("#conversation .bubble")).to_have_text(text)
+
+
+def states() -> list[str]:
+    """Newest first."""
+    from conversations.models import Conversation
+
+    return list(Conversation.objects.order_by("-last_event_at").values_list("review_state", flat=True))
+
+
+def test_the_next_one_is_there_without_asking_the_server(page: Page, newest_first: "list[Conversation]"):
+    page.route(re.compile("/conversations/"), lambda route: route.abort())
+    page.keyboard.press("j")
+    is_shown(page, "cake")
+    expect(page).to_have_url(re.compile(f"{address(newest_first[1])}$"))
+    expect(page).to_have_title(re.compile("cake"))
+
+
+def test_what_is_fetched_ahead_is_read_only_when_it_is_shown(page: Page, newest_first: "list[Conversation]"):
+    from conversations.models import ReadMark
+
+    assert set(ReadMark.objects.values_list("conversation", flat=True)) == {newest_first[0].pk}
+    with page.expect_response(re.compile(f"{newest_first[1].pk}/read$")):
+        page.keyboard.press("j")
+    assert set(ReadMark.objects.values_list("conversation", flat=True)) == {one.pk for one in newest_first[:2]}
+
+
+def test_reviewed_moves_on_and_u_brings_it_back(page: Page, newest_first: "list[Conversation]"):
+    with page.expect_response(re.compile("/review$")):
+        page.keyboard.press("e")
+    is_shown(page, "cake")
+    assert states() == ["reviewed", "", "", ""]
+    expect(page.locator(".toast")).to_contain_text("Marked as reviewed.")
+    page.keyboard.press("u")
+    is_shown(page, "soup again")
+    expect(page.locator(".toast")).to_contain_text("Undone.")
+    assert states() == [""] * 4
+    expect(page.locator("#standing .status")).to_have_count(0)
+
+
+def test_three_keys_in_a_row_review_three_conversations(page: Page, newest_first: "list[Conversation]"):
+    for text in ("cake", "soup of the day", "tea"):
+        page.keyboard.press("e")
+        is_shown(page, text)
+    with page.expect_response(re.compile("/review$")):
+        page.keyboard.press("s")
+    expect(page.locator(".toast", has_text="the last one of the list")).to_be_visible()
+    expect(page.locator("#standing")).to_contain_text("Saved for later")
+    assert states() == ["reviewed"] * 3 + ["saved"]
+
+
+def test_the_filters_of_the_list_stay(page: Page, newest_first: "list[Conversation]"):
+    page.goto(address(newest_first[0], "?q=soup"))
+    page.keyboard.press("j")
+    is_shown(page, "soup of the day")
+    page.go_back()
+    is_shown(page, "soup again")
+    page.go_forward()
+    is_shown(page, "soup of the day")
+    page.get_by_role("link", name="Conversations").last.click()
+    expect(page).to_have_url(re.compile(r"conversations/\?q=soup$"))
+
+
+def test_previous_leads_back_to_what_was_read_though_the_list_lost_it(page: Page, newest_first: "list[Conversation]"):
+    """As a filter for what is unread would: here the one that leads on holds something else."""
+    from conversations.models import Conversation, Event
+
+    page.goto(address(newest_first[0], "?q=soup"))
+    page.keyboard.press("j")
+    is_shown(page, "soup of the day")
+    Event.objects.filter(conversation=newest_first[0]).update(
+        text="tea", payload='{"event": "user", "text": "tea now"}'
+    )
+    assert Conversation.objects.saying("soup").count() == 1
+    page.keyboard.press("k")
+    is_shown(page, "tea now")
+
+
+def test_a_review_that_does_not_arrive_says_so(page: Page, newest_first: "list[Conversation]"):
+    page.route(re.compile("/review$"), lambda route: route.abort())
+    page.keyboard.press("e")
+    expect(page.locator(".toast-error")).to_contain_text("did not take that")
+    page.locator(".toast-error").get_by_role("button", name="Back to it").click()
+    is_shown(page, "soup again")
+    assert states() == [""] * 4
+
+
+def test_flag_tag_and_story_by_keyboard(page: Page, newest_first: "list[Conversation]"):
+    page.keyboard.press("f")
+    expect(page.locator("#standing")).to_contain_text("Flagged")
+    expect(page.get_by_role("button", name="Unflag")).to_be_visible()
+    page.keyboard.press("m")
+    expect(page.locator("#message-marks")).to_contain_text("Flagged")
+    page.keyboard.press("t")
+    page.locator("#dialog [name=name]").fill("Late Delivery")
+    page.keyboard.press("Enter")
+    expect(page.locator("#standing .tag")).to_have_text("late delivery")
+    expect(page.locator("#dialog")).not_to_be_visible()
+    page.keyboard.press("y")
+    expect(page.locator("#story-text")).to_contain_text("intent: greet")
+    page.get_by_role("link", name="Test story").click()
+    expect(page.locator("#story-text")).to_contain_text("soup again")
+
+
+def test_unread_is_marked_after_the_notice_of_undo_is_gone(page: Page, newest_first: "list[Conversation]"):
+    from conversations.models import ReadMark
+
+    with page.expect_response(re.compile("/read$")):
+        page.keyboard.press("u")
+    expect(page.locator(".toast")).to_contain_text("Marked as unread.")
+    assert not ReadMark.objects.filter(conversation=newest_first[0]).exists()
+
+
+def test_no_page_is_fetched_twice(page: Page, newest_first: "list[Conversation]"):
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.method == "GET" and re.search(r"/conversations/\d+$", request.url):
+            asked.append(request.url)
+
+    page.on("request", note)
+    for text in ("cake", "soup of the day"):
+        page.keyboard.press("j")
+        is_shown(page, text)
+    page.wait_for_load_state("networkidle")
+    assert [int(url.rsplit("/", 1)[1]) for url in asked] == [one.pk for one in newest_first[2:]]
