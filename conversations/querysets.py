@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 from studio.access.permissions import Permission
 
 if TYPE_CHECKING:
-    from conversations.models import Conversation, DeadLetter, DeadLetterRun  # noqa: F401 - named in quotes below
+    from conversations.models import Conversation, Correction, DeadLetter, DeadLetterRun  # noqa: F401 - named in quotes below
     from studio.access.models import User
 
 
@@ -30,6 +30,20 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
             conversation=OuterRef("pk"), kind__in=("user", "bot", "agent"), text__icontains=text
         )
         return self.filter(Exists(said))
+
+
+class CorrectionQuerySet(models.QuerySet["Correction"]):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Corrections of messages of conversations where the person may view everybody's."""
+        if isinstance(user, AnonymousUser):
+            return self.none()
+        assistants, environments = user.environments_with(Permission.CONVERSATIONS_VIEW)
+        if assistants is None:
+            return self
+        return self.filter(Q(assistant_id__in=assistants) | Q(conversation__environment_id__in=environments))
+
+    def waiting(self) -> Self:
+        return self.filter(state="pending")
 
 
 class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):

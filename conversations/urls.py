@@ -4,8 +4,10 @@ from django.urls import URLPattern, URLResolver, path
 
 from conversations.views import (
     completeness,
+    corrections,
     dead_letter_runs,
     dead_letters,
+    examples,
     guest,
     handle_letter,
     home,
@@ -19,6 +21,7 @@ from conversations.views import (
 
 app_name = "conversations"
 _UNREADABLE = "a/<str:slug>/conversations/unreadable"
+_MESSAGE = "a/<str:slug>/conversations/<int:pk>/events/<int:event_pk>"
 _CAUSE = f"{_UNREADABLE}/cause/<slug:fault>"
 COMPLETENESS = "a/<str:slug>/environments/<str:name>/completeness"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -28,6 +31,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("a/<str:slug>/conversations/<int:pk>", pages.conversation_page, name="detail"),
     path("a/<str:slug>/conversations/<int:pk>/events/<int:event_pk>", pages.event_json, name="event"),
     path("a/<str:slug>/conversations/<int:pk>/events/<int:event_pk>/panel", pages.message_panel, name="panel"),
+    path(f"{_MESSAGE}/correct", corrections.correct, name="correct"),
+    path(f"{_MESSAGE}/correct/undo", corrections.undo, name="correct-undo"),
+    path("a/<str:slug>/examples/", examples.waiting, name="examples"),
+    path("a/<str:slug>/examples/note", examples.note, name="examples-note"),
+    path("a/<str:slug>/examples/settle", examples.settle, name="examples-settle"),
     path(f"{_UNREADABLE}/", dead_letters.cause_list, name="dead"),
     path(f"{_CAUSE}/", dead_letters.letter_list, name="dead-cause"),
     path(f"{_CAUSE}/retry", dead_letter_runs.retry_all, name="dead-retry-all"),

@@ -1,6 +1,7 @@
 """What people and assistants said, and how it comes to us."""
 
 from conversations.models.conversations import Conversation, Event, ShareLink, TalkSession
+from conversations.models.corrections import Correction, MessageLease
 from conversations.models.intake import (
     DeadLetter,
     DeadLetterRun,
@@ -15,6 +16,7 @@ __all__ = [
     "CompletenessFinding",
     "CompletenessRun",
     "Conversation",
+    "Correction",
     "DeadLetter",
     "DeadLetterRun",
     "Event",
@@ -22,6 +24,7 @@ __all__ = [
     "IntakePosition",
     "IntakeSource",
     "IntakeStream",
+    "MessageLease",
     "ShareLink",
     "TalkSession",
 ]

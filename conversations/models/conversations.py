@@ -144,6 +144,8 @@ class Event(models.Model):
     # Names of those that were found. NULL for kinds that have none, and for events that are not yet rebuilt.
     entities = ArrayField(models.CharField(max_length=255), null=True)
     received_at = models.DateTimeField(auto_now_add=True)
+    # Whether a person has looked at what NLU made of the message. Theirs to say, not the event's: ingestion leaves it.
+    is_looked_at = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ["timestamp", "rank", "digest"]

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from conversations import window
+from conversations.correcting import correcting
 from conversations.filters import ConversationFilter
 from conversations.loaders import load_conversation
 from conversations.models import Conversation, Event
@@ -47,6 +48,7 @@ def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "last_event": shown.events[-1] if shown.events else None,
         "items": items,
         "panel": chosen and _panel(chosen, items),
+        "correcting": correcting(signed_in(request), conversation, chosen),
         "all_events": request.GET.get("events") == "all",
         "first_at": moment(conversation.first_event_at),
         "last_at": moment(conversation.last_event_at),
@@ -67,7 +69,12 @@ def message_panel(request: HtmxHttpRequest, slug: str, pk: int, event_pk: int) -
         page = reverse("conversations:detail", args=[slug, pk])
         return redirect(f"{page}?at={event.pk}&m={event.pk}#e{event.pk}")
     items = timeline(window.around(event, NEIGHBOURS).events)
-    return render(request, "conversations/_panel.html", {"panel": _panel(event, items), "conversation": conversation})
+    context = {
+        "panel": _panel(event, items),
+        "correcting": correcting(signed_in(request), conversation, event),
+        "conversation": conversation,
+    }
+    return render(request, "conversations/_panel.html", context)
 
 
 @require_safe

@@ -252,6 +252,15 @@ CONVERSATIONS = [
     Row("GET",  "/a/cafe/conversations/{conversation}/events/{event}/panel", 302, 404, 302, 302, 404),
 ]
 
+# {event} is what `anna` said, which nobody corrected yet.
+CORRECTIONS = [
+    Row("POST", "/a/cafe/conversations/{conversation}/events/{event}/correct", 302, 404, 302, 302, 404),
+    Row("POST", "/a/cafe/conversations/{conversation}/events/{event}/correct/undo", 302, 404, 302, 302, 404),
+    Row("GET",  "/a/cafe/examples/",                              302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/examples/note",                          302, 403, 200, 200, 200),
+    Row("POST", "/a/cafe/examples/settle",                        302, 403, 302, 302, 403),
+]
+
 # Letters stand in `production` and in `worker`; {dead_run} is the admin's own and still open, so that
 # the admin cannot start another.
 _UNREADABLE = "/a/cafe/conversations/unreadable"
@@ -365,6 +374,7 @@ ROWS: list[Row] = [
     *TRAINING,
     *ENVIRONMENTS,
     *CONVERSATIONS,
+    *CORRECTIONS,
     *DEAD_LETTERS,
     *INTAKE,
     *TALK,
