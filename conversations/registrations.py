@@ -1,6 +1,6 @@
 """What this app adds to the house: entries of the navigation, a health part, periodic work, what environments ask."""
 
-from conversations.services import adoption, arrivals, completeness, dead_letter_runs, intake_health, rebuild
+from conversations.services import adoption, arrivals, completeness, dead_letter_runs, inbox, intake_health, rebuild
 from environments.services.arrivals import provide, provide_brokers
 from studio import health
 from studio.access.permissions import Permission
@@ -28,6 +28,17 @@ _ENTRIES = (
         per_assistant=True,
         shortcut="c",
         match=("conversations:list", "conversations:detail", "conversations:dead"),
+    ),
+    Entry(
+        key="inbox",
+        label="Inbox",
+        icon="inbox",
+        url_name="conversations:inbox",
+        order=65,
+        permission=Permission.CONVERSATIONS_FLAG,
+        per_assistant=True,
+        shortcut="i",
+        match=("conversations:inbox",),
     ),
     Entry(
         key="talk",
@@ -64,4 +75,5 @@ def register() -> None:
     schedule.every(60, rebuild.mark_own_conversations, name="mark our own conversations")
     schedule.every(10, adoption.move_adopted, name="move conversations to who adopted them")
     schedule.every(30, completeness.resume, name="queue completeness checks that nobody works on")
+    schedule.every(600, inbox.sweep, name="sweep leases of messages")
     schedule.every(600, completeness.request_nightly, name="begin the nightly completeness checks")

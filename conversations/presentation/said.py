@@ -26,6 +26,11 @@ class Said:
     annotations: Sequence[Annotation]
 
     @property
+    def words(self) -> str:
+        """`inform 0.41 · diet 0.38`."""
+        return " · ".join(str(one) for one in self.choices[:2])
+
+    @property
     def choices(self) -> Sequence[Intent]:
         """The real intents it may be, best first."""
         return [one for one in self.ranking if one.name and not one.is_fallback][:MOST_CHOICES]

@@ -64,7 +64,7 @@ def _say(row: Correction, said: Said, verdict: Verdict, actor: User) -> None:
     row.settled_at, row.settled_by = (None, None) if row.intent else (now, actor)
 
 
-def _kind(row: Correction) -> Kind:
+def _kind(row: Correction) -> Correction.Kind:
     if not row.intent:
         return Kind.IGNORED
     if row.intent == OUT_OF_SCOPE_INTENT != row.said_intent:

@@ -170,7 +170,7 @@ def _entry(intent: str, lines: Iterable[str], column: int) -> list[str]:
 def _end(text: Text, sequence: SequenceNode) -> int:
     """The line before which the next entry of a sequence stands: what follows may be introduced by comments."""
     mark = sequence.end_mark
-    at = mark.line + 1 if mark.column else mark.line  # the file may end without a line end
+    at: int = mark.line + 1 if mark.column else mark.line  # the file may end without a line end
     while at > sequence.start_mark.line + 1 and _is_between(text.lines[at - 1], sequence.start_mark.column):
         at -= 1
     return at

@@ -259,6 +259,12 @@ CORRECTIONS = [
     Row("GET",  "/a/cafe/examples/",                              302, 403, 200, 200, 200),
     Row("GET",  "/a/cafe/examples/note",                          302, 403, 200, 200, 200),
     Row("POST", "/a/cafe/examples/settle",                        302, 403, 302, 302, 403),
+    Row("GET",  "/a/cafe/inbox/",                                 302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/inbox/{event}/next",                     302, 403, 200, 200, 404),
+    Row("POST", "/a/cafe/inbox/{event}/answer",                   302, 403, 302, 302, 404),
+    Row("POST", "/a/cafe/inbox/{event}/undo",                     302, 403, 302, 302, 404),
+    Row("POST", "/a/cafe/inbox/{event}/hold",                     302, 403, 204, 204, 404),
+    Row("POST", "/a/cafe/inbox/{event}/leave",                    302, 403, 204, 204, 204),
 ]
 
 # Letters stand in `production` and in `worker`; {dead_run} is the admin's own and still open, so that
