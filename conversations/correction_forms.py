@@ -17,6 +17,7 @@ class CorrectionForm(forms.Form):
     act = forms.ChoiceField(
         choices=[("save", "save"), ("ignore", "ignore"), ("out_of_scope", "out of scope")], required=False
     )
+    choice = forms.CharField(max_length=255, required=False)  # an intent's own button, which counts before the field
     intent = forms.CharField(max_length=255, required=False)
     entities = forms.CharField(max_length=50_000, required=False, strip=False)
 
@@ -25,7 +26,7 @@ class CorrectionForm(forms.Form):
         self._text = text
 
     def clean_intent(self) -> str:
-        name: str = self.cleaned_data["intent"].strip()
+        name: str = (self.cleaned_data.get("choice") or self.cleaned_data["intent"]).strip()
         if name and not NAME.fullmatch(name):
             raise forms.ValidationError(f"“{name}” cannot be an intent: use letters, digits, dashes and underscores.")
         return name

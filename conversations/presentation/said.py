@@ -10,7 +10,7 @@ from conversations.presentation.reading import listed, loaded, member, text_of
 from models_app.data.examples import Annotation, first_of_each_place
 
 LONGEST = 20_000  # characters, as of the searchable copy
-MOST_CHOICES = 6
+MOST_CHOICES = 4
 # They come trained, so that examples teach them nothing.
 _UNTRAINABLE = {"DucklingEntityExtractor", "SpacyEntityExtractor"}
 

@@ -24,7 +24,7 @@ function show(message) {
   window.htmx?.process(message);
   message.dispatchEvent(new CustomEvent("added", { bubbles: true }));
   message.querySelector("[data-asked]")?.focus({ preventScroll: true });
-  scrollTo({ top: 0 });
+  if (place.getBoundingClientRect().bottom > innerHeight) place.scrollIntoView();
 }
 
 /* The message that lies ready comes forward. Returns what it takes the place of. */
@@ -43,19 +43,25 @@ function advance() {
   return before;
 }
 
-/* What comes after the shown message, with how far one is. */
-function receive(html) {
-  const answer = new DOMParser().parseFromString(html, "text/html");
-  for (const id of ["inbox-next", "inbox-progress"]) {
-    const fresh = answer.getElementById(id);
-    document.getElementById(id).replaceWith(document.adoptNode(fresh));
+/* What comes after the message `shown`, with how far one is. An answer may come when that one is answered as well. */
+function receive(html, shown) {
+  const fresh = new DOMParser().parseFromString(html, "text/html");
+  put(fresh, "inbox-progress");
+  if (waits) {
+    waits = false;
+    put(fresh, "inbox-next");
+    if (!ready().content.firstElementChild) return end();
+    advance();
+    follow();
+  } else if (idOf(article()) === shown) {
+    put(fresh, "inbox-next");
   }
-  window.htmx?.process(document.getElementById("inbox-progress"));
-  if (!waits) return;
-  waits = false;
-  if (!ready().content.firstElementChild) return end();
-  advance();
-  follow();
+}
+
+function put(fresh, id) {
+  const part = document.adoptNode(fresh.getElementById(id));
+  document.getElementById(id).replaceWith(part);
+  window.htmx?.process(part);
 }
 
 function end() {
@@ -65,8 +71,9 @@ function end() {
 }
 
 async function follow() {
-  const answer = await ask(address(idOf(article()), "next")).catch(() => null);
-  if (answer?.ok) receive(await answer.text());
+  const shown = idOf(article());
+  const answer = await ask(address(shown, "next")).catch(() => null);
+  if (answer?.ok) receive(await answer.text(), shown);
 }
 
 /* An answer that was not kept brings its message back, and what came forward waits again. */
@@ -86,7 +93,8 @@ function asElement(html) {
 async function send(form, submitter) {
   const data = new FormData(form, submitter);
   const before = advance();
-  data.set("now", idOf(article()));
+  const shown = idOf(article());
+  data.set("now", shown);
   const answer = await ask(form.action, data).catch(() => null);
   if (answer?.status === 422) return bringBack(asElement(await answer.text()) ?? before);
   if (!answer?.ok || answer.redirected) {
@@ -95,7 +103,7 @@ async function send(form, submitter) {
   }
   const told = JSON.parse(answer.headers.get("HX-Trigger") ?? "{}").toast;
   if (told) say(told.text, told.kind);
-  receive(await answer.text());
+  receive(await answer.text(), shown);
 }
 
 function leave(message, alsoReady) {
@@ -124,9 +132,11 @@ if (place) {
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-skip]") || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    leave(advance(), false);
+    if (!article()) return;
+    const skipped = advance();
+    leave(skipped, false);
     if (article()) follow();
-    else receive(ready().outerHTML + document.getElementById("inbox-progress").outerHTML);
+    else end();
   });
   document.addEventListener("keydown", (event) => { // Enter beside any button confirms, as C does
     if (event.key !== "Enter" || event.defaultPrevented || event.ctrlKey || event.metaKey) return;

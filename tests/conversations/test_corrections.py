@@ -79,6 +79,11 @@ def test_confirming_keeps_intent_and_entities_as_nlu_found_them(anna: User, mess
     assert message.is_looked_at
 
 
+def test_the_button_of_an_intent_counts_before_the_field(anna: User, message: Event):
+    say(anna, message, choice="book_table", intent="inform")
+    assert Correction.objects.get().intent == "book_table"
+
+
 def test_another_intent_or_entity_is_a_correction(anna: User, message: Event):
     say(anna, message, intent="book_table", entities="[]")
     row = Correction.objects.get()
