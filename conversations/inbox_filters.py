@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
+from conversations.models import IntakeStream
 from conversations.models.conversations import SURE_FROM
 from conversations.presentation.items import FALLBACK_INTENT
 from conversations.services.inbox import Wanted, places_of
@@ -82,6 +83,7 @@ class InboxFilter(DayRangeFilter):
             intent=data["intent"] or None,
             models=self._model_ids(data["model"]),
             own_too=bool(data["own"]),
+            adopted_too=IntakeStream.objects.filter(assistant=self.assistant).exclude(adopted_by=None).exists(),
         )
 
     def _model_ids(self, name: str) -> Sequence[str] | None:

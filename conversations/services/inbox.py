@@ -31,25 +31,29 @@ _DAY = 'floor(event."timestamp" / 86400.0)'
 _IN_INBOX = """event.kind = 'user' AND NOT event.is_looked_at AND event.text <> '' AND event.text NOT LIKE '/%%'
     AND (event.confidence < 0.8 OR event.name = 'nlu_fallback')"""
 _FOUND = f"""
-FROM unnest(%(environments)s::bigint[]) AS place (id)
+SELECT found.* FROM unnest({{places}}) AS place (id)
 CROSS JOIN unnest(%(models)s::varchar[]) AS model (id)
 CROSS JOIN generate_series(%(first_day)s::integer, %(last_day)s::integer) AS day (number)
 CROSS JOIN LATERAL (
     SELECT event.id, {_UNCERTAINTY} AS uncertainty
     FROM conversations_event AS event
     JOIN conversations_conversation AS conversation ON conversation.id = event.conversation_id
-    WHERE event.environment_id = place.id AND {_DAY} = day.number::double precision AND {_IN_INBOX}
+    WHERE event.environment_id {{is_place}} AND {_DAY} = day.number::double precision AND {_IN_INBOX}
         AND {_UNCERTAINTY} < %(below)s AND event."timestamp" >= %(since)s AND event."timestamp" < %(until)s
         AND conversation.environment_id = ANY(%(environments)s::bigint[]) {{narrowed}}
     {{ordered}}
 ) AS found
 """  # noqa: S608 - constants only, here and below
+# Events of a name that an environment adopted afterwards are of none themselves; their conversation is.
+_PLACES = {"places": "%(environments)s::bigint[]", "is_place": "= place.id"}
+_ADOPTED = {"places": "ARRAY[0]", "is_place": "IS NULL"}
 _ORDER = "ORDER BY {0}, {1} DESC LIMIT %(limit)s"
 
 _SAME_WORDS = f"""
 SELECT event.id FROM conversations_event AS event
 JOIN conversations_conversation AS conversation ON conversation.id = event.conversation_id
-WHERE event.environment_id = ANY(%(environments)s::bigint[]) AND left(event.text, 60) = left(%(text)s, 60)
+WHERE (event.environment_id = ANY(%(environments)s::bigint[]) OR event.environment_id IS NULL)
+    AND left(event.text, 60) = left(%(text)s, 60)
     AND event.text = %(text)s AND {_IN_INBOX} AND event.id <> %(event)s
     AND conversation.environment_id = ANY(%(environments)s::bigint[])
 LIMIT {COUNTED}
@@ -74,6 +78,7 @@ class Wanted:
     intent: str | None = None  # "" for those of which NLU named none
     models: Sequence[str] | None = None  # Rasa's ids
     own_too: bool = False  # what the team said itself, in Talk and by share links
+    adopted_too: bool = False  # what came under a name that an environment adopted afterwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +113,8 @@ def find(
     if without:
         narrowed += " AND event.text <> ALL(%(without)s)"
         values["without"] = list(without)
-    inner = _ORDER.format(_UNCERTAINTY, "event.id")
-    query = f"SELECT found.id {_FOUND.format(narrowed=narrowed, ordered=inner)} {_ORDER.format('uncertainty', 'id')}"
+    found = _found(wanted, narrowed, _ORDER.format(_UNCERTAINTY, "event.id"))
+    query = f"SELECT id FROM ({found}) AS waiting {_ORDER.format('uncertainty', 'id')}"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(query, values | {"limit": limit})
         keys = [key for (key,) in cursor.fetchall()]
@@ -120,8 +125,8 @@ def find(
 def left(wanted: Wanted) -> int:
     """How many wait; COUNTED + 1 for more than COUNTED."""
     narrowed, values = _narrowed(wanted)
-    found = _FOUND.format(narrowed=narrowed, ordered="LIMIT %(limit)s")
-    query = f"SELECT count(*) FROM (SELECT 1 {found} LIMIT %(limit)s) AS waiting"  # noqa: S608
+    found = _found(wanted, narrowed, "LIMIT %(limit)s")
+    query = f"SELECT count(*) FROM ({found} LIMIT %(limit)s) AS waiting"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(query, values | {"limit": COUNTED + 1})
         return int(cursor.fetchone()[0])
@@ -142,6 +147,11 @@ def done(wanted: Wanted, assistant: Assistant) -> int:
     if not wanted.own_too:
         rows = rows.filter(conversation__origin=Conversation.Origin.REAL)
     return rows.order_by()[: COUNTED + 1].count()
+
+
+def _found(wanted: Wanted, narrowed: str, ordered: str) -> str:
+    parts = [_PLACES, *([_ADOPTED] if wanted.adopted_too else [])]
+    return " UNION ALL ".join(_FOUND.format(**part, narrowed=narrowed, ordered=ordered) for part in parts)
 
 
 def _narrowed(wanted: Wanted) -> tuple[str, dict[str, Any]]:

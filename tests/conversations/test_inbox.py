@@ -12,6 +12,7 @@ from django.utils import timezone
 from conversations.ingest.write import Stored
 from conversations.models import Conversation, Correction, Event, MessageLease
 from conversations.services import inbox
+from conversations.services.adoption import adopt_environment
 from conversations.services.corrections import Verdict, correct
 from conversations.services.inbox import Wanted, find, hold, left, next_free
 from environments.models import Environment
@@ -224,6 +225,16 @@ def test_messages_of_an_environment_are_for_those_who_may_correct_there(said, as
     person = make_person("annotator", Scope(assistant.pk, worker.pk))
     assert shown(page(person, assistant)) == ("theirs", "")
     assert client_of(person).get(f"/a/{assistant.slug}/inbox/?m={event.pk}").status_code == 404
+
+
+def test_what_an_environment_adopted_waits_as_its_own(assistant, environment, anna: User):
+    store_events(environment, user("früher", NOW - 60, confidence=0.3), under="old-name")
+    assert "Nothing is left" in page(anna, assistant)
+    adopt_environment(actor=None, assistant=assistant, name="old-name", environment=environment)
+    assert shown(page(anna, assistant))[0] == "früher"
+    assert "1 left" in page(anna, assistant, "?environment=production")
+    worker = environment_of(assistant, "worker")
+    assert shown(page(make_person("annotator", Scope(assistant.pk, worker.pk)), assistant))[0] == ""
 
 
 def test_the_number_of_queries_does_not_grow(said, assistant, anna: User, django_assert_max_num_queries):
