@@ -20,6 +20,7 @@ from environments.querysets import EnvironmentQuerySet
 from models_app.models import Assistant, Model
 from studio.access.models import User
 from studio.access.permissions import Permission, Scope
+from studio.errors import DomainError
 from studio.web.filters import DayRangeFilter
 
 MODELS_OFFERED = 50
@@ -91,6 +92,13 @@ class ConversationFilter(DayRangeFilter):
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [("", "any"), *choices]
+
+    def clean_tag(self) -> str:
+        typed: str = self.cleaned_data["tag"]
+        try:
+            return tag_name(typed) if typed else ""
+        except DomainError as error:
+            raise forms.ValidationError(error.message) from None
 
     @property
     def has_other_model(self) -> bool:
@@ -201,7 +209,7 @@ class ConversationFilter(DayRangeFilter):
         if data["review"]:
             conversations = conversations.in_review("" if data["review"] == "new" else data["review"])
         if data["tag"]:
-            conversations = conversations.tagged(tag_name(data["tag"]))
+            conversations = conversations.tagged(data["tag"])
         if data["flagged"]:
             conversations = conversations.flagged()
         return conversations.unread_by(self.viewer) if data["unread"] else conversations

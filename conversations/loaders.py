@@ -6,6 +6,7 @@ from conversations.models import Conversation, DeadLetter, DeadLetterRun, Event,
 from models_app.loaders import load_assistant
 from models_app.models import Assistant
 from studio.access.loaders import require, signed_in
+from studio.access.models import User
 from studio.access.permissions import MissingPermission, Permission, Scope
 
 
@@ -37,6 +38,24 @@ def load_mark(conversation: Conversation, pk: int) -> Mark:
     if mark is None:
         raise Http404("There is no such flag or tag; somebody may have removed it.")
     return mark
+
+
+def may_correct(user: User, conversation: Conversation) -> bool:
+    """Whether the person may say what the messages of a conversation, which they see, were meant as."""
+    place = Scope(conversation.assistant_id, conversation.environment_id)
+    return all(user.may(one, place) for one in (Permission.CONVERSATIONS_VIEW, Permission.CONVERSATIONS_FLAG))
+
+
+def load_message(request: HttpRequest, slug: str, pk: int, event_pk: int) -> Event:
+    """A user's message, for whoever may correct it."""
+    conversation = load_conversation(request, slug, pk)
+    event = Event.objects.filter(conversation=conversation, pk=event_pk, kind="user").first()
+    if event is None:
+        raise Http404("There is no such message in this conversation.")
+    if not may_correct(signed_in(request), conversation):
+        raise MissingPermission(Permission.CONVERSATIONS_FLAG)
+    event.conversation = conversation
+    return event
 
 
 def load_readable(request: HttpRequest, slug: str, permission: Permission = Permission.CONVERSATIONS_VIEW) -> Assistant:

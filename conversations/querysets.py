@@ -11,6 +11,7 @@ from studio.access.permissions import Permission
 if TYPE_CHECKING:
     from conversations.models import (  # noqa: F401 - named in quotes below
         Conversation,
+        Correction,
         DeadLetter,
         DeadLetterRun,
         SavedFilter,
@@ -47,6 +48,20 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
             person=person, conversation=OuterRef("pk"), read_until__gte=OuterRef("last_event_at")
         )
         return self.filter(~Exists(read))
+
+
+class CorrectionQuerySet(models.QuerySet["Correction"]):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Corrections of messages of conversations where the person may view everybody's."""
+        if isinstance(user, AnonymousUser):
+            return self.none()
+        assistants, environments = user.environments_with(Permission.CONVERSATIONS_VIEW)
+        if assistants is None:
+            return self
+        return self.filter(Q(assistant_id__in=assistants) | Q(conversation__environment_id__in=environments))
+
+    def waiting(self) -> Self:
+        return self.filter(state="pending")
 
 
 class DeadLetterQuerySet(models.QuerySet["DeadLetter"]):

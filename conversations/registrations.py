@@ -6,6 +6,7 @@ from conversations.services import (
     completeness,
     dead_letter_runs,
     dead_letters,
+    inbox,
     indexing,
     intake_health,
     rebuild,
@@ -37,6 +38,17 @@ _ENTRIES = (
         per_assistant=True,
         shortcut="c",
         match=("conversations:list", "conversations:detail", "conversations:dead"),
+    ),
+    Entry(
+        key="inbox",
+        label="Inbox",
+        icon="inbox",
+        url_name="conversations:inbox",
+        order=65,
+        permission=Permission.CONVERSATIONS_FLAG,
+        per_assistant=True,
+        shortcut="i",
+        match=("conversations:inbox",),
     ),
     Entry(
         key="talk",
@@ -75,4 +87,5 @@ def register() -> None:
     schedule.every(30, indexing.index_missing, name="index conversations that were stored before there was an index")
     schedule.every(10, adoption.move_adopted, name="move conversations to who adopted them")
     schedule.every(30, completeness.resume, name="queue completeness checks that nobody works on")
+    schedule.every(600, inbox.sweep, name="sweep leases of messages")
     schedule.every(600, completeness.request_nightly, name="begin the nightly completeness checks")

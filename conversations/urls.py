@@ -4,11 +4,14 @@ from django.urls import URLPattern, URLResolver, path
 
 from conversations.views import (
     completeness,
+    corrections,
     dead_letter_runs,
     dead_letters,
+    examples,
     guest,
     handle_letter,
     home,
+    inbox,
     intake,
     intake_dialogs,
     lists,
@@ -24,6 +27,7 @@ from conversations.views import (
 app_name = "conversations"
 _ONE = "a/<str:slug>/conversations/<int:pk>"
 _UNREADABLE = "a/<str:slug>/conversations/unreadable"
+_MESSAGE = "a/<str:slug>/conversations/<int:pk>/events/<int:event_pk>"
 _CAUSE = f"{_UNREADABLE}/cause/<slug:fault>"
 COMPLETENESS = "a/<str:slug>/environments/<str:name>/completeness"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -46,6 +50,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_ONE}/marks/<int:mark_pk>/remove", marks.unmark, name="unmark"),
     path(f"{_ONE}/story", stories.story, name="story"),
     path(f"{_ONE}/download", stories.download, name="download"),
+    path(f"{_MESSAGE}/correct", corrections.correct, name="correct"),
+    path(f"{_MESSAGE}/correct/undo", corrections.undo, name="correct-undo"),
+    path("a/<str:slug>/examples/", examples.waiting, name="examples"),
+    path("a/<str:slug>/examples/note", examples.note, name="examples-note"),
+    path("a/<str:slug>/examples/settle", examples.settle, name="examples-settle"),
+    path("a/<str:slug>/inbox/", inbox.inbox_page, name="inbox"),
+    path("a/<str:slug>/inbox/<int:event_pk>/next", inbox.following, name="inbox-next"),
+    path("a/<str:slug>/inbox/<int:event_pk>/answer", inbox.answer, name="inbox-answer"),
+    path("a/<str:slug>/inbox/<int:event_pk>/undo", inbox.undo, name="inbox-undo"),
+    path("a/<str:slug>/inbox/<int:event_pk>/hold", inbox.hold, name="inbox-hold"),
+    path("a/<str:slug>/inbox/<int:event_pk>/leave", inbox.leave, name="inbox-leave"),
     path(f"{_UNREADABLE}/", dead_letters.cause_list, name="dead"),
     path(f"{_CAUSE}/", dead_letters.letter_list, name="dead-cause"),
     path(f"{_CAUSE}/retry", dead_letter_runs.retry_all, name="dead-retry-all"),

@@ -63,7 +63,7 @@ def register() -> None:
             order=40,
             per_assistant=True,
             shortcut="d",
-            match=("models:data",),
+            match=("models:data", "conversations:examples"),
         )
     )
 

@@ -1,6 +1,7 @@
 """What people and assistants said, and how it comes to us."""
 
 from conversations.models.conversations import Conversation, Event, ShareLink, TalkSession
+from conversations.models.corrections import Correction, MessageLease
 from conversations.models.intake import (
     DeadLetter,
     DeadLetterRun,
@@ -17,6 +18,7 @@ __all__ = [
     "CompletenessFinding",
     "CompletenessRun",
     "Conversation",
+    "Correction",
     "DeadLetter",
     "DeadLetterRun",
     "Event",
@@ -25,6 +27,7 @@ __all__ = [
     "IntakeSource",
     "IntakeStream",
     "Mark",
+    "MessageLease",
     "ReadMark",
     "SavedFilter",
     "SearchEntry",

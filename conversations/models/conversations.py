@@ -6,6 +6,8 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex, GinIndex
 from django.db import models
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Floor, Left
 
 from conversations.querysets import ConversationQuerySet
 from environments.models import Environment
@@ -14,6 +16,18 @@ from studio.fields import EncryptedField
 
 PERSON = settings.AUTH_USER_MODEL
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Messages that NLU was less sure of than this wait in the inbox until somebody looks at them. Queries have to say the
+# same as these, word for word, to be served by the indexes: services/inbox.py.
+SURE_FROM = 0.8
+IN_INBOX = (
+    Q(kind="user", is_looked_at=False)
+    & ~Q(text="")
+    & ~Q(text__startswith="/")
+    & (Q(confidence__lt=SURE_FROM) | Q(name="nlu_fallback"))
+)
+UNCERTAINTY = Case(When(name="nlu_fallback", then=Value(0.0)), default=F("confidence"))
+DAY = Floor(F("timestamp") / 86400.0)
 
 
 class ShareLink(models.Model):
@@ -190,12 +204,37 @@ class Event(models.Model):
     # Names of those that were found. NULL for kinds that have none, and for events that are not yet rebuilt.
     entities = ArrayField(models.CharField(max_length=255), null=True)
     received_at = models.DateTimeField(auto_now_add=True)
+    # Whether a person has looked at what NLU made of the message. Theirs to say, not the event's: ingestion leaves it.
+    is_looked_at = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ["timestamp", "rank", "digest"]
         # The digest alone tells events apart, and the time follows from it: so one index serves reading in order too.
         constraints = [models.UniqueConstraint(fields=["conversation", "timestamp", "digest"], name="event_known_once")]
-        indexes = [BrinIndex(fields=["received_at"])]
+        indexes = [
+            BrinIndex(fields=["received_at"]),
+            # What the inbox lists, and nothing else: one message in a hundred costs ingestion an entry in each.
+            models.Index(F("environment"), DAY, UNCERTAINTY, F("id").desc(), condition=IN_INBOX, name="inbox_by_day"),
+            models.Index(
+                F("environment"),
+                F("name"),
+                DAY,
+                UNCERTAINTY,
+                F("id").desc(),
+                condition=IN_INBOX,
+                name="inbox_by_intent",
+            ),
+            models.Index(
+                F("environment"),
+                F("model_id"),
+                DAY,
+                UNCERTAINTY,
+                F("id").desc(),
+                condition=IN_INBOX,
+                name="inbox_by_model",
+            ),
+            models.Index(F("environment"), Left("text", 60), condition=IN_INBOX, name="inbox_same_words"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name or self.text[:40]}"

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from conversations import window
+from conversations.correcting import correcting
 from conversations.loaders import load_conversation, load_event
 from conversations.models import Conversation, Event, Mark
 from conversations.naming import model_names
@@ -84,6 +85,7 @@ def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "last_event": shown.events[-1] if shown.events else None,
         "items": folding.applied(items),
         "panel": chosen and _panel(chosen, shown, items, names, marks),
+        "correcting": correcting(viewer, conversation, chosen),
         "folding": folding,
         "until": repr(shown.events[-1].timestamp if shown.events else conversation.last_event_at),
         "first_at": moment(conversation.first_event_at),
@@ -109,7 +111,11 @@ def message_panel(request: HtmxHttpRequest, slug: str, pk: int, event_pk: int) -
     items = timeline(shown.events)
     marks = marks_of(conversation)
     names = model_names(conversation.assistant, {event.model_id})
-    context = {"panel": _panel(event, shown, items, names, marks), **standing(request, conversation, marks)}
+    context = {
+        "panel": _panel(event, shown, items, names, marks),
+        "correcting": correcting(signed_in(request), conversation, event),
+        **standing(request, conversation, marks),
+    }
     return render(request, "conversations/_panel.html", context)
 
 

@@ -55,7 +55,7 @@ def _singular(noun: str) -> str:
 def outline(path: str, data: bytes) -> Outline:
     if PurePosixPath(path).suffix.lower() not in YAML_SUFFIXES:
         return Outline(check_file(path, data).roles[path], ((data.count(b"\n") or 1, "lines"),) if data else ())
-    sections = dict(_sections(decode(data)))
+    sections = dict(top_sections(decode(data)))
     if not sections:  # one mapping in braces, or no mapping at all
         return Outline(check_file(path, data).roles[path])
     roles = roles_of(PurePosixPath(path), sections)
@@ -67,7 +67,7 @@ def outline(path: str, data: bytes) -> Outline:
 def roles_at_a_glance(path: str, data: bytes) -> frozenset[Role]:
     """What the file is to Rasa, also where a parser would stumble further down."""
     is_yaml = PurePosixPath(path).suffix.lower() in YAML_SUFFIXES
-    keys = [key for key, _ in _sections(decode(data))] if is_yaml else []
+    keys = [key for key, _ in top_sections(decode(data))] if is_yaml else []
     return roles_of(PurePosixPath(path), keys) if keys else check_file(path, data).roles[path]
 
 
@@ -76,7 +76,7 @@ def only_responses(keys: Collection[str]) -> bool:
     return "responses" in keys and set(keys) <= {"version", "responses"}
 
 
-def _sections(text: str) -> Iterator[tuple[str, list[str]]]:
+def top_sections(text: str) -> Iterator[tuple[str, list[str]]]:
     """Every key at the left margin with its lines; the first of them is what stands behind the colon."""
     key = ""
     lines: list[str] = []

@@ -57,6 +57,10 @@ def _rights(data: Data) -> dict[str, bool]:
     return {
         "may_train": data.user.may(Permission.MODELS_MODIFY, scope),
         "may_edit": data.may_modify_some,
+        "may_see_examples": all(
+            data.user.may_somewhere(one, data.assistant.pk)
+            for one in (Permission.NLU_VIEW, Permission.CONVERSATIONS_VIEW)
+        ),
     }
 
 

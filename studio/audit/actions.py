@@ -64,6 +64,8 @@ class Action(StrEnum):
     HISTORY_IMPORTED = "history-imported"
     REPAIR_REQUESTED = "repair-requested"
     REPAIR_FINISHED = "repair-finished"
+    EXAMPLES_DISCARDED = "examples-discarded"
+    EXAMPLES_BROUGHT_BACK = "examples-brought-back"
 
     @property
     def is_refusal(self) -> bool:

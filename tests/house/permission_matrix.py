@@ -271,6 +271,21 @@ CONVERSATIONS = [
     Row("POST", "/a/cafe/conversations/{conversation}/marks/{mark}/remove", 302, 404, 302, 302, 404),
 ]
 
+# {event} is what `anna` said, which nobody corrected yet.
+CORRECTIONS = [
+    Row("POST", "/a/cafe/conversations/{conversation}/events/{event}/correct", 302, 404, 302, 302, 404),
+    Row("POST", "/a/cafe/conversations/{conversation}/events/{event}/correct/undo", 302, 404, 302, 302, 404),
+    Row("GET",  "/a/cafe/examples/",                              302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/examples/note",                          302, 403, 200, 200, 200),
+    Row("POST", "/a/cafe/examples/settle",                        302, 403, 302, 302, 403),
+    Row("GET",  "/a/cafe/inbox/",                                 302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/inbox/{event}/next",                     302, 403, 200, 200, 404),
+    Row("POST", "/a/cafe/inbox/{event}/answer",                   302, 403, 302, 302, 404),
+    Row("POST", "/a/cafe/inbox/{event}/undo",                     302, 403, 302, 302, 404),
+    Row("POST", "/a/cafe/inbox/{event}/hold",                     302, 403, 204, 204, 404),
+    Row("POST", "/a/cafe/inbox/{event}/leave",                    302, 403, 204, 204, 204),
+]
+
 # Letters stand in `production` and in `worker`; {dead_run} is the admin's own and still open, so that
 # the admin cannot start another.
 _UNREADABLE = "/a/cafe/conversations/unreadable"
@@ -384,6 +399,7 @@ ROWS: list[Row] = [
     *TRAINING,
     *ENVIRONMENTS,
     *CONVERSATIONS,
+    *CORRECTIONS,
     *DEAD_LETTERS,
     *INTAKE,
     *TALK,

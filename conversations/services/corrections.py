@@ -1,0 +1,111 @@
+"""What people say of messages: confirming, correcting, setting aside, and taking it back. The only writer of it.
+
+One row for each message: who says something last wins, and sees what was said before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from conversations.models import Conversation, Correction, Event
+from conversations.presentation.said import Said, as_facts, said_in
+from conversations.services.inbox import release, same_words
+from models_app.data.examples import Annotation
+from studio.access.models import User
+from studio.errors import Conflict, Invalid
+
+Kind, State = Correction.Kind, Correction.State
+OUT_OF_SCOPE_INTENT = "out_of_scope"  # as Rasa's documentation calls it
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What somebody says of a message: that it is an example of `intent`, or of none when that is empty."""
+
+    intent: str
+    annotations: Sequence[Annotation] = field(default=())
+
+
+@transaction.atomic
+def correct(*, actor: User, event: Event, verdict: Verdict) -> Correction:
+    """`event` is a user message. Whoever said the same words elsewhere is settled by it as well."""
+    conversation = Conversation.objects.select_for_update(no_key=True).filter(pk=event.conversation_id).first()
+    if conversation is None:
+        raise Conflict("The conversation was deleted meanwhile.")
+    said = said_in(event)
+    if said.text.startswith("/"):
+        raise Invalid("This was a button and no words: there is nothing to learn from it.")
+    row = Correction.objects.filter(event=event).first()
+    if row is None:
+        row = Correction(assistant_id=conversation.assistant_id, conversation=conversation, event=event)
+    else:
+        row.former = _former(row)
+    _say(row, said, verdict, actor)
+    row.also = sorted({*row.also, *same_words(actor, event)})
+    row.save()
+    Event.objects.filter(pk__in=[event.pk, *row.also]).update(is_looked_at=True)
+    release(actor=actor, event_ids=[event.pk])
+    return row
+
+
+def _say(row: Correction, said: Said, verdict: Verdict, actor: User) -> None:
+    now = timezone.now()
+    row.text, row.said_intent, row.said_confidence = said.text, said.intent, said.confidence
+    row.said_entities = as_facts(said.annotations)
+    row.intent, row.entities = verdict.intent, as_facts(verdict.annotations) if verdict.intent else []
+    row.kind = _kind(row)
+    row.state = State.PENDING if row.intent else State.DISCARDED
+    row.person, row.person_label, row.at = actor, actor.username, now
+    row.revision = None
+    row.settled_at, row.settled_by = (None, None) if row.intent else (now, actor)
+
+
+def _kind(row: Correction) -> Correction.Kind:
+    if not row.intent:
+        return Kind.IGNORED
+    if row.intent == OUT_OF_SCOPE_INTENT != row.said_intent:
+        return Kind.OUT_OF_SCOPE
+    is_as_said = row.intent == row.said_intent and row.entities == row.said_entities
+    return Kind.CONFIRMED if is_as_said else Kind.CORRECTED
+
+
+@transaction.atomic
+def undo(*, actor: User, event: Event) -> Correction | None:
+    """Back to what was said of the message before; None when nothing was, and it waits to be looked at again."""
+    row = Correction.objects.select_for_update(of=("self",)).filter(event=event).first()
+    if row is None:
+        return None
+    if row.state == State.ACCEPTED:
+        raise Conflict("It was taken into the training data meanwhile. An older revision can be restored there.")
+    if row.former:
+        _return(row, row.former)
+        row.save()
+        return row
+    Event.objects.filter(pk__in=[event.pk, *row.also]).update(is_looked_at=False)
+    row.delete()
+    return None
+
+
+def _former(row: Correction) -> dict[str, Any]:
+    return {
+        "kind": row.kind,
+        "intent": row.intent,
+        "entities": row.entities,
+        "state": row.state,
+        "person": row.person_id,
+        "person_label": row.person_label,
+        "at": row.at.isoformat(),
+        "revision": row.revision_id,
+    }
+
+
+def _return(row: Correction, former: dict[str, Any]) -> None:
+    row.kind, row.intent, row.entities, row.state = (former[key] for key in ("kind", "intent", "entities", "state"))
+    row.person_id = former["person"] if User.objects.filter(pk=former["person"]).exists() else None
+    row.person_label, row.at = former["person_label"], datetime.fromisoformat(former["at"])
+    row.revision_id = former["revision"]
+    row.former = None

@@ -1,0 +1,229 @@
+"""The message inbox: which messages nobody looked at yet, who has which in front of them, and how many are left.
+
+A window of days is read day by day and environment by environment, each from an index that has its least certain
+messages first. So what a page costs follows from the length of its window, not from how many messages there are.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import floor
+from typing import Any, Self
+
+from django.db import connection
+from django.db.models import Q
+from django.utils import timezone
+
+from conversations.models import Conversation, Correction, Event, MessageLease
+from environments.models import Environment
+from models_app.models import Assistant
+from studio.access.models import User
+from studio.access.permissions import Permission
+
+LEASE = timedelta(minutes=5)  # renewed while the message is open
+COUNTED = 1000  # of messages that are left, or say the same; beyond, more is all that matters
+AHEAD = 8  # messages looked at to find one that is free
+_DAY_SECONDS = 86_400
+
+# As the indexes of models/conversations.py have them.
+_UNCERTAINTY = "CASE WHEN event.name = 'nlu_fallback' THEN 0.0 ELSE event.confidence END"
+_DAY = 'floor(event."timestamp" / 86400.0)'
+_IN_INBOX = """event.kind = 'user' AND NOT event.is_looked_at AND event.text <> '' AND event.text NOT LIKE '/%%'
+    AND (event.confidence < 0.8 OR event.name = 'nlu_fallback')"""
+_FOUND = f"""
+SELECT found.* FROM unnest({{places}}) AS place (id)
+CROSS JOIN unnest(%(models)s::varchar[]) AS model (id)
+CROSS JOIN generate_series(%(first_day)s::integer, %(last_day)s::integer) AS day (number)
+CROSS JOIN LATERAL (
+    SELECT event.id, {_UNCERTAINTY} AS uncertainty
+    FROM conversations_event AS event
+    JOIN conversations_conversation AS conversation ON conversation.id = event.conversation_id
+    WHERE event.environment_id {{is_place}} AND {_DAY} = day.number::double precision AND {_IN_INBOX}
+        AND {_UNCERTAINTY} < %(below)s AND event."timestamp" >= %(since)s AND event."timestamp" < %(until)s
+        AND conversation.environment_id = ANY(%(environments)s::bigint[]) {{narrowed}}
+    {{ordered}}
+) AS found
+"""  # noqa: S608 - constants only, here and below
+# Events of a name that an environment adopted afterwards are of none themselves; their conversation is.
+_PLACES = {"places": "%(environments)s::bigint[]", "is_place": "= place.id"}
+_ADOPTED = {"places": "ARRAY[0]", "is_place": "IS NULL"}
+_ORDER = "ORDER BY {0}, {1} DESC LIMIT %(limit)s"
+
+_SAME_WORDS = f"""
+SELECT event.id FROM conversations_event AS event
+JOIN conversations_conversation AS conversation ON conversation.id = event.conversation_id
+WHERE (event.environment_id = ANY(%(environments)s::bigint[]) OR event.environment_id IS NULL)
+    AND left(event.text, 60) = left(%(text)s, 60)
+    AND event.text = %(text)s AND {_IN_INBOX} AND event.id <> %(event)s
+    AND conversation.environment_id = ANY(%(environments)s::bigint[])
+LIMIT {COUNTED}
+"""  # noqa: S608
+_TAKE = """
+INSERT INTO conversations_messagelease AS lease (event_id, conversation_id, assistant_id, person_id, until)
+VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (event_id) DO UPDATE SET person_id = excluded.person_id, until = excluded.until
+    WHERE lease.until < %s OR lease.person_id = excluded.person_id
+RETURNING id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which messages: of these environments, said between two moments, less certain than `below`."""
+
+    environments: Sequence[int]
+    since: datetime
+    until: datetime
+    below: float
+    intent: str | None = None  # "" for those of which NLU named none
+    models: Sequence[str] | None = None  # Rasa's ids
+    own_too: bool = False  # what the team said itself, in Talk and by share links
+    adopted_too: bool = False  # what came under a name that an environment adopted afterwards
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """The place of a message in the inbox. As text: `0.41-1234`."""
+
+    uncertainty: float
+    pk: int
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        return cls(0.0 if event.name == "nlu_fallback" else event.confidence or 0.0, event.pk)
+
+
+def places_of(user: User, assistant: Assistant) -> list[Environment]:
+    """Environments of the assistant where the person may both read what people said and say what it was."""
+    seen = Environment.objects.with_permission(user, Permission.CONVERSATIONS_VIEW)
+    return list(
+        seen & Environment.objects.with_permission(user, Permission.CONVERSATIONS_FLAG).filter(assistant=assistant)
+    )
+
+
+def find(
+    wanted: Wanted, *, after: Spot | None = None, without: Collection[str] = (), limit: int = AHEAD
+) -> list[Event]:
+    """Messages that nobody looked at, least certain first, from behind `after` on, without those texts."""
+    narrowed, values = _narrowed(wanted)
+    if after is not None:
+        narrowed += f""" AND {_UNCERTAINTY} >= %(after)s
+            AND ({_UNCERTAINTY} > %(after)s OR event.id < %(after_pk)s)"""
+        values |= {"after": after.uncertainty, "after_pk": after.pk}
+    if without:
+        narrowed += " AND event.text <> ALL(%(without)s)"
+        values["without"] = list(without)
+    found = _found(wanted, narrowed, _ORDER.format(_UNCERTAINTY, "event.id"))
+    query = f"SELECT id FROM ({found}) AS waiting {_ORDER.format('uncertainty', 'id')}"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(query, values | {"limit": limit})
+        keys = [key for (key,) in cursor.fetchall()]
+    events = Event.objects.select_related("conversation__environment", "conversation__assistant").in_bulk(keys)
+    return [events[key] for key in keys if key in events]
+
+
+def left(wanted: Wanted) -> int:
+    """How many wait; COUNTED + 1 for more than COUNTED."""
+    narrowed, values = _narrowed(wanted)
+    found = _found(wanted, narrowed, "LIMIT %(limit)s")
+    query = f"SELECT count(*) FROM ({found} LIMIT %(limit)s) AS waiting"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(query, values | {"limit": COUNTED + 1})
+        return int(cursor.fetchone()[0])
+
+
+def done(wanted: Wanted, assistant: Assistant) -> int:
+    """How many of such messages people have looked at; COUNTED + 1 for more than COUNTED."""
+    rows = Correction.objects.filter(
+        assistant=assistant,
+        conversation__environment__in=wanted.environments,
+        event__timestamp__gte=wanted.since.timestamp(),
+        event__timestamp__lt=wanted.until.timestamp(),
+    ).filter(Q(said_intent="") | Q(said_confidence__lt=wanted.below))
+    if wanted.intent is not None:
+        rows = rows.filter(event__name=wanted.intent)
+    if wanted.models is not None:
+        rows = rows.filter(event__model_id__in=wanted.models)
+    if not wanted.own_too:
+        rows = rows.filter(conversation__origin=Conversation.Origin.REAL)
+    return rows.order_by()[: COUNTED + 1].count()
+
+
+def _found(wanted: Wanted, narrowed: str, ordered: str) -> str:
+    parts = [_PLACES, *([_ADOPTED] if wanted.adopted_too else [])]
+    return " UNION ALL ".join(_FOUND.format(**part, narrowed=narrowed, ordered=ordered) for part in parts)
+
+
+def _narrowed(wanted: Wanted) -> tuple[str, dict[str, Any]]:
+    """Conditions beside those that every list has, and all values."""
+    narrowed = ""
+    if not wanted.own_too:
+        narrowed += " AND conversation.origin = 'real'"
+    if wanted.intent is not None:
+        narrowed += " AND event.name = %(intent)s"
+    if wanted.models is not None:
+        narrowed += " AND event.model_id = model.id"  # one after the other, so that each comes in its order
+    since, until = wanted.since.timestamp(), wanted.until.timestamp()
+    values = {
+        "environments": list(wanted.environments),
+        "first_day": floor(since / _DAY_SECONDS),
+        "last_day": floor(until / _DAY_SECONDS),
+        "since": since,
+        "until": until,
+        "below": wanted.below,
+        "intent": wanted.intent,
+        "models": [""] if wanted.models is None else list(wanted.models),
+    }
+    return narrowed, values
+
+
+def next_free(*, actor: User, assistant: Assistant, wanted: Wanted, after: Event | None = None) -> Event | None:
+    """The first message that nobody else has in front of them, now held for the person. None when there is none."""
+    spot, passed = (Spot.of(after), {after.text}) if after else (None, set[str]())
+    passed |= texts_of_others(actor, assistant)
+    while found := find(wanted, after=spot, without=passed):
+        for event in found:
+            if event.text not in passed and hold(actor=actor, event=event):
+                return event
+        spot = Spot.of(found[-1])
+    return None
+
+
+def texts_of_others(actor: User, assistant: Assistant) -> set[str]:
+    """What others have in front of them: the same words said elsewhere are as good as taken."""
+    held = MessageLease.objects.filter(assistant=assistant, until__gt=timezone.now()).exclude(person=actor)
+    return set(held.values_list("event__text", flat=True))
+
+
+def hold(*, actor: User, event: Event) -> bool:
+    """Take the message, or keep it, for some minutes. False when somebody else has it."""
+    now = timezone.now()
+    values = (event.pk, event.conversation_id, event.conversation.assistant_id, actor.pk, now + LEASE, now)
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, values)
+        return cursor.fetchone() is not None
+
+
+def holder(event: Event, *, other_than: User) -> str:
+    """The name of who has the message in front of them; empty when nobody else has."""
+    leases = MessageLease.objects.filter(event=event, until__gt=timezone.now()).exclude(person=other_than)
+    lease = leases.select_related("person").first()
+    return (lease.person.name or lease.person.username) if lease else ""
+
+
+def release(*, actor: User, event_ids: Collection[int]) -> None:
+    """Let others have them."""
+    MessageLease.objects.filter(event__in=event_ids, person=actor).delete()
+
+
+def sweep() -> int:
+    """Periodic work: leases that ended."""
+    return MessageLease.objects.filter(until__lt=timezone.now() - LEASE).delete()[0]
+
+
+def same_words(actor: User, event: Event) -> list[int]:
+    """Other messages that nobody looked at, where the person may, and that say the same; at most COUNTED."""
+    environments = [one.pk for one in places_of(actor, event.conversation.assistant)]
+    with connection.cursor() as cursor:
+        cursor.execute(_SAME_WORDS, {"environments": environments, "text": event.text, "event": event.pk})
+        return [key for (key,) in cursor.fetchall()]

@@ -1,0 +1,77 @@
+"""Confirming and correcting a message, in the panel beside its conversation."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from conversations.correcting import Correcting, correcting
+from conversations.correction_forms import CorrectionForm
+from conversations.loaders import load_message
+from conversations.models import Correction, Event
+from conversations.presentation.said import said_in
+from conversations.services import corrections
+from studio.access.loaders import signed_in
+from studio.errors import DomainError
+from studio.web.htmx import HtmxHttpRequest, go, toast
+
+
+@require_POST
+def correct(request: HtmxHttpRequest, slug: str, pk: int, event_pk: int) -> HttpResponse:
+    event = load_message(request, slug, pk, event_pk)
+    form = CorrectionForm(request.POST, text=said_in(event).text)
+    if not form.is_valid():
+        return _refused(request, event, form.problem)
+    try:
+        row = corrections.correct(actor=signed_in(request), event=event, verdict=form.verdict)
+    except DomainError as error:
+        return _refused(request, event, error.message)
+    return _answer(request, event, told(row))
+
+
+@require_POST
+def undo(request: HtmxHttpRequest, slug: str, pk: int, event_pk: int) -> HttpResponse:
+    event = load_message(request, slug, pk, event_pk)
+    try:
+        row = corrections.undo(actor=signed_in(request), event=event)
+    except DomainError as error:
+        return _refused(request, event, error.message)
+    return _answer(request, event, "Taken back." if row is None else f"Back to what {row.person_label} said.")
+
+
+def told(row: Correction) -> str:
+    """What was done, as a sentence."""
+    if not row.intent:
+        return "Set aside: it becomes no example."
+    more = f" It was said {row.said_times} times." if row.also else ""
+    return f"{row.get_kind_display().capitalize()} as {row.intent}.{more}"
+
+
+def _refused(request: HtmxHttpRequest, event: Event, problem: str) -> HttpResponse:
+    """With what was typed."""
+    shown = _shown(request, event)
+    if shown is None or not request.htmx:
+        messages.error(request, problem)
+        return _back(request, event)
+    shown.problem = problem
+    shown.typed = {name: request.POST.get(name, "") for name in ("intent", "entities")}
+    return render(request, "conversations/_correction.html", {"correcting": shown}, status=422)
+
+
+def _answer(request: HtmxHttpRequest, event: Event, words: str) -> HttpResponse:
+    if not request.htmx:
+        messages.success(request, words)
+        return _back(request, event)
+    event.refresh_from_db(fields=["is_looked_at"])
+    context = {"correcting": _shown(request, event)}
+    return toast(render(request, "conversations/_correction.html", context), words)
+
+
+def _shown(request: HtmxHttpRequest, event: Event) -> Correcting | None:
+    return correcting(signed_in(request), event.conversation, event)
+
+
+def _back(request: HtmxHttpRequest, event: Event) -> HttpResponse:
+    page = reverse("conversations:detail", args=[event.conversation.assistant.slug, event.conversation_id])
+    return go(request, f"{page}?at={event.pk}&m={event.pk}#e{event.pk}")

@@ -1,0 +1,216 @@
+"""The message inbox: one message after the other, the least certain first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from conversations import window
+from conversations.correcting import Correcting, correcting
+from conversations.correction_forms import CorrectionForm
+from conversations.inbox_filters import InboxFilter
+from conversations.loaders import load_readable, may_correct
+from conversations.models import Correction, Event
+from conversations.presentation import Item, Message, timeline
+from conversations.presentation.reading import moment
+from conversations.presentation.said import said_in
+from conversations.services import corrections, inbox
+from conversations.services.inbox import COUNTED
+from conversations.views.corrections import told
+from models_app.models import Assistant
+from studio.access.loaders import signed_in
+from studio.access.models import User
+from studio.access.permissions import Permission
+from studio.errors import DomainError
+from studio.web.htmx import HtmxHttpRequest, toast
+
+BEFORE = 12  # events before a message, of which the last words are shown
+WORDS_BEFORE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A message as the inbox shows it."""
+
+    event: Event
+    correcting: Correcting | None
+    before: Sequence[Item]  # what was said before it
+    held_by: str = ""  # somebody else who has it in front of them
+    same: int = 0  # others that say the same
+
+    @property
+    def times(self) -> int:
+        return self.same + 1
+
+    @property
+    def at(self) -> datetime:
+        return moment(self.event.timestamp)
+
+    @property
+    def held_title(self) -> str:
+        return f"{self.held_by} looks at this one"
+
+
+@require_safe
+def inbox_page(request: HttpRequest, slug: str) -> HttpResponse:
+    """The message that the address names, else the first that is free, and the one after it. It takes them."""
+    assistant = load_readable(request, slug, Permission.CONVERSATIONS_FLAG)
+    viewer = signed_in(request)
+    filters = InboxFilter(request.GET, assistant=assistant, viewer=viewer)
+    now = following = None
+    if filters.is_valid():
+        wanted = filters.wanted()
+        now = _asked(request, assistant) or inbox.next_free(actor=viewer, assistant=assistant, wanted=wanted)
+        if now is not None:
+            inbox.hold(actor=viewer, event=now)
+            following = inbox.next_free(actor=viewer, assistant=assistant, wanted=wanted, after=now)
+    context = {
+        "filters": filters,
+        "now": now and _shown(viewer, now),
+        "next": following and _shown(viewer, following),
+        "query": filter_query(request),
+        "may_view_data": viewer.may_somewhere(Permission.NLU_VIEW, assistant.pk),
+        **_progress(viewer, filters),
+    }
+    return render(request, "conversations/inbox.html", context, status=200 if filters.is_valid() else 422)
+
+
+@require_safe
+def following(request: HttpRequest, slug: str, event_pk: int) -> HttpResponse:
+    """What comes after a message, for the page to have it ready."""
+    assistant = load_readable(request, slug, Permission.CONVERSATIONS_FLAG)
+    return _next(request, assistant, _load(request, assistant, event_pk))
+
+
+@require_POST
+def answer(request: HtmxHttpRequest, slug: str, event_pk: int) -> HttpResponse:
+    """Say what a message is. The page has gone on to `now` meanwhile and is given what follows that one."""
+    assistant = load_readable(request, slug, Permission.CONVERSATIONS_FLAG)
+    event = _load(request, assistant, event_pk)
+    form = CorrectionForm(request.POST, text=said_in(event).text)
+    try:
+        if not form.is_valid():
+            return _refused(request, event, form.problem)
+        row = corrections.correct(actor=signed_in(request), event=event, verdict=form.verdict)
+    except DomainError as error:
+        return _refused(request, event, error.message)
+    if not request.htmx:
+        messages.success(request, told(row))
+        return redirect(_address(slug, request))
+    now = _load(request, assistant, int(shown)) if (shown := request.POST.get("now", "")).isdecimal() else event
+    return toast(_next(request, assistant, now, last=row), told(row))
+
+
+@require_POST
+def undo(request: HtmxHttpRequest, slug: str, event_pk: int) -> HttpResponse:
+    """Take back what was said of a message, and look at it again."""
+    assistant = load_readable(request, slug, Permission.CONVERSATIONS_FLAG)
+    event = _load(request, assistant, event_pk)
+    try:
+        corrections.undo(actor=signed_in(request), event=event)
+    except DomainError as error:
+        messages.error(request, error.message)
+    query = filter_query(request)
+    return redirect(f"{_address(slug, request)}{'&' if query else '?'}m={event.pk}")
+
+
+@require_POST
+def hold(request: HttpRequest, slug: str, event_pk: int) -> HttpResponse:
+    """Keep the message, and the one that the page has ready. 409 when somebody else has it now."""
+    assistant = load_readable(request, slug, Permission.CONVERSATIONS_FLAG)
+    is_held = inbox.hold(actor=signed_in(request), event=_load(request, assistant, event_pk))
+    return HttpResponse(status=204 if is_held else 409)
+
+
+@require_POST
+def leave(request: HttpRequest, slug: str, event_pk: int) -> HttpResponse:
+    """Whoever leaves a message lets others have it, and the one that was ready behind it."""
+    load_readable(request, slug, Permission.CONVERSATIONS_FLAG)
+    ready = request.POST.get("next", "")
+    keys = [event_pk, *([int(ready)] if ready.isdecimal() and len(ready) <= 18 else [])]
+    inbox.release(actor=signed_in(request), event_ids=keys)
+    return HttpResponse(status=204)
+
+
+def filter_query(request: HttpRequest) -> str:
+    """Only the filters of the address, with a question mark when there are any."""
+    kept = request.GET.copy()
+    for name in list(kept):
+        if name not in InboxFilter.base_fields or not kept[name]:
+            del kept[name]
+    return f"?{kept.urlencode()}" if kept else ""
+
+
+def _address(slug: str, request: HttpRequest) -> str:
+    return reverse("conversations:inbox", args=[slug]) + filter_query(request)
+
+
+def _load(request: HttpRequest, assistant: Assistant, pk: int) -> Event:
+    """A message of the assistant that the person may correct."""
+    events = Event.objects.select_related("conversation__environment", "conversation__assistant")
+    event = events.filter(conversation__assistant=assistant, kind="user", pk=pk).first()
+    if event is None or not may_correct(signed_in(request), event.conversation):
+        raise Http404("There is no such message, or you may not see it.")
+    return event
+
+
+def _asked(request: HttpRequest, assistant: Assistant) -> Event | None:
+    asked = request.GET.get("m", "")
+    return _load(request, assistant, int(asked)) if asked.isdecimal() and len(asked) <= 18 else None
+
+
+def _next(request: HttpRequest, assistant: Assistant, now: Event, last: Correction | None = None) -> HttpResponse:
+    viewer = signed_in(request)
+    filters = InboxFilter(request.GET, assistant=assistant, viewer=viewer)
+    found = None
+    if filters.is_valid():
+        found = inbox.next_free(actor=viewer, assistant=assistant, wanted=filters.wanted(), after=now)
+    context = {
+        "next": found and _shown(viewer, found),
+        "query": filter_query(request),
+        "last": last,
+        "filters": filters,
+        **_progress(viewer, filters),
+    }
+    return render(request, "conversations/_inbox_next.html", context)
+
+
+def _refused(request: HtmxHttpRequest, event: Event, problem: str) -> HttpResponse:
+    """The message again, with what was typed."""
+    if not request.htmx:
+        messages.error(request, problem)
+        query = filter_query(request)
+        page = reverse("conversations:inbox", args=[event.conversation.assistant.slug])
+        return redirect(f"{page}{query}{'&' if query else '?'}m={event.pk}")
+    shown = _shown(signed_in(request), event)
+    if shown.correcting is not None:
+        shown.correcting.problem = problem
+        shown.correcting.typed = {name: request.POST.get(name, "") for name in ("intent", "entities")}
+    context = {"message": shown, "query": filter_query(request)}
+    return render(request, "conversations/_inbox_message.html", context, status=422)
+
+
+def _shown(viewer: User, event: Event) -> Shown:
+    items = timeline(window.around(event, BEFORE).events)
+    at = next((at for at, one in enumerate(items) if isinstance(one, Message) and one.event_id == event.pk), 0)
+    before = [one for one in items[:at] if isinstance(one, Message)][-WORDS_BEFORE:]
+    return Shown(
+        event,
+        correcting(viewer, event.conversation, event),
+        before,
+        inbox.holder(event, other_than=viewer),
+        len(inbox.same_words(viewer, event)),
+    )
+
+
+def _progress(viewer: User, filters: InboxFilter) -> dict[str, object]:
+    if not filters.is_valid():
+        return {"left": 0, "done": 0, "counted": COUNTED}
+    wanted = filters.wanted()
+    left, done = inbox.left(wanted), inbox.done(wanted, filters.assistant)
+    return {"left": left, "done": done, "total": left + done, "counted": COUNTED}

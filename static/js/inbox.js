@@ -1,0 +1,151 @@
+// The message inbox: an answer shows the next message at once, which lies ready, while the server keeps the answer and
+// sends the one after it. A message is held as long as it is open, so that nobody else gets it.
+
+const HOLD_EVERY = 60_000;
+const place = document.getElementById("inbox-now");
+const query = place?.dataset.query ?? "";
+const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
+let waits = false; // the last message was answered before the next one arrived
+
+const ready = () => document.getElementById("inbox-next");
+const article = () => place.querySelector("[data-event]");
+const idOf = (message) => message?.dataset.event ?? "";
+const address = (id, act) => `${place.dataset.next}${id}/${act}${query}`;
+const say = (text, kind) => document.dispatchEvent(new CustomEvent("toast", { detail: { text, kind } }));
+
+function ask(url, data) {
+  const headers = { "HX-Request": "true", "X-CSRFToken": token };
+  return fetch(url, data ? { method: "POST", body: data, headers } : { headers });
+}
+
+function show(message) {
+  document.getElementById("inbox-end").hidden = true;
+  place.replaceChildren(message);
+  window.htmx?.process(message);
+  message.dispatchEvent(new CustomEvent("added", { bubbles: true }));
+  message.querySelector("[data-asked]")?.focus({ preventScroll: true });
+  if (place.getBoundingClientRect().bottom > innerHeight) place.scrollIntoView();
+}
+
+/* The message that lies ready comes forward. Returns what it takes the place of. */
+function advance() {
+  const before = article();
+  const next = ready().content.firstElementChild;
+  if (next) {
+    show(next);
+    const url = new URL(location.href);
+    url.searchParams.set("m", idOf(next));
+    history.pushState(null, "", url);
+  } else {
+    waits = true;
+    place.replaceChildren(Object.assign(document.createElement("p"), { className: "muted", textContent: "One moment …" }));
+  }
+  return before;
+}
+
+/* What comes after the message `shown`, with how far one is. An answer may come when that one is answered as well. */
+function receive(html, shown) {
+  const fresh = new DOMParser().parseFromString(html, "text/html");
+  put(fresh, "inbox-progress");
+  if (waits) {
+    waits = false;
+    put(fresh, "inbox-next");
+    if (!ready().content.firstElementChild) return end();
+    advance();
+    follow();
+  } else if (idOf(article()) === shown) {
+    put(fresh, "inbox-next");
+  }
+}
+
+function put(fresh, id) {
+  const part = document.adoptNode(fresh.getElementById(id));
+  document.getElementById(id).replaceWith(part);
+  window.htmx?.process(part);
+}
+
+function end() {
+  place.replaceChildren();
+  document.getElementById("inbox-end").hidden = false;
+  document.querySelector("#inbox-end a")?.focus();
+}
+
+async function follow() {
+  const shown = idOf(article());
+  const answer = await ask(address(shown, "next")).catch(() => null);
+  if (answer?.ok) receive(await answer.text(), shown);
+}
+
+/* An answer that was not kept brings its message back, and what came forward waits again. */
+function bringBack(message) {
+  const shown = article();
+  if (shown) ready().content.replaceChildren(shown);
+  waits = false;
+  show(message);
+}
+
+function asElement(html) {
+  const holder = document.createElement("template");
+  holder.innerHTML = html;
+  return holder.content.querySelector("[data-event]");
+}
+
+async function send(form, submitter) {
+  const data = new FormData(form, submitter);
+  const before = advance();
+  const shown = idOf(article());
+  data.set("now", shown);
+  const answer = await ask(form.action, data).catch(() => null);
+  if (answer?.status === 422) return bringBack(asElement(await answer.text()) ?? before);
+  if (!answer?.ok || answer.redirected) {
+    bringBack(before);
+    return say("The answer was not kept: the server could not be reached, or you are signed out.", "error");
+  }
+  const told = JSON.parse(answer.headers.get("HX-Trigger") ?? "{}").toast;
+  if (told) say(told.text, told.kind);
+  receive(await answer.text(), shown);
+}
+
+function leave(message, alsoReady) {
+  if (!message) return;
+  const data = new FormData();
+  data.set("csrfmiddlewaretoken", token);
+  if (alsoReady) data.set("next", idOf(ready().content.firstElementChild));
+  navigator.sendBeacon(address(idOf(message), "leave"), data);
+}
+
+async function hold() {
+  if (document.hidden) return;
+  const data = () => new FormData();
+  const next = idOf(ready().content.firstElementChild);
+  if (next) ask(address(next, "hold"), data()).catch(() => null);
+  const answer = article() && (await ask(address(idOf(article()), "hold"), data()).catch(() => null));
+  if (answer?.status === 409) say("Somebody else has this message now: you were away from it for a while. Skip it.", "warning");
+}
+
+if (place) {
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("form[data-answer]") || event.submitter?.hasAttribute("data-plain")) return;
+    event.preventDefault();
+    send(event.target, event.submitter);
+  });
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-skip]") || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    if (!article()) return;
+    const skipped = advance();
+    leave(skipped, false);
+    if (article()) follow();
+    else end();
+  });
+  document.addEventListener("keydown", (event) => { // Enter beside any button confirms, as C does
+    if (event.key !== "Enter" || event.defaultPrevented || event.ctrlKey || event.metaKey) return;
+    if (event.target !== document.body && !event.target.matches("[data-asked]")) return;
+    place.querySelector("[data-shortcut=c]")?.click();
+  });
+  setInterval(hold, HOLD_EVERY);
+  addEventListener("pagehide", () => leave(article(), true));
+  addEventListener("popstate", () => location.reload());
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+  article()?.querySelector("[data-asked]")?.focus({ preventScroll: true });
+}

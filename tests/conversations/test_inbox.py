@@ -1,0 +1,288 @@
+"""The message inbox: what it lists, in which order, who has which message, and one after the other."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from conversations.ingest.write import Stored
+from conversations.models import Conversation, Correction, Event, MessageLease
+from conversations.services import inbox
+from conversations.services.adoption import adopt_environment
+from conversations.services.corrections import Verdict, correct
+from conversations.services.inbox import Wanted, find, hold, left, next_free
+from environments.models import Environment
+from models_app.models import Assistant
+from studio.access.models import User
+from studio.access.permissions import Scope
+from tests.conversations.events import bot, user
+from tests.factories import environment_of, make_model, make_person, store_events
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Stored]
+NOW = datetime.now(UTC).timestamp()
+
+
+@pytest.fixture
+def anna(db: None) -> User:
+    return make_person("annotator", username="anna")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return make_person("annotator", username="bob")
+
+
+@pytest.fixture
+def said(stored: Make) -> Callable[..., Event]:
+    """Somebody says something; each in a conversation of their own."""
+
+    def make(text: str, confidence: float = 0.4, *, at: float = NOW - 60, **fields) -> Event:
+        fields.setdefault("sender", f"{text}-{confidence}-{at}")
+        stored(user(text, at, intent=fields.pop("intent", "greet"), confidence=confidence, **fields))
+        return Event.objects.filter(kind="user").latest("pk")
+
+    return make
+
+
+def wanted(environment: Environment, **changes) -> Wanted:
+    now = timezone.now()
+    of = {"environments": [environment.pk], "since": now - timedelta(days=30), "until": now, "below": 0.8}
+    return Wanted(**of | changes)
+
+
+def texts(found: list[Event]) -> list[str]:
+    return [event.text for event in found]
+
+
+def client_of(person: User) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+def page(person: User, assistant: Assistant, query: str = "", status: int = 200) -> str:
+    answer = client_of(person).get(f"/a/{assistant.slug}/inbox/{query}")
+    assert answer.status_code == status
+    return answer.content.decode()
+
+
+def shown(text: str) -> tuple[str, str]:
+    """The message in front, and the one that lies ready."""
+    words = [re.search(r"data-asked>([^<]*)<", part) for part in text.split('<template id="inbox-next">')]
+    return tuple(one[1] if one else "" for one in words)
+
+
+def test_the_least_certain_come_first_and_what_nlu_gave_up_on_before_all(said, environment):
+    said("sure", 0.95), said("half", 0.5), said("hardly", 0.2), said("lost", 0.99, intent="nlu_fallback")
+    said("/greet", 0.1), said("yesterday", 0.3, at=NOW - 86_400)
+    assert texts(find(wanted(environment))) == ["lost", "hardly", "yesterday", "half"]
+    assert left(wanted(environment)) == 4
+
+
+def test_it_is_narrowed_by_time_intent_model_and_confidence(said, environment):
+    said("old", 0.3, at=NOW - 40 * 86_400), said("half", 0.5, intent="bye"), said("low", 0.2, model="m-2")
+    assert texts(find(wanted(environment))) == ["low", "half"]
+    assert texts(find(wanted(environment, since=datetime.fromtimestamp(NOW - 41 * 86_400, UTC)))) == [
+        "low",
+        "old",
+        "half",
+    ]
+    assert texts(find(wanted(environment, intent="bye"))) == ["half"]
+    assert texts(find(wanted(environment, models=["m-2"]))) == ["low"]
+    assert texts(find(wanted(environment, below=0.3))) == ["low"]
+
+
+def test_our_own_talk_is_shown_when_it_is_asked_for(said, environment):
+    said("ours")
+    Conversation.objects.update(origin="talk")
+    assert find(wanted(environment)) == [] and texts(find(wanted(environment, own_too=True))) == ["ours"]
+
+
+def test_what_somebody_looked_at_waits_no_longer_and_the_same_words_neither(said, environment, anna: User):
+    first = said("moin", 0.4)
+    for number in range(3):
+        said("moin", 0.3, sender=str(number))
+    said("servus", 0.5)
+    row = correct(actor=anna, event=first, verdict=Verdict("greet"))
+    assert row.said_times == 4 and texts(find(wanted(environment))) == ["servus"]
+    assert inbox.done(wanted(environment), environment.assistant) == 1
+
+
+def test_taken_back_the_same_words_wait_again_as_well(said, environment, anna: User):
+    from conversations.services.corrections import undo
+
+    first = said("moin", 0.4)
+    said("moin", 0.3, sender="other")
+    correct(actor=anna, event=first, verdict=Verdict("greet"))
+    undo(actor=anna, event=first)
+    assert left(wanted(environment)) == 2
+
+
+def test_the_panel_of_the_same_words_says_so(said, environment, anna: User):
+    first, other = said("moin", 0.4), said("moin", 0.3, sender="other")
+    correct(actor=anna, event=first, verdict=Verdict("greet"))
+    talk = other.conversation
+    url = f"/a/{talk.assistant.slug}/conversations/{talk.pk}/events/{other.pk}/panel"
+    assert "for the same words elsewhere" in client_of(anna).get(url, headers={"HX-Request": "true"}).content.decode()
+
+
+def test_two_people_are_never_given_the_same_words(said, assistant, environment, anna: User, bob: User):
+    said("a", 0.1), said("a", 0.15, sender="other"), said("b", 0.2), said("c", 0.3)
+    assert shown(page(anna, assistant)) == ("a", "b")
+    assert shown(page(bob, assistant)) == ("c", "")
+    assert shown(page(anna, assistant)) == ("a", "b")  # hers still
+
+
+def test_a_lease_ends_by_itself_and_is_taken_over(said, environment, anna: User, bob: User, time_machine_later):
+    event = said("a")
+    assert hold(actor=anna, event=event) and not hold(actor=bob, event=event)
+    assert inbox.holder(event, other_than=bob) == "anna" and inbox.holder(event, other_than=anna) == ""
+    with time_machine_later(301):
+        assert hold(actor=bob, event=event) and not hold(actor=anna, event=event)
+    with time_machine_later(1000):
+        assert inbox.sweep() == 1
+
+
+def test_whoever_leaves_lets_others_have_it(said, assistant, anna: User, bob: User):
+    event, other = said("a", 0.1), said("b", 0.2)
+    page(anna, assistant)
+    assert MessageLease.objects.count() == 2
+    url = f"/a/{assistant.slug}/inbox/{event.pk}/"
+    assert client_of(bob).post(url + "hold").status_code == 409
+    assert client_of(bob).post(url + "leave").status_code == 204 and MessageLease.objects.count() == 2  # not his
+    assert client_of(anna).post(url + "leave", {"next": str(other.pk)}).status_code == 204
+    assert not MessageLease.objects.exists()
+    assert client_of(bob).post(url + "hold").status_code == 204
+
+
+def test_who_else_has_the_message_of_the_address_is_said(said, assistant, anna: User, bob: User):
+    event = said("a")
+    page(anna, assistant)
+    text = page(bob, assistant, f"?m={event.pk}")
+    assert "anna looks at this one" in text and "data-correction" not in text.split("<template")[0]
+
+
+def test_an_answer_brings_what_comes_after_the_message_that_lay_ready(said, assistant, anna: User):
+    first, second = said("a", 0.1), said("b", 0.2)
+    said("c", 0.3)
+    assert shown(page(anna, assistant)) == ("a", "b")
+    url = f"/a/{assistant.slug}/inbox/{first.pk}/answer"
+    answer = client_of(anna).post(url, {"intent": "greet", "now": str(second.pk)}, headers={"HX-Request": "true"})
+    text = answer.content.decode()
+    assert re.search(r"data-asked>([^<]*)<", text)[1] == "c"
+    assert "1 of 3 looked at" in text and "Undo" in text and "2 left" in text
+    assert Correction.objects.get().event == first and not MessageLease.objects.filter(event=first).exists()
+    assert "Confirmed as greet" in answer["HX-Trigger"]
+
+
+def test_without_javascript_the_answer_leads_to_the_next(said, assistant, anna: User):
+    first = said("a", 0.1)
+    said("b", 0.2)
+    url = f"/a/{assistant.slug}/inbox/{first.pk}/answer?below=0.6"
+    answer = client_of(anna).post(url, {"intent": "greet"}, follow=True)
+    assert answer.redirect_chain[0][0] == f"/a/{assistant.slug}/inbox/?below=0.6"
+    assert shown(answer.content.decode()) == ("b", "")
+    back = client_of(anna).post(f"/a/{assistant.slug}/inbox/{first.pk}/undo", follow=True)
+    assert shown(back.content.decode()) == ("a", "b") and not Correction.objects.exists()
+
+
+def test_a_refused_answer_brings_the_message_back_with_what_was_typed(said, assistant, anna: User):
+    event = said("a", 0.1)
+    url = f"/a/{assistant.slug}/inbox/{event.pk}/answer"
+    answer = client_of(anna).post(url, {"intent": "two words"}, headers={"HX-Request": "true"})
+    assert answer.status_code == 422 and "two words" in answer.content.decode()
+
+
+def test_what_was_said_before_the_message_is_shown(stored: Make, assistant, anna: User):
+    stored(user("book", NOW - 9, confidence=0.99), bot("For how many?", NOW - 8), user("vier", NOW - 5, confidence=0.3))
+    text = page(anna, assistant)
+    assert text.index("For how many?") < text.index("data-asked>vier")
+
+
+def test_the_address_narrows_and_a_value_that_cannot_be_is_said(said, assistant, environment, anna: User):
+    make_model(assistant, "otter")
+    said("a", 0.1), said("b", 0.5, intent="bye")
+    assert shown(page(anna, assistant, "?intent=bye"))[0] == "b"
+    assert "Nothing is left to look at here" in page(anna, assistant, "?below=0.4&intent=bye")
+    assert "Nothing is left to look at here" in page(anna, assistant, "?model=otter")
+    for query in ("?environment=nowhere", "?below=7", "?since=2020-01-01&until=2022-01-01"):
+        assert "field-error" in page(anna, assistant, query, 422)
+
+
+def test_an_empty_inbox_says_what_comes_here(assistant, anna: User):
+    assert "Nothing is left to look at" in page(anna, assistant)
+
+
+def test_messages_of_an_environment_are_for_those_who_may_correct_there(said, assistant, environment):
+    event = said("a")
+    worker = environment_of(assistant, "worker")
+    store_events(worker, user("theirs", NOW - 60, confidence=0.3, sender="w"))
+    person = make_person("annotator", Scope(assistant.pk, worker.pk))
+    assert shown(page(person, assistant)) == ("theirs", "")
+    assert client_of(person).get(f"/a/{assistant.slug}/inbox/?m={event.pk}").status_code == 404
+
+
+def test_what_an_environment_adopted_waits_as_its_own(assistant, environment, anna: User):
+    store_events(environment, user("früher", NOW - 60, confidence=0.3), under="old-name")
+    assert "Nothing is left" in page(anna, assistant)
+    adopt_environment(actor=None, assistant=assistant, name="old-name", environment=environment)
+    assert shown(page(anna, assistant))[0] == "früher"
+    assert "1 left" in page(anna, assistant, "?environment=production")
+    worker = environment_of(assistant, "worker")
+    assert shown(page(make_person("annotator", Scope(assistant.pk, worker.pk)), assistant))[0] == ""
+
+
+def test_the_number_of_queries_does_not_grow(said, assistant, anna: User, django_assert_max_num_queries):
+    client = client_of(anna)
+    said("a", 0.1), said("b", 0.2)
+    client.get(f"/a/{assistant.slug}/inbox/")
+    with django_assert_max_num_queries(60) as few:
+        client.get(f"/a/{assistant.slug}/inbox/")
+    for number in range(20):
+        said(f"more {number}", 0.3)
+    with django_assert_max_num_queries(len(few)):
+        client.get(f"/a/{assistant.slug}/inbox/")
+
+
+def test_nothing_but_the_indexes_of_the_inbox_is_read(said, environment):
+    for number in range(5):
+        said(f"more {number}", 0.3)
+    for changes, index in (
+        ({}, "inbox_by_day"),
+        ({"intent": "greet"}, "inbox_by_intent"),
+        ({"models": ["m-1"]}, "inbox_by_model"),
+    ):
+        plan = plan_of(lambda changes=changes: find(wanted(environment, **changes)))
+        assert index in plan and "Seq Scan on conversations_event" not in plan and "Sort Key: ((CASE" not in plan
+
+
+def plan_of(ask: Callable[[], object]) -> str:
+    """Of the first query that is about events, where small tables count as large ones."""
+    plans = []
+
+    def explain(execute, sql, params, many, context):
+        if not plans and "FROM conversations_event AS event" in sql:
+            with connection.connection.cursor() as cursor:
+                cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+                cursor.execute(f"EXPLAIN {sql}", params)
+                plans.append("\n".join(row[0] for row in cursor.fetchall()))
+                cursor.execute("SET LOCAL enable_seqscan = on; SET LOCAL enable_sort = on")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        ask()
+    return plans[0]
+
+
+def test_the_next_free_message_is_found_behind_many_that_others_have(
+    said, assistant, environment, anna: User, bob: User
+):
+    for number in range(12):
+        hold(actor=bob, event=said(f"bob {number}", 0.1))
+    said("free", 0.5)
+    assert next_free(actor=anna, assistant=assistant, wanted=wanted(environment)).text == "free"
