@@ -11,6 +11,7 @@ from conversations.models.intake import (
 )
 from conversations.models.repair import CompletenessFinding, CompletenessRun
 from conversations.models.search import SavedFilter, SearchEntry, Term
+from conversations.models.tallies import NameEntry, NameTally, Tally, TallyEntry
 
 __all__ = [
     "CompletenessFinding",
@@ -23,9 +24,13 @@ __all__ = [
     "IntakePosition",
     "IntakeSource",
     "IntakeStream",
+    "NameEntry",
+    "NameTally",
     "SavedFilter",
     "SearchEntry",
     "ShareLink",
     "TalkSession",
+    "Tally",
+    "TallyEntry",
     "Term",
 ]

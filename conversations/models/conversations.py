@@ -87,6 +87,8 @@ class Conversation(models.Model):
     last_model_id = models.CharField(max_length=200, blank=True)  # Rasa's model_id of the latest event that has one
     model_ids = ArrayField(models.CharField(max_length=200), default=list)  # every model_id of its events, sorted
     first_text = models.TextField(blank=True)  # the earliest user message, shortened, for lists
+    first_channel = models.CharField(max_length=255, blank=True, db_default="")  # of the earliest user message
+    first_model_id = models.CharField(max_length=200, blank=True, db_default="")  # Rasa's, of the earliest event
     # Every one that its events name, sorted; at most facts.MOST_NAMES.
     intents = _names()
     entities = _names()
@@ -95,6 +97,8 @@ class Conversation(models.Model):
     slots = _names()
     channels = _names()
     environment_names = _names()  # as the events claimed them
+    # Whether it is in the tallies: those that were stored before there were any wait until periodic work counts them.
+    is_counted = models.BooleanField(db_default=False)
 
     objects = ConversationQuerySet.as_manager()
 
@@ -116,6 +120,9 @@ class Conversation(models.Model):
                 fields=["assistant", "environment_name", "id"],
                 condition=models.Q(environment=None),
                 name="conversation_homeless",
+            ),
+            models.Index(
+                fields=["assistant", "id"], condition=models.Q(is_counted=False), name="conversation_uncounted"
             ),
         ]
 

@@ -17,6 +17,7 @@ from django.db.models import Count, Max, Min, QuerySet, Sum
 
 from conversations.ingest.places import NOT_SET, adopted_names, environment_names
 from conversations.models import Conversation, IntakeSource, IntakeStream
+from conversations.services.tallies import moving
 from environments.models import Environment
 from environments.services.birth import create_environment
 from models_app.models import Assistant
@@ -132,7 +133,10 @@ def _move(assistant_id: int, name: str, environment_id: int, most: int) -> int:
     left = Conversation.objects.filter(assistant=assistant_id, environment=None, environment_name=name)
     free = left.select_for_update(skip_locked=True, no_key=True).order_by("pk")
     keys = list(free.values_list("pk", flat=True)[:most])
-    return Conversation.objects.filter(pk__in=keys).update(environment=environment_id)
+    if not keys:
+        return 0
+    with moving(keys):
+        return Conversation.objects.filter(pk__in=keys).update(environment=environment_id)
 
 
 def _streams(assistant: Assistant) -> list[dict[str, Any]]:
