@@ -213,3 +213,62 @@ SETTLE = (
         "conversations_nameentry", "conversations_nametally", f"{_KEY}, span, kind, name", ("count",), _HOURS_AND_DAYS
     ),
 )
+
+# Counting anew, to compare with what is kept. `recount` gathers what all conversations of an assistant say, some
+# hundred of them at a time; what differs is that without what sums and entries say, where the two are not the same.
+RECOUNT_TABLES = """
+CREATE TEMPORARY TABLE IF NOT EXISTS recount (LIKE conversations_tallyentry) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS recount_name (LIKE conversations_nameentry) ON COMMIT DELETE ROWS;
+ALTER TABLE recount ALTER id DROP NOT NULL;
+ALTER TABLE recount_name ALTER id DROP NOT NULL;
+TRUNCATE recount, recount_name;
+"""
+RECOUNT_THESE = f"""
+{FIND_ALL_REPLIES};
+{facts("conversations_event")}, named AS (
+    INSERT INTO recount_name ({_KEY}, kind, name, count) {NAMED_FACTS}
+)
+INSERT INTO recount ({_KEY}, {_COUNTS}) {SUMMED_FACTS};
+TRUNCATE place
+"""
+
+
+def _differing(anew: str, kept: tuple[str, ...], key: str, counts: tuple[str, ...]) -> str:
+    every = ", ".join(counts)
+    taken = " UNION ALL ".join(
+        f"SELECT {key}, {', '.join(f'-{name}' for name in counts)} FROM {table} assistant_id = %s"  # noqa: S608
+        for table in kept
+    )
+    sums = ", ".join(f"sum({name})::bigint AS {name}" for name in counts)
+    return f"""
+SELECT * FROM (
+    SELECT {key}, {sums} FROM (SELECT {key}, {every} FROM {anew} UNION ALL {taken}) AS line GROUP BY {key}
+) AS summed WHERE ({every}) <> ({", ".join(["0"] * len(counts))})
+"""  # noqa: S608
+
+
+NAME_KEY = (*KEY, "kind", "name")
+_NAME_KEY = ", ".join(NAME_KEY)
+DIFFERING = _differing("recount", ("conversations_tally WHERE", "conversations_tallyentry WHERE"), _KEY, COUNTS)
+DIFFERING_NAMES = _differing(
+    "recount_name",
+    ("conversations_nametally WHERE span = 1 AND", "conversations_nameentry WHERE"),
+    _NAME_KEY,
+    ("count",),
+)
+MEND = f"INSERT INTO conversations_tallyentry ({_KEY}, {_COUNTS}) {DIFFERING} RETURNING {_KEY}, {_COUNTS}"
+MEND_NAMES = f"INSERT INTO conversations_nameentry ({_NAME_KEY}, count) {DIFFERING_NAMES} RETURNING {_NAME_KEY}, count"
+
+# Days of names that are not the sum of their hours; that has nothing to do with events.
+DIFFERING_DAYS = f"""
+SELECT {_NAME_KEY}, count FROM (
+    SELECT assistant_id, hour - mod(mod(hour, 24) + 24, 24) AS hour, environment_id, origin, model_id, channel, kind,
+           name, sum(CASE span WHEN 1 THEN count ELSE -count END) AS count
+    FROM conversations_nametally WHERE assistant_id = %s GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+) AS day WHERE count <> 0
+"""  # noqa: S608
+MEND_DAYS = f"""
+INSERT INTO conversations_nametally AS kept ({_NAME_KEY}, count, span)
+SELECT *, 24 FROM ({DIFFERING_DAYS}) AS day
+ON CONFLICT ({_KEY}, span, kind, name) DO UPDATE SET count = kept.count + excluded.count
+"""  # noqa: S608

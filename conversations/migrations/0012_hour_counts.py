@@ -190,7 +190,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='tally',
-            index=models.Index(fields=['assistant', 'environment', 'channel'], name='tally_channel'),
+            index=models.Index(fields=['assistant', 'channel', 'environment'], name='tally_channel'),
         ),
         migrations.AddConstraint(
             model_name='tally',

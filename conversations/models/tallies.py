@@ -81,7 +81,7 @@ class Tally(_Counts):
             models.UniqueConstraint(fields=["assistant", "hour", *_KEY], name="tally_unique", nulls_distinct=False)
         ]
         # One walk from value to value offers the channels to filter by.
-        indexes = [models.Index(fields=["assistant", "environment", "channel"], name="tally_channel")]
+        indexes = [models.Index(fields=["assistant", "channel", "environment"], name="tally_channel")]
 
     def __str__(self) -> str:
         return f"{self.assistant_id} {self.hour}"

@@ -3,18 +3,21 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.models import Max, Min
 
 from conversations.ingest import statements, tally
 from conversations.ingest.write import again_when_interrupted
 from conversations.models import Conversation
+from models_app.models import Assistant
 
 CHUNK = 500  # conversations
 ENTRIES = 20_000  # added to the sums at a time
 SECONDS_EACH_TIME = 5.0  # of periodic work, so that other such work is not kept waiting
-_SETTLING = 7_270_553_910  # advisory lock: two that add to the same sums would wait for each other in a ring
+SETTLING = 7_270_553_910  # advisory lock: two that add to the same sums would wait for each other in a ring
 
 
 @contextmanager
@@ -43,6 +46,23 @@ def count_waiting() -> int:
         if time.monotonic() > until:
             break
     return counted
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the counting of conversations is that were stored before there were counts."""
+
+    percent: int
+
+
+def progress(assistant: Assistant) -> Progress | None:
+    """None once all are counted. Two short walks over an index."""
+    waiting = Conversation.objects.filter(assistant=assistant, is_counted=False)
+    ends = waiting.aggregate(first=Min("pk"), last=Max("pk"))
+    if ends["first"] is None:
+        return None
+    oldest = Conversation.objects.filter(assistant=assistant).aggregate(first=Min("pk"))["first"]
+    return Progress(100 * (ends["first"] - oldest) // max(1, ends["last"] - oldest))
 
 
 def settle() -> int:
@@ -78,7 +98,7 @@ def _count_chunk() -> int:
 @transaction.atomic
 def _settle_some() -> int:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_SETTLING])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SETTLING])
         if not cursor.fetchone()[0]:
             return 0
         settled = 0

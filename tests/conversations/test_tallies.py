@@ -1,18 +1,23 @@
 """Counts of hours: exact whatever the order of arrival, and as conversations move, go, or were there before."""
 
+import io
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
 
 from conversations.ingest.write import Stored
 from conversations.models import Conversation, NameEntry, NameTally, TalkSession, Tally, TallyEntry
 from conversations.services import tallies
 from conversations.services.adoption import adopt_environment
 from conversations.services.rebuild import mark_own_conversations, rebuild_conversations
+from conversations.services.recount import recount
 from environments.models import Environment
 from tests.conversations.events import action, bot, event, small_talk, user
 from tests.conversations.tallies import counted_anew, kept
-from tests.factories import environment_of, make_person
+from tests.factories import environment_of, make_person, store_events
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Stored]
@@ -118,7 +123,11 @@ def test_conversations_that_were_there_before_are_counted_once(stored: Make):
 def test_entries_are_added_to_the_sums_and_nothing_changes(stored: Make, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(tallies, "ENTRIES", 1)
     stored(*small_talk())
-    stored(*small_talk(1_790_003_000.0), *small_talk(1_790_003_000.0, sender="ben"), user("??", -5.0, intent="nlu_fallback"))
+    stored(
+        *small_talk(1_790_003_000.0),
+        *small_talk(1_790_003_000.0, sender="ben"),
+        user("??", -5.0, intent="nlu_fallback"),
+    )
     before = kept()
     assert tallies.settle() > 5
     assert not TallyEntry.objects.exists()
@@ -143,3 +152,62 @@ def test_rebuilding_leaves_the_counts_as_they_are_or_mends_where_they_lie(stored
     list(rebuild_conversations())
     assert kept() == before
     assert TallyEntry.objects.count() == 2
+
+
+def differences(environment: Environment, *, check: bool = False) -> list[tuple[str, int]]:
+    *_, last = recount(environment.assistant, check=check)
+    return sorted((one.name, one.by) for one in last.differences)
+
+
+def test_counting_anew_finds_and_mends_what_is_wrong(stored: Make, environment: Environment):
+    stored(*small_talk(), user("web", 1_790_000_005.0, channel="web"))
+    tallies.settle()
+    stored(*small_talk(sender="ben"))
+    assert differences(environment) == []
+    right = kept()
+    Tally.objects.update(user_messages=7)
+    NameEntry.objects.filter(kind="action").delete()
+    wrong = [("action utter_greet", 1), ("user_messages", -6), ("user_messages", -6)]
+    assert differences(environment, check=True) == wrong
+    assert differences(environment) == wrong
+    assert kept() == right
+    assert differences(environment) == []
+
+
+def test_days_of_names_that_are_not_the_sum_of_their_hours_are_mended(stored: Make, environment: Environment):
+    stored(*small_talk())
+    tallies.settle()
+    NameTally.objects.filter(span=24, name="greet").update(count=5)
+    assert differences(environment, check=True) == [("intent greet", -4)]
+    assert differences(environment) == [("intent greet", -4)]
+    assert NameTally.objects.get(span=24, name="greet").count == 1
+
+
+def test_the_command_compares_the_counts_as_well(stored: Make):
+    stored(*small_talk())
+    TallyEntry.objects.update(sessions=3)
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="0 facts of conversations and 1 counts"):
+        call_command("rebuild_conversations", "--check", stdout=out)
+    assert "sessions is 2 too many" in out.getvalue()
+    call_command("rebuild_conversations", stdout=out)
+    assert exact()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_stored_while_counting_anew_is_counted_once(stored: Make, environment: Environment):
+    stored(*small_talk())
+    stored(*small_talk(sender="ben"))
+    TallyEntry.objects.all().delete()
+    counting = recount(environment.assistant)
+    next(counting)
+    with ThreadPoolExecutor() as threads:
+        threads.submit(store_elsewhere, environment).result()
+    assert [one.by for one in [*counting][-1].differences if one.name == "user_messages"] == [2]
+    assert exact()
+
+
+def store_elsewhere(environment: Environment) -> None:
+    store_events(environment, user("meanwhile", 1_790_000_009.0), *small_talk(sender="carla"))
+    tallies.settle()
+    connection.close()
