@@ -11,8 +11,12 @@ from conversations.models import (
     IntakePosition,
     IntakeSource,
     IntakeStream,
+    NameEntry,
+    NameTally,
     ShareLink,
     TalkSession,
+    Tally,
+    TallyEntry,
 )
 from studio.operators.site import show
 
@@ -45,3 +49,11 @@ show(
     ("=pk", "=environment__id"),
 )
 show(CompletenessFinding, ("pk", "run_id", "sender_id", "missing", "extra", "added", "fault"), ("=pk", "=run__id"))
+for counts in (Tally, TallyEntry):
+    show(
+        counts,
+        ("pk", "assistant_id", "hour", "environment_id", "origin", "model_id", "channel", "user_messages"),
+        ("=pk",),
+    )
+for names in (NameTally, NameEntry):
+    show(names, ("pk", "assistant_id", "hour", "environment_id", "channel", "kind", "name", "count"), ("=pk",))

@@ -260,6 +260,11 @@ CONVERSATIONS = [
     Row("GET",  "/a/cafe/conversations/{conversation}/events/{event}/panel", 302, 404, 302, 302, 404),
 ]
 
+ANALYTICS = [
+    Row("GET",  "/a/cafe/analytics/",                             302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/analytics/numbers.csv",                  302, 403, 200, 200, 200),
+]
+
 # Letters stand in `production` and in `worker`; {dead_run} is the admin's own and still open, so that
 # the admin cannot start another.
 _UNREADABLE = "/a/cafe/conversations/unreadable"
@@ -373,6 +378,7 @@ ROWS: list[Row] = [
     *TRAINING,
     *ENVIRONMENTS,
     *CONVERSATIONS,
+    *ANALYTICS,
     *DEAD_LETTERS,
     *INTAKE,
     *TALK,
