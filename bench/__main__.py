@@ -16,6 +16,7 @@ BENCHMARKS = {
     "ingest": "events taken from a real Kafka topic and stored, against a bare COPY of the same rows",
     "chat": "a message through Talk, against the same straight to Rasa",
     "access": "what permissions cost a page that lists 100 rows, against reading the rows",
+    "analytics": "numbers of the analytics page, against one aggregate by hand over the same events",
     "training": "a training through the queue, against bare `rasa train`",
     "promotion": "from Save to running, against a real Rasa's poll interval and load",
     "sign_in": "a sign-in through a real Keycloak, against the same round trip without Parley",
@@ -48,9 +49,12 @@ def _names() -> list[str]:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--events", metavar="N", help="of ingest: how many are in the topic")
     parser.add_argument("--stored", metavar="N", help="of ingest: how many are stored before the last pass")
+    parser.add_argument("--conversations", metavar="N", help="of analytics: how many there are")
     given = parser.parse_args()
     # To the benchmark's own process, past what it forgets of this installation.
-    os.environ |= {f"BENCH_{key.upper()}": value for key in ("events", "stored") if (value := getattr(given, key))}
+    for key in ("events", "stored", "conversations"):
+        if value := getattr(given, key):
+            os.environ[f"BENCH_{key.upper()}"] = value
     names = given.names
     if unknown := set(names) - set(BENCHMARKS):
         parser.error(f"there is no benchmark {min(unknown)}; choose from {', '.join(BENCHMARKS)}")
