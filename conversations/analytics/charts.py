@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 WIDTH, HEIGHT = 1000.0, 100.0
-LABELS = 5  # along the axis of time
+LABELS = 4  # along the axis of time
 _GAP = 0.2  # of a bar's room
 _STEPS = (1, 2, 2.5, 5, 10)
 

@@ -58,7 +58,7 @@ class Metric:
     change: Callable[[float, float], str]
     lines: int = 0
     good: int = 0
-    is_counted: bool = True  # in a period without anything it is 0, and not unknown
+    is_minor: bool = False  # left out where there is little room
 
     @property
     def main(self) -> Column:
@@ -100,6 +100,7 @@ METRICS = (
         "What people said, and what they pressed.",
         [Column("User messages", _of("user_messages")), Column("Assistant’s", _of("bot_messages"))],
         _relative,
+        is_minor=True,
     ),
     Metric(
         "sessions",
@@ -107,6 +108,7 @@ METRICS = (
         "A conversation that goes on after a pause begins a new one.",
         [Column("Sessions", _of("sessions")), Column("Rejected actions", _of("rejected"))],
         _relative,
+        is_minor=True,
     ),
     Metric(
         "not-understood",
@@ -119,7 +121,6 @@ METRICS = (
         _points,
         lines=1,
         good=-1,
-        is_counted=False,
     ),
     Metric(
         "confidence",
@@ -132,14 +133,13 @@ METRICS = (
         _hundredths,
         lines=1,
         good=1,
-        is_counted=False,
+        is_minor=True,
     ),
     Metric(
         "reply-time",
         "Reply time",
-        "From a user message to the assistant’s next one, where that came before another. Half were quicker than the "
-        "median, 95 of 100 than the thin line; both are estimated from how many took up to 0.1, 0.25, 0.5, 1, 2, 5, "
-        "10, 30 and 60 seconds.",
+        "From a user message to the reply that follows it. The median, and the thin line that 95 % stayed below; both "
+        "estimated, between 0.1, 0.25, 0.5, 1, 2, 5, 10, 30 and 60 s.",
         [
             Column("Median", lambda one: one.reply_median, seconds),
             Column("95 %", lambda one: one.reply_p95, seconds),
@@ -149,6 +149,6 @@ METRICS = (
         _relative,
         lines=2,
         good=-1,
-        is_counted=False,
+        is_minor=True,
     ),
 )

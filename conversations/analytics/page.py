@@ -34,6 +34,7 @@ class Links:
 class Cell:
     text: str
     url: str = ""
+    is_minor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ def parts(found: Parts, period: Period, links: Links) -> list[tuple[Cell, list[C
     return [
         (
             Cell(name, links.of_period(period, asks) if asks else ""),
-            [Cell(metric.main.text(numbers)) for metric in METRICS],
+            [Cell(metric.main.text(numbers), is_minor=metric.is_minor) for metric in METRICS],
         )
         for name, asks, numbers in found[:PARTS_SHOWN]
     ]

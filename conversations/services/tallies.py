@@ -17,7 +17,7 @@ from models_app.models import Assistant
 CHUNK = 500  # conversations
 ENTRIES = 20_000  # added to the sums at a time
 SECONDS_EACH_TIME = 5.0  # of periodic work, so that other such work is not kept waiting
-SETTLING = 7_270_553_910  # advisory lock: two that add to the same sums would wait for each other in a ring
+SETTLING = 7_270_553_921  # advisory lock: two that add to the same sums would wait for each other in a ring
 
 
 @contextmanager

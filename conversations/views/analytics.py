@@ -62,6 +62,7 @@ def _numbers(filters: AnalyticsFilter, viewer: User) -> dict[str, Any]:
     return {
         "period": period,
         "series": found,
+        "marks": marks,
         "stats": page.stats(found),
         "charts": page.charts(found, period, links, marks),
         "intents": page.bars(most, "intent", period, links),
