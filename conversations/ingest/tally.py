@@ -18,19 +18,28 @@ REPLIES = tuple(f"reply_{number}" for number in range(len(REPLY_BOUNDS) + 1))
 KEY = ("assistant_id", "hour", "environment_id", "origin", "model_id", "channel")
 _KEY = ", ".join(KEY)
 
-# What each number adds up, and of which facts.
+# Kinds of facts, as numbers: they are compared for every number and every event.
+_USER, _BOT, _SESSION, _REJECTED, _ACTION, _REPLY, _BEGINS, _HANDS_OVER = range(1, 9)
+_OF_EVENTS = {
+    "user": _USER,
+    "bot": _BOT,
+    "action": _ACTION,
+    "session_started": _SESSION,
+    "action_execution_rejected": _REJECTED,
+}
+# What each number adds up, and of which facts. Both histograms share `slot`, one after the other.
 _SUMMED = {
-    "conversations": ("sign", "kind = 'begins'"),
-    "handovers": ("sign", "kind = 'hands over'"),
-    "user_messages": ("sign", "kind = 'user'"),
-    "bot_messages": ("sign", "kind = 'bot'"),
-    "sessions": ("sign", "kind = 'session_started'"),
-    "fallbacks": ("sign", "kind = 'user' AND name = 'nlu_fallback'"),
-    "rejected": ("sign", "kind = 'action_execution_rejected'"),
-    "confidence_sum": ("sign * amount", "kind = 'user'"),
-    **{name: ("sign", f"kind = 'user' AND bin = {number}") for number, name in enumerate(CONFIDENCES)},
-    "reply_ms": ("sign * amount", "kind = 'reply'"),
-    **{name: ("sign", f"kind = 'reply' AND bin = {number}") for number, name in enumerate(REPLIES)},
+    "conversations": ("sign", f"what = {_BEGINS}"),
+    "handovers": ("sign", f"what = {_HANDS_OVER}"),
+    "user_messages": ("sign", f"what = {_USER}"),
+    "bot_messages": ("sign", f"what = {_BOT}"),
+    "sessions": ("sign", f"what = {_SESSION}"),
+    "fallbacks": ("sign", f"what = {_USER} AND name = 'nlu_fallback'"),
+    "rejected": ("sign", f"what = {_REJECTED}"),
+    "confidence_sum": ("sign * amount", f"what = {_USER}"),
+    **{name: ("sign", f"slot = {number}") for number, name in enumerate(CONFIDENCES)},
+    "reply_ms": ("sign * amount", f"what = {_REPLY}"),
+    **{name: ("sign", f"slot = {number}") for number, name in enumerate(REPLIES, start=len(CONFIDENCES))},
 }
 COUNTS = tuple(_SUMMED)
 
@@ -95,14 +104,18 @@ PLACE_THESE = f"INSERT INTO place SELECT *, %s, true FROM ({_STANDS} AND id = AN
 ADD_REPLIES = """INSERT INTO reply
 SELECT conversation_id, sign, "timestamp", round((next_at - "timestamp") * 1000)::bigint, model_id, channel
 FROM pair WHERE kind = 'user' AND next_kind = 'bot'"""
+# Temporary tables have no statistics, so PostgreSQL is not asked whether to read all events or those of a conversation.
+_STORED = """(SELECT DISTINCT conversation_id FROM place WHERE has_events) AS chosen CROSS JOIN LATERAL (
+        SELECT conversation_id, "timestamp", rank, digest, kind, name, confidence, model_id, channel
+        FROM conversations_event WHERE conversation_id = chosen.conversation_id OFFSET 0
+    )"""
 FIND_ALL_REPLIES = f"""
 TRUNCATE reply;
 WITH pair AS (
-    SELECT conversation_id, 1 AS sign, kind, "timestamp", model_id, channel,
+    SELECT event.conversation_id, 1 AS sign, kind, "timestamp", model_id, channel,
            lead(kind) OVER following AS next_kind, lead("timestamp") OVER following AS next_at
-    FROM conversations_event
-    WHERE conversation_id IN (SELECT conversation_id FROM place WHERE has_events) AND kind IN ('user', 'bot')
-    WINDOW following AS (PARTITION BY conversation_id ORDER BY "timestamp", rank, digest)
+    FROM {_STORED} AS event WHERE kind IN ('user', 'bot')
+    WINDOW following AS (PARTITION BY event.conversation_id ORDER BY "timestamp", rank, digest)
 )
 {ADD_REPLIES}
 """  # noqa: S608
@@ -114,25 +127,26 @@ def _array(bounds: tuple[float, ...], kind: str) -> str:
 
 # A confidence of one's own NLU may be any number.
 _OF_UNIT = "least(greatest(confidence, 0), 1)"
+_CODES = " ".join(f"WHEN '{kind}' THEN {code}" for kind, code in _OF_EVENTS.items())
 _FACT = f"""
 WITH fact AS MATERIALIZED (
     SELECT place.assistant_id, {_HOUR.format('"timestamp"')} AS hour, place.environment_id, place.origin,
            event.model_id, CASE kind WHEN 'user' THEN event.channel ELSE place.channel END AS channel,
-           place.sign, kind, name, round({_OF_UNIT} * 1000000)::bigint AS amount,
-           width_bucket(confidence, {_array(CONFIDENCE_BOUNDS, "float8")}) AS bin
-    FROM {{events}} AS event JOIN place USING (conversation_id)
-    WHERE place.has_events AND (kind IN ('user', 'bot', 'session_started', 'action_execution_rejected')
-        OR kind = 'action' AND name NOT IN {UNNAMED_ACTIONS})
+           place.sign, CASE kind {_CODES} END AS what, name,
+           CASE kind WHEN 'user' THEN round({_OF_UNIT} * 1000000)::bigint END AS amount,
+           CASE kind WHEN 'user' THEN width_bucket(confidence, {_array(CONFIDENCE_BOUNDS, "float8")}) END AS slot
+    FROM {{events}} AS event JOIN place ON place.conversation_id = event.conversation_id
+    WHERE place.has_events AND kind IN {tuple(_OF_EVENTS)} AND (kind <> 'action' OR name NOT IN {UNNAMED_ACTIONS})
     UNION ALL
     SELECT place.assistant_id, {_HOUR.format('"timestamp"')}, place.environment_id, place.origin,
-           reply.model_id, reply.channel, place.sign * reply.sign, 'reply', '', ms,
-           width_bucket(ms, {_array(REPLY_BOUNDS, "bigint")})
+           reply.model_id, reply.channel, place.sign * reply.sign, {_REPLY}, '', ms,
+           {len(CONFIDENCES)} + width_bucket(ms, {_array(REPLY_BOUNDS, "bigint")})
     FROM reply JOIN place USING (conversation_id) WHERE place.has_events
     UNION ALL
-    SELECT assistant_id, hour, environment_id, origin, model_id, channel, sign, 'begins', '', NULL, NULL
+    SELECT assistant_id, hour, environment_id, origin, model_id, channel, sign, {_BEGINS}, '', NULL, NULL
     FROM place WHERE hour IS NOT NULL
     UNION ALL
-    SELECT assistant_id, handover_hour, environment_id, origin, model_id, channel, sign, 'hands over', '', NULL, NULL
+    SELECT assistant_id, handover_hour, environment_id, origin, model_id, channel, sign, {_HANDS_OVER}, '', NULL, NULL
     FROM place WHERE handover_hour IS NOT NULL
 )"""  # noqa: S608
 _SUMS = ", ".join(
@@ -143,19 +157,19 @@ _COUNTS = ", ".join(COUNTS)
 
 
 def facts(events: str) -> str:
-    """The head of a statement: what `place` and `reply` say of `events`, a table, as `fact`."""
+    """The head of a statement: what `place` and `reply` say of `events`, as `fact`."""
     return _FACT.format(events=events)
 
 
-SUMMED_FACTS = f"SELECT {_KEY}, {_SUMS} FROM fact WHERE kind <> 'action' GROUP BY {_KEY}"  # noqa: S608
+SUMMED_FACTS = f"SELECT {_KEY}, {_SUMS} FROM fact WHERE what <> {_ACTION} GROUP BY {_KEY}"  # noqa: S608
 NAMED_FACTS = f"""
-SELECT {_KEY}, CASE kind WHEN 'user' THEN 'intent' ELSE 'action' END AS kind, name, sum(sign) AS count
-FROM fact WHERE kind IN ('user', 'action') AND name <> '' GROUP BY {_KEY}, fact.kind, name
+SELECT {_KEY}, CASE what WHEN {_USER} THEN 'intent' ELSE 'action' END AS kind, name, sum(sign) AS count
+FROM fact WHERE what IN ({_USER}, {_ACTION}) AND name <> '' GROUP BY {_KEY}, what, name
 """  # noqa: S608
 
 
 def count(events: str) -> str:
-    """Count what `place` and `reply` say of the table `events` into entries; what cancels out leaves none."""
+    """Count what `place` and `reply` say of `events` into entries; what cancels out leaves none."""
     return f"""{facts(events)}, named AS (
     INSERT INTO conversations_nameentry ({_KEY}, kind, name, count)
     SELECT * FROM ({NAMED_FACTS}) AS summed WHERE count <> 0
@@ -166,9 +180,9 @@ SELECT * FROM ({SUMMED_FACTS}) AS summed WHERE ({_COUNTS}) <> ({_ALL_ZERO})
 
 
 COUNT_ADDED = ";".join((PLACE_ADDED, count("added_event")))
-COUNT_MOVED_EVENTS = ";".join((PLACE_MOVED_EVENTS, FIND_ALL_REPLIES, count("conversations_event")))
-COUNT_MOVED = ";".join((PLACE_MOVED, FIND_ALL_REPLIES, count("conversations_event")))
-COUNT_THESE = ";".join((FIND_ALL_REPLIES, count("conversations_event")))
+COUNT_MOVED_EVENTS = ";".join((PLACE_MOVED_EVENTS, FIND_ALL_REPLIES, count(_STORED)))
+COUNT_MOVED = ";".join((PLACE_MOVED, FIND_ALL_REPLIES, count(_STORED)))
+COUNT_THESE = ";".join((FIND_ALL_REPLIES, count(_STORED)))
 HAS_MOVED = f"{_BEFORE_AND_NOW} SELECT EXISTS (TABLE moved)"
 
 # Of conversations that were stored before there were counts, what the later ones have from ingestion.
@@ -225,7 +239,7 @@ TRUNCATE recount, recount_name;
 """
 RECOUNT_THESE = f"""
 {FIND_ALL_REPLIES};
-{facts("conversations_event")}, named AS (
+{facts(_STORED)}, named AS (
     INSERT INTO recount_name ({_KEY}, kind, name, count) {NAMED_FACTS}
 )
 INSERT INTO recount ({_KEY}, {_COUNTS}) {SUMMED_FACTS};
