@@ -1,8 +1,8 @@
 """`python -m bench analytics`: the numbers of the analytics page, against one aggregate by hand over the same events.
 
-Conversations as `bench.traffic` makes them are stored by ingestion. Of the short ones copies are made inside the
-database, spread over 90 days, until there are as many as asked for; those are counted as conversations are that were
-there before counts were.
+Conversations as `bench.traffic` makes them are stored by ingestion. Copies of them are made inside the database, spread
+over 90 days, until there are as many as asked for; those are counted as conversations are that were there before counts
+were.
 """
 
 import math
@@ -29,10 +29,9 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 CONVERSATIONS = int(os.environ.get("BENCH_CONVERSATIONS") or 100_000)
-STORED = 150_000  # events, by ingestion
+STORED = 100_000  # events, by ingestion
 BATCH = 5000
 DAYS = 90
-SHORT = 35  # events
 ROUNDS = 9
 AIM = 20
 SERVER_AIM = 50  # ms
@@ -68,7 +67,7 @@ def _store(environment: "Environment") -> None:
     kind = IntakeSource.Kind.KAFKA
     source = IntakeSource.objects.create(kind=kind, name="bench", assistant=environment.assistant)
     places = OnePlace(source.pk, Binding(environment.assistant_id, environment.pk, environment.name))
-    records = [Record(one, environment.name) for one in traffic.events(STORED)]
+    records = [Record(one, environment.name) for one in traffic.events(STORED, tail=traffic.SHORT)]
     for start in range(0, len(records), BATCH):
         store_batch(records[start : start + BATCH], places)
 
@@ -97,9 +96,8 @@ def _copy(assistant: "Assistant") -> None:
 
     from conversations.models import Conversation, Event
 
-    short = Conversation.objects.filter(assistant=assistant, events_count__lte=SHORT).order_by("pk")
-    originals = list(short.values_list("pk", flat=True))
-    missing = CONVERSATIONS - Conversation.objects.count()
+    originals = list(Conversation.objects.filter(assistant=assistant).order_by("pk").values_list("pk", flat=True))
+    missing = CONVERSATIONS - len(originals)
     copies = math.ceil(missing / len(originals)) if missing > 0 else 0
     of_event = _columns(Event, _OF_COPY)
     query = _COPY.format(

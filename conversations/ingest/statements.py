@@ -30,7 +30,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS conversation_change (
     entities varchar[] DEFAULT '{{}}', reply_count integer DEFAULT 0, reply_ms bigint DEFAULT 0
 ) ON COMMIT DELETE ROWS;
 TRUNCATE incoming_event, added_event, conversation_change;
-{index.TABLE}
+{index.TABLE};
 {tally.TABLES}
 """
 
