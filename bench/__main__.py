@@ -18,6 +18,7 @@ BENCHMARKS = {
     "reading": "the page of a conversation of 20 and of 5,000 events, and its neighbours",
     "chat": "a message through Talk, against the same straight to Rasa",
     "access": "what permissions cost a page that lists 100 rows, against reading the rows",
+    "analytics": "numbers of the analytics page, against one aggregate by hand over the same events",
     "training": "a training through the queue, against bare `rasa train`",
     "promotion": "from Save to running, against a real Rasa's poll interval and load",
     "sign_in": "a sign-in through a real Keycloak, against the same round trip without Parley",
@@ -50,12 +51,11 @@ def _names() -> list[str]:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--events", metavar="N", help="of ingest: how many are in the topic")
     parser.add_argument("--stored", metavar="N", help="of ingest: how many are stored before the last pass")
-    parser.add_argument("--conversations", metavar="N,N", help="of finding: how many there are, fewest first")
+    parser.add_argument("--conversations", metavar="N,N", help="of finding and analytics: how many, fewest first")
     given = parser.parse_args()
     # To the benchmark's own process, past what it forgets of this installation.
-    os.environ |= {
-        f"BENCH_{key.upper()}": value for key in ("events", "stored", "conversations") if (value := getattr(given, key))
-    }
+    sizes = {key: getattr(given, key) for key in ("events", "stored", "conversations")}
+    os.environ |= {f"BENCH_{key.upper()}": size for key, size in sizes.items() if size}
     names = given.names
     if unknown := set(names) - set(BENCHMARKS):
         parser.error(f"there is no benchmark {min(unknown)}; choose from {', '.join(BENCHMARKS)}")

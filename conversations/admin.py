@@ -12,9 +12,13 @@ from conversations.models import (
     IntakeSource,
     IntakeStream,
     Mark,
+    NameEntry,
+    NameTally,
     ReadMark,
     ShareLink,
     TalkSession,
+    Tally,
+    TallyEntry,
 )
 from studio.operators.site import show
 
@@ -49,3 +53,11 @@ show(
 show(CompletenessFinding, ("pk", "run_id", "sender_id", "missing", "extra", "added", "fault"), ("=pk", "=run__id"))
 show(Mark, ("pk", "conversation_id", "event_id", "kind", "name", "by_id", "at"), ("=pk", "=conversation__id"))
 show(ReadMark, ("pk", "person_id", "conversation_id", "read_until", "at"), ("=pk", "=conversation__id"))
+for counts in (Tally, TallyEntry):
+    show(
+        counts,
+        ("pk", "assistant_id", "hour", "environment_id", "origin", "model_id", "channel", "user_messages"),
+        ("=pk",),
+    )
+for names in (NameTally, NameEntry):
+    show(names, ("pk", "assistant_id", "hour", "environment_id", "channel", "kind", "name", "count"), ("=pk",))

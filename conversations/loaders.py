@@ -68,6 +68,14 @@ def load_readable(request: HttpRequest, slug: str, permission: Permission = Perm
     return assistant
 
 
+def load_analytics(request: HttpRequest, slug: str) -> Assistant:
+    """The assistant whose numbers are asked for, by whoever may see those of some environment of it."""
+    assistant = load_assistant(request, slug)
+    if not signed_in(request).may_somewhere(Permission.ANALYTICS_VIEW, assistant.pk):
+        raise MissingPermission(Permission.ANALYTICS_VIEW)
+    return assistant
+
+
 def load_dead_letter(request: HttpRequest, slug: str, pk: int, permission: Permission | None = None) -> DeadLetter:
     """`permission` is asked where the letter belongs, besides that to see it."""
     assistant = load_assistant(request, slug)

@@ -10,6 +10,7 @@ from conversations.services import (
     indexing,
     intake_health,
     rebuild,
+    tallies,
 )
 from environments.services.arrivals import provide, provide_brokers
 from studio import health
@@ -51,6 +52,17 @@ _ENTRIES = (
         match=("conversations:inbox",),
     ),
     Entry(
+        key="analytics",
+        label="Analytics",
+        icon="chart-bar",
+        url_name="conversations:analytics",
+        order=70,
+        permission=Permission.ANALYTICS_VIEW,
+        per_assistant=True,
+        shortcut="a",
+        match=("conversations:analytics",),
+    ),
+    Entry(
         key="talk",
         label="Talk",
         icon="chat-bubble-left-right",
@@ -86,6 +98,8 @@ def register() -> None:
     schedule.every(60, rebuild.mark_own_conversations, name="mark our own conversations")
     schedule.every(30, indexing.index_missing, name="index conversations that were stored before there was an index")
     schedule.every(10, adoption.move_adopted, name="move conversations to who adopted them")
+    schedule.every(10, tallies.settle, name="add up what was counted")
+    schedule.every(10, tallies.count_waiting, name="count conversations that were stored before")
     schedule.every(30, completeness.resume, name="queue completeness checks that nobody works on")
     schedule.every(600, inbox.sweep, name="sweep leases of messages")
     schedule.every(600, completeness.request_nightly, name="begin the nightly completeness checks")

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from conversations.views import (
+    analytics,
     completeness,
     corrections,
     dead_letter_runs,
@@ -71,6 +72,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_UNREADABLE}/<int:pk>/retry", handle_letter.retry, name="dead-letter-retry"),
     path(f"{_UNREADABLE}/<int:pk>/edit", handle_letter.edit, name="dead-letter-edit"),
     path(f"{_UNREADABLE}/<int:pk>/discard", handle_letter.discard, name="dead-letter-discard"),
+    path("a/<str:slug>/analytics/", analytics.analytics, name="analytics"),
+    path("a/<str:slug>/analytics/<str:what>.csv", analytics.numbers_file, name="analytics-file"),
     path("a/<str:slug>/intake/", intake.intake, name="intake"),
     path("a/<str:slug>/intake/new", intake_dialogs.add, name="intake-add"),
     path("a/<str:slug>/intake/test", intake.try_new, name="intake-try-new"),

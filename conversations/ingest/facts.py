@@ -77,5 +77,5 @@ EMPTY = (
     dict.fromkeys((*_COUNTS, "reply_count", "reply_ms"), "0")
     | dict.fromkeys((*_SETS, "entities"), "'{}'")
     | {"first_event_at": "'infinity'", "last_event_at": "'-infinity'", "min_confidence": "NULL", "handover_at": "NULL"}
-    | {"first_text": "''", "channel": "''"}
+    | {"first_text": "''", "channel": "''", "first_channel": "''", "first_model_id": "''"}
 )

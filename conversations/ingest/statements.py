@@ -6,6 +6,7 @@ conversation. Rebuilding fills `added_event` with all events of some conversatio
 same.
 """
 
+from conversations.ingest import tally
 from conversations.ingest.facts import EMPTY, MERGED, SUMMED, SUMS
 
 # Compiling a plan takes longer than a batch; PostgreSQL would do it, for it knows no statistics of temporary tables.
@@ -29,13 +30,14 @@ CREATE TEMPORARY TABLE IF NOT EXISTS conversation_change (
     entities varchar[] DEFAULT '{{}}', reply_count integer DEFAULT 0, reply_ms bigint DEFAULT 0
 ) ON COMMIT DELETE ROWS;
 TRUNCATE incoming_event, added_event, conversation_change;
+{tally.TABLES}
 """
 
 # Every process takes conversations in the order of their key, so that two of them never wait for each other in a ring.
 ADD_CONVERSATIONS = f"""
 INSERT INTO conversations_conversation
-    (assistant_id, sender_key, sender_id, origin, environment_name, last_model_id, {", ".join(EMPTY)})
-SELECT assistant_id, sender_key, sender_id, 'real', '', '', {", ".join(EMPTY.values())}
+    (assistant_id, sender_key, sender_id, origin, environment_name, last_model_id, is_counted, {", ".join(EMPTY)})
+SELECT assistant_id, sender_key, sender_id, 'real', '', '', true, {", ".join(EMPTY.values())}
 FROM unnest(%s::bigint[], %s::bytea[], %s::text[]) AS sender (assistant_id, sender_key, sender_id)
 ORDER BY assistant_id, sender_key
 ON CONFLICT (assistant_id, sender_key) DO NOTHING
@@ -96,12 +98,12 @@ _NEAREST = """
     ORDER BY "timestamp" {direction} LIMIT 1
 """
 _PAIRS = """
-    SELECT conversation_id, {sign} AS sign, kind, "timestamp",
+    SELECT conversation_id, {sign} AS sign, kind, "timestamp", model_id, channel,
            lead(kind) OVER following AS next_kind, lead("timestamp") OVER following AS next_at
     FROM message {where}
     WINDOW following AS (PARTITION BY conversation_id ORDER BY "timestamp", rank, digest)
 """
-SUM_REPLIES = f"""
+FIND_REPLIES = f"""
 WITH stretch AS (
     SELECT conversation_id,
            coalesce(({_NEAREST.format(beyond="< added.first", direction="DESC")}), first) AS first,
@@ -111,19 +113,21 @@ WITH stretch AS (
         FROM added_event WHERE kind IN ('user', 'bot') GROUP BY conversation_id
     ) AS added
 ), message AS (
-    SELECT conversation_id, "timestamp", rank, digest, kind,
+    SELECT conversation_id, "timestamp", rank, digest, kind, model_id, channel,
            (conversation_id, digest) IN (
                SELECT conversation_id, digest FROM added_event WHERE kind IN ('user', 'bot')) AS is_new
     FROM stretch JOIN conversations_event USING (conversation_id)
     WHERE kind IN ('user', 'bot') AND "timestamp" BETWEEN first AND last
 ), pair AS ({_PAIRS.format(sign=1, where="")} UNION ALL {_PAIRS.format(sign=-1, where="WHERE NOT is_new")})
+{tally.ADD_REPLIES}
+"""  # noqa: S608
+SUM_REPLIES = """
 UPDATE conversation_change AS change SET reply_count = reply.count, reply_ms = reply.ms
 FROM (
-    SELECT conversation_id, sum(sign) AS count, sum(sign * round((next_at - "timestamp") * 1000)::bigint) AS ms
-    FROM pair WHERE kind = 'user' AND next_kind = 'bot' GROUP BY conversation_id
+    SELECT conversation_id, sum(sign) AS count, sum(sign * ms) AS ms FROM reply GROUP BY conversation_id
 ) AS reply
 WHERE change.conversation_id = reply.conversation_id
-"""  # noqa: S608
+"""
 
 # The earliest and latest of something come from the events themselves, so that no order of arrival shows. An event of
 # an unknown environment is of the one that has adopted its name since; what was adopted stays when that is removed.
@@ -143,10 +147,9 @@ UPDATE conversations_conversation AS conversation SET
             ORDER BY stream.id DESC LIMIT 1),
             CASE WHEN conversation.environment_name = oldest.environment_name THEN conversation.environment_id END)
     END,
-    first_text = CASE WHEN change.user_count = 0 THEN conversation.first_text ELSE (
-        SELECT left(text, 500) FROM conversations_event AS event
-        WHERE event.conversation_id = conversation.id AND kind = 'user' {_OLDEST})
-    END,
+    first_model_id = oldest.model_id,
+    first_text = coalesce(first_said.text, conversation.first_text),
+    first_channel = coalesce(first_said.channel, conversation.first_channel),
     channel = CASE WHEN change.user_count = 0 THEN conversation.channel ELSE (
         SELECT channel FROM conversations_event AS event
         WHERE event.conversation_id = conversation.id AND kind = 'user' {_NEWEST})
@@ -156,9 +159,13 @@ UPDATE conversations_conversation AS conversation SET
         WHERE event.conversation_id = conversation.id AND model_id <> '' {_NEWEST}), '')
 FROM conversation_change AS change
 CROSS JOIN LATERAL (
-    SELECT environment_id, environment_name FROM conversations_event AS event
+    SELECT environment_id, environment_name, model_id FROM conversations_event AS event
     WHERE event.conversation_id = change.conversation_id {_OLDEST}
 ) AS oldest
+LEFT JOIN LATERAL (
+    SELECT left(text, 500) AS text, channel FROM conversations_event AS event
+    WHERE event.conversation_id = change.conversation_id AND kind = 'user' AND change.user_count > 0 {_OLDEST}
+) AS first_said ON true
 WHERE conversation.id = change.conversation_id
 """  # noqa: S608
 
@@ -172,19 +179,26 @@ ON CONFLICT (source_id, assistant_id, environment_name) DO UPDATE SET
     last_at = excluded.last_at
 """
 
-_MARK = """
+_OF_SESSION = """conversations_talksession AS session
+JOIN environments_environment AS environment ON environment.id = session.environment_id"""
+_IS_UNMARKED = """session.sender_id = conversation.sender_id AND environment.assistant_id = conversation.assistant_id
+    AND conversation.origin = 'real'"""
+_MARK = f"""
 UPDATE conversations_conversation AS conversation SET
     origin = CASE WHEN session.share_link_id IS NULL THEN 'talk' ELSE 'share' END,
     talker_id = session.person_id, share_link_id = session.share_link_id
-FROM conversations_talksession AS session
-JOIN environments_environment AS environment ON environment.id = session.environment_id
-WHERE session.sender_id = conversation.sender_id AND environment.assistant_id = conversation.assistant_id
-    AND conversation.origin = 'real'
-"""
+FROM {_OF_SESSION} WHERE {_IS_UNMARKED}
+"""  # noqa: S608
 MARK_CHANGED = f"{_MARK} AND conversation.id IN (SELECT conversation_id FROM conversation_change)"  # noqa: S608
 # One way to the server and back instead of five.
-APPLY_ADDED = ";".join((SUM_ADDED, SUM_ENTITIES, SUM_REPLIES, APPLY_CHANGES, MARK_CHANGED))
-MARK_SINCE = f"{_MARK} AND session.created_at >= %s"
+APPLY_ADDED = ";".join((SUM_ADDED, SUM_ENTITIES, FIND_REPLIES, SUM_REPLIES, APPLY_CHANGES, MARK_CHANGED))
+APPLY_AND_COUNT = ";".join((tally.NOTE_CHANGING, APPLY_ADDED, tally.COUNT_ADDED, tally.HAS_MOVED))
+MARK_THESE = f"{_MARK} AND conversation.id = ANY(%s)"
+LOCK_UNMARKED = f"""
+SELECT conversation.id FROM {_OF_SESSION} JOIN conversations_conversation AS conversation ON {_IS_UNMARKED}
+WHERE session.created_at >= %s
+ORDER BY conversation.assistant_id, conversation.sender_key FOR NO KEY UPDATE OF conversation
+"""  # noqa: S608
 
 LOCK_FOR_REBUILD = """
 SELECT id FROM conversations_conversation WHERE id = ANY(%s) ORDER BY assistant_id, sender_key FOR NO KEY UPDATE

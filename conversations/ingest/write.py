@@ -15,7 +15,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 from psycopg.errors import SerializationFailure
 
-from conversations.ingest import statements
+from conversations.ingest import statements, tally
 from conversations.ingest.decode import NAME_LENGTH, DecodedEvent, storable
 from conversations.ingest.records import Batch, Binding, Places, Readable, Record, Unreadable, header_text, read
 from conversations.models import DeadLetter, IntakeSource
@@ -183,7 +183,7 @@ def _store(batch: list[Placed]) -> Stored:
         cursor.execute(statements.ADD_EVENTS, [numbers, conversations])
         added = int(cursor.rowcount)
         if added:
-            apply_added(cursor)
+            _apply_and_count(cursor)
             add_terms(cursor, _terms(batch, senders, dict(zip(numbers, conversations, strict=True))))
     return Stored(added=added, known=len(batch) - added)
 
@@ -195,6 +195,15 @@ def _terms(batch: list[Placed], senders: "Senders", conversations: dict[int, int
         number = senders[binding.assistant_id, event.sender_id]
         found[binding.assistant_id, conversations[number]] |= event.terms
     return found
+
+
+def _apply_and_count(cursor: CursorWrapper) -> None:
+    """Count the events of `added_event` into their conversations and hours."""
+    cursor.execute(statements.APPLY_AND_COUNT)
+    while cursor.nextset():
+        pass
+    if cursor.fetchone()[0]:
+        cursor.execute(tally.COUNT_MOVED_EVENTS)
 
 
 def apply_added(cursor: CursorWrapper) -> None:

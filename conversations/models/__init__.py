@@ -13,6 +13,7 @@ from conversations.models.intake import (
 from conversations.models.repair import CompletenessFinding, CompletenessRun
 from conversations.models.review import Mark, ReadMark
 from conversations.models.search import SavedFilter, SearchEntry, Term
+from conversations.models.tallies import NameEntry, NameTally, Tally, TallyEntry
 
 __all__ = [
     "CompletenessFinding",
@@ -28,10 +29,14 @@ __all__ = [
     "IntakeStream",
     "Mark",
     "MessageLease",
+    "NameEntry",
+    "NameTally",
     "ReadMark",
     "SavedFilter",
     "SearchEntry",
     "ShareLink",
     "TalkSession",
+    "Tally",
+    "TallyEntry",
     "Term",
 ]

@@ -105,6 +105,8 @@ class Conversation(models.Model):
     last_model_id = models.CharField(max_length=200, blank=True)  # Rasa's model_id of the latest event that has one
     model_ids = ArrayField(models.CharField(max_length=200), default=list)  # every model_id of its events, sorted
     first_text = models.TextField(blank=True)  # the earliest user message, shortened, for lists
+    first_channel = models.CharField(max_length=255, blank=True, db_default="")  # of the earliest user message
+    first_model_id = models.CharField(max_length=200, blank=True, db_default="")  # Rasa's, of the earliest event
     # Every one that its events name, sorted; at most facts.MOST_NAMES.
     intents = _names()
     entities = _names()
@@ -120,6 +122,8 @@ class Conversation(models.Model):
     reviewed_events = models.PositiveIntegerField(default=0, db_default=0)  # how many events there were then
     is_flagged = models.BooleanField(default=False, db_default=False)  # itself, or one of its events
     tags = ArrayField(models.CharField(max_length=40), default=list, db_default=[])  # likewise, sorted
+    # Whether it is in the tallies: those that were stored before there were any wait until periodic work counts them.
+    is_counted = models.BooleanField(db_default=False)
 
     objects = ConversationQuerySet.as_manager()
 
@@ -161,6 +165,9 @@ class Conversation(models.Model):
             GinIndex(fields=["tags"], condition=~models.Q(tags=[]), name="conversation_tags"),
             models.Index(
                 fields=["reviewed_by"], condition=models.Q(reviewed_by__isnull=False), name="conversation_reviewer"
+            ),
+            models.Index(
+                fields=["assistant", "id"], condition=models.Q(is_counted=False), name="conversation_uncounted"
             ),
         ]
 

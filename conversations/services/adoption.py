@@ -7,6 +7,7 @@ any of them may run twice.
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from django.db.models import F, Max, Min, QuerySet, Sum
 
 from conversations.ingest.places import NOT_SET, adopted_names, environment_names
 from conversations.models import Conversation, DeadLetter, IntakeSource, IntakeStream
+from conversations.services.tallies import moving
 from environments.models import Environment
 from environments.services.birth import create_environment
 from models_app.models import Assistant
@@ -167,7 +169,8 @@ def _move(kind: Movable, assistant_id: int, name: str, environment_id: int, most
     left = kind.objects.filter(assistant=assistant_id, environment=None, environment_name=name)
     free = left.select_for_update(skip_locked=True, no_key=True).order_by("pk")
     keys = list(free.values_list("pk", flat=True)[:most])
-    return kind.objects.filter(pk__in=keys).update(environment=environment_id)
+    with moving(keys) if kind is Conversation and keys else nullcontext():
+        return kind.objects.filter(pk__in=keys).update(environment=environment_id)
 
 
 def _streams(assistant: Assistant) -> list[dict[str, Any]]:

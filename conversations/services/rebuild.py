@@ -15,6 +15,7 @@ from conversations.ingest.write import again_when_interrupted, apply_added
 from conversations.models import Conversation, Event, SearchEntry
 from conversations.search.index import add_terms
 from conversations.services.indexing import terms_of
+from conversations.services.tallies import moving
 from models_app.models import Assistant
 
 CHUNK = 500
@@ -56,14 +57,14 @@ def rebuild_conversations(assistant: Assistant | None = None, *, check: bool = F
 @transaction.atomic
 def _rebuild(ids: list[int], check: bool) -> list[Difference]:
     with connection.cursor() as cursor, transaction.atomic():
-        cursor.execute(statements.TABLES)
         cursor.execute(statements.LOCK_FOR_REBUILD, [ids])
         before, found_by = _rows(ids), _entries(ids)
-        cursor.execute(statements.PLACE_EVENTS, [ids])
-        _fill_entities(ids)
-        cursor.execute(statements.ADD_ALL_EVENTS, [ids])
-        cursor.execute(statements.RESET)
-        apply_added(cursor)
+        with moving(ids):
+            cursor.execute(statements.PLACE_EVENTS, [ids])
+            _fill_entities(ids)
+            cursor.execute(statements.ADD_ALL_EVENTS, [ids])
+            cursor.execute(statements.RESET)
+            apply_added(cursor)
         terms = terms_of(ids)
         SearchEntry.objects.filter(conversation__in=[key for _, key in terms]).delete()
         add_terms(cursor, terms)
@@ -123,6 +124,10 @@ def mark_own_conversations() -> int:
 
     Ingestion marks what it stores. This finds the rest, when a session's transaction ended after its first events'.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(statements.MARK_SINCE, [timezone.now() - _LOOK_BACK])
-        return int(cursor.rowcount)
+    with connection.cursor() as cursor, transaction.atomic():
+        cursor.execute(statements.LOCK_UNMARKED, [timezone.now() - _LOOK_BACK])
+        ids = [pk for (pk,) in cursor.fetchall()]
+        if ids:
+            with moving(ids):
+                cursor.execute(statements.MARK_THESE, [ids])
+    return len(ids)

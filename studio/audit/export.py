@@ -8,6 +8,7 @@ from typing import Any
 
 from studio.audit.models import AuditEvent
 from studio.audit.querysets import AuditEventQuerySet
+from studio.web.spreadsheets import cell
 
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 COLUMNS = (
@@ -27,8 +28,6 @@ COLUMNS = (
     "address",
 )
 _CHUNK = 1000
-# What makes a spreadsheet take a cell for a formula: people choose the names and reasons that stand here.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class _Echo:
@@ -64,4 +63,4 @@ def _cell(value: Any) -> Any:
     value = _plain(value)
     if isinstance(value, dict):
         value = json.dumps(value)
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return cell(value) if isinstance(value, str) else value

@@ -21,6 +21,7 @@ from conversations.models import Conversation, DeadLetter, Event, TalkSession
 from conversations.services.rebuild import mark_own_conversations, rebuild_conversations
 from environments.models import Environment
 from tests.conversations.events import action, bot, event, raw, slot, small_talk, user
+from tests.conversations.tallies import counted_anew, kept
 from tests.factories import environment_of, make_assistant, make_person, source_of, store_events
 
 pytestmark = pytest.mark.django_db
@@ -305,8 +306,10 @@ def test_any_order_repetition_and_batching_gives_the_same_conversations(
         for batch in batches(shuffled, sizes):
             send(*batch)
         assert snapshot() == once_in_order
+        assert kept() == counted_anew()
         assert [one.differences for one in rebuild_conversations()] == [[]]
         assert snapshot() == once_in_order
+        assert kept() == counted_anew()
         transaction.set_rollback(True)
 
 

@@ -286,6 +286,11 @@ CORRECTIONS = [
     Row("POST", "/a/cafe/inbox/{event}/leave",                    302, 403, 204, 204, 204),
 ]
 
+ANALYTICS = [
+    Row("GET",  "/a/cafe/analytics/",                             302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/analytics/numbers.csv",                  302, 403, 200, 200, 200),
+]
+
 # Letters stand in `production` and in `worker`; {dead_run} is the admin's own and still open, so that
 # the admin cannot start another.
 _UNREADABLE = "/a/cafe/conversations/unreadable"
@@ -400,6 +405,7 @@ ROWS: list[Row] = [
     *ENVIRONMENTS,
     *CONVERSATIONS,
     *CORRECTIONS,
+    *ANALYTICS,
     *DEAD_LETTERS,
     *INTAKE,
     *TALK,

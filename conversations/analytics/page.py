@@ -1,0 +1,156 @@
+"""What the template needs: headline numbers, charts with their tables, names, parts and marks, each with its link."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from urllib.parse import urlencode
+
+from conversations.analytics.charts import Drawing, Mark, draw
+from conversations.analytics.metrics import METRICS, Column, Metric, percent
+from conversations.analytics.numbers import Name, Numbers, Series
+from conversations.analytics.period import Period, Point
+
+PARTS_SHOWN = 20
+Parts = Sequence[tuple[str, Mapping[str, str], Numbers]]  # name, what the list is asked, numbers
+
+
+class Links:
+    """Addresses in the conversations list; empty for who may not read conversations."""
+
+    def __init__(self, address: str, query: Mapping[str, str]) -> None:
+        self.address, self.query = address, query
+
+    def to(self, first: date, last: date, asks: Mapping[str, str] | None = None) -> str:
+        if not self.address:
+            return ""
+        days = {"since": first.isoformat(), "until": last.isoformat()}
+        return f"{self.address}?{urlencode({**self.query, **days, **(asks or {})})}"
+
+    def of_period(self, period: Period, asks: Mapping[str, str] | None = None) -> str:
+        return self.to(period.points[0].first_day, period.points[-1].last_day, asks)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    text: str
+    url: str = ""
+    is_minor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """A headline: `tone` is good, bad or nothing."""
+
+    key: str
+    title: str
+    text: str
+    change: str
+    tone: str
+    spark: Drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    metric: Metric
+    drawing: Drawing
+    total: str
+    summary: str  # of the whole in a sentence
+    rows: Sequence[tuple[str, Sequence[Cell]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A name with its share of all."""
+
+    name: Name
+    share: str
+    width: str
+    url: str
+    change: str
+
+
+def stats(series: Series) -> list[Stat]:
+    return [_stat(metric, series) for metric in METRICS]
+
+
+def _stat(metric: Metric, series: Series) -> Stat:
+    now, before = metric.main.value(series.total), metric.main.value(series.before)
+    change, tone = "", ""
+    if now is not None and before is not None and not series.before.is_nothing:
+        change = metric.change(before, now)
+        if now != before and metric.good:
+            tone = "good" if (now > before) == (metric.good > 0) else "bad"
+    elif not series.total.is_nothing:
+        change = "none before"
+    values = [metric.main.value(one) for one in series.points]
+    on = metric.scale([one for one in values if one is not None])
+    blank = [""] * len(values)
+    spark = draw([values], blank, blank, [], as_bars=not metric.lines, on=on, say=metric.main.write)
+    return Stat(metric.key, metric.title, metric.main.text(series.total), change, tone, spark)
+
+
+def charts(series: Series, period: Period, links: Links, marks: Sequence[Mark]) -> list[Chart]:
+    return [_chart(metric, series, period, links, marks) for metric in METRICS]
+
+
+def _chart(metric: Metric, series: Series, period: Period, links: Links, marks: Sequence[Mark]) -> Chart:
+    drawn = metric.columns[: metric.lines or 1]
+    values = [[column.value(one) for one in series.points] for column in drawn]
+    on = metric.scale([one for line in values for one in line if one is not None])
+    points = list(zip(period.points, series.points, strict=True))
+    drawing = draw(
+        values,
+        [_title(point, numbers, drawn) for point, numbers in points],
+        [links.to(point.first_day, point.last_day, metric.main.asks) for point, _ in points],
+        [point.label for point in period.points],
+        as_bars=not metric.lines,
+        on=on,
+        say=metric.main.write,
+        marks=marks,
+    )
+    rows = [(point.title, _cells(metric.columns, point, numbers, links)) for point, numbers in points]
+    summary = f"{metric.title} by {period.unit}: {metric.main.text(series.total)} in all."
+    return Chart(metric, drawing, metric.main.text(series.total), summary, rows)
+
+
+def _title(point: Point, numbers: Numbers, columns: Sequence[Column]) -> str:
+    said = ", ".join(f"{column.title.lower()} {column.text(numbers)}" for column in columns)
+    return f"{point.title}: {said}"
+
+
+def _cells(columns: Sequence[Column], point: Point, numbers: Numbers, links: Links) -> list[Cell]:
+    return [
+        Cell(
+            column.text(numbers),
+            links.to(point.first_day, point.last_day, column.asks) if column.value(numbers) else "",
+        )
+        for column in columns
+    ]
+
+
+def bars(names: Sequence[Name], kind: str, period: Period, links: Links) -> list[Bar]:
+    """Intents or actions, the most frequent one as long as there is room."""
+    chosen = [one for one in names if one.kind == kind]
+    longest = max((one.count for one in chosen), default=1)
+    relative = METRICS[0].change
+    return [
+        Bar(
+            one,
+            percent(one.share),
+            f"{one.count / longest:.4f}",
+            links.of_period(period, {kind: one.name}),
+            relative(one.before, one.count) if one.before else "new",
+        )
+        for one in chosen
+    ]
+
+
+def parts(found: Parts, period: Period, links: Links) -> list[tuple[Cell, list[Cell]]]:
+    """A row for each value of a dimension: its name, and the number of every metric."""
+    return [
+        (
+            Cell(name, links.of_period(period, asks) if asks else ""),
+            [Cell(metric.main.text(numbers), is_minor=metric.is_minor) for metric in METRICS],
+        )
+        for name, asks, numbers in found[:PARTS_SHOWN]
+    ]
