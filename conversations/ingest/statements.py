@@ -31,22 +31,37 @@ TRUNCATE incoming_event, added_event, conversation_change;
 """
 
 # Every process takes conversations in the order of their key, so that two of them never wait for each other in a ring.
+# Of somebody erased none is made for events that are refused.
 ADD_CONVERSATIONS = f"""
 INSERT INTO conversations_conversation
     (assistant_id, sender_key, sender_id, origin, environment_name, last_model_id, {", ".join(EMPTY)})
 SELECT assistant_id, sender_key, sender_id, 'real', '', '', {", ".join(EMPTY.values())}
-FROM unnest(%s::bigint[], %s::bytea[], %s::text[]) AS sender (assistant_id, sender_key, sender_id)
+FROM unnest(%s::bigint[], %s::bytea[], %s::text[], %s::float8[])
+    AS sender (assistant_id, sender_key, sender_id, newest)
+WHERE NOT EXISTS (
+    SELECT FROM conversations_tombstone AS tombstone
+    WHERE tombstone.assistant_id = sender.assistant_id AND tombstone.sender_key = sender.sender_key
+        AND tombstone.up_to >= sender.newest)
 ORDER BY assistant_id, sender_key
 ON CONFLICT (assistant_id, sender_key) DO NOTHING
 """  # noqa: S608 - constants only, here and below
 
 # A statement of its own after ADD_CONVERSATIONS: what others committed meanwhile must be seen by those that follow.
+# Who erases deletes the row in the transaction that writes the tombstone. So for each row that comes back the tombstone
+# is known, and of somebody erased while this waited no row comes back.
 LOCK_CONVERSATIONS = """
-SELECT id, assistant_id, sender_key
+SELECT conversation.id, assistant_id, sender_key, conversation.events_count, tombstone.up_to
 FROM conversations_conversation AS conversation
 JOIN unnest(%s::bigint[], %s::bytea[]) AS sender (assistant_id, sender_key) USING (assistant_id, sender_key)
+LEFT JOIN conversations_tombstone AS tombstone USING (assistant_id, sender_key)
 ORDER BY assistant_id, sender_key
 FOR NO KEY UPDATE OF conversation
+"""
+DELETE_CONVERSATIONS = "DELETE FROM conversations_conversation WHERE id = ANY(%s)"
+TOMBSTONES = """
+SELECT assistant_id, sender_key, up_to
+FROM conversations_tombstone
+JOIN unnest(%s::bigint[], %s::bytea[]) AS sender (assistant_id, sender_key) USING (assistant_id, sender_key)
 """
 
 _OF_EVENT = """conversation_id, environment_id, environment_name, digest, "timestamp", rank, kind, payload, text, name,
@@ -184,6 +199,17 @@ MARK_CHANGED = f"{_MARK} AND conversation.id IN (SELECT conversation_id FROM con
 APPLY_ADDED = ";".join((SUM_ADDED, SUM_ENTITIES, SUM_REPLIES, APPLY_CHANGES, MARK_CHANGED))
 MARK_SINCE = f"{_MARK} AND session.created_at >= %s"
 
+LOCK_FOR_ERASING = """
+SELECT id FROM conversations_conversation WHERE id = ANY(%s) ORDER BY assistant_id, sender_key FOR UPDATE
+"""
+ADD_TOMBSTONES = """
+INSERT INTO conversations_tombstone AS tombstone (assistant_id, sender_key, up_to, erased_at)
+SELECT assistant_id, sender_key, up_to, now()
+FROM unnest(%s::bigint[], %s::bytea[], %s::float8[]) AS gone (assistant_id, sender_key, up_to)
+ORDER BY assistant_id, sender_key
+ON CONFLICT (assistant_id, sender_key) DO UPDATE SET
+    up_to = greatest(tombstone.up_to, excluded.up_to), erased_at = excluded.erased_at
+"""
 LOCK_FOR_REBUILD = """
 SELECT id FROM conversations_conversation WHERE id = ANY(%s) ORDER BY assistant_id, sender_key FOR NO KEY UPDATE
 """

@@ -16,12 +16,13 @@ from django.utils import timezone
 from conversations.ingest import statements
 from conversations.ingest.decode import NAME_LENGTH, DecodedEvent, storable
 from conversations.ingest.records import Batch, Binding, Places, Readable, Record, Unreadable, header_text, read
+from conversations.ingest.whose import keys_named, newest_time
+from conversations.ingest.whose import sender_key as sender_key
 from conversations.models import DeadLetter, IntakeSource
-from studio.crypto import keyed_digest
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
-Bury = Callable[[list[Unreadable], Places], None]
+Bury = Callable[[list[Unreadable], Places], int]
 
 TRIES = 6
 CLOCKS_DIFFER = 60.0  # seconds; what claims to be of a later time says nothing of how fresh a source is
@@ -32,19 +33,26 @@ _DATA_CLASSES = {"22", "23", "54"}
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """How many records became new events, were known already, or can never be stored."""
+    """How many records became new events, were known already, can never be stored, or are of somebody erased."""
 
     added: int = 0
     known: int = 0
     dead: int = 0
+    erased: int = 0
 
     def __add__(self, other: "Stored") -> "Stored":
-        return Stored(self.added + other.added, self.known + other.known, self.dead + other.dead)
+        return Stored(
+            self.added + other.added, self.known + other.known, self.dead + other.dead, self.erased + other.erased
+        )
+
+    @property
+    def records(self) -> int:
+        """All of them."""
+        return self.added + self.known + self.dead + self.erased
 
 
-def sender_key(sender_id: str) -> bytes:
-    """What stands for a sender in keys: unlike the id itself it may outlive the conversation."""
-    return keyed_digest("sender", sender_id)
+class Vanished(Exception):
+    """A conversation of the batch was deleted while its row was waited for: the batch begins anew."""
 
 
 def again_when_interrupted(work: Callable[[], Result]) -> Result:
@@ -70,9 +78,27 @@ def store_batch(records: Sequence[Record], places: Places) -> Stored:
     return store(read(list(records)), places)
 
 
-def bury(dead: list[Unreadable], places: Places) -> None:
-    """Keep what can never be stored as dead letters."""
-    DeadLetter.objects.bulk_create(_dead_letter(one, places) for one in dead)
+def bury(dead: list[Unreadable], places: Places) -> int:
+    """Keep what can never be stored as dead letters, but for those of somebody erased; returns how many these are."""
+    letters = [_dead_letter(one, places) for one in dead]
+    kept = _without_erased_letters(letters) if letters else letters
+    DeadLetter.objects.bulk_create(kept)
+    return len(letters) - len(kept)
+
+
+def _without_erased_letters(letters: list[DeadLetter]) -> list[DeadLetter]:
+    """A record that nobody can read counts as old, unless it tells a later time."""
+    asked = [(one.assistant_id, bytes.fromhex(key)) for one in letters for key in one.sender_keys]
+    with connection.cursor() as cursor:
+        cursor.execute(statements.TOMBSTONES, [[one for one, _ in asked], [key for _, key in asked]])
+        erased = {(assistant_id, bytes(key).hex()): up_to for assistant_id, key, up_to in cursor.fetchall()}
+
+    def is_erased(letter: DeadLetter) -> bool:
+        at = newest_time(letter.record)
+        until = (erased.get((letter.assistant_id, key)) for key in letter.sender_keys)
+        return any(up_to is not None and (at is None or at <= up_to) for up_to in until)
+
+    return [one for one in letters if not is_erased(one)] if erased else letters
 
 
 @transaction.atomic(savepoint=False)
@@ -80,12 +106,14 @@ def store(batch: Batch, places: Places, bury: Bury = bury) -> Stored:
     """All of a batch or nothing; safe to run twice.
 
     Joins the caller's transaction, so that taking records from their source and storing them are one act. `bury` is
-    given what can never be stored: records that are dead letters already must not become others.
+    given what can never be stored: records that are dead letters already must not become others. It returns how many of
+    them it refused instead.
     """
     dead = list(batch.unreadable)
     placed = _placed(batch, places)
-    stored = _store_or_halve(placed, dead) + Stored(dead=len(dead))
-    bury(dead, places)
+    stored = _store_or_halve(placed, dead)
+    refused = bury(dead, places)
+    stored += Stored(dead=len(dead) - refused, erased=refused)
     # Last, so that two processes hold these rows no longer than their commits take.
     _note_streams(placed, places.source_id)
     _note_source(placed, stored, places.source_id)
@@ -113,6 +141,8 @@ def _store_or_halve(batch: list[Placed], dead: list[Unreadable]) -> Stored:
     try:
         with transaction.atomic():
             return _store(batch)
+    except Vanished:
+        return _store_or_halve(batch, dead)
     except (DatabaseError, UnicodeError) as error:
         if isinstance(error, DatabaseError) and sqlstate(error)[:2] not in _DATA_CLASSES:
             raise
@@ -137,6 +167,7 @@ def _dead_letter(one: Unreadable, places: Places) -> DeadLetter:
         place=one.place,
         reason=storable(one.reason, 2000),
         record=one.record.data,
+        sender_keys=keys_named(one.record.data),
         topic=topic,
         partition=partition,
         offset=offset,
@@ -159,6 +190,7 @@ def _note_source(placed: list[Placed], stored: Stored, source_id: int) -> None:
     facts: dict[str, object] = {
         "events_total": F("events_total") + stored.added,
         "known_total": F("known_total") + stored.known,
+        "erased_total": F("erased_total") + stored.erased,
     }
     if stored.added:
         newest = min(max(one.event.timestamp for one, _ in placed), time.time() + CLOCKS_DIFFER)
@@ -169,17 +201,18 @@ def _note_source(placed: list[Placed], stored: Stored, source_id: int) -> None:
 def _store(batch: list[Placed]) -> Stored:
     with connection.cursor() as cursor:
         cursor.execute(statements.TABLES)
-        conversations = _lock_conversations(cursor, batch)
+        senders = _lock_conversations(cursor, batch)
+        kept = _without_erased(batch, senders)
         # Django wraps the errors of execute and not those of COPY.
         with connection.wrap_database_errors, cursor.copy(statements.COPY_INCOMING) as copy:
             copy.set_types(statements.COPY_TYPES)
-            for (_, event), binding in batch:
-                copy.write_row(_row(event, binding, conversations[binding.assistant_id, event.sender_id]))
+            for (_, event), binding in kept:
+                copy.write_row(_row(event, binding, senders.conversations[binding.assistant_id, event.sender_id]))
         cursor.execute(statements.ADD_EVENTS)
         added = int(cursor.rowcount)
         if added:
             apply_added(cursor)
-    return Stored(added=added, known=len(batch) - added)
+    return Stored(added=added, known=len(kept) - added, erased=len(batch) - len(kept))
 
 
 def apply_added(cursor: CursorWrapper) -> None:
@@ -187,16 +220,64 @@ def apply_added(cursor: CursorWrapper) -> None:
     cursor.execute(statements.APPLY_ADDED)
 
 
-def _lock_conversations(cursor: CursorWrapper, batch: list[Placed]) -> dict[tuple[int, str], int]:
-    """The conversations of the batch by assistant and sender, made where missing; nobody else's until we commit."""
-    keys: dict[tuple[int, bytes], tuple[int, str]] = {}
-    for place in {(binding.assistant_id, one.event.sender_id) for one, binding in batch}:
-        keys[place[0], sender_key(place[1])] = place
-    assistants, senders = [one for one, _ in keys], [key for _, key in keys]
+Sender = tuple[int, str]  # assistant and sender_id
+
+
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """Of a batch: their conversations, which are nobody else's until we commit, and up to when some are erased."""
+
+    conversations: dict[Sender, int]
+    erased: dict[Sender, float]
+
+
+def _without_erased(batch: list[Placed], senders: Senders) -> list[Placed]:
+    if not senders.erased:
+        return batch
+    never = float("-inf")
+    return [
+        (one, binding)
+        for one, binding in batch
+        if one.event.timestamp > senders.erased.get((binding.assistant_id, one.event.sender_id), never)
+    ]
+
+
+def _lock_conversations(cursor: CursorWrapper, batch: list[Placed]) -> Senders:
+    """Make what is missing, but for who is erased and says nothing newer, and lock all. Raises Vanished."""
+    newest: dict[Sender, float] = {}
+    for one, binding in batch:
+        sender, at = (binding.assistant_id, one.event.sender_id), one.event.timestamp
+        if at >= newest.get(sender, at):
+            newest[sender] = at
+    keys = {(assistant_id, sender_key(sender_id)): (assistant_id, sender_id) for assistant_id, sender_id in newest}
+    assistants, hashes = [one for one, _ in keys], [key for _, key in keys]
     names = [storable(sender_id, len(sender_id)) for _, sender_id in keys.values()]
-    cursor.execute(statements.ADD_CONVERSATIONS, [assistants, senders, names])
-    cursor.execute(statements.LOCK_CONVERSATIONS, [assistants, senders])
-    return {keys[assistant_id, bytes(key)]: pk for pk, assistant_id, key in cursor.fetchall()}
+    cursor.execute(statements.ADD_CONVERSATIONS, [assistants, hashes, names, [newest[one] for one in keys.values()]])
+    cursor.execute(statements.LOCK_CONVERSATIONS, [assistants, hashes])
+    senders, empty = Senders({}, {}), []
+    for pk, assistant_id, key, events, up_to in cursor.fetchall():
+        sender = keys[assistant_id, bytes(key)]
+        senders.conversations[sender] = pk
+        if up_to is not None:
+            senders.erased[sender] = up_to
+            if not events and newest[sender] <= up_to:  # made just now, while somebody was erasing it
+                empty.append(pk)
+    if empty:
+        cursor.execute(statements.DELETE_CONVERSATIONS, [empty])
+    if len(senders.conversations) < len(keys):
+        _explain_missing(cursor, keys, senders, newest)
+    return senders
+
+
+def _explain_missing(
+    cursor: CursorWrapper, keys: dict[tuple[int, bytes], Sender], senders: Senders, newest: dict[Sender, float]
+) -> None:
+    """Who has no conversation is erased, which is noted, or vanished this moment."""
+    missing = [key for key, sender in keys.items() if sender not in senders.conversations]
+    cursor.execute(statements.TOMBSTONES, [[one for one, _ in missing], [key for _, key in missing]])
+    senders.erased.update({keys[assistant_id, bytes(key)]: up_to for assistant_id, key, up_to in cursor.fetchall()})
+    if any(newest[keys[key]] > senders.erased.get(keys[key], float("-inf")) for key in missing):
+        raise Vanished
 
 
 def _row(event: DecodedEvent, binding: Binding, conversation_id: int) -> tuple[object, ...]:

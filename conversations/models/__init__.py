@@ -1,6 +1,7 @@
 """What people and assistants said, and how it comes to us."""
 
 from conversations.models.conversations import Conversation, Event, ShareLink, TalkSession
+from conversations.models.erasure import Tombstone
 from conversations.models.intake import (
     DeadLetter,
     DeadLetterRun,
@@ -24,4 +25,5 @@ __all__ = [
     "IntakeStream",
     "ShareLink",
     "TalkSession",
+    "Tombstone",
 ]

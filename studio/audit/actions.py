@@ -64,6 +64,7 @@ class Action(StrEnum):
     HISTORY_IMPORTED = "history-imported"
     REPAIR_REQUESTED = "repair-requested"
     REPAIR_FINISHED = "repair-finished"
+    CONVERSATION_ERASED = "conversation-erased"
 
     @property
     def is_refusal(self) -> bool:
