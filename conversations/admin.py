@@ -6,13 +6,19 @@ from conversations.models import (
     Conversation,
     DeadLetter,
     DeadLetterRun,
+    ErasurePart,
+    ErasureRun,
     Event,
+    ExportPart,
+    ExportRun,
     IntakeIncident,
     IntakePosition,
     IntakeSource,
     IntakeStream,
+    RetentionRule,
     ShareLink,
     TalkSession,
+    Tombstone,
 )
 from studio.operators.site import show
 
@@ -45,3 +51,9 @@ show(
     ("=pk", "=environment__id"),
 )
 show(CompletenessFinding, ("pk", "run_id", "sender_id", "missing", "extra", "added", "fault"), ("=pk", "=run__id"))
+show(Tombstone, ("pk", "assistant_id", "erased_at", "up_to"), ("=pk",))
+show(RetentionRule, ("pk", "assistant_id", "environment_id", "days", "is_on", "last_run_at"), ("=pk",))
+show(ErasureRun, ("pk", "assistant_id", "rule_id", "state", "total", "conversations", "requested_at"), ("=pk",))
+show(ErasurePart, ("pk", "run_id", "number"), ("=pk", "=run__id"))
+show(ExportRun, ("pk", "assistant_id", "requested_by_id", "format", "state", "total", "requested_at"), ("=pk",))
+show(ExportPart, ("pk", "run_id", "number"), ("=pk", "=run__id"))

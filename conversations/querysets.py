@@ -9,7 +9,13 @@ from django.db.models import Exists, OuterRef, Q
 from studio.access.permissions import Permission
 
 if TYPE_CHECKING:
-    from conversations.models import Conversation, DeadLetter, DeadLetterRun  # noqa: F401 - named in quotes below
+    from conversations.models import (  # noqa: F401 - named in quotes below
+        Conversation,
+        DeadLetter,
+        DeadLetterRun,
+        ErasureRun,
+        ExportRun,
+    )
     from studio.access.models import User
 
 
@@ -21,6 +27,14 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         own = Q(talker=user) & (_where(user, Permission.TALK) or Q())
         everybodys = _where(user, Permission.CONVERSATIONS_VIEW)
         return self if everybodys is None else self.filter(everybodys | own)
+
+    def erasable_by(self, user: "User | AnonymousUser") -> Self:
+        """Those that the person may see, and delete."""
+        if isinstance(user, AnonymousUser):
+            return self.none()
+        where = _where(user, Permission.CONVERSATIONS_ERASE)
+        seen = self.visible_to(user)
+        return seen if where is None else seen.filter(where)
 
     def saying(self, text: str) -> Self:
         """Where a person or the assistant said something that contains `text`, in capitals or not."""
@@ -67,6 +81,22 @@ class DeadLetterRunQuerySet(models.QuerySet["DeadLetterRun"]):
         assistants, _ = user.environments_with(Permission.CONVERSATIONS_VIEW)
         own = Q(requested_by=user)
         return self if assistants is None else self.filter(own | Q(assistant_id__in=assistants))
+
+
+class ErasureRunQuerySet(models.QuerySet["ErasureRun"]):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """One's own; all of an assistant to people who may delete everywhere in it."""
+        if isinstance(user, AnonymousUser):
+            return self.none()
+        assistants, _ = user.environments_with(Permission.CONVERSATIONS_ERASE)
+        own = Q(requested_by=user)
+        return self if assistants is None else self.filter(own | Q(assistant_id__in=assistants))
+
+
+class ExportRunQuerySet(models.QuerySet["ExportRun"]):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """One's own alone: a file holds what its maker may see."""
+        return self.none() if isinstance(user, AnonymousUser) else self.filter(requested_by=user)
 
 
 def _where(user: "User", permission: Permission) -> Q | None:

@@ -1,6 +1,17 @@
 """What this app adds to the house: entries of the navigation, a health part, periodic work, what environments ask."""
 
-from conversations.services import adoption, arrivals, completeness, dead_letter_runs, intake_health, rebuild
+from conversations.services import (
+    adoption,
+    arrivals,
+    completeness,
+    dead_letter_runs,
+    erasing,
+    erasure_runs,
+    export_runs,
+    intake_health,
+    rebuild,
+    retention,
+)
 from environments.services.arrivals import provide, provide_brokers
 from studio import health
 from studio.access.permissions import Permission
@@ -65,3 +76,9 @@ def register() -> None:
     schedule.every(10, adoption.move_adopted, name="move conversations to who adopted them")
     schedule.every(30, completeness.resume, name="queue completeness checks that nobody works on")
     schedule.every(600, completeness.request_nightly, name="begin the nightly completeness checks")
+    schedule.every(20, erasure_runs.resume, name="queue deletions that nobody works on")
+    schedule.every(3600, erasure_runs.drop_unconfirmed, name="drop deletions that were never confirmed")
+    schedule.every(600, retention.request_nightly, name="begin the deletions of retention rules")
+    schedule.every(20, export_runs.resume, name="queue exports that nobody works on")
+    schedule.every(600, export_runs.sweep, name="delete exports that have expired")
+    erasing.also_forget(export_runs.expire_containing)

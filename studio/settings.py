@@ -27,6 +27,7 @@ INTAKE_DATABASE_HOST = env.text("PARLEY_INTAKE_DATABASE_HOST", "")  # where Rasa
 INTAKE_INVALID_SHARE = env.whole("PARLEY_INTAKE_INVALID_SHARE", 50, least=1, most=100)  # percent of 1,000 records
 COMPLETENESS_SAMPLE = env.whole("PARLEY_COMPLETENESS_SAMPLE", 300)  # conversations of a nightly check; 0 makes none
 COMPLETENESS_HOUR = env.whole("PARLEY_COMPLETENESS_HOUR", 2, most=23)  # of the day in UTC
+RETENTION_HOUR = env.whole("PARLEY_RETENTION_HOUR", 1, most=23)  # of the day in UTC
 INTAKE_DATABASE_PORT = env.whole("PARLEY_INTAKE_DATABASE_PORT", 0, most=65535)
 
 # --- Behaviour ----------------------------------------------------------------------------------------------------

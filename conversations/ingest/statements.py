@@ -199,6 +199,8 @@ MARK_CHANGED = f"{_MARK} AND conversation.id IN (SELECT conversation_id FROM con
 APPLY_ADDED = ";".join((SUM_ADDED, SUM_ENTITIES, SUM_REPLIES, APPLY_CHANGES, MARK_CHANGED))
 MARK_SINCE = f"{_MARK} AND session.created_at >= %s"
 
+HOLD_EXPORTS = "SELECT pg_advisory_xact_lock(7270553911)"  # any number of our own
+HOLD_EXPORTS_SHARED = "SELECT pg_advisory_xact_lock_shared(7270553911)"
 LOCK_FOR_ERASING = """
 SELECT id FROM conversations_conversation WHERE id = ANY(%s) ORDER BY assistant_id, sender_key FOR UPDATE
 """

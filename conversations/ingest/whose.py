@@ -39,4 +39,3 @@ def newest_time(record: bytes) -> float | None:
     """The latest time that a record tells, None when it tells none that could be."""
     times = (float(match[1]) for match in _TIME.finditer(record))
     return max((one for one in times if one < AFTER_LAST_SECOND), default=None)
-

@@ -1,7 +1,8 @@
 """What people and assistants said, and how it comes to us."""
 
 from conversations.models.conversations import Conversation, Event, ShareLink, TalkSession
-from conversations.models.erasure import Tombstone
+from conversations.models.erasure import ErasurePart, ErasureRun, RetentionRule, Tombstone
+from conversations.models.exports import ExportPart, ExportRun
 from conversations.models.intake import (
     DeadLetter,
     DeadLetterRun,
@@ -18,11 +19,16 @@ __all__ = [
     "Conversation",
     "DeadLetter",
     "DeadLetterRun",
+    "ErasurePart",
+    "ErasureRun",
     "Event",
+    "ExportPart",
+    "ExportRun",
     "IntakeIncident",
     "IntakePosition",
     "IntakeSource",
     "IntakeStream",
+    "RetentionRule",
     "ShareLink",
     "TalkSession",
     "Tombstone",

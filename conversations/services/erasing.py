@@ -82,6 +82,7 @@ def _erase_one(actor: User, conversation: Conversation) -> Erased:
 def erase(ids: Sequence[int], among: ConversationQuerySet) -> Erased:
     """Those of `ids`, a few hundred at most, that are still among `among`. In the caller's transaction, which is to be
     tried again when another one interrupts it."""
+    hold_exports(shared=True)
     rows = _lock(ids, among)
     if not rows:
         return Erased()
@@ -93,6 +94,12 @@ def erase(ids: Sequence[int], among: ConversationQuerySet) -> Erased:
     letters, _ = _letters_of(rows).delete()
     _, counts = Conversation.objects.filter(pk__in=locked).delete()
     return Erased(len(rows), counts.get(Event._meta.label, 0), letters)
+
+
+def hold_exports(*, shared: bool) -> None:
+    """Until the transaction ends, nobody chooses what is in a file and nobody erases it; several erase at once."""
+    with connection.cursor() as cursor:
+        cursor.execute(statements.HOLD_EXPORTS_SHARED if shared else statements.HOLD_EXPORTS)
 
 
 def _lock(ids: Sequence[int], among: ConversationQuerySet) -> list[_Row]:

@@ -65,6 +65,10 @@ class Action(StrEnum):
     REPAIR_REQUESTED = "repair-requested"
     REPAIR_FINISHED = "repair-finished"
     CONVERSATION_ERASED = "conversation-erased"
+    ERASURE_REQUESTED = "erasure-requested"
+    CONVERSATIONS_ERASED = "conversations-erased"
+    RETENTION_CHANGED = "retention-changed"
+    CONVERSATIONS_EXPORTED = "conversations-exported"
 
     @property
     def is_refusal(self) -> bool:

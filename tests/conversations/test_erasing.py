@@ -1,17 +1,12 @@
 """Erased is gone from every table, and nothing that is sent again brings it back."""
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from django.db import connection, transaction
 
-from conversations.ingest import write
-from conversations.ingest.places import SourcePlaces
-from conversations.ingest.records import Record
 from conversations.ingest.whose import keys_named, newest_time, sender_key
-from conversations.ingest.write import Stored, store_batch
+from conversations.ingest.write import Stored
 from conversations.models import (
     CompletenessFinding,
     CompletenessRun,
@@ -29,7 +24,7 @@ from environments.models import Environment
 from studio.audit.models import AuditEvent
 from studio.errors import Conflict
 from tests.conversations.events import bot, raw, small_talk, user
-from tests.factories import environment_of, make_assistant, make_person, source_of, store_events
+from tests.factories import environment_of, make_assistant, make_person, store_events
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Stored]
@@ -198,7 +193,7 @@ def tables_with(word: str) -> set[str]:
     found = set()
     with connection.cursor() as cursor:
         for table, column, kind in columns():
-            value = f'encode("{column}", \'escape\')' if kind == "bytea" else f'"{column}"::text'
+            value = f"encode(\"{column}\", 'escape')" if kind == "bytea" else f'"{column}"::text'
             cursor.execute(f'SELECT EXISTS (SELECT FROM "{table}" WHERE strpos({value}, %s) > 0)', [word])
             if cursor.fetchone()[0]:
                 found.add(f"{table}.{column}")

@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
@@ -111,24 +112,24 @@ def test_nothing_half_survives_whoever_is_first(environment: Environment):
     stop = threading.Event()
 
     def send(seed: int) -> None:
-        chance = random.Random(seed)  # noqa: S311
+        chance = random.Random(seed)
         for turn in range(25):
             chosen = chance.sample(senders, 6)
             events = [one for name in chosen for one in small_talk(START, name)]
             events += [user("later", LONG_AFTER + turn, sender=name) for name in chosen[:2]]
             chance.shuffle(events)
-            again_when_interrupted(lambda events=events: store_events(environment, *events))  # type: ignore[misc]
+            again_when_interrupted(partial(store_events, environment, *events))
 
     def keep_erasing(seed: int) -> None:
-        chance = random.Random(seed)  # noqa: S311
+        chance = random.Random(seed)
         while not stop.is_set():
             found = everything()
             if found:
-                again_when_interrupted(lambda: _erase(chance.sample(found, min(5, len(found)))))
+                again_when_interrupted(partial(_erase, chance.sample(found, min(5, len(found)))))
 
     with ThreadPoolExecutor(6) as pool:
-        erasing = [on_its_own_connection(pool, lambda n=n: keep_erasing(n)) for n in range(2)]  # type: ignore[misc]
-        sending = [on_its_own_connection(pool, lambda n=n: send(n)) for n in range(4)]  # type: ignore[misc]
+        erasing = [on_its_own_connection(pool, partial(keep_erasing, n)) for n in range(2)]
+        sending = [on_its_own_connection(pool, partial(send, n)) for n in range(4)]
         wait(sending, timeout=60)
         stop.set()
         for one in sending:
