@@ -94,7 +94,7 @@ def _without_erased_letters(letters: list[DeadLetter]) -> list[DeadLetter]:
         erased = {(assistant_id, bytes(key).hex()): up_to for assistant_id, key, up_to in cursor.fetchall()}
 
     def is_erased(letter: DeadLetter) -> bool:
-        at = newest_time(letter.record)
+        at = newest_time(bytes(letter.record))
         until = (erased.get((letter.assistant_id, key)) for key in letter.sender_keys)
         return any(up_to is not None and (at is None or at <= up_to) for up_to in until)
 

@@ -81,7 +81,7 @@ def _retry(actor: User, pk: int, edited: bytes | None) -> DeadLetter:
     letter = _locked(actor, pk)
     before = _facts(letter)
     if edited is not None:
-        letter.edited, letter.sender_keys = edited, keys_named(letter.record, edited)
+        letter.edited, letter.sender_keys = edited, keys_named(bytes(letter.record), edited)
         letter.save(update_fields=["edited", "sender_keys"])
     try_again([letter], actor)
     action = Action.DEAD_LETTER_RETRIED if edited is None else Action.DEAD_LETTER_EDITED

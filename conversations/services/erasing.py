@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from conversations.ingest import statements
 from conversations.ingest.write import again_when_interrupted
@@ -19,6 +20,7 @@ from conversations.models import (
     CompletenessRun,
     Conversation,
     DeadLetter,
+    ErasureRun,
     Event,
     IntakeSource,
     TalkSession,
@@ -70,13 +72,35 @@ def _erase_one(actor: User, conversation: Conversation) -> Erased:
     erased = erase([conversation.pk], Conversation.objects.all())
     if not erased.conversations:
         raise Conflict("Somebody deleted this conversation already.")
+    key = bytes(conversation.sender_key).hex()
+    _note_one(actor, conversation.assistant_id, key, erased)
     facts = {
-        "sender": bytes(conversation.sender_key).hex(),
+        "sender": key,
         "events": erased.events,
         "unreadable records": erased.letters,
     }
     record(actor, Action.CONVERSATION_ERASED, assistant_id=conversation.assistant_id, after=facts)
     return erased
+
+
+def _note_one(actor: User, assistant_id: int, key: str, erased: Erased) -> None:
+    """So that it stands among the other deletions."""
+    now = timezone.now()
+    ErasureRun.objects.create(
+        assistant_id=assistant_id,
+        sender=key,
+        state=ErasureRun.State.DONE,
+        total=1,
+        seen=1,
+        conversations=1,
+        events=erased.events,
+        letters=erased.letters,
+        requested_by=actor,
+        requested_by_label=actor.username,
+        confirmed_by=actor,
+        confirmed_at=now,
+        ended_at=now,
+    )
 
 
 def erase(ids: Sequence[int], among: ConversationQuerySet) -> Erased:

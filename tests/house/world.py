@@ -15,10 +15,13 @@ from conversations.models import (
     CompletenessRun,
     Conversation,
     DeadLetter,
+    ErasureRun,
     IntakeIncident,
     TalkSession,
 )
+from conversations.services import erasure_runs, export_runs, retention
 from conversations.services.dead_letter_runs import Selection, request_run
+from conversations.services.exporting import Format
 from conversations.services.intake import Wishes, add_source
 from environments.models import Environment
 from environments.services.birth import create_environment
@@ -67,6 +70,7 @@ def make_world() -> World:
         **_conversations(cafe, worker),
         **_dead_letters(cafe, worker, people["admin"]),
         **_accounts(people),
+        **_taking_out(cafe, people["admin"]),
         **_chats(environment_of(cafe), people),
         **_intake(cafe, "Kafka"),
         "run": _run(environment_of(cafe), "anna"),
@@ -132,6 +136,17 @@ def _conversations(cafe: Assistant, worker: Environment) -> dict[str, object]:
         "conversation": talk.pk,
         "event": talk.events.get(kind="user").pk,
         "worker_conversation": _conversation(worker, "berta").pk,
+    }
+
+
+def _taking_out(cafe: Assistant, admin: User) -> dict[str, object]:
+    """A retention rule, a deletion that was counted, and a file that is being prepared."""
+    erasure = erasure_runs.request_run(actor=admin, assistant=cafe, query="")
+    ErasureRun.objects.filter(pk=erasure.pk).update(state="counted", total=2)
+    return {
+        "erasure": erasure.pk,
+        "rule": retention.add_rule(actor=admin, assistant=cafe, environment=environment_of(cafe), days=90).pk,
+        "export": export_runs.request_run(actor=admin, assistant=cafe, query="", kind=Format.JSONL).pk,
     }
 
 
