@@ -28,7 +28,7 @@ class RuleForm(DaysForm):
     def __init__(self, data: Any, *, environments: list[Environment], is_rest_free: bool) -> None:
         super().__init__(data, initial={"days": 90})
         self._environments = {str(one.pk): one for one in environments}
-        rest = [("", "Everywhere else: what has no rule of its own")] if is_rest_free else []
+        rest = [("", "Everywhere that has no rule of its own")] if is_rest_free else []
         field = self.fields["place"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [*rest, *((key, one.name) for key, one in self._environments.items())]

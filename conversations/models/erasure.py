@@ -57,7 +57,7 @@ class RetentionRule(models.Model):
 
     @property
     def place(self) -> str:
-        return self.environment.name if self.environment else "Everywhere else"
+        return self.environment.name if self.environment else "Everywhere"
 
 
 class ErasureRun(models.Model):
@@ -69,7 +69,7 @@ class ErasureRun(models.Model):
 
     class State(models.TextChoices):
         COUNTING = "counting", "Being counted"
-        COUNTED = "counted", "Waits for your word"
+        COUNTED = "counted", "To be confirmed"
         WAITING = "waiting", "Waiting"
         RUNNING = "running", "Deleting"
         DONE = "done", "Done"

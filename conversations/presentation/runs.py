@@ -7,7 +7,7 @@ from conversations.presentation.chosen import words_of
 
 _ERASURE = {
     ErasureRun.State.COUNTING: ("busy", "Being counted"),
-    ErasureRun.State.COUNTED: ("warning", "Waits for your word"),
+    ErasureRun.State.COUNTED: ("warning", "To be confirmed"),
     ErasureRun.State.WAITING: ("silent", "Waiting"),
     ErasureRun.State.RUNNING: ("busy", "Deleting"),
     ErasureRun.State.DONE: ("running", "Done"),
@@ -45,7 +45,7 @@ class ErasureLine:
         if run.sender:
             return "One conversation"
         if run.before is not None:
-            place = run.environment.name if run.environment else "everywhere else"
+            place = run.environment.name if run.environment else "everywhere"
             return f"Older than {many(run.days or 0, 'day')}, {place}"
         chosen = words_of(run.query)
         return "; ".join(f"{label}: {value}" for label, value in chosen) or "All conversations"

@@ -17,6 +17,7 @@ from conversations.models import Conversation, DeadLetter, ErasurePart, ErasureR
 from conversations.services import erasure_plan
 from conversations.services.erasing import Erased, erase
 from conversations.services.pace import is_ingestion_behind
+from conversations.services.selection import without_words
 from models_app.models import Assistant
 from studio.access.models import User
 from studio.audit.actions import Action
@@ -80,16 +81,10 @@ def stop(*, actor: User, run: ErasureRun) -> None:
 
 
 def _what(run: ErasureRun) -> dict[str, object]:
-    """For the audit: what was chosen. The words of a search can be somebody's, and stay out."""
+    """For the audit: what was chosen."""
     if run.before is None:
         return {"filter": without_words(run.query)}
-    return {"place": run.environment.name if run.environment else "everywhere else", "older than days": run.days}
-
-
-def without_words(query: str) -> str:
-    """A list's address for the audit log, whose readers may not see conversations."""
-    kept = [part if not part.startswith("q=") else "q=…" for part in query.split("&")]
-    return "&".join(part for part in kept if part)
+    return {"place": run.environment.name if run.environment else "everywhere", "older than days": run.days}
 
 
 # --- What a worker does -----------------------------------------------------------------------------------------------
@@ -230,7 +225,9 @@ def _end(run: ErasureRun, state: State, message: str = "") -> None:
 
 
 def _close(run: ErasureRun, actor: User | None) -> None:
-    """The rest of its parts is not needed, and what it did is told. One that was never confirmed did nothing."""
+    """The rest of its parts is not needed, nor what was looked for, and what it did is told. One that was never
+    confirmed did nothing."""
+    ErasureRun.objects.filter(pk=run.pk).update(query=without_words(run.query))
     ErasurePart.objects.filter(run=run).delete()
     if run.confirmed_at is None and not run.is_nightly:
         return

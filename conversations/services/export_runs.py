@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from conversations.models import Conversation, ExportPart, ExportRun
 from conversations.services.erasing import hold_exports
-from conversations.services.erasure_runs import WORKER, without_words
+from conversations.services.erasure_runs import WORKER
 from conversations.services.exporting import Format, content
-from conversations.services.selection import chosen_by, divide
+from conversations.services.selection import chosen_by, divide, without_words
 from models_app.models import Assistant
 from models_app.services.artifacts import held
 from models_app.storage import StoreFull
@@ -192,10 +192,12 @@ def expire_containing(conversation_ids: list[int]) -> int:
 def _give_up(runs: list[int], state: State, message: str) -> int:
     """In the caller's transaction; the bytes go after it."""
     rows = ExportRun.objects.filter(pk__in=runs, state__in=(*ExportRun.OPEN, State.DONE))
-    files = list(rows.exclude(sha256="").values_list("sha256", flat=True))
+    found = list(rows.values_list("pk", "sha256", "query"))
     count = rows.update(state=state, message=message, is_held=False, ended_at=timezone.now())
+    for pk, _, query in found:
+        ExportRun.objects.filter(pk=pk).update(query=without_words(query))
     ExportPart.objects.filter(run__in=runs).delete()
-    for sha256 in files:
+    for sha256 in {one for _, one, _ in found if one}:
         transaction.on_commit(partial(_discard, sha256))
     return count
 

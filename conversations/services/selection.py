@@ -4,6 +4,7 @@ They are written down once, in parts, so that their number is exact and nothing 
 changes meanwhile.
 """
 
+from django import forms
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 from django.http import QueryDict
@@ -15,6 +16,8 @@ from models_app.models import Assistant
 from studio.access.models import User
 from studio.errors import Invalid
 
+# Words of texts that stand for kinds of things and not for what somebody said.
+_NAMES = frozenset({"model", "tz", "intent", "not_intent", "action", "policy", "channel", "entity", "slot", "tag"})
 _DIVIDE = """
 INSERT INTO {table} (run_id, number, ids)
 SELECT %s, (place - 1) / %s, array_agg(id ORDER BY place)
@@ -31,6 +34,15 @@ def chosen_by(query: str, *, assistant: Assistant, viewer: User) -> Conversation
         raise Invalid("The filter is not valid any more: something that it names was renamed or removed.")
     seen = Conversation.objects.visible_to(viewer).filter(assistant=assistant)
     return filters.apply(seen).order_by("-last_event_at", "-pk")
+
+
+def without_words(query: str) -> str:
+    """The same address with ... for each text to look for: people write names there, which are not to stay."""
+    given = QueryDict(query, mutable=True)
+    for name, field in ConversationFilter.base_fields.items():
+        if type(field) is forms.CharField and name not in _NAMES and given.get(name):
+            given[name] = "..."
+    return given.urlencode()
 
 
 def divide(conversations: ConversationQuerySet, parts: type[models.Model], run_id: int, *, size: int) -> int:

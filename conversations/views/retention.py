@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from conversations.loaders import load_retention, load_rule
 from conversations.models import ErasureRun, RetentionRule
@@ -110,7 +110,7 @@ def switch(request: HtmxHttpRequest, slug: str, pk: int, to: str) -> HttpRespons
             "and each night what has become as old. Nobody is asked again."
         )
         return _confirmed(request, slug, f"Switch on: {rule.place}", text, "Switch on", save, is_dangerous=True)
-    text = "Nothing is deleted there any more, also not by the rule for everywhere else."
+    text = "Nothing is deleted there any more, also not by the rule for everywhere."
     return _confirmed(request, slug, f"Switch off: {rule.place}", text, "Switch off", save)
 
 
@@ -130,7 +130,7 @@ def remove(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
 
     text = "Nothing is deleted by it any more."
     if rule.environment is not None and rule.assistant.retention_rules.filter(environment=None).exists():
-        text = f"From then on {rule.place} falls under the rule for everywhere else."
+        text = f"From then on {rule.place} falls under the rule for everywhere."
     return _confirmed(request, slug, f"Remove the rule: {rule.place}", text, "Remove", save, is_dangerous=True)
 
 
@@ -155,11 +155,20 @@ def _confirmed(
     return render(request, "components/confirm.html", context, status=422 if refused else 200)
 
 
-@require_POST
+@require_http_methods(METHODS)
 def dry_run(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
     """Count exactly what a rule would delete now, on a page of its own."""
-    run = retention.request_dry_run(actor=signed_in(request), rule=load_rule(request, slug, pk))
-    return go(request, reverse("conversations:erasure", args=[slug, run.pk]))
+    rule = load_rule(request, slug, pk)
+    if request.method == "POST":
+        run = retention.request_dry_run(actor=signed_in(request), rule=rule)
+        return go(request, reverse("conversations:erasure", args=[slug, run.pk]))
+    context = {
+        "heading": f"Dry run: {rule.place}",
+        "text": f"{_due(rule)} older than {many(rule.days, 'day')}. Count what would go with them, and look at some. "
+        "Nothing is deleted by that.",
+        "confirm_label": "Count",
+    }
+    return render(request, "components/confirm.html", context)
 
 
 def _address(slug: str) -> str:

@@ -17,8 +17,10 @@ from conversations.models import (
     TalkSession,
     Tombstone,
 )
+from conversations.services import erasure_runs, export_runs
 from conversations.services.dead_letters import edit_and_retry
 from conversations.services.erasing import erase, erase_conversation
+from conversations.services.exporting import Format
 from conversations.services.rebuild import rebuild_conversations
 from environments.models import Environment
 from studio.audit.models import AuditEvent
@@ -179,6 +181,24 @@ def plant(environment: Environment) -> None:
     CompletenessFinding.objects.create(run=run, sender_id=WHO, missing=1)
 
 
+def test_what_was_searched_for_is_not_kept_either(environment: Environment, redis_client, settings, tmp_path):
+    """Whoever deletes, or exports, somebody's conversations may have written their name into the filter."""
+    settings.ARTIFACTS_DIR = tmp_path
+    plant(environment)
+    boss, assistant = make_person("admin"), environment.assistant
+    export = export_runs.request_run(actor=boss, assistant=assistant, query=f"q={WORD}", kind=Format.JSONL)
+    export_runs.work(export.pk)
+    run = erasure_runs.request_run(actor=boss, assistant=assistant, query=f"q={WORD}&origin=real")
+    erasure_runs.work(run.pk)
+    run.refresh_from_db()
+    assert {"conversations_exportrun.query", "conversations_erasurerun.query"} <= tables_with(WORD)
+    erasure_runs.confirm(actor=boss, run=run)
+    erasure_runs.work(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.conversations, run.query) == ("done", 1, "q=...&origin=real")
+    assert tables_with(WORD) == tables_with(WHO) == set()
+
+
 def columns() -> Iterator[tuple[str, str, str]]:
     """Every column of every table of ours, as text can be made of it."""
     with connection.cursor() as cursor:
@@ -208,5 +228,5 @@ def test_nothing_of_it_is_left_in_any_table(environment: Environment):
     )} <= told  # fmt: skip
     erase_conversation(actor=make_person("admin"), conversation=Conversation.objects.get(sender_id=WHO))
     assert tables_with(WORD) == tables_with(WHO) == set()
-    assert tables_with(sender_key(WHO).hex()) == {"audit_auditevent.after"}
+    assert tables_with(sender_key(WHO).hex()) == {"audit_auditevent.after", "conversations_erasurerun.sender"}
     assert bytes(Tombstone.objects.get().sender_key) == sender_key(WHO)

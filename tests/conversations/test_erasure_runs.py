@@ -88,9 +88,9 @@ def test_it_is_audited_with_counts_and_without_words(stored: Make, boss: User, a
         AuditEvent.objects.filter(action__startswith="erasure"),
         AuditEvent.objects.filter(action="conversations-erased"),
     )
-    assert asked.get().after == {"conversations": 1, "events": 8, "filter": "q=…&origin=real"}
+    assert asked.get().after == {"conversations": 1, "events": 8, "filter": "q=...&origin=real"}
     assert done.get().after == {
-        "ended": "Done", "conversations": 1, "events": 8, "unreadable records": 0, "filter": "q=…&origin=real"
+        "ended": "Done", "conversations": 1, "events": 8, "unreadable records": 0, "filter": "q=...&origin=real"
     }  # fmt: skip
     assert done.get().actor == boss
 

@@ -123,7 +123,7 @@ def test_a_small_file_is_sent_at_once_and_audited_without_words(stored: Make, as
     pieces = export_runs.send_now(actor=boss, assistant=assistant, query="q=secret&origin=real", kind=Format.JSONL)
     assert [one["sender_id"] for one in lines_of(b"".join(pieces))] == ["berta"]
     told = AuditEvent.objects.get(action="conversations-exported")
-    assert told.after == {"filter": "q=…&origin=real", "as": "jsonl", "conversations": 1}
+    assert told.after == {"filter": "q=...&origin=real", "as": "jsonl", "conversations": 1}
     with pytest.raises(Invalid):
         export_runs.send_now(actor=boss, assistant=assistant, query="environment=nowhere", kind=Format.JSONL)
 

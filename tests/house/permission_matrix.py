@@ -282,6 +282,7 @@ TAKING_OUT = [
     Row("POST", "/a/cafe/conversations/retention/{rule}/switch/on", 302, 403, 403, 302, 403),
     Row("GET",  "/a/cafe/conversations/retention/{rule}/remove",  302, 403, 403, 200, 403),
     Row("POST", "/a/cafe/conversations/retention/{rule}/remove",  302, 403, 403, 302, 403),
+    Row("GET",  "/a/cafe/conversations/retention/{rule}/dry-run", 302, 403, 403, 200, 403),
     Row("POST", "/a/cafe/conversations/retention/{rule}/dry-run", 302, 403, 403, 302, 403),
 ]
 
