@@ -18,9 +18,12 @@ BENCHMARKS = {
     "access": "what permissions cost a page that lists 100 rows, against reading the rows",
     "training": "a training through the queue, against bare `rasa train`",
     "promotion": "from Save to running, against a real Rasa's poll interval and load",
+    "export": "conversations as a file of JSON lines, against a COPY of the same rows",
     "sign_in": "a sign-in through a real Keycloak, against the same round trip without Parley",
     "clone": "from a fresh clone to a talking assistant, by step",
 }
+
+SIZES = ("events", "stored", "conversations")
 
 
 def main() -> int:
@@ -48,9 +51,10 @@ def _names() -> list[str]:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--events", metavar="N", help="of ingest: how many are in the topic")
     parser.add_argument("--stored", metavar="N", help="of ingest: how many are stored before the last pass")
+    parser.add_argument("--conversations", metavar="N", help="of export: how many are exported")
     given = parser.parse_args()
     # To the benchmark's own process, past what it forgets of this installation.
-    os.environ |= {f"BENCH_{key.upper()}": value for key in ("events", "stored") if (value := getattr(given, key))}
+    os.environ |= {f"BENCH_{key.upper()}": value for key in SIZES if (value := getattr(given, key))}
     names = given.names
     if unknown := set(names) - set(BENCHMARKS):
         parser.error(f"there is no benchmark {min(unknown)}; choose from {', '.join(BENCHMARKS)}")
