@@ -21,9 +21,12 @@ BENCHMARKS = {
     "analytics": "numbers of the analytics page, against one aggregate by hand over the same events",
     "training": "a training through the queue, against bare `rasa train`",
     "promotion": "from Save to running, against a real Rasa's poll interval and load",
+    "export": "conversations as a file of JSON lines, against a COPY of the same rows",
     "sign_in": "a sign-in through a real Keycloak, against the same round trip without Parley",
     "clone": "from a fresh clone to a talking assistant, by step",
 }
+
+SIZES = ("events", "stored", "conversations")
 
 
 def main() -> int:
@@ -51,7 +54,9 @@ def _names() -> list[str]:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--events", metavar="N", help="of ingest: how many are in the topic")
     parser.add_argument("--stored", metavar="N", help="of ingest: how many are stored before the last pass")
-    parser.add_argument("--conversations", metavar="N,N", help="of finding and analytics: how many, fewest first")
+    parser.add_argument(
+        "--conversations", metavar="N,N", help="of finding, analytics and export: how many (of finding several)"
+    )
     given = parser.parse_args()
     # To the benchmark's own process, past what it forgets of this installation.
     sizes = {key: getattr(given, key) for key in ("events", "stored", "conversations")}

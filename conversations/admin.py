@@ -6,7 +6,11 @@ from conversations.models import (
     Conversation,
     DeadLetter,
     DeadLetterRun,
+    ErasurePart,
+    ErasureRun,
     Event,
+    ExportPart,
+    ExportRun,
     IntakeIncident,
     IntakePosition,
     IntakeSource,
@@ -15,10 +19,12 @@ from conversations.models import (
     NameEntry,
     NameTally,
     ReadMark,
+    RetentionRule,
     ShareLink,
     TalkSession,
     Tally,
     TallyEntry,
+    Tombstone,
 )
 from studio.operators.site import show
 
@@ -61,3 +67,9 @@ for counts in (Tally, TallyEntry):
     )
 for names in (NameTally, NameEntry):
     show(names, ("pk", "assistant_id", "hour", "environment_id", "channel", "kind", "name", "count"), ("=pk",))
+show(Tombstone, ("pk", "assistant_id", "erased_at", "up_to"), ("=pk",))
+show(RetentionRule, ("pk", "assistant_id", "environment_id", "days", "is_on", "last_run_at"), ("=pk",))
+show(ErasureRun, ("pk", "assistant_id", "rule_id", "state", "total", "conversations", "requested_at"), ("=pk",))
+show(ErasurePart, ("pk", "run_id", "number"), ("=pk", "=run__id"))
+show(ExportRun, ("pk", "assistant_id", "requested_by_id", "format", "state", "total", "requested_at"), ("=pk",))
+show(ExportPart, ("pk", "run_id", "number"), ("=pk", "=run__id"))

@@ -2,7 +2,17 @@
 
 from django.http import Http404, HttpRequest
 
-from conversations.models import Conversation, DeadLetter, DeadLetterRun, Event, IntakeSource, Mark
+from conversations.models import (
+    Conversation,
+    DeadLetter,
+    DeadLetterRun,
+    ErasureRun,
+    Event,
+    ExportRun,
+    IntakeSource,
+    Mark,
+    RetentionRule,
+)
 from models_app.loaders import load_assistant
 from models_app.models import Assistant
 from studio.access.loaders import require, signed_in
@@ -97,6 +107,40 @@ def load_run(request: HttpRequest, slug: str, pk: int) -> DeadLetterRun:
     if run is None:
         raise Http404("Nothing of that kind was started here, or you may not see it.")
     return run
+
+
+def load_export(request: HttpRequest, slug: str, pk: int) -> ExportRun:
+    """One's own, while one may see conversations."""
+    assistant = load_readable(request, slug)
+    runs = ExportRun.objects.visible_to(signed_in(request)).select_related("assistant", "requested_by")
+    run = runs.filter(assistant=assistant, pk=pk).first()
+    if run is None:
+        raise Http404("There is no such export, or it is somebody else's.")
+    return run
+
+
+def load_erasure(request: HttpRequest, slug: str, pk: int) -> ErasureRun:
+    assistant = load_readable(request, slug, Permission.CONVERSATIONS_ERASE)
+    runs = ErasureRun.objects.visible_to(signed_in(request)).select_related("assistant", "environment", "requested_by")
+    run = runs.filter(assistant=assistant, pk=pk).first()
+    if run is None:
+        raise Http404("Nothing of that kind was started here, or you may not see it.")
+    return run
+
+
+def load_retention(request: HttpRequest, slug: str) -> Assistant:
+    """The assistant whose conversations somebody may delete, wherever in it they are."""
+    assistant = load_assistant(request, slug)
+    require(signed_in(request), Permission.CONVERSATIONS_ERASE, Scope(assistant.pk))
+    return assistant
+
+
+def load_rule(request: HttpRequest, slug: str, pk: int) -> RetentionRule:
+    assistant = load_retention(request, slug)
+    rule = assistant.retention_rules.select_related("assistant", "environment").filter(pk=pk).first()
+    if rule is None:
+        raise Http404("There is no such rule, or somebody removed it.")
+    return rule
 
 
 def load_intake(request: HttpRequest, slug: str, *, to_change: bool = False) -> Assistant:

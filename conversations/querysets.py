@@ -14,6 +14,8 @@ if TYPE_CHECKING:
         Correction,
         DeadLetter,
         DeadLetterRun,
+        ErasureRun,
+        ExportRun,
         SavedFilter,
     )
     from studio.access.models import User
@@ -27,6 +29,14 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         own = Q(talker=user) & (_where(user, Permission.TALK) or Q())
         everybodys = _where(user, Permission.CONVERSATIONS_VIEW)
         return self if everybodys is None else self.filter(everybodys | own)
+
+    def erasable_by(self, user: "User | AnonymousUser") -> Self:
+        """Those that the person may see, and delete."""
+        if isinstance(user, AnonymousUser):
+            return self.none()
+        where = _where(user, Permission.CONVERSATIONS_ERASE)
+        seen = self.visible_to(user)
+        return seen if where is None else seen.filter(where)
 
     def flagged(self) -> Self:
         """Flagged themselves, or in one of their messages."""
@@ -111,6 +121,22 @@ class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):
         if assistants is not None:
             shared &= Q(assistant__in=assistants) | Q(assistant__environments__in=environments)
         return self.filter(pk__in=self.model._default_manager.filter(Q(owner=user) | shared).values("pk"))
+
+
+class ErasureRunQuerySet(models.QuerySet["ErasureRun"]):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """One's own; all of an assistant to people who may delete everywhere in it."""
+        if isinstance(user, AnonymousUser):
+            return self.none()
+        assistants, _ = user.environments_with(Permission.CONVERSATIONS_ERASE)
+        own = Q(requested_by=user)
+        return self if assistants is None else self.filter(own | Q(assistant_id__in=assistants))
+
+
+class ExportRunQuerySet(models.QuerySet["ExportRun"]):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """One's own alone: a file holds what its maker may see."""
+        return self.none() if isinstance(user, AnonymousUser) else self.filter(requested_by=user)
 
 
 def _where(user: "User", permission: Permission) -> Q | None:

@@ -6,10 +6,14 @@ from conversations.services import (
     completeness,
     dead_letter_runs,
     dead_letters,
+    erasing,
+    erasure_runs,
+    export_runs,
     inbox,
     indexing,
     intake_health,
     rebuild,
+    retention,
     tallies,
 )
 from environments.services.arrivals import provide, provide_brokers
@@ -103,3 +107,11 @@ def register() -> None:
     schedule.every(30, completeness.resume, name="queue completeness checks that nobody works on")
     schedule.every(600, inbox.sweep, name="sweep leases of messages")
     schedule.every(600, completeness.request_nightly, name="begin the nightly completeness checks")
+    schedule.every(20, erasure_runs.resume, name="queue deletions that nobody works on")
+    schedule.every(3600, erasure_runs.drop_unconfirmed, name="drop deletions that were never confirmed")
+    schedule.every(600, retention.request_nightly, name="begin the deletions of retention rules")
+    schedule.every(20, export_runs.resume, name="queue exports that nobody works on")
+    schedule.every(600, export_runs.sweep, name="delete exports that have expired")
+    erasing.also_forget(export_runs.expire_containing)
+    erasing.also_forget(tallies.forget)
+    erasing.also_forget(indexing.forget_terms)

@@ -28,6 +28,7 @@ INTAKE_INVALID_SHARE = env.whole("PARLEY_INTAKE_INVALID_SHARE", 50, least=1, mos
 DEAD_LETTER_DAYS = env.whole("PARLEY_DEAD_LETTER_DAYS", 30, least=1)  # how long handled ones are kept
 COMPLETENESS_SAMPLE = env.whole("PARLEY_COMPLETENESS_SAMPLE", 300)  # conversations of a nightly check; 0 makes none
 COMPLETENESS_HOUR = env.whole("PARLEY_COMPLETENESS_HOUR", 2, most=23)  # of the day in UTC
+RETENTION_HOUR = env.whole("PARLEY_RETENTION_HOUR", 1, most=23)  # of the day in UTC
 INTAKE_DATABASE_PORT = env.whole("PARLEY_INTAKE_DATABASE_PORT", 0, most=65535)
 
 # --- Behaviour ----------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import secrets
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from conversations.models import ShareLink, TalkSession
 from environments.models import Environment
@@ -56,9 +57,9 @@ def guest_session(link: ShareLink, secret: str) -> TalkSession | None:
 
 
 def note_said(session: TalkSession, text: str) -> None:
-    """The first text stands for the conversation in lists; the time orders them."""
+    """The first text stands for the conversation in lists; the time orders them. One erased meanwhile stays so."""
     session.first_text = session.first_text or text[:TITLE_LENGTH]
-    session.save(update_fields=["first_text", "last_at"])
+    TalkSession.objects.filter(pk=session.pk).update(first_text=session.first_text, last_at=timezone.now())
 
 
 def _new_id(prefix: str) -> str:

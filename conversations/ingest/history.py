@@ -73,7 +73,7 @@ class Progress:
 
     @property
     def records(self) -> int:
-        return self.stored.added + self.stored.known + self.stored.dead
+        return self.stored.records
 
     @property
     def share(self) -> float | None:

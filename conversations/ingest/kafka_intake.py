@@ -3,7 +3,7 @@
 import queue
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
@@ -209,7 +209,7 @@ class KafkaIntake:
             self.source.accepts_invalid = False
         with self._guard:
             self._reached |= {partition: move.next for partition, move in ready.taken.moves.items()}
-        log.debug("stored", source=self.source.pk, added=stored.added, known=stored.known, dead=stored.dead)
+        log.debug("stored", source=self.source.pk, **asdict(stored))
 
     @transaction.atomic
     def _transaction(self, ready: Ready) -> tuple[Window, Stored]:

@@ -101,7 +101,7 @@ class TablesLoop:
             self._say(intake, "")
         if moved != Stored():
             pace.busy_until = now + BUSY_FOR
-        full = moved.added + moved.known + moved.dead >= BATCH
+        full = moved.records >= BATCH
         pace.due = now if full else now + (BUSY_PAUSE if now < pace.busy_until else IDLE_PAUSE)
 
     def _move(self, intake: Intake) -> Stored:

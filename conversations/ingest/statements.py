@@ -34,22 +34,37 @@ TRUNCATE incoming_event, added_event, conversation_change;
 """
 
 # Every process takes conversations in the order of their key, so that two of them never wait for each other in a ring.
+# Of somebody erased none is made for events that are refused.
 ADD_CONVERSATIONS = f"""
 INSERT INTO conversations_conversation
     (assistant_id, sender_key, sender_id, origin, environment_name, last_model_id, is_counted, {", ".join(EMPTY)})
 SELECT assistant_id, sender_key, sender_id, 'real', '', '', true, {", ".join(EMPTY.values())}
-FROM unnest(%s::bigint[], %s::bytea[], %s::text[]) AS sender (assistant_id, sender_key, sender_id)
+FROM unnest(%s::bigint[], %s::bytea[], %s::text[], %s::float8[])
+    AS sender (assistant_id, sender_key, sender_id, newest)
+WHERE NOT EXISTS (
+    SELECT FROM conversations_tombstone AS tombstone
+    WHERE tombstone.assistant_id = sender.assistant_id AND tombstone.sender_key = sender.sender_key
+        AND tombstone.up_to >= sender.newest)
 ORDER BY assistant_id, sender_key
 ON CONFLICT (assistant_id, sender_key) DO NOTHING
 """  # noqa: S608 - constants only, here and below
 
 # A statement of its own after ADD_CONVERSATIONS: what others committed meanwhile must be seen by those that follow.
+# Who erases deletes the row in the transaction that writes the tombstone. So for each row that comes back the tombstone
+# is known, and of somebody erased while this waited no row comes back.
 LOCK_CONVERSATIONS = """
-SELECT id, assistant_id, sender_key
+SELECT conversation.id, assistant_id, sender_key, conversation.events_count, tombstone.up_to
 FROM conversations_conversation AS conversation
 JOIN unnest(%s::bigint[], %s::bytea[]) AS sender (assistant_id, sender_key) USING (assistant_id, sender_key)
+LEFT JOIN conversations_tombstone AS tombstone USING (assistant_id, sender_key)
 ORDER BY assistant_id, sender_key
 FOR NO KEY UPDATE OF conversation
+"""
+DELETE_CONVERSATIONS = "DELETE FROM conversations_conversation WHERE id = ANY(%s)"
+TOMBSTONES = """
+SELECT assistant_id, sender_key, up_to
+FROM conversations_tombstone
+JOIN unnest(%s::bigint[], %s::bytea[]) AS sender (assistant_id, sender_key) USING (assistant_id, sender_key)
 """
 
 _OF_INCOMING = """environment_id, environment_name, digest, "timestamp", rank, kind, payload, text, name,
@@ -67,7 +82,8 @@ ADD_EVENTS = f"""
 WITH inserted AS (
     INSERT INTO conversations_event (conversation_id, {_OF_INCOMING}, received_at)
     SELECT conversation_id, {_OF_INCOMING}, now() FROM incoming_event
-    JOIN unnest(%s::bigint[], %s::bigint[]) AS place (sender, conversation_id) USING (sender)
+    JOIN unnest(%s::bigint[], %s::bigint[], %s::float8[]) AS place (sender, conversation_id, erased) USING (sender)
+    WHERE "timestamp" > erased
     ON CONFLICT (conversation_id, "timestamp", digest) DO NOTHING
     RETURNING {_OF_ADDED}
 )
@@ -200,6 +216,19 @@ WHERE session.created_at >= %s
 ORDER BY conversation.assistant_id, conversation.sender_key FOR NO KEY UPDATE OF conversation
 """  # noqa: S608
 
+HOLD_EXPORTS = "SELECT pg_advisory_xact_lock(7270553911)"  # any number of our own
+HOLD_EXPORTS_SHARED = "SELECT pg_advisory_xact_lock_shared(7270553911)"
+LOCK_FOR_ERASING = """
+SELECT id FROM conversations_conversation WHERE id = ANY(%s) ORDER BY assistant_id, sender_key FOR UPDATE
+"""
+ADD_TOMBSTONES = """
+INSERT INTO conversations_tombstone AS tombstone (assistant_id, sender_key, up_to, erased_at)
+SELECT assistant_id, sender_key, up_to, now()
+FROM unnest(%s::bigint[], %s::bytea[], %s::float8[]) AS gone (assistant_id, sender_key, up_to)
+ORDER BY assistant_id, sender_key
+ON CONFLICT (assistant_id, sender_key) DO UPDATE SET
+    up_to = greatest(tombstone.up_to, excluded.up_to), erased_at = excluded.erased_at
+"""
 LOCK_FOR_REBUILD = """
 SELECT id FROM conversations_conversation WHERE id = ANY(%s) ORDER BY assistant_id, sender_key FOR NO KEY UPDATE
 """

@@ -13,18 +13,19 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
-from psycopg.errors import SerializationFailure
 
 from conversations.ingest import statements, tally
 from conversations.ingest.decode import NAME_LENGTH, DecodedEvent, storable
 from conversations.ingest.records import Batch, Binding, Places, Readable, Record, Unreadable, header_text, read
+from conversations.ingest.senders import Sender, Senders, Vanished, lock_conversations
+from conversations.ingest.whose import keys_named, newest_time
+from conversations.ingest.whose import sender_key as sender_key
 from conversations.models import DeadLetter, IntakeSource
 from conversations.search.index import add_terms
-from studio.crypto import keyed_digest
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
-Bury = Callable[[list[Unreadable], Places], None]
+Bury = Callable[[list[Unreadable], Places], int]
 
 TRIES = 6
 CLOCKS_DIFFER = 60.0  # seconds; what claims to be of a later time says nothing of how fresh a source is
@@ -35,19 +36,22 @@ _DATA_CLASSES = {"22", "23", "54"}
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """How many records became new events, were known already, or can never be stored."""
+    """How many records became new events, were known already, can never be stored, or are of somebody erased."""
 
     added: int = 0
     known: int = 0
     dead: int = 0
+    erased: int = 0
 
     def __add__(self, other: "Stored") -> "Stored":
-        return Stored(self.added + other.added, self.known + other.known, self.dead + other.dead)
+        return Stored(
+            self.added + other.added, self.known + other.known, self.dead + other.dead, self.erased + other.erased
+        )
 
-
-def sender_key(sender_id: str) -> bytes:
-    """What stands for a sender in keys: unlike the id itself it may outlive the conversation."""
-    return keyed_digest("sender", sender_id)
+    @property
+    def records(self) -> int:
+        """All of them."""
+        return self.added + self.known + self.dead + self.erased
 
 
 def again_when_interrupted(work: Callable[[], Result]) -> Result:
@@ -73,9 +77,27 @@ def store_batch(records: Sequence[Record], places: Places) -> Stored:
     return store(read(list(records)), places)
 
 
-def bury(dead: list[Unreadable], places: Places) -> None:
-    """Keep what can never be stored as dead letters."""
-    DeadLetter.objects.bulk_create(_dead_letter(one, places) for one in dead)
+def bury(dead: list[Unreadable], places: Places) -> int:
+    """Keep what can never be stored as dead letters, but for those of somebody erased; returns how many these are."""
+    letters = [_dead_letter(one, places) for one in dead]
+    kept = _without_erased_letters(letters) if letters else letters
+    DeadLetter.objects.bulk_create(kept)
+    return len(letters) - len(kept)
+
+
+def _without_erased_letters(letters: list[DeadLetter]) -> list[DeadLetter]:
+    """A record that nobody can read counts as old, unless it tells a later time."""
+    asked = [(one.assistant_id, bytes.fromhex(key)) for one in letters for key in one.sender_keys]
+    with connection.cursor() as cursor:
+        cursor.execute(statements.TOMBSTONES, [[one for one, _ in asked], [key for _, key in asked]])
+        erased = {(assistant_id, bytes(key).hex()): up_to for assistant_id, key, up_to in cursor.fetchall()}
+
+    def is_erased(letter: DeadLetter) -> bool:
+        at = newest_time(bytes(letter.record))
+        until = (erased.get((letter.assistant_id, key)) for key in letter.sender_keys)
+        return any(up_to is not None and (at is None or at <= up_to) for up_to in until)
+
+    return [one for one in letters if not is_erased(one)] if erased else letters
 
 
 @transaction.atomic(savepoint=False)
@@ -83,12 +105,14 @@ def store(batch: Batch, places: Places, bury: Bury = bury) -> Stored:
     """All of a batch or nothing; safe to run twice.
 
     Joins the caller's transaction, so that taking records from their source and storing them are one act. `bury` is
-    given what can never be stored: records that are dead letters already must not become others.
+    given what can never be stored: records that are dead letters already must not become others. It returns how many of
+    them it refused instead.
     """
     dead = list(batch.unreadable)
     placed = _placed(batch, places)
-    stored = _store_or_halve(placed, dead) + Stored(dead=len(dead))
-    bury(dead, places)
+    stored = _store_or_halve(placed, dead)
+    refused = bury(dead, places)
+    stored += Stored(dead=len(dead) - refused, erased=refused)
     # Last, so that two processes hold these rows no longer than their commits take.
     _note_streams(placed, places.source_id)
     _note_source(placed, stored, places.source_id)
@@ -116,6 +140,8 @@ def _store_or_halve(batch: list[Placed], dead: list[Unreadable]) -> Stored:
     try:
         with transaction.atomic():
             return _store(batch)
+    except Vanished:
+        return _store_or_halve(batch, dead)
     except (DatabaseError, UnicodeError) as error:
         if isinstance(error, DatabaseError) and sqlstate(error)[:2] not in _DATA_CLASSES:
             raise
@@ -140,6 +166,7 @@ def _dead_letter(one: Unreadable, places: Places) -> DeadLetter:
         place=one.place,
         reason=storable(one.reason, 2000),
         record=one.record.data,
+        sender_keys=keys_named(one.record.data),
         topic=topic,
         partition=partition,
         offset=offset,
@@ -162,6 +189,7 @@ def _note_source(placed: list[Placed], stored: Stored, source_id: int) -> None:
     facts: dict[str, object] = {
         "events_total": F("events_total") + stored.added,
         "known_total": F("known_total") + stored.known,
+        "erased_total": F("erased_total") + stored.erased,
     }
     if stored.added:
         newest = min(max(one.event.timestamp for one, _ in placed), time.time() + CLOCKS_DIFFER)
@@ -171,29 +199,51 @@ def _note_source(placed: list[Placed], stored: Stored, source_id: int) -> None:
 
 def _store(batch: list[Placed]) -> Stored:
     """COPY before any lock: PostgreSQL waits for its end however long this process stands still."""
-    senders = _numbered_senders(batch)
+    newest = _newest(batch)
+    numbers = {sender: number for number, sender in enumerate(newest)}
     with connection.cursor() as cursor:
         cursor.execute(statements.TABLES)
         # Django wraps the errors of execute and not those of COPY.
         with connection.wrap_database_errors, cursor.copy(statements.COPY_INCOMING) as copy:
             copy.set_types(statements.COPY_TYPES)
             for (_, event), binding in batch:
-                copy.write_row(_row(event, binding, senders[binding.assistant_id, event.sender_id]))
-        numbers, conversations = _lock_conversations(cursor, senders)
-        cursor.execute(statements.ADD_EVENTS, [numbers, conversations])
+                copy.write_row(_row(event, binding, numbers[binding.assistant_id, event.sender_id]))
+        senders = lock_conversations(cursor, newest)
+        cursor.execute(statements.ADD_EVENTS, senders.columns(numbers))
         added = int(cursor.rowcount)
+        kept = _without_erased(batch, senders)
         if added:
             _apply_and_count(cursor)
-            add_terms(cursor, _terms(batch, senders, dict(zip(numbers, conversations, strict=True))))
-    return Stored(added=added, known=len(batch) - added)
+            add_terms(cursor, _terms(kept, senders))
+    return Stored(added=added, known=len(kept) - added, erased=len(batch) - len(kept))
 
 
-def _terms(batch: list[Placed], senders: "Senders", conversations: dict[int, int]) -> dict[tuple[int, int], set[str]]:
-    """What each (assistant, conversation) is found by; `conversations` by the senders' numbers."""
+def _newest(batch: list[Placed]) -> dict[Sender, float]:
+    """The senders of a batch, with the time of the latest event of each."""
+    newest: dict[Sender, float] = {}
+    for one, binding in batch:
+        sender, at = (binding.assistant_id, one.event.sender_id), one.event.timestamp
+        if at >= newest.get(sender, at):
+            newest[sender] = at
+    return newest
+
+
+def _without_erased(batch: list[Placed], senders: Senders) -> list[Placed]:
+    if not senders.erased:
+        return batch
+    return [
+        (one, binding)
+        for one, binding in batch
+        if senders.keeps((binding.assistant_id, one.event.sender_id), one.event.timestamp)
+    ]
+
+
+def _terms(batch: list[Placed], senders: Senders) -> dict[tuple[int, int], set[str]]:
+    """What each (assistant, conversation) is found by."""
     found: dict[tuple[int, int], set[str]] = defaultdict(set)
     for (_, event), binding in batch:
-        number = senders[binding.assistant_id, event.sender_id]
-        found[binding.assistant_id, conversations[number]] |= event.terms
+        conversation = senders.conversations[binding.assistant_id, event.sender_id]
+        found[binding.assistant_id, conversation] |= event.terms
     return found
 
 
@@ -209,27 +259,6 @@ def _apply_and_count(cursor: CursorWrapper) -> None:
 def apply_added(cursor: CursorWrapper) -> None:
     """Count the events of `added_event` into their conversations."""
     cursor.execute(statements.APPLY_ADDED)
-
-
-Senders = dict[tuple[int, str], int]  # by assistant and sender_id, the number that stands for it in a batch
-
-
-def _numbered_senders(batch: list[Placed]) -> Senders:
-    places = dict.fromkeys((binding.assistant_id, one.event.sender_id) for one, binding in batch)
-    return {place: number for number, place in enumerate(places)}
-
-
-def _lock_conversations(cursor: CursorWrapper, senders: Senders) -> tuple[list[int], list[int]]:
-    """The numbers of the senders and their conversations, made where missing; nobody else's until we commit."""
-    numbers = {(assistant_id, sender_key(sender_id)): n for (assistant_id, sender_id), n in senders.items()}
-    assistants, keys = [one for one, _ in numbers], [key for _, key in numbers]
-    names = [storable(sender_id, len(sender_id)) for _, sender_id in senders]
-    cursor.execute(statements.ADD_CONVERSATIONS, [assistants, keys, names])
-    cursor.execute(statements.LOCK_CONVERSATIONS, [assistants, keys])
-    found = {numbers[assistant_id, bytes(key)]: pk for pk, assistant_id, key in cursor.fetchall()}
-    if len(found) < len(numbers):  # its events would vanish in the join
-        raise OperationalError("A conversation was deleted while its events came.") from SerializationFailure()
-    return list(found), list(found.values())
 
 
 def _row(event: DecodedEvent, binding: Binding, sender: int) -> tuple[object, ...]:

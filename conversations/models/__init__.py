@@ -2,6 +2,8 @@
 
 from conversations.models.conversations import Conversation, Event, ShareLink, TalkSession
 from conversations.models.corrections import Correction, MessageLease
+from conversations.models.erasure import ErasurePart, ErasureRun, RetentionRule, Tombstone
+from conversations.models.exports import ExportPart, ExportRun
 from conversations.models.intake import (
     DeadLetter,
     DeadLetterRun,
@@ -22,7 +24,11 @@ __all__ = [
     "Correction",
     "DeadLetter",
     "DeadLetterRun",
+    "ErasurePart",
+    "ErasureRun",
     "Event",
+    "ExportPart",
+    "ExportRun",
     "IntakeIncident",
     "IntakePosition",
     "IntakeSource",
@@ -32,6 +38,7 @@ __all__ = [
     "NameEntry",
     "NameTally",
     "ReadMark",
+    "RetentionRule",
     "SavedFilter",
     "SearchEntry",
     "ShareLink",
@@ -39,4 +46,5 @@ __all__ = [
     "Tally",
     "TallyEntry",
     "Term",
+    "Tombstone",
 ]

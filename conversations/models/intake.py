@@ -1,6 +1,8 @@
 """Where events come from, how far they were taken, and what could not be taken."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Coalesce
@@ -40,6 +42,7 @@ class IntakeSource(models.Model):
 
     events_total = models.PositiveBigIntegerField(default=0)  # stored as new
     known_total = models.PositiveBigIntegerField(default=0)  # came, and were stored before
+    erased_total = models.PositiveBigIntegerField(default=0)  # came, and were of somebody erased
     last_event_at = models.DateTimeField(null=True)  # when one was last stored
     newest_event_at = models.FloatField(null=True)  # Rasa's time of the newest one stored, seconds since 1970
     last_error = models.TextField(blank=True)
@@ -160,6 +163,8 @@ class DeadLetter(models.Model):
     reason = models.TextField()  # in words
     record = models.BinaryField()  # as it came
     edited = models.BinaryField(null=True)  # as a person changed it
+    # Of everybody whom `record` or `edited` names: keyed hashes in hexadecimal, by which erasing finds it.
+    sender_keys = ArrayField(models.CharField(max_length=64), default=list)
     topic = models.CharField(max_length=249, blank=True)
     partition = models.PositiveIntegerField(null=True)
     offset = models.BigIntegerField(null=True)
@@ -187,6 +192,7 @@ class DeadLetter(models.Model):
                 fields=["assistant", "environment_name", "id"], condition=Q(environment=None), name="dead_homeless"
             ),
             models.Index(fields=["ended_at"], condition=~Q(state="waiting"), name="dead_handled"),
+            GinIndex(fields=["sender_keys"], name="dead_by_sender"),
         ]
 
     def __str__(self) -> str:

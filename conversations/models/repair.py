@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from django.conf import settings
+from django.contrib.postgres.indexes import HashIndex
 from django.db import models
 from django.db.models import Q
 
@@ -113,6 +114,7 @@ class CompletenessFinding(models.Model):
 
     class Meta:
         ordering = ["pk"]
+        indexes = [HashIndex(fields=["sender_id"], name="finding_by_sender")]
 
     def __str__(self) -> str:
         return self.sender_id

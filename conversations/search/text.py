@@ -56,7 +56,7 @@ def _with(assistant_id: int, part: str, *, by_looking: bool) -> Q:
     """Condition on conversations: somebody said a word that contains `part`."""
     known = Term.objects.filter(assistant=assistant_id, kind=WORD, value__contains=part)
     found = list(known.values_list("value", flat=True)[: MANY_WORDS + 1])
-    keys = numbers(assistant_id, (WORD + word for word in found))
+    keys = numbers(assistant_id, (WORD + word for word in {part, *found}))
     if len(found) <= FEW_WORDS:
         return Q(entry__terms__overlap=keys)
     if by_looking or len(found) > MANY_WORDS:

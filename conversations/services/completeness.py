@@ -95,7 +95,8 @@ def _request(actor: User | None, environment: Environment, label: str, **facts: 
 def stop(*, actor: User, run: CompletenessRun) -> None:
     """What it stored stays; whoever works on it ends at the next conversation."""
     under_way = CompletenessRun.objects.filter(pk=run.pk, state__in=(State.WAITING, State.RUNNING))
-    if not under_way.update(state=State.STOPPED, ended_at=timezone.now(), message=f"Stopped by {actor.username}."):
+    message = f"Stopped by {actor.username}."
+    if not under_way.update(state=State.STOPPED, ended_at=timezone.now(), message=message, cursor=""):
         raise Conflict("It has ended already.")
 
 

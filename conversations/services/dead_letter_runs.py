@@ -171,6 +171,7 @@ def _handle(run: DeadLetterRun, letters: list[DeadLetter], actor: User) -> None:
     run.stored += len(outcome.stored)
     run.known += len(outcome.known)
     run.unreadable += len(outcome.unreadable)
+    run.discarded += len(outcome.erased)
 
 
 def _end(run: DeadLetterRun) -> None:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from conversations.ingest import statements
 from conversations.ingest.decode import storable
 from conversations.ingest.places import SourcePlaces
 from conversations.ingest.records import (
@@ -26,7 +27,8 @@ from conversations.ingest.records import (
     header_bytes,
     read,
 )
-from conversations.ingest.write import again_when_interrupted, sender_key, store
+from conversations.ingest.whose import keys_named, sender_key
+from conversations.ingest.write import again_when_interrupted, store
 from conversations.models import DeadLetter, IntakeSource
 from studio.access.models import User
 from studio.access.permissions import Permission, Scope
@@ -40,6 +42,8 @@ DELETED_AT_ONCE = 500
 DELETING_SECONDS = 5.0  # of periodic work, so that other such work is not kept waiting
 
 _ELSEWHERE = "The edited record names an assistant or environment whose conversations the editor may not change."
+
+_ERASED = "Of somebody whose conversation was erased: nothing was stored, and the record is gone."
 
 _KNOWN = """
 SELECT asked.position::integer
@@ -57,6 +61,7 @@ class Outcome:
     stored: list[DeadLetter] = field(default_factory=list)
     known: list[DeadLetter] = field(default_factory=list)
     unreadable: list[DeadLetter] = field(default_factory=list)
+    erased: list[DeadLetter] = field(default_factory=list)  # of somebody erased since
 
 
 def current_record(letter: DeadLetter) -> bytes:
@@ -81,8 +86,8 @@ def _retry(actor: User, pk: int, edited: bytes | None) -> DeadLetter:
     letter = _locked(actor, pk)
     before = _facts(letter)
     if edited is not None:
-        letter.edited = edited
-        letter.save(update_fields=["edited"])
+        letter.edited, letter.sender_keys = edited, keys_named(bytes(letter.record), edited)
+        letter.save(update_fields=["edited", "sender_keys"])
     try_again([letter], actor)
     action = Action.DEAD_LETTER_RETRIED if edited is None else Action.DEAD_LETTER_EDITED
     record(actor, action, letter, assistant_id=letter.assistant_id, before=before, after=_facts(letter))
@@ -128,6 +133,9 @@ def try_again(letters: Sequence[DeadLetter], actor: User) -> Outcome:
         _ingest(by_source[source.pk], source, actor, outcome)
     end(outcome.stored, State.STORED, actor)
     end(outcome.known, State.KNOWN, actor)
+    end(outcome.erased, State.DISCARDED, actor, note=_ERASED)
+    empty: dict[str, object] = {"record": b"", "edited": None, "sender_keys": []}
+    DeadLetter.objects.filter(pk__in=[one.pk for one in outcome.erased]).update(**empty)
     DeadLetter.objects.bulk_update(outcome.unreadable, ["fault", "place", "reason"])
     return outcome
 
@@ -142,9 +150,17 @@ def _ingest(letters: list[DeadLetter], source: IntakeSource, actor: User, outcom
         if letter_of[id(one.record)].edited is not None and not _may_store(actor, _binding(one, places)):
             batch.readable.remove(one)
             batch.unreadable.append(Unreadable(one.record, "elsewhere", "metadata.assistant_id", _ELSEWHERE))
+    for one in _of_erased(batch.readable, places):
+        batch.readable.remove(one)
+        outcome.erased.append(letter_of.pop(id(one.record)))
     known = _known(batch.readable, places)
     dead: list[Unreadable] = []
-    store(batch, places, bury=lambda found, _places: dead.extend(found))
+
+    def keep(found: list[Unreadable], _places: Places) -> int:
+        dead.extend(found)
+        return 0
+
+    store(batch, places, bury=keep)
     for found in dead:
         letter = letter_of.pop(id(found.record))
         letter.fault, letter.place, letter.reason = found.fault, found.place, storable(found.reason, 2000)
@@ -174,6 +190,16 @@ def _may_store(actor: User, binding: Binding) -> bool:
     """Nobody edits words into conversations that they could not see, or not flag."""
     where = Scope(binding.assistant_id, binding.environment_id)
     return all(actor.may(one, where) for one in (Permission.CONVERSATIONS_VIEW, Permission.CONVERSATIONS_FLAG))
+
+
+def _of_erased(readable: list[Readable], places: Places) -> list[Readable]:
+    """Those that ingestion would refuse."""
+    keys = [(_binding(one, places).assistant_id, sender_key(one.event.sender_id)) for one in readable]
+    with connection.cursor() as cursor:
+        cursor.execute(statements.TOMBSTONES, [[key[part] for key in keys] for part in range(2)])
+        erased = {(assistant_id, bytes(key)): up_to for assistant_id, key, up_to in cursor.fetchall()}
+    never = float("-inf")
+    return [one for one, key in zip(readable, keys, strict=True) if one.event.timestamp <= erased.get(key, never)]
 
 
 def _known(readable: list[Readable], places: Places) -> set[int]:

@@ -10,9 +10,9 @@ from django.db.models import Case, TextField, Value, When
 from conversations.ingest import statements
 from conversations.ingest.decode import read_payload
 from conversations.ingest.write import again_when_interrupted
-from conversations.models import Conversation, Event
+from conversations.models import Conversation, Event, SearchEntry, Term
 from conversations.search.index import add_terms
-from conversations.search.terms import KINDS_WITH_TERMS_INSIDE, of_event
+from conversations.search.terms import KINDS_WITH_TERMS_INSIDE, NAMED, number, of_event
 
 CHUNK = 200
 SECONDS = 5.0  # at a time: other periodic work waits
@@ -62,3 +62,32 @@ def _index(ids: list[int]) -> None:
         cursor.execute(statements.TABLES)
         cursor.execute(statements.LOCK_FOR_REBUILD, [ids])
         add_terms(cursor, terms_of(ids))
+
+
+def forget_terms(ids: list[int]) -> None:
+    """Words and names that no conversation has but these, which are about to be erased, leave the vocabulary."""
+    found: dict[int, set[str]] = defaultdict(set)
+    for (assistant, _), terms in terms_of(ids).items():
+        found[assistant] |= {term for term in terms if term[0] in NAMED}
+    for assistant, terms in found.items():
+        known = {number(assistant, term): term for term in terms}
+        others = SearchEntry.objects.exclude(conversation__in=ids)
+        newest = others.filter(conversation__assistant=assistant).order_by("-conversation__last_event_at")
+        for entry in newest.values_list("terms", flat=True)[:LOOKED_AT]:
+            for one in entry:
+                known.pop(one, None)
+        with connection.cursor() as cursor:
+            cursor.execute(_NOWHERE_ELSE, [list(known), ids])
+            gone = [known[one] for (one,) in cursor.fetchall()]
+        for kind in NAMED:
+            values = [term[1:] for term in gone if term[0] == kind]
+            Term.objects.filter(assistant=assistant, kind=kind, value__in=values).delete()
+
+
+# What is common is in the newest conversations already: asking the index for it would gather all that have it.
+LOOKED_AT = 1000
+_NOWHERE_ELSE = """
+SELECT term FROM unnest(%s::bigint[]) AS term
+WHERE NOT EXISTS (
+    SELECT FROM conversations_searchentry WHERE terms @> ARRAY[term] AND conversation_id <> ALL(%s))
+"""

@@ -97,7 +97,7 @@ def _held(run: CompletenessRun) -> QuerySet[CompletenessRun]:
 
 @transaction.atomic
 def _end(run: CompletenessRun, state: State, message: str = "") -> None:
-    if not _held(run).update(state=state, message=message, is_held=False, ended_at=timezone.now()):
+    if not _held(run).update(state=state, message=message, cursor="", is_held=False, ended_at=timezone.now()):
         return
     run.refresh_from_db()
     if not run.repairs:

@@ -22,6 +22,7 @@ State = DeadLetter.State
 TOLD = {
     State.STORED: "Stored: its event is in its conversation now.",
     State.KNOWN: "Its event was stored already, so that nothing was added. The letter is closed.",
+    State.DISCARDED: "It is of somebody whose conversation was erased: nothing was stored, and the record is gone.",
 }
 
 

@@ -18,7 +18,7 @@ from conversations.presentation.items import UNSURE_BELOW
 from conversations.services.review import unread_among
 from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
-from studio.access.permissions import Permission
+from studio.access.permissions import Permission, Scope
 from studio.web.htmx import HtmxHttpRequest
 from studio.web.patience import TookTooLong, at_most
 
@@ -67,6 +67,8 @@ def conversation_list(request: HttpRequest, slug: str) -> HttpResponse:
         "may_see_environments": viewer.may_somewhere(Permission.ENVIRONMENTS_VIEW, assistant.pk),
         "may_talk": viewer.may_somewhere(Permission.TALK, assistant.pk),
         "may_share": viewer.may_somewhere(Permission.SHARE, assistant.pk),
+        "may_erase": viewer.may_somewhere(Permission.CONVERSATIONS_ERASE, assistant.pk),
+        "may_erase_all": viewer.may(Permission.CONVERSATIONS_ERASE, Scope(assistant.pk)),
         "sees_own_only": not viewer.may_somewhere(Permission.CONVERSATIONS_VIEW, assistant.pk),
         "unreadable": waiting_count(viewer, assistant.pk, counted=COUNTED),
         "counted": COUNTED,

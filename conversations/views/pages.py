@@ -26,6 +26,7 @@ from studio.access.loaders import signed_in
 from studio.access.permissions import Permission, Scope
 from studio.web.htmx import HtmxHttpRequest
 
+ERASING = Permission.CONVERSATIONS_VIEW, Permission.CONVERSATIONS_ERASE
 NEIGHBOURS = 60  # events on each side that a message's answer and policy are looked for in
 
 
@@ -167,6 +168,7 @@ def _links(request: HttpRequest, conversation: Conversation) -> dict[str, bool]:
     viewer = signed_in(request)
     environment = Scope(conversation.assistant_id, conversation.environment_id)
     return {
+        "may_erase": all(viewer.may(one, environment) for one in ERASING),
         "may_open_model": viewer.may(Permission.MODELS_VIEW, Scope(conversation.assistant_id)),
         "may_open_environment": conversation.environment is not None
         and conversation.environment.removed_at is None

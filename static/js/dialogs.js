@@ -46,6 +46,9 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// A file that is downloaded leaves the page as it is, so nothing else would close what it was chosen in.
+document.addEventListener("click", (event) => event.target.closest("dialog a[download]")?.closest("dialog").close());
+
 function isBeside(box, event) {
   const at = box.getBoundingClientRect();
   return event.clientX < at.left || event.clientX > at.right || event.clientY < at.top || event.clientY > at.bottom;

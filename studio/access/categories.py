@@ -17,7 +17,7 @@ class Category:
 
 CATEGORIES = (
     Category("Talking", P.TALK, (P.SHARE,)),
-    Category("Conversations", P.CONVERSATIONS_VIEW, (P.CONVERSATIONS_FLAG,)),
+    Category("Conversations", P.CONVERSATIONS_VIEW, (P.CONVERSATIONS_FLAG, P.CONVERSATIONS_ERASE)),
     Category("NLU training data", P.NLU_VIEW, (P.NLU_MODIFY,)),
     Category("Stories and rules", P.STORIES_VIEW, (P.STORIES_MODIFY,)),
     Category("Responses", P.RESPONSES_VIEW, (P.RESPONSES_MODIFY,)),

@@ -16,6 +16,7 @@ class Permission(StrEnum):
     SHARE = "share"
     CONVERSATIONS_VIEW = "conversations.view"
     CONVERSATIONS_FLAG = "conversations.flag"
+    CONVERSATIONS_ERASE = "conversations.erase"
     NLU_VIEW = "nlu.view"
     NLU_MODIFY = "nlu.modify"
     STORIES_VIEW = "stories.view"
@@ -50,6 +51,7 @@ _LABELS = {
     Permission.SHARE: "Share the assistant by link",
     Permission.CONVERSATIONS_VIEW: "View conversations",
     Permission.CONVERSATIONS_FLAG: "Flag and review conversations",
+    Permission.CONVERSATIONS_ERASE: "Delete conversations for good",
     Permission.NLU_VIEW: "View NLU training data",
     Permission.NLU_MODIFY: "Modify NLU training data",
     Permission.STORIES_VIEW: "View stories and rules",
@@ -74,6 +76,7 @@ _MEANINGS = {
     Permission.SHARE: "Make, change and revoke links by which guests talk without an account.",
     Permission.CONVERSATIONS_VIEW: "Read everybody’s conversations, and logs of servers, which can hold what was said.",
     Permission.CONVERSATIONS_FLAG: "Mark messages for others to look at, with what was wrong; mend dead letters.",
+    Permission.CONVERSATIONS_ERASE: "Delete conversations one sees, and say how long they are kept.",
     Permission.NLU_VIEW: "Read intents, entities and their examples.",
     Permission.NLU_MODIFY: "Write, rename, upload and delete them.",
     Permission.STORIES_VIEW: "Read stories, rules and test stories.",

@@ -66,6 +66,11 @@ class Action(StrEnum):
     REPAIR_FINISHED = "repair-finished"
     EXAMPLES_DISCARDED = "examples-discarded"
     EXAMPLES_BROUGHT_BACK = "examples-brought-back"
+    CONVERSATION_ERASED = "conversation-erased"
+    ERASURE_REQUESTED = "erasure-requested"
+    CONVERSATIONS_ERASED = "conversations-erased"
+    RETENTION_CHANGED = "retention-changed"
+    CONVERSATIONS_EXPORTED = "conversations-exported"
 
     @property
     def is_refusal(self) -> bool:

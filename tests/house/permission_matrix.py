@@ -294,6 +294,37 @@ ANALYTICS = [
 # Letters stand in `production` and in `worker`; {dead_run} is the admin's own and still open, so that
 # the admin cannot start another.
 _UNREADABLE = "/a/cafe/conversations/unreadable"
+# Deleting is the admin's; a prepared file is its maker's alone, and the world's is the admin's.
+TAKING_OUT = [
+    Row("GET",  "/a/cafe/conversations/{conversation}/delete",    302, 404, 403, 200, 404),
+    Row("POST", "/a/cafe/conversations/{conversation}/delete",    302, 404, 403, 302, 404),
+    Row("GET",  "/a/cafe/conversations/{worker_conversation}/delete", 302, 404, 403, 200, 403),
+    Row("GET",  "/a/cafe/conversations/delete",                   302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/conversations/delete",                   302, 403, 403, 302, 403),
+    Row("GET",  "/a/cafe/conversations/deletions/{erasure}",      302, 403, 403, 200, 403),
+    Row("GET",  "/a/cafe/conversations/deletions/{erasure}/confirm", 302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/conversations/deletions/{erasure}/confirm", 302, 403, 403, 302, 403),
+    Row("POST", "/a/cafe/conversations/deletions/{erasure}/stop", 302, 403, 403, 302, 403),
+    Row("GET",  "/a/cafe/conversations/export",                   302, 403, 200, 200, 200),
+    Row("POST", "/a/cafe/conversations/export",                   302, 403, 422, 422, 422),
+    Row("GET",  "/a/cafe/conversations/export/file",              302, 403, 302, 302, 302),
+    Row("GET",  "/a/cafe/conversations/exports/",                 302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/conversations/exports/{export}",         302, 403, 404, 200, 404),
+    Row("GET",  "/a/cafe/conversations/exports/{export}/file",    302, 403, 404, 404, 404),
+    Row("POST", "/a/cafe/conversations/exports/{export}/cancel",  302, 403, 404, 302, 404),
+    Row("GET",  "/a/cafe/conversations/retention/",               302, 403, 403, 200, 403),
+    Row("GET",  "/a/cafe/conversations/retention/new",            302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/conversations/retention/new",            302, 403, 403, 422, 403),
+    Row("GET",  "/a/cafe/conversations/retention/{rule}/edit",    302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/conversations/retention/{rule}/edit",    302, 403, 403, 422, 403),
+    Row("GET",  "/a/cafe/conversations/retention/{rule}/switch/on", 302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/conversations/retention/{rule}/switch/on", 302, 403, 403, 302, 403),
+    Row("GET",  "/a/cafe/conversations/retention/{rule}/remove",  302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/conversations/retention/{rule}/remove",  302, 403, 403, 302, 403),
+    Row("GET",  "/a/cafe/conversations/retention/{rule}/dry-run", 302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/conversations/retention/{rule}/dry-run", 302, 403, 403, 302, 403),
+]
+
 DEAD_LETTERS = [
     Row("GET",  f"{_UNREADABLE}/",                                302, 403, 200, 200, 200),
     Row("GET",  f"{_UNREADABLE}/cause/not-json/",                 302, 403, 200, 200, 200),
@@ -406,6 +437,7 @@ ROWS: list[Row] = [
     *CONVERSATIONS,
     *CORRECTIONS,
     *ANALYTICS,
+    *TAKING_OUT,
     *DEAD_LETTERS,
     *INTAKE,
     *TALK,

@@ -15,11 +15,14 @@ from conversations.models import (
     CompletenessRun,
     Conversation,
     DeadLetter,
+    ErasureRun,
     IntakeIncident,
     Mark,
     TalkSession,
 )
+from conversations.services import erasure_runs, export_runs, retention
 from conversations.services.dead_letter_runs import Selection, request_run
+from conversations.services.exporting import Format
 from conversations.services.intake import Wishes, add_source
 from conversations.services.saved_filters import save_filter
 from environments.models import Environment
@@ -69,6 +72,7 @@ def make_world() -> World:
         **_conversations(cafe, worker, people["admin"]),
         **_dead_letters(cafe, worker, people["admin"]),
         **_accounts(people),
+        **_taking_out(cafe, people["admin"]),
         **_chats(environment_of(cafe), people),
         **_intake(cafe, "Kafka"),
         "run": _run(environment_of(cafe), "anna"),
@@ -142,6 +146,17 @@ def _conversations(cafe: Assistant, worker: Environment, admin: User) -> dict[st
 
 def _flag(conversation: Conversation) -> int:
     return Mark.objects.create(assistant_id=conversation.assistant_id, conversation=conversation, kind="flag").pk
+
+
+def _taking_out(cafe: Assistant, admin: User) -> dict[str, object]:
+    """A retention rule, a deletion that was counted, and a file that is being prepared."""
+    erasure = erasure_runs.request_run(actor=admin, assistant=cafe, query="")
+    ErasureRun.objects.filter(pk=erasure.pk).update(state="counted", total=2)
+    return {
+        "erasure": erasure.pk,
+        "rule": retention.add_rule(actor=admin, assistant=cafe, environment=environment_of(cafe), days=90).pk,
+        "export": export_runs.request_run(actor=admin, assistant=cafe, query="", kind=Format.JSONL).pk,
+    }
 
 
 def _dead_letters(cafe: Assistant, worker: Environment, admin: User) -> dict[str, object]:

@@ -79,6 +79,7 @@ def sentence(progress: Progress) -> str:
         f"{progress.share:.0%}" if progress.share is not None else "",
         f"{progress.records:,} events, {rate:,.0f} a second",
         f"{stored.added:,} new, {stored.known:,} known already, {stored.dead:,} unreadable",
+        f"{stored.erased:,} refused, of deleted conversations" if stored.erased else "",
         f"{duration(rest)} left" if rest else "",
     ]
     return " · ".join(part for part in parts if part)
@@ -113,5 +114,6 @@ def _record(run: Import, action: Action, progress: Progress | None = None) -> No
     facts: dict[str, object] = {"from": run.history.label}
     if progress is not None:
         facts |= {"new": progress.stored.added, "known": progress.stored.known, "unreadable": progress.stored.dead}
+        facts |= {"refused": progress.stored.erased} if progress.stored.erased else {}
     environment = run.source.environment
     record(None, action, environment, assistant_id=run.source.assistant_id, after=facts, actor_label="a command")

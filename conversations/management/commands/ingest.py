@@ -37,7 +37,8 @@ class Command(BaseCommand):
 
     def _once(self) -> None:
         moved = TablesLoop(threading.Event()).drain()
-        self.stdout.write(f"{moved.added} new, {moved.known} known already, {moved.dead} unreadable")
+        refused = f", {moved.erased} refused of deleted conversations" if moved.erased else ""
+        self.stdout.write(f"{moved.added} new, {moved.known} known already, {moved.dead} unreadable{refused}")
         alarmed = IntakeSource.objects.exclude(alarm="").filter(removed_at=None)
         if found := [f"{one.name}: {one.alarm}" for one in alarmed]:
             raise CommandError("\n".join([*found, "The records are still where they were."]))

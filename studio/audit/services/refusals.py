@@ -30,7 +30,8 @@ log = structlog.get_logger()
 STRANGER = "somebody not signed in"
 WINDOW_SECONDS = 60
 MACHINE_WINDOW_SECONDS = 3600  # a server with a wrong token asks every few seconds, for days
-SECRET_WORDS = ("code", "secret", "token", "key")  # names of URL parts that are secrets
+# Names of URL parts that are secrets, or somebody who may be erased.
+SECRET_WORDS = ("code", "secret", "token", "key", "sender")
 
 _REPEATED = "parley:refusals"
 _SEEN = "parley:refused:"
