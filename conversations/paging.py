@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from django.db.models import F, Max, Min, OrderBy, Q
+from django.db.models import Count, F, Max, Min, OrderBy, Q
 
 from conversations.models import Conversation
 from conversations.querysets import ConversationQuerySet
@@ -125,13 +125,15 @@ class Listing:
         if self.matching is self.everything:
             return _keys(matching.order_by(*steps), count)
         ahead = self.everything.filter(beyond).order_by(*steps)
-        found = _keys(self.looked_at.filter(pk__in=ahead.values("pk")[:NEAR]).order_by(*steps), count)
-        if len(found) == count:
+        near = ahead.values("pk")[:NEAR]
+        found = _keys(self.looked_at.filter(pk__in=near).order_by(*steps), count)
+        if len(found) == count or near.count() < NEAR:
             return found
         from_indexes = matching.order_by(*self.order.unindexed_steps(onwards=onwards))
         if self.order is NEWEST and self.uses_terms:
-            found = _keys(from_indexes.filter(_stretch(ahead, onwards=onwards)), count)
-            if len(found) == count:
+            stretch = _Stretch.of(ahead, onwards=onwards)
+            found = _keys(from_indexes.filter(stretch.condition), count)
+            if len(found) == count or stretch.is_all:
                 return found
         return _keys(from_indexes, count)
 
@@ -140,13 +142,22 @@ def _keys(conversations: ConversationQuerySet, count: int) -> list[int]:
     return list(conversations.values_list("pk", flat=True)[:count])
 
 
-def _stretch(ahead: ConversationQuerySet, *, onwards: bool) -> Q:
-    """Condition on conversations: among the first of those `ahead`, newest first or last."""
-    edge = ahead.values("last_event_at")[:STRETCH].aggregate(edge=(Min if onwards else Max)("last_event_at"))["edge"]
-    if edge is None:
-        return Q()
-    way, day = "gte" if onwards else "lte", math.floor(edge / DAY)
-    return Q(**{f"last_event_at__{way}": edge, f"entry__day__{way}": day})
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """The first of those ahead, newest first or last; or all of them when there are no more."""
+
+    condition: Q
+    is_all: bool
+
+    @classmethod
+    def of(cls, ahead: ConversationQuerySet, *, onwards: bool) -> Self:
+        first = ahead.values("last_event_at")[:STRETCH]
+        found = first.aggregate(count=Count("*"), edge=(Min if onwards else Max)("last_event_at"))
+        if found["edge"] is None:
+            return cls(Q(), is_all=True)
+        way, day = "gte" if onwards else "lte", math.floor(found["edge"] / DAY)
+        condition = Q(**{f"last_event_at__{way}": found["edge"], f"entry__day__{way}": day})
+        return cls(condition, is_all=found["count"] < STRETCH)
 
 
 @dataclass(frozen=True, slots=True)

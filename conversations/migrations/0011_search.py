@@ -132,6 +132,15 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddIndex(
+            model_name="conversation",
+            index=django.contrib.postgres.indexes.BrinIndex(
+                autosummarize=True,
+                fields=["first_event_at", "last_event_at"],
+                name="conversation_times",
+                pages_per_range=32,
+            ),
+        ),
+        migrations.AddIndex(
             model_name="searchentry",
             index=django.contrib.postgres.indexes.GinIndex(fields=["terms"], name="search_entry_terms"),
         ),

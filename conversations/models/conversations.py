@@ -140,6 +140,13 @@ class Conversation(models.Model):
                 models.Index(fields=["assistant", "-last_event_at", "-id"], condition=condition, name=name)
                 for name, condition in _RARE.items()
             ),
+            # Days long ago: conversations stand on the disk in about the order in which they went on.
+            BrinIndex(
+                fields=["first_event_at", "last_event_at"],
+                name="conversation_times",
+                pages_per_range=32,
+                autosummarize=True,
+            ),
             # Those of no environment: they are counted on pages, and moved once somebody adopts their name.
             models.Index(
                 fields=["assistant", "environment_name", "id"],
