@@ -54,14 +54,15 @@ def add_terms(cursor: CursorWrapper, found: Mapping[tuple[int, int], set[str]]) 
 class _Vocabulary:
     """The words and names of all assistants, of which this process remembers for a while which are stored."""
 
-    REMEMBERED = 600.0  # seconds; a word is forgotten when the last conversation that had it is erased
+    SECONDS = 600.0  # a word leaves the table when the last conversation that had it is erased
+    MOST = 50_000
 
     def __init__(self) -> None:
         self._stored: set[Key] = set()
         self._since = 0.0
 
     def add(self, cursor: CursorWrapper, terms: Iterable[Key]) -> None:
-        if time.monotonic() - self._since > self.REMEMBERED:
+        if time.monotonic() - self._since > self.SECONDS or len(self._stored) > self.MOST:
             self._stored, self._since = set(), time.monotonic()
         # In their order: two processes with new words in common wait for each other, but never in a ring.
         new = sorted({one for one in terms if one[1][0] in NAMED and _is_storable(one[1])} - self._stored)

@@ -79,7 +79,7 @@ def _values(kind: str, name: str, value: object) -> Iterator[str]:
             yield kind + found
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=20_000)
 def number(assistant_id: int, term: str) -> int:
     """A term of one assistant as the index holds it: 64 bits, signed."""
     data = f"{assistant_id}\n{term}".encode("utf-8", "surrogatepass")
