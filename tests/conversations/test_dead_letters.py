@@ -64,7 +64,7 @@ def test_a_record_that_the_database_refuses_becomes_no_second_letter(
     environment: Environment, person: User, monkeypatch
 ):
     letter = make_letter(environment, CUT)
-    monkeypatch.setattr("conversations.ingest.write.sender_key", lambda sender: None)  # a column that is never null
+    monkeypatch.setattr("conversations.ingest.senders.sender_key", lambda sender: None)  # a column that is never null
     edit(person, letter, HI)
     letter.refresh_from_db()
     assert (letter.state, letter.fault) == (State.WAITING, "refused")

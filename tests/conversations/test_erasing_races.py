@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import Count, F
 
-from conversations.ingest import write
+from conversations.ingest import senders as whose
 from conversations.ingest.write import Stored, again_when_interrupted
 from conversations.models import Conversation, Event, Tombstone
 from conversations.services.erasing import erase
@@ -88,7 +88,7 @@ def test_a_batch_that_waited_for_who_erases_is_refused_but_for_what_is_newer(env
 def test_a_conversation_erased_between_being_found_and_being_locked(environment: Environment, monkeypatch):
     """The rows are there when those that are missing are added, and gone when they are locked."""
     store_events(environment, user("hi", START, sender="anna"), user("hi", LONG_AFTER, sender="berta"))
-    real, calls = write.statements.LOCK_CONVERSATIONS, []
+    real, calls = whose.statements.LOCK_CONVERSATIONS, []
 
     class Statements:
         def __getattr__(self, name: str) -> str:
@@ -98,8 +98,8 @@ def test_a_conversation_erased_between_being_found_and_being_locked(environment:
                     on_its_own_connection(pool, erase_all).result(WAIT)
             return real if name == "LOCK_CONVERSATIONS" else getattr(ORIGINAL, name)
 
-    ORIGINAL = write.statements
-    monkeypatch.setattr(write, "statements", Statements())
+    ORIGINAL = whose.statements
+    monkeypatch.setattr(whose, "statements", Statements())
     fresh = user("later", LONG_AFTER + 1, sender="anna")
     got = store_events(environment, user("hi", START, sender="anna"), fresh, user("hi", LONG_AFTER, sender="berta"))
     assert got == Stored(added=1, erased=2)
