@@ -29,7 +29,7 @@ from studio.errors import Conflict, Invalid
 
 CHUNK = 1000
 MOST_COUNTED, MOST_NAMES = 10_000, 200  # so that a page costs the same however much there is
-AT_ONCE = 2000  # what the request of the person who adopts moves itself
+AT_ONCE = 500  # what the request of the person who adopts moves itself
 Movable = type[Conversation] | type[DeadLetter]
 SECONDS_EACH_TIME = 5.0  # of periodic work, so that other such work is not kept waiting
 

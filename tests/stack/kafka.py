@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import (
     ACL,
     ACLFilter,
@@ -206,6 +206,15 @@ class Kafka:
         rights = ACLFilter(f"User:{user}", "*", ACLOperation.ANY, ACLPermissionType.ANY, what)
         with self.admin() as admin:
             admin.delete_acls([rights])
+
+    def ends(self, topic: str) -> dict[int, int]:
+        """Where each of its partitions ends."""
+        consumer = KafkaConsumer(bootstrap_servers=self.servers)
+        try:
+            places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+            return {place.partition: end for place, end in consumer.end_offsets(places).items()}
+        finally:
+            consumer.close()
 
     def delete_records(self, topic: str, before: dict[int, int]) -> None:
         """What retention does: everything before these offsets is gone."""

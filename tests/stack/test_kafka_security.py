@@ -54,9 +54,9 @@ def signed_in(kafka: Kafka, topic: str, mechanism: str = "PLAIN", user: str = US
     )
 
 
-def certified(kafka: Kafka, topic: str, by: Authority | None = None) -> KafkaSettings:
+def certified(kafka: Kafka, topic: str, by: Authority | None = None, user: str = USER) -> KafkaSettings:
     """By a certificate of ours."""
-    key, certificate = (by or kafka.authority).issue(USER)
+    key, certificate = (by or kafka.authority).issue(user)
     return KafkaSettings(
         servers=(kafka.at("mutual"),),
         topics=(topic,),
@@ -176,6 +176,16 @@ def test_rights_that_are_missing_are_told_one_by_one_and_it_goes_on_once_they_ar
         eventually(lambda: complaint(source) == "")
         assert check(settings).records == 8
     assert not DeadLetter.objects.exists()
+
+
+def test_rights_of_a_certificate_are_those_of_its_name(kafka: Kafka, topic: str):
+    settings = certified(kafka, topic, user=GUEST)
+    assert (
+        check(settings).problem == f"The certificate of CN=guest may not read the topic {topic}: it needs READ on it."
+    )
+    kafka.allow("CN=guest", "read", topic=topic)
+    kafka.allow("CN=guest", "read", group=topic)
+    assert check(settings).records == 8
 
 
 def test_a_right_that_is_taken_away_stops_and_one_given_back_goes_on(kafka: Kafka, topic: str, source):
