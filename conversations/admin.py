@@ -4,6 +4,7 @@ from conversations.models import (
     CompletenessFinding,
     CompletenessRun,
     Conversation,
+    Correction,
     DeadLetter,
     DeadLetterRun,
     Event,
@@ -11,6 +12,7 @@ from conversations.models import (
     IntakePosition,
     IntakeSource,
     IntakeStream,
+    MessageLease,
     ShareLink,
     TalkSession,
 )
@@ -45,3 +47,5 @@ show(
     ("=pk", "=environment__id"),
 )
 show(CompletenessFinding, ("pk", "run_id", "sender_id", "missing", "extra", "added", "fault"), ("=pk", "=run__id"))
+show(Correction, ("pk", "assistant_id", "event_id", "kind", "intent", "state", "person_label", "at"), ("=pk",))
+show(MessageLease, ("pk", "assistant_id", "event_id", "person_id", "until"), ("=pk",))
