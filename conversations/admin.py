@@ -4,6 +4,7 @@ from conversations.models import (
     CompletenessFinding,
     CompletenessRun,
     Conversation,
+    Correction,
     DeadLetter,
     DeadLetterRun,
     ErasurePart,
@@ -16,6 +17,7 @@ from conversations.models import (
     IntakeSource,
     IntakeStream,
     Mark,
+    MessageLease,
     NameEntry,
     NameTally,
     ReadMark,
@@ -73,3 +75,5 @@ show(ErasureRun, ("pk", "assistant_id", "rule_id", "state", "total", "conversati
 show(ErasurePart, ("pk", "run_id", "number"), ("=pk", "=run__id"))
 show(ExportRun, ("pk", "assistant_id", "requested_by_id", "format", "state", "total", "requested_at"), ("=pk",))
 show(ExportPart, ("pk", "run_id", "number"), ("=pk", "=run__id"))
+show(Correction, ("pk", "assistant_id", "event_id", "kind", "intent", "state", "person_label", "at"), ("=pk",))
+show(MessageLease, ("pk", "assistant_id", "event_id", "person_id", "until"), ("=pk",))

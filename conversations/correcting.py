@@ -10,6 +10,7 @@ from conversations.models import Conversation, Correction, Event
 from conversations.presentation.items import Intent
 from conversations.presentation.said import Said, as_facts, said_in
 from conversations.services.corrections import OUT_OF_SCOPE_INTENT
+from conversations.services.inbox import holder
 from models_app.data.vocabulary import Entity, Vocabulary
 from models_app.words import words_of
 from studio.access.models import User
@@ -24,6 +25,7 @@ class Correcting:
     said: Said
     correction: Correction | None
     words: Vocabulary
+    held_by: str = ""  # somebody else who has it in front of them in the inbox
     problem: str = ""
     typed: dict[str, str] | None = None  # what a refused form held
 
@@ -80,7 +82,7 @@ class Correcting:
 
 
 def correcting(viewer: User, conversation: Conversation, event: Event | None) -> Correcting | None:
-    """None where there is nothing to correct, or not for this person. Three queries."""
+    """None where there is nothing to correct, or not for this person. A handful of queries."""
     if event is None or event.kind != "user" or event.text.startswith("/") or not event.text.strip():
         return None
     if not may_correct(viewer, conversation):
@@ -89,4 +91,5 @@ def correcting(viewer: User, conversation: Conversation, event: Event | None) ->
     if row is None and event.is_looked_at:
         same = Correction.objects.visible_to(viewer).filter(also__contains=[event.pk])
         row = same.select_related("revision", "conversation").first()
-    return Correcting(conversation, event, said_in(event), row, words_of(conversation.assistant))
+    held_by = holder(event, other_than=viewer)
+    return Correcting(conversation, event, said_in(event), row, words_of(conversation.assistant), held_by)

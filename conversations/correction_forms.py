@@ -65,7 +65,7 @@ class CorrectionForm(forms.Form):
         try:
             write(self._text, data.get("entities") or ())
         except Unwritable as error:
-            self.add_error("entities", f"This cannot be an example. {error}")
+            self.add_error("entities", f"This cannot be an example. {error} Say that it is none.")
         return data
 
     @property

@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='correction',
-            index=models.Index(condition=models.Q(('state', 'pending')), fields=['assistant', 'intent', 'id'], name='correction_waiting'),
+            index=models.Index(fields=['assistant', 'state', 'intent', 'id'], name='correction_waiting'),
         ),
         migrations.AddIndex(
             model_name='correction',

@@ -57,9 +57,7 @@ class Correction(models.Model):
     class Meta:
         ordering = ["intent", "pk"]
         indexes = [
-            models.Index(
-                fields=["assistant", "intent", "id"], condition=models.Q(state="pending"), name="correction_waiting"
-            ),
+            models.Index(fields=["assistant", "state", "intent", "id"], name="correction_waiting"),
             models.Index(fields=["assistant", "-at"]),
             GinIndex(fields=["also"], name="correction_also"),
         ]

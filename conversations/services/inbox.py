@@ -136,6 +136,7 @@ def done(wanted: Wanted, assistant: Assistant) -> int:
     """How many of such messages people have looked at; COUNTED + 1 for more than COUNTED."""
     rows = Correction.objects.filter(
         assistant=assistant,
+        at__gte=wanted.since,  # which the index begins with: nobody corrects what is not yet said
         conversation__environment__in=wanted.environments,
         event__timestamp__gte=wanted.since.timestamp(),
         event__timestamp__lt=wanted.until.timestamp(),

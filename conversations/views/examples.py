@@ -37,6 +37,7 @@ def waiting(request: HttpRequest, slug: str) -> HttpResponse:
     rows = filters.apply().select_related("conversation__environment", "revision", "settled_by")
     page = page_of(rows, before=before, after=after)
     shown = _judged(page.rows, assistant) if filters.is_waiting else [Waiting(row) for row in page.rows]
+    may_accept = viewer.may(Permission.NLU_MODIFY, Scope(assistant.pk))
     context = {
         "filters": filters,
         "page": page,
@@ -47,7 +48,8 @@ def waiting(request: HttpRequest, slug: str) -> HttpResponse:
         "new_intents": sorted({one.row.intent for one in shown if one.is_new_intent}),
         "new_entities": sorted({name for one in shown for name in one.new_entities}),
         "has_elsewhere": any(one.elsewhere for one in shown),
-        "may_accept": viewer.may(Permission.NLU_MODIFY, Scope(assistant.pk)),
+        "may_accept": may_accept,
+        "may_choose": may_accept and filters.chosen_state != Correction.State.ACCEPTED,
         "may_view_inbox": viewer.may_somewhere(Permission.CONVERSATIONS_FLAG, assistant.pk),
     }
     return render(request, "conversations/examples.html", context, status=200 if filters.is_valid() else 422)

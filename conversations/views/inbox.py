@@ -40,7 +40,6 @@ class Shown:
     event: Event
     correcting: Correcting | None
     before: Sequence[Item]  # what was said before it
-    held_by: str = ""  # somebody else who has it in front of them
     same: int = 0  # others that say the same
 
     @property
@@ -54,6 +53,10 @@ class Shown:
     @property
     def held_title(self) -> str:
         return f"{self.held_by} looks at this one"
+
+    @property
+    def held_by(self) -> str:
+        return self.correcting.held_by if self.correcting else ""
 
 
 @require_safe
@@ -203,7 +206,6 @@ def _shown(viewer: User, event: Event) -> Shown:
         event,
         correcting(viewer, event.conversation, event),
         before,
-        inbox.holder(event, other_than=viewer),
         len(inbox.same_words(viewer, event)),
     )
 

@@ -29,7 +29,7 @@ function offer(input) {
   function open(words) {
     const wanted = words.trim().toLowerCase();
     for (const option of options) option.hidden = !option.dataset.value.toLowerCase().includes(wanted);
-    list.hidden = !shown().length;
+    list.hidden = !shown().some((option) => option.dataset.value !== input.value || !wanted); // nothing more to offer
     input.setAttribute("aria-expanded", String(!list.hidden));
     point(wanted ? shown().find((option) => option.dataset.value.toLowerCase().startsWith(wanted)) : null);
   }

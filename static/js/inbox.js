@@ -6,6 +6,7 @@ const place = document.getElementById("inbox-now");
 const query = place?.dataset.query ?? "";
 const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 let waits = false; // the last message was answered before the next one arrived
+let turn = 0; // counts what came forward: an answer of the server to an earlier turn knows no next message for this one
 
 const ready = () => document.getElementById("inbox-next");
 const article = () => place.querySelector("[data-event]");
@@ -31,6 +32,7 @@ function show(message) {
 function advance() {
   const before = article();
   const next = ready().content.firstElementChild;
+  turn += 1;
   if (next) {
     show(next);
     const url = new URL(location.href);
@@ -43,19 +45,17 @@ function advance() {
   return before;
 }
 
-/* What comes after the message `shown`, with how far one is. An answer may come when that one is answered as well. */
-function receive(html, shown) {
+/* What comes after the message that was shown in turn `asked`, with how far one is. */
+function receive(html, asked) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
   put(fresh, "inbox-progress");
-  if (waits) {
-    waits = false;
-    put(fresh, "inbox-next");
-    if (!ready().content.firstElementChild) return end();
-    advance();
-    follow();
-  } else if (idOf(article()) === shown) {
-    put(fresh, "inbox-next");
-  }
+  if (asked !== turn) return;
+  put(fresh, "inbox-next");
+  if (!waits) return;
+  waits = false;
+  if (!ready().content.firstElementChild) return end();
+  advance();
+  follow();
 }
 
 function put(fresh, id) {
@@ -70,16 +70,18 @@ function end() {
   document.querySelector("#inbox-end a")?.focus();
 }
 
-async function follow() {
-  const shown = idOf(article());
-  const answer = await ask(address(shown, "next")).catch(() => null);
-  if (answer?.ok) receive(await answer.text(), shown);
+async function follow(message = article()) {
+  const asked = turn;
+  const answer = await ask(address(idOf(message), "next")).catch(() => null);
+  if (answer?.ok) receive(await answer.text(), asked);
+  else if (waits && asked === turn) end();
 }
 
 /* An answer that was not kept brings its message back, and what came forward waits again. */
 function bringBack(message) {
   const shown = article();
   if (shown) ready().content.replaceChildren(shown);
+  turn += 1;
   waits = false;
   show(message);
 }
@@ -93,8 +95,8 @@ function asElement(html) {
 async function send(form, submitter) {
   const data = new FormData(form, submitter);
   const before = advance();
-  const shown = idOf(article());
-  data.set("now", shown);
+  const asked = turn;
+  data.set("now", idOf(article()));
   const answer = await ask(form.action, data).catch(() => null);
   if (answer?.status === 422) return bringBack(asElement(await answer.text()) ?? before);
   if (!answer?.ok || answer.redirected) {
@@ -103,7 +105,7 @@ async function send(form, submitter) {
   }
   const told = JSON.parse(answer.headers.get("HX-Trigger") ?? "{}").toast;
   if (told) say(told.text, told.kind);
-  receive(await answer.text(), shown);
+  receive(await answer.text(), asked);
 }
 
 function leave(message, alsoReady) {
@@ -135,8 +137,7 @@ if (place) {
     if (!article()) return;
     const skipped = advance();
     leave(skipped, false);
-    if (article()) follow();
-    else end();
+    follow(article() ?? skipped);
   });
   document.addEventListener("keydown", (event) => { // Enter beside any button confirms, as C does
     if (event.key !== "Enter" || event.defaultPrevented || event.ctrlKey || event.metaKey) return;

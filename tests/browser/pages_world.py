@@ -6,10 +6,13 @@ from pathlib import Path
 from django.utils import timezone
 
 from conversations.ingest.kafka_settings import KafkaSettings
-from conversations.models import CompletenessFinding, CompletenessRun, IntakePosition, IntakeSource
+from conversations.models import CompletenessFinding, CompletenessRun, Correction, Event, IntakePosition, IntakeSource
+from conversations.services.corrections import Verdict, correct
+from conversations.services.examples import discard
 from conversations.services.intake import Wishes, add_source
 from environments.models import Environment
 from environments.services.promotion import promote
+from models_app.data.examples import Annotation
 from models_app.models import Assistant, TrainingJob
 from models_app.services.revisions import save_revision
 from models_app.services.tags import set_tag
@@ -17,7 +20,7 @@ from models_app.services.training import append_log, request_training
 from studio.jobs import heartbeat
 from tests.conversations.dead import make_letter
 from tests.conversations.events import action, bot, small_talk, user
-from tests.factories import environment_of, make_assistant, make_model, store_events
+from tests.factories import environment_of, make_assistant, make_model, make_person, store_events
 from tests.house.world import make_world
 
 STARTER = Path(__file__).parents[2] / "starter"
@@ -42,6 +45,7 @@ def make_pages_world() -> dict[str, object]:
     return {
         **world.words,
         **letters,
+        **_fill_examples(cafe),
         **_fill_intake(cafe, int(str(world.words["source"]))),
         "slug": cafe.slug,
         "empty": empty.slug,
@@ -74,6 +78,30 @@ def _fill_conversations(production: Environment) -> None:
     for at, text in enumerate(QUESTIONS):
         events = _dialogue(f"guest-{at}-{'x' * 40}", 1_790_000_000.0 + at * 3600, text)
         store_events(production, *events)
+
+
+def _fill_examples(cafe: Assistant) -> dict[str, object]:
+    """Examples that wait, with entities, of a new intent and of texts that are in the data; and a message for the inbox."""
+    anna = make_person("annotator", username="anna-" + "with-a-long-name-" * 5)
+    production = environment_of(cafe)
+    known, twice = "do you have a table on sunday?", "what they said to both"
+    for at, (text, intent) in enumerate(
+        [
+            (known, "greet"),
+            (QUESTIONS[3], "book_table"),
+            (QUESTIONS[2], "a_new_intent_" * 8),
+            ("see [this](that)", "greet"),
+            (twice, "greet"),
+            (twice, "goodbye"),
+        ]
+    ):
+        store_events(production, user(text, 1_790_000_000.0, confidence=0.3, sender=f"example-{at}"))
+        event = Event.objects.get(conversation__sender_id=f"example-{at}")
+        marked = [Annotation(7, 12, "furniture_" * 5, value="dinner table", role="wanted")] if at == 1 else []
+        correct(actor=anna, event=event, verdict=Verdict(intent, marked))
+    gone = Correction.objects.filter(text=twice).latest("pk")
+    discard(actor=anna, assistant=cafe, keys=[gone.pk])
+    return {"unlooked": Event.objects.filter(kind="user", is_looked_at=False, text=QUESTIONS[0]).earliest("pk").pk}
 
 
 def _fill_dead_letters(production: Environment) -> dict[str, object]:

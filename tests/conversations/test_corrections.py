@@ -154,6 +154,13 @@ def test_who_may_not_flag_is_offered_nothing(message: Event, assistant: Assistan
     assert client_of(viewer).post(address(message), {"intent": "greet"}).status_code == 404
 
 
+def test_a_replay_of_the_topic_leaves_what_people_said(anna: User, message: Event, stored: Make):
+    say(anna, message, intent="greet")
+    stored(user("a table for four", 1.0, intent="inform", confidence=0.41, ranking=RANKING, entities=[PEOPLE]))
+    message.refresh_from_db()
+    assert message.is_looked_at and Correction.objects.get().intent == "greet" and Event.objects.count() == 2
+
+
 def test_a_deleted_conversation_takes_its_corrections_along(anna: User, message: Event):
     say(anna, message, intent="greet")
     Conversation.objects.all().delete()

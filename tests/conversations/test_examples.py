@@ -154,6 +154,13 @@ def test_what_was_changed_since_the_page_was_made_is_not_taken(anna, assistant, 
     assert outcome.taken == 0 and outcome.left == {"were changed since the page showed them": 1}
 
 
+def test_of_two_who_accept_the_same_the_second_is_told(anna, assistant, project, say: Say):
+    row = say("hey", "greet")
+    assert take(anna, assistant, row).taken == 1
+    assert take(anna, assistant, row).left == {"were settled by somebody else meanwhile": 1}
+    assert newest(assistant)["data/nlu.yml"].count("- hey") == 1
+
+
 def test_it_is_done_again_upon_what_somebody_saved_meanwhile(anna, assistant, project, say: Say, monkeypatch):
     say("hey", "greet")
     honest = additions._edits

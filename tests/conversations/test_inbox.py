@@ -164,6 +164,9 @@ def test_who_else_has_the_message_of_the_address_is_said(said, assistant, anna: 
     event = said("a")
     page(anna, assistant)
     text = page(bob, assistant, f"?m={event.pk}")
+    talk = event.conversation
+    url = f"/a/{assistant.slug}/conversations/{talk.pk}/events/{event.pk}/panel"
+    assert "anna looks at this one" in client_of(bob).get(url, headers={"HX-Request": "true"}).content.decode()
     assert "anna looks at this one" in text and "data-correction" not in text.split("<template")[0]
 
 

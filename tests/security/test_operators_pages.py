@@ -11,7 +11,9 @@ from django.db.models import BinaryField, Model
 from django.test import Client
 from django.urls import reverse
 
-from conversations.models import DeadLetter, IntakeIncident, IntakePosition, IntakeSource
+from conversations.models import DeadLetter, Event, IntakeIncident, IntakePosition, IntakeSource
+from conversations.services.corrections import Verdict, correct
+from conversations.services.inbox import hold
 from environments.models import EnvironmentAlias, ManagedServer, Replica
 from models_app.models import TrainingLog
 from studio.access.models import ApiToken, BrowserSession, Identity, SignInFailure, User
@@ -56,6 +58,9 @@ def _one_of_what_the_world_lacks(person: User) -> None:
     EnvironmentAlias.objects.create(environment=production, assistant=cafe, name="old")
     ManagedServer.objects.get_or_create(environment=production)
     Replica.objects.create(environment=production, key="r-1", last_seen_at=now)
+    said = Event.objects.filter(kind="user", conversation__assistant=cafe).earliest("pk")
+    correct(actor=person, event=said, verdict=Verdict("greet"))
+    hold(actor=person, event=said)
     source = IntakeSource.objects.create(
         kind="kafka", name="k", assistant=cafe, settings={"servers": ["k:9092"]}, secrets_encrypted=CANARY.encode()
     )

@@ -1,0 +1,135 @@
+"""The inbox and the marking of entities, by keyboard and by mouse, in a real browser."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.db import connections
+from django.test import Client
+from playwright.sync_api import Browser, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from conversations.models import Correction, Event
+from models_app.models import Assistant
+from models_app.services.revisions import save_revision
+from studio.access.models import User
+from tests.browser.conftest import watched
+from tests.conversations.events import user
+from tests.factories import environment_of, make_assistant, make_person, store_events
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+DOMAIN = b"intents: [greet, book_table, bye]\nentities: [people, city]\n"
+TEXTS = ["a table 🍰 for four in Köln", "moin", "servus", "pfiat di", "habe die Ehre"]
+
+
+@pytest.fixture
+def server(chromium: Browser, transactional_db: None) -> Iterator[LiveServer]:
+    assistant = make_assistant("cafe")
+    save_revision(actor=None, assistant=assistant, files={"domain.yml": DOMAIN}, message="", parent_number=None)
+    for at, text in enumerate(TEXTS):
+        said = user(text, time.time() - 60, intent="greet", confidence=0.1 + at / 10, sender=str(at))
+        store_events(environment_of(assistant), said)
+    server = LiveServer("localhost")
+    yield server
+    server.stop()
+    connections.close_all()
+
+
+@pytest.fixture
+def page(chromium: Browser, server: LiveServer) -> Iterator[Page]:
+    with watched(chromium) as context:
+        client = Client()
+        client.force_login(make_person("annotator", username="anna"))
+        context.add_cookies(
+            [{"name": n, "value": c.value, "domain": "localhost", "path": "/"} for n, c in client.cookies.items()]
+        )
+        page = context.new_page()
+        page.goto(f"{server}/a/cafe/inbox/")
+        yield page
+
+
+def asked(page: Page, text: str) -> None:
+    expect(page.locator("#inbox-now [data-asked]")).to_have_text(text)
+
+
+def answers() -> dict[str, str]:
+    return dict(Correction.objects.values_list("text", "intent"))
+
+
+def test_one_message_after_the_other_by_keys(page: Page) -> None:
+    asked(page, TEXTS[0])
+    page.keyboard.press("Enter")
+    asked(page, TEXTS[1])
+    page.keyboard.press("j")
+    asked(page, TEXTS[2])
+    page.keyboard.press("x")
+    asked(page, TEXTS[3])
+    expect(page.locator("#inbox-progress")).to_contain_text("2 of 5 looked at")
+    assert answers() == {TEXTS[0]: "greet", TEXTS[2]: ""}
+    page.keyboard.press("z")
+    asked(page, TEXTS[2])
+    page.keyboard.press("i")
+    page.keyboard.type("book")
+    page.keyboard.press("Enter")  # takes what is offered
+    page.keyboard.press("Enter")  # saves
+    asked(page, TEXTS[3])
+    expect(page.locator("#inbox-progress")).to_contain_text("2 of 5 looked at")
+    assert answers() == {TEXTS[0]: "greet", TEXTS[2]: "book_table"}
+
+
+def test_answers_faster_than_the_server_are_all_kept_and_nothing_is_shown_twice(page: Page) -> None:
+    slow = "const real = fetch; window.fetch = async (...a) => { await new Promise((r) => setTimeout(r, 400)); return real(...a); }"
+    page.evaluate(slow)
+    for text in TEXTS:
+        asked(page, text)
+        page.keyboard.press("c")
+    expect(page.locator("#inbox-end")).to_be_visible()
+    assert set(answers()) == set(TEXTS)
+
+
+def test_an_answer_that_is_not_kept_brings_its_message_back(page: Page) -> None:
+    page.route("**/answer", lambda route: route.abort())
+    page.keyboard.press("c")
+    expect(page.locator(".toasts")).to_contain_text("was not kept")
+    asked(page, TEXTS[0])
+    page.unroute("**/answer")
+    page.keyboard.press("c")
+    asked(page, TEXTS[1])
+
+
+def test_entities_are_marked_by_keyboard_and_by_mouse_in_characters_as_rasa_counts(page: Page) -> None:
+    page.keyboard.press("n")
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")  # a, table, the cake, for, four
+    page.keyboard.press("Enter")
+    page.keyboard.type("peo")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    box = page.locator("#inbox-now [data-words] span", has_text="Köln").bounding_box()
+    page.mouse.dblclick(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.keyboard.type("city")
+    page.locator("#inbox-now .entity-row").nth(1).locator("summary").click()
+    page.locator("#inbox-now .entity-row").nth(1).get_by_label("Role").fill("where")
+    value = page.locator("#inbox-now [name=entities]").input_value()
+    four, city = TEXTS[0].index("four"), TEXTS[0].index("Köln")
+    wanted = [
+        {"start": four, "end": four + 4, "entity": "people"},
+        {"start": city, "end": city + 4, "entity": "city", "role": "where"},
+    ]
+    assert json.loads(value) == wanted
+    page.locator("#inbox-now").get_by_role("button", name="Save").click()
+    asked(page, TEXTS[1])
+    expect(page.locator("#inbox-progress")).to_contain_text("1 of 5")
+    assert Correction.objects.get().entities == wanted
+
+
+def test_leaving_lets_others_have_the_message(page: Page, server: LiveServer) -> None:
+    event = Event.objects.get(text=TEXTS[0])
+    assert event.lease.person == User.objects.get(username="anna")
+    page.goto(f"{server}/a/cafe/examples/")
+    deadline = time.time() + 5
+    while Event.objects.filter(lease__person__username="anna").exists() and time.time() < deadline:
+        time.sleep(0.1)
+    assert not Event.objects.filter(lease__person__username="anna").exists()
+    assert Assistant.objects.get().slug == "cafe"
