@@ -73,7 +73,7 @@ _MEANINGS = {
     Permission.TALK: "Have conversations with the assistant, and see one’s own.",
     Permission.SHARE: "Make, change and revoke links by which guests talk without an account.",
     Permission.CONVERSATIONS_VIEW: "Read everybody’s conversations, and logs of servers, which can hold what was said.",
-    Permission.CONVERSATIONS_FLAG: "Mark messages for others to look at, with what was wrong; mend dead letters.",
+    Permission.CONVERSATIONS_FLAG: "Flag, tag and review conversations and their messages; mend dead letters.",
     Permission.NLU_VIEW: "Read intents, entities and their examples.",
     Permission.NLU_MODIFY: "Write, rename, upload and delete them.",
     Permission.STORIES_VIEW: "Read stories, rules and test stories.",
