@@ -58,7 +58,8 @@ def _exactly(length: int, chance: Any) -> list[bytes]:
     """One conversation of `length` events with what real ones hold, in the middle of all others."""
     import json
 
-    at, made = 1_790_000_000.0 + STORED / 40, []
+    at = 1_790_000_000.0 + STORED / 40
+    made: list[bytes] = []
     about = next(conversation(chance, at)) | {"sender_id": f"of-{length}"}
     about = {key: about[key] for key in ("sender_id", "metadata")}
     while len(made) < length:

@@ -2,6 +2,7 @@
 
 import io
 from itertools import count
+from typing import Any
 
 from conversations.ingest.places import SourcePlaces
 from conversations.ingest.records import Record
@@ -60,7 +61,7 @@ def source_of(assistant: Assistant) -> IntakeSource:
     return source
 
 
-def store_events(environment: Environment, *events: dict | bytes, under: str | None = None) -> Stored:
+def store_events(environment: Environment, *events: dict[str, Any] | bytes, under: str | None = None) -> Stored:
     """Events, or records as they come, that were published under the environment's name, or `under` another."""
     places = SourcePlaces(source_of(environment.assistant))
     places.refresh()

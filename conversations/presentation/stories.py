@@ -99,7 +99,8 @@ def _said(payload: Payload) -> Step:
 def _block(text: str) -> str:
     """As Rasa's writer has it, on lines of its own; quoted where a block could not hold it."""
     is_plain = all(line.isprintable() for line in text.split("\n"))
-    return LiteralScalarString(text) if is_plain else DoubleQuotedScalarString(text)
+    block: str = LiteralScalarString(text) if is_plain else DoubleQuotedScalarString(text)
+    return block
 
 
 def _user(payload: Payload, kind: Kind) -> Step:
