@@ -75,7 +75,7 @@ _MEANINGS = {
     Permission.TALK: "Have conversations with the assistant, and see one’s own.",
     Permission.SHARE: "Make, change and revoke links by which guests talk without an account.",
     Permission.CONVERSATIONS_VIEW: "Read everybody’s conversations, and logs of servers, which can hold what was said.",
-    Permission.CONVERSATIONS_FLAG: "Flag messages for others, say what they were meant as, mend dead letters.",
+    Permission.CONVERSATIONS_FLAG: "Flag, tag, review, and say what messages were meant as; mend dead letters.",
     Permission.CONVERSATIONS_ERASE: "Delete conversations one sees, and say how long they are kept.",
     Permission.NLU_VIEW: "Read intents, entities and their examples.",
     Permission.NLU_MODIFY: "Write, rename, upload and delete them.",

@@ -64,12 +64,12 @@ def test_what_people_and_bots_send_is_never_markup(client: Client, stored: Make)
             user(evil, 1.0, intent=evil, entities=[{"entity": evil, "value": evil}], sender=evil),
             slot(evil, evil, 1.1, sender=evil),
             bot(evil, 2.0, sender=evil, data={
-                "image": "javascript:alert(1)", "custom": {"html": evil}, "buttons": [{"title": evil, "payload": '"><marquee'}],
+                "image": "javascript:alert(1)", "custom": {"html": evil}, "buttons": [{"title": evil, "payload": '"><wbr'}],
             }),
         )  # fmt: skip
     one = Conversation.objects.get()
     shown = page(client, one)
-    assert "<script>alert" not in shown and 'src="javascript' not in shown and '"><marquee' not in shown
+    assert "<script>alert" not in shown and 'src="javascript' not in shown and '"><wbr' not in shown
     raw_event = client.get(event_address("event", one.events.first()), headers={"HX-Request": "true"}).content.decode()
     assert "<script>alert" not in raw_event
 
@@ -167,4 +167,77 @@ def test_a_long_conversation_takes_no_more_queries_than_a_short_one(
     one = Conversation.objects.get()
     page(client, one)
     with django_assert_max_num_queries(20):
+        page(client, one)
+
+
+def test_events_of_one_kind_can_be_unfolded_alone(client: Client, conversation: Conversation):
+    shown = page(client, conversation)
+    for kind, count in (("action", 4), ("slot", 1)):
+        assert f'?events={kind}">{kind} <span>{count}</span>' in shown
+    shown = page(client, conversation, "?events=slot")
+    assert (
+        "<b>day</b> = Sunday" in shown
+        and "action_listen" not in shown
+        and '<details class="fold fold-flat" open>' in shown
+    )
+
+
+def test_a_kind_of_event_that_is_not_there_unfolds_nothing(client: Client, conversation: Conversation):
+    assert "fold-flat" not in page(client, conversation, "?events=nonsense")
+
+
+def test_a_long_line_of_machinery_counts_its_kinds(client: Client, stored: Make):
+    stored(*(slot(f"s{number}", number, 1.0 + number / 100) for number in range(9)), action("action_x", 2.0))
+    assert "<span>9 slot</span><span>1 action</span>" in page(client, Conversation.objects.get())
+
+
+def test_times_between_are_shown(client: Client, stored: Make):
+    stored(user("hi", 1.0), bot("yes?", 1.25), user("still there?", 3601.25), bot("yes", 3602.25))
+    shown = page(client, Conversation.objects.get())
+    assert "0.25 s</span>" in shown and "1 h later" in shown
+
+
+def test_the_panel_says_what_the_turn_changed_in_slots(client: Client, stored: Make):
+    stored(
+        user("Sunday", 1.0),
+        slot("day", "Sunday", 1.1),
+        bot("ok", 1.2),
+        user("no, Monday, for four", 2.0),
+        slot("day", "Monday", 2.1),
+        slot("people", 4, 2.2),
+        bot("ok", 2.3),
+        user("thanks", 3.0),
+    )
+    one = Conversation.objects.get()
+    for query in (f"?m={one.events.get(text__startswith='no').pk}", f"?m={one.events.filter(kind='bot').last().pk}"):
+        panel = page(client, one, query).split('id="panel"')[1]
+        assert "before: Sunday" in panel and "set in this turn" in panel
+    panel = page(client, one, f"?m={one.events.get(text='thanks').pk}").split('id="panel"')[1]
+    assert "Monday" in panel and "before:" not in panel
+
+
+def test_in_a_part_of_a_long_conversation_the_panel_knows_the_whole(client: Client, stored: Make, small_window: None):
+    stored(*(one for n in range(20) for one in (user(f"m{n}.", float(n)), slot("n", n, n + 0.1), bot("y", n + 0.2))))
+    one = Conversation.objects.get()
+    for said, number in ((one.events.get(text="m12."), 13), (one.events.filter(kind="bot")[12], 0)):
+        panel = page(client, one, f"?at={said.pk}&m={said.pk}").split('id="panel"')[1]
+        assert "before: 11" in panel and (f"message {number} " in panel) == bool(number)
+
+
+def test_each_turn_says_its_model_where_there_are_several(client: Client, stored: Make):
+    stored(user("hi", 1.0, model="m-1"), user("ho", 2.0, model="m-2"))
+    one = Conversation.objects.get()
+    shown = page(client, one)
+    assert 'model <b class="mono">m-1</b>' in shown and 'from here on model <b class="mono">m-2</b>' in shown
+    panel = page(client, one, f"?m={one.events.get(text='hi').pk}").split('id="panel"')[1]
+    assert "m-1" in panel
+
+
+def test_a_page_takes_few_queries_however_many_events_and_marks(
+    client: Client, stored: Make, django_assert_max_num_queries
+):
+    stored(*small_talk())
+    one = Conversation.objects.get()
+    page(client, one)
+    with django_assert_max_num_queries(14):
         page(client, one)

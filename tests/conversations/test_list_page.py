@@ -237,8 +237,8 @@ def test_a_testers_page_of_a_conversation_leads_to_their_own_alone(assistant: As
     mine = Conversation.objects.get(sender_id="mine in production")
     page = client_of(tester).get(reverse("conversations:detail", args=[assistant.slug, mine.pk]))
     assert page.status_code == 200
-    neighbours = {page.context["previous"], page.context["next"]} - {None}
-    assert neighbours == {Conversation.objects.get(sender_id="mine in worker")}
+    neighbours = {page.context["neighbours"].previous, page.context["neighbours"].next} - {None}
+    assert neighbours == {Conversation.objects.get(sender_id="mine in worker").pk}
 
 
 def test_a_tester_is_offered_where_they_may_talk_and_no_share_link(assistant: Assistant, tester: User):
