@@ -42,6 +42,7 @@ def run() -> list[Row]:
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0)
+        call_command("collectstatic", verbosity=0, interactive=False)
         assistant = _fill()
         return _compare(assistant)
 

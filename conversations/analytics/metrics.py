@@ -37,6 +37,7 @@ class Column:
     value: Value
     write: Callable[[float], str] = count
     asks: Mapping[str, str] = field(default_factory=dict)
+    begins: bool = False  # it counts what began
 
     def text(self, numbers: Numbers) -> str:
         value = self.value(numbers)
@@ -91,7 +92,10 @@ METRICS = (
         "conversations",
         "Conversations",
         "That began then. The list shows all that had an event then.",
-        [Column("Conversations", _of("conversations")), Column("Handed over", _of("handovers"))],
+        [
+            Column("Conversations", _of("conversations"), begins=True),
+            Column("Handed over", _of("handovers"), asks={"handover": "1"}),
+        ],
         _relative,
     ),
     Metric(
@@ -106,7 +110,7 @@ METRICS = (
         "sessions",
         "Sessions",
         "A conversation that goes on after a pause begins a new one.",
-        [Column("Sessions", _of("sessions")), Column("Rejected actions", _of("rejected"))],
+        [Column("Sessions", _of("sessions")), Column("Rejected actions", _of("rejected"), asks={"rejected": "1"})],
         _relative,
         is_minor=True,
     ),

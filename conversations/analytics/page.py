@@ -20,14 +20,18 @@ class Links:
     def __init__(self, address: str, query: Mapping[str, str]) -> None:
         self.address, self.query = address, query
 
-    def to(self, first: date, last: date, asks: Mapping[str, str] | None = None) -> str:
+    def of_point(self, point: Point, column: Column) -> str:
+        """Of an hour its day, and of what begins then those that began in the hour."""
+        return self._to(point.first_day, point.last_day, {**column.asks, **(point.clock if column.begins else {})})
+
+    def of_period(self, period: Period, asks: Mapping[str, str]) -> str:
+        return self._to(period.points[0].first_day, period.points[-1].last_day, asks)
+
+    def _to(self, first: date, last: date, asks: Mapping[str, str]) -> str:
         if not self.address:
             return ""
         days = {"since": first.isoformat(), "until": last.isoformat()}
-        return f"{self.address}?{urlencode({**self.query, **days, **(asks or {})})}"
-
-    def of_period(self, period: Period, asks: Mapping[str, str] | None = None) -> str:
-        return self.to(period.points[0].first_day, period.points[-1].last_day, asks)
+        return f"{self.address}?{urlencode({**self.query, **days, **asks})}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ def _chart(metric: Metric, series: Series, period: Period, links: Links, marks: 
     drawing = draw(
         values,
         [_title(point, numbers, drawn) for point, numbers in points],
-        [links.to(point.first_day, point.last_day, metric.main.asks) for point, _ in points],
+        [links.of_point(point, metric.main) for point, _ in points],
         [point.label for point in period.points],
         as_bars=not metric.lines,
         on=on,
@@ -122,7 +126,7 @@ def _cells(columns: Sequence[Column], point: Point, numbers: Numbers, links: Lin
     return [
         Cell(
             column.text(numbers),
-            links.to(point.first_day, point.last_day, column.asks) if column.value(numbers) else "",
+            links.of_point(point, column) if column.value(numbers) else "",
         )
         for column in columns
     ]

@@ -5,8 +5,8 @@ midnight falls into.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -26,6 +26,7 @@ class Point:
     last_day: date
     label: str  # for an axis
     title: str
+    clock: Mapping[str, str] = field(default_factory=dict)  # of an hour, as the conversations list asks for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,8 @@ def _begin(day: date, zone: ZoneInfo) -> int:
 
 def _hour(begin: int, zone: ZoneInfo) -> Point:
     at = datetime.fromtimestamp(begin * 3600, zone)
-    return Point(begin, begin + 1, at.date(), at.date(), f"{at:%H:%M}", f"{_words(at.date())}, {at:%H:%M}")
+    clock = {"begun_from": f"{at:%H:%M}", "begun_until": f"{at + timedelta(hours=1):%H:%M}"}
+    return Point(begin, begin + 1, at.date(), at.date(), f"{at:%H:%M}", f"{_words(at.date())}, {at:%H:%M}", clock)
 
 
 def _days(first: date, last: date, zone: ZoneInfo) -> Point:

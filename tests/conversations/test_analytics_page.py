@@ -90,6 +90,20 @@ def test_a_point_leads_to_the_list_of_what_it_counts(client_of_admin: Client, en
     assert "anna" in client_of_admin.get(f"{base}&since=2026-09-21&until=2026-09-21").content.decode()
 
 
+def test_an_hour_leads_to_the_conversations_that_began_in_it(
+    client_of_admin: Client, environment: Environment, stored: Make
+):
+    stored(*small_talk(DAY + 23.5 * 3600), *small_talk(DAY + 3600, "ben"))
+    day = {"since": "2026-09-21", "until": "2026-09-21"}
+    text = unescape(page(client_of_admin, environment, **day))
+    base = f"/a/{environment.assistant.slug}/conversations/?since=2026-09-21&until=2026-09-21"
+    last = f"{base}&begun_from=23%3A00&begun_until=00%3A00"
+    assert f'href="{last}"' in text
+    listed = client_of_admin.get(last).content.decode()
+    assert Conversation.objects.get(sender_id="anna").short_sender in listed
+    assert listed.count("row-link") == 1
+
+
 def test_it_is_compared_with_the_stretch_before(client_of_admin: Client, environment: Environment, stored: Make):
     stored(*small_talk(DAY), *small_talk(DAY, "ben"), *small_talk(DAY, "carla"))
     stored(*small_talk(DAY - 6 * 86_400, "before"), user("more", DAY - 6 * 86_400 + 10, sender="before"))
