@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 WIDTH, HEIGHT = 1000.0, 100.0
 LABELS = 4  # along the axis of time
@@ -12,15 +13,13 @@ _STEPS = (1, 2, 2.5, 5, 10)
 Values = Sequence[float | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """The room of one point in a chart: what it says, where it leads, and the bar that stands in it."""
+class Spot(NamedTuple):
+    """The room of one point in a chart: what it says, and where it leads."""
 
     x: str
     width: str
     title: str
     url: str
-    bar: tuple[str, str, str, str] | None  # x, y, width, height
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +40,23 @@ class Mark:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A path; `kind` chooses how it is drawn: main or second."""
+class Line(NamedTuple):
+    """`kind` chooses how it is drawn: main or second."""
 
-    path: str
     kind: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    spots: Sequence[Spot]
+    """`bars` is a path like those of the lines."""
+
+    bars: str
     lines: Sequence[Line]
-    rungs: Sequence[Label]
-    labels: Sequence[Label]
-    marks: Sequence[Mark] = field(default_factory=list)
+    spots: Sequence[Spot] = ()
+    rungs: Sequence[Label] = ()
+    labels: Sequence[Label] = ()
+    marks: Sequence[Mark] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,34 +87,28 @@ def scale(values: Sequence[float], *, floor: float | None = 0.0, least: float = 
     return Scale(low, low + max(1, math.ceil((high - low) / step - 1e-9)) * step, step)
 
 
-def draw(
-    series: Sequence[Values],
-    titles: Sequence[str],
-    urls: Sequence[str],
-    words: Sequence[str],
-    *,
-    as_bars: bool,
-    on: Scale,
-    say: Callable[[float], str],
-    marks: Sequence[Mark] = (),
-) -> Drawing:
-    """Bars of the first of `series`, or a line of each. `words` stand at the axis of time, `say` writes a value."""
-    room = WIDTH / max(1, len(titles))
-    spots = [
-        Spot(_n(room * at), _n(room), title, urls[at], _bar(series[0][at], at, room, on) if as_bars else None)
-        for at, title in enumerate(titles)
-    ]
+def shapes(series: Sequence[Values], on: Scale, *, as_bars: bool) -> Drawing:
+    """Bars of the first of `series`, or a line of each."""
+    room = WIDTH / max(1, len(series[0]))
+    if as_bars:
+        return Drawing("".join(_bar(value, at, room, on) for at, value in enumerate(series[0]) if value), [])
     kinds = ("main", "second")
-    lines = [] if as_bars else [Line(_path(one, room, on), kind) for one, kind in zip(series, kinds, strict=False)]
-    rungs = [Label(_n(on.y(value)), say(value)) for value in on.rungs]
-    return Drawing(spots, lines, rungs, _labels(words), marks)
+    return Drawing("", [Line(kind, _path(one, room, on)) for one, kind in zip(series, kinds, strict=False)])
 
 
-def _bar(value: float | None, at: int, room: float, on: Scale) -> tuple[str, str, str, str] | None:
-    if not value:
-        return None
-    top = on.y(value)
-    return _n(room * (at + _GAP / 2)), _n(top), _n(room * (1 - _GAP)), _n(HEIGHT - top)
+def spots(titles: Sequence[str], urls: Sequence[str]) -> list[Spot]:
+    room = WIDTH / max(1, len(titles))
+    return [Spot(_n(room * at), _n(room), title, url) for at, (title, url) in enumerate(zip(titles, urls, strict=True))]
+
+
+def rungs(on: Scale, say: Callable[[float], str]) -> list[Label]:
+    """The words at the axis of values."""
+    return [Label(_n(on.y(value)), say(value)) for value in on.rungs]
+
+
+def _bar(value: float, at: int, room: float, on: Scale) -> str:
+    top, width = on.y(value), _n(room * (1 - _GAP))
+    return f"M{_n(room * (at + _GAP / 2))} {_n(top)}h{width}v{_n(HEIGHT - top)}h-{width}z"
 
 
 def _path(values: Values, room: float, on: Scale) -> str:
@@ -130,8 +125,8 @@ def _path(values: Values, room: float, on: Scale) -> str:
     return "".join(parts)
 
 
-def _labels(words: Sequence[str]) -> list[Label]:
-    """As many as there is room for, the last one always."""
+def labels(words: Sequence[str]) -> list[Label]:
+    """Words at the axis of time: as many as there is room for, the last one always."""
     every = max(1, math.ceil(len(words) / LABELS))
     shown = [at for at in range(len(words)) if (len(words) - 1 - at) % every == 0]
     return [Label(_n((at + 0.5) / len(words) * 100), words[at], _anchor(at, len(words))) for at in shown]

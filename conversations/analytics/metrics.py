@@ -1,7 +1,7 @@
 """What is shown of a stretch of time: each number with its name, how it is written, and how it changed."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from conversations.analytics.charts import Scale, scale
 from conversations.analytics.numbers import Numbers
@@ -36,7 +36,7 @@ class Column:
     title: str
     value: Value
     write: Callable[[float], str] = count
-    asks: Mapping[str, str] = field(default_factory=dict)
+    query: str = ""
     begins: bool = False  # it counts what began
 
     def text(self, numbers: Numbers) -> str:
@@ -94,7 +94,7 @@ METRICS = (
         "That began then. The list shows all that had an event then.",
         [
             Column("Conversations", _of("conversations"), begins=True),
-            Column("Handed over", _of("handovers"), asks={"handover": "1"}),
+            Column("Handed over", _of("handovers"), query="&handover=1"),
         ],
         _relative,
     ),
@@ -110,7 +110,7 @@ METRICS = (
         "sessions",
         "Sessions",
         "A conversation that goes on after a pause begins a new one.",
-        [Column("Sessions", _of("sessions")), Column("Rejected actions", _of("rejected"), asks={"rejected": "1"})],
+        [Column("Sessions", _of("sessions")), Column("Rejected actions", _of("rejected"), query="&rejected=1")],
         _relative,
         is_minor=True,
     ),
@@ -119,8 +119,8 @@ METRICS = (
         "Not understood",
         "User messages that NLU gave up on (nlu_fallback), of all.",
         [
-            Column("Share", lambda one: one.fallback_share, percent, {"fallback": "1"}),
-            Column("Messages", _of("fallbacks"), count, {"fallback": "1"}),
+            Column("Share", lambda one: one.fallback_share, percent, "&fallback=1"),
+            Column("Messages", _of("fallbacks"), count, "&fallback=1"),
         ],
         _points,
         lines=1,
@@ -132,7 +132,7 @@ METRICS = (
         "Of NLU in the intent of user messages, the mean.",
         [
             Column("Mean", lambda one: one.confidence, decimal),
-            Column(f"Below {UNSURE_BELOW}", lambda one: one.unsure_share, percent, {"below": f"{UNSURE_BELOW}"}),
+            Column(f"Below {UNSURE_BELOW}", lambda one: one.unsure_share, percent, f"&below={UNSURE_BELOW}"),
         ],
         _hundredths,
         lines=1,

@@ -1,11 +1,11 @@
 """What the template needs: headline numbers, charts with their tables, names, parts and marks, each with its link."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from urllib.parse import urlencode
 
-from conversations.analytics.charts import Drawing, Mark, draw
+from conversations.analytics.charts import Drawing, Mark, labels, rungs, shapes, spots
 from conversations.analytics.metrics import METRICS, Column, Metric, percent
 from conversations.analytics.numbers import Name, Numbers, Series
 from conversations.analytics.period import Period, Point
@@ -18,20 +18,18 @@ class Links:
     """Addresses in the conversations list; empty for who may not read conversations."""
 
     def __init__(self, address: str, query: Mapping[str, str]) -> None:
-        self.address, self.query = address, query
+        self._base = f"{address}?{urlencode(query)}{'&' if query else ''}" if address else ""
 
     def of_point(self, point: Point, column: Column) -> str:
         """Of an hour its day, and of what begins then those that began in the hour."""
-        return self._to(point.first_day, point.last_day, {**column.asks, **(point.clock if column.begins else {})})
+        clock = point.clock if column.begins else ""
+        return self._to(point.first_day, point.last_day, column.query + clock)
 
     def of_period(self, period: Period, asks: Mapping[str, str]) -> str:
-        return self._to(period.points[0].first_day, period.points[-1].last_day, asks)
+        return self._to(period.points[0].first_day, period.points[-1].last_day, f"&{urlencode(asks)}")
 
-    def _to(self, first: date, last: date, asks: Mapping[str, str]) -> str:
-        if not self.address:
-            return ""
-        days = {"since": first.isoformat(), "until": last.isoformat()}
-        return f"{self.address}?{urlencode({**self.query, **days, **asks})}"
+    def _to(self, first: date, last: date, more: str) -> str:
+        return f"{self._base}since={first}&until={last}{more}" if self._base else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +86,7 @@ def _stat(metric: Metric, series: Series) -> Stat:
         change = "none before"
     values = [metric.main.value(one) for one in series.points]
     on = metric.scale([one for one in values if one is not None])
-    blank = [""] * len(values)
-    spark = draw([values], blank, blank, [], as_bars=not metric.lines, on=on, say=metric.main.write)
+    spark = shapes([values], on, as_bars=not metric.lines)
     return Stat(metric.key, metric.title, metric.main.text(series.total), change, tone, spark)
 
 
@@ -102,14 +99,14 @@ def _chart(metric: Metric, series: Series, period: Period, links: Links, marks: 
     values = [[column.value(one) for one in series.points] for column in drawn]
     on = metric.scale([one for line in values for one in line if one is not None])
     points = list(zip(period.points, series.points, strict=True))
-    drawing = draw(
-        values,
-        [_title(point, numbers, drawn) for point, numbers in points],
-        [links.of_point(point, metric.main) for point, _ in points],
-        [point.label for point in period.points],
-        as_bars=not metric.lines,
-        on=on,
-        say=metric.main.write,
+    drawing = replace(
+        shapes(values, on, as_bars=not metric.lines),
+        spots=spots(
+            [_title(point, numbers, drawn) for point, numbers in points],
+            [links.of_point(point, metric.main) for point, _ in points],
+        ),
+        rungs=rungs(on, metric.main.write),
+        labels=labels([point.label for point in period.points]),
         marks=marks,
     )
     rows = [(point.title, _cells(metric.columns, point, numbers, links)) for point, numbers in points]

@@ -5,8 +5,8 @@ midnight falls into.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -26,7 +26,7 @@ class Point:
     last_day: date
     label: str  # for an axis
     title: str
-    clock: Mapping[str, str] = field(default_factory=dict)  # of an hour, as the conversations list asks for it
+    clock: str = ""  # of an hour, as the conversations list asks for what began in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _begin(day: date, zone: ZoneInfo) -> int:
 
 def _hour(begin: int, zone: ZoneInfo) -> Point:
     at = datetime.fromtimestamp(begin * 3600, zone)
-    clock = {"begun_from": f"{at:%H:%M}", "begun_until": f"{at + timedelta(hours=1):%H:%M}"}
+    clock = f"&begun_from={at:%H:%M}&begun_until={at + timedelta(hours=1):%H:%M}"
     return Point(begin, begin + 1, at.date(), at.date(), f"{at:%H:%M}", f"{_words(at.date())}, {at:%H:%M}", clock)
 
 

@@ -97,7 +97,7 @@ def test_an_hour_leads_to_the_conversations_that_began_in_it(
     day = {"since": "2026-09-21", "until": "2026-09-21"}
     text = unescape(page(client_of_admin, environment, **day))
     base = f"/a/{environment.assistant.slug}/conversations/?since=2026-09-21&until=2026-09-21"
-    last = f"{base}&begun_from=23%3A00&begun_until=00%3A00"
+    last = f"{base}&begun_from=23:00&begun_until=00:00"
     assert f'href="{last}"' in text
     listed = client_of_admin.get(last).content.decode()
     assert Conversation.objects.get(sender_id="anna").short_sender in listed
