@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.db import connection
+from django.http import QueryDict
+from django.utils import timezone
 
 from conversations.analytics import period
 from conversations.analytics.numbers import DIMENSIONS, Narrowed
@@ -22,6 +24,7 @@ MOST_DAYS = 731
 OWN = "own"
 RANGES = {"24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days", "90d": "Last 90 days", OWN: "Own dates"}
 _DEFAULT = "7d"
+_OWN_DAYS = 30
 _DAYS = {"7d": 7, "30d": 30, "90d": 90}
 
 
@@ -35,8 +38,8 @@ class AnalyticsFilter(DayRangeFilter):
     origin = forms.ChoiceField(required=False)
     by = forms.ChoiceField(required=False, choices=[(one, one) for one in DIMENSIONS])
 
-    def __init__(self, data: Any, *, assistant: Assistant, viewer: User) -> None:
-        super().__init__(data)
+    def __init__(self, data: QueryDict, *, assistant: Assistant, viewer: User) -> None:
+        super().__init__(_with_dates(data))
         self.assistant = assistant
         self.sees_all = viewer.may(Permission.ANALYTICS_VIEW, Scope(assistant.pk))
         seen = Environment.objects.with_permission(viewer, Permission.ANALYTICS_VIEW).filter(assistant=assistant)
@@ -136,6 +139,16 @@ class AnalyticsFilter(DayRangeFilter):
     def _model_ids(self, name: str) -> list[str]:
         named = Model.objects.filter(assistant=self.assistant, name=name).exclude(rasa_model_id="")
         return list(named.values_list("rasa_model_id", flat=True))
+
+
+def _with_dates(data: QueryDict) -> QueryDict:
+    """Who asks for own dates and names none begins with those of the last month."""
+    if data.get("range") != OWN or data.get("since") or data.get("until"):
+        return data
+    data = data.copy()
+    today = timezone.localdate()
+    data["since"], data["until"] = (today - timedelta(days=_OWN_DAYS - 1)).isoformat(), today.isoformat()
+    return data
 
 
 # From each channel to the next one of the index, however many rows have it.

@@ -10,6 +10,7 @@ from conversations.presentation.items import UNSURE_BELOW
 from studio.web import formats
 
 Value = Callable[[Numbers], float | None]
+NO_CHANGE = "no change"
 _LONGEST = REPLY_BOUNDS[-1] / 1000
 
 
@@ -71,16 +72,24 @@ class Metric:
         return scale(values, least={"not-understood": 0.03, "reply-time": 0.3}.get(self.key, 3.0))
 
 
-def _relative(before: float, now: float) -> str:
-    return "no change" if now == before else f"{(now - before) / before:+,.0%}" if before else "none before"
+def relative(before: float, now: float) -> str:
+    """`+12%`, and `none before` where there is nothing to compare with."""
+    if not before:
+        return "none before"
+    return _signed(f"{(now - before) / before:+,.0%}") if now != before else NO_CHANGE
 
 
 def _points(before: float, now: float) -> str:
-    return f"{(now - before) * 100:+.1f} points" if round(now - before, 3) else "no change"
+    """Of shares."""
+    return _signed(f"{(now - before) * 100:+.1f} points") if round(now - before, 3) else NO_CHANGE
 
 
 def _hundredths(before: float, now: float) -> str:
-    return f"{now - before:+.2f}" if round(now - before, 2) else "no change"
+    return _signed(f"{now - before:+.2f}") if round(now - before, 2) else NO_CHANGE
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", "−")
 
 
 def _of(name: str) -> Value:
@@ -96,14 +105,14 @@ METRICS = (
             Column("Conversations", _of("conversations"), begins=True),
             Column("Handed over", _of("handovers"), query="&handover=1"),
         ],
-        _relative,
+        relative,
     ),
     Metric(
         "messages",
         "User messages",
         "What people said, and what they pressed.",
         [Column("User messages", _of("user_messages")), Column("Assistant’s", _of("bot_messages"))],
-        _relative,
+        relative,
         is_minor=True,
     ),
     Metric(
@@ -111,7 +120,7 @@ METRICS = (
         "Sessions",
         "A conversation that goes on after a pause begins a new one.",
         [Column("Sessions", _of("sessions")), Column("Rejected actions", _of("rejected"), query="&rejected=1")],
-        _relative,
+        relative,
         is_minor=True,
     ),
     Metric(
@@ -150,7 +159,7 @@ METRICS = (
             Column("Mean", lambda one: one.reply_mean, formats.duration),
             Column("Replies", lambda one: float(sum(one.replies))),
         ],
-        _relative,
+        relative,
         lines=2,
         good=-1,
         is_minor=True,

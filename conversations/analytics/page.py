@@ -6,7 +6,7 @@ from datetime import date
 from urllib.parse import urlencode
 
 from conversations.analytics.charts import Drawing, Mark, labels, rungs, shapes, spots
-from conversations.analytics.metrics import METRICS, Column, Metric, percent
+from conversations.analytics.metrics import METRICS, NO_CHANGE, Column, Metric, percent, relative
 from conversations.analytics.numbers import Name, Numbers, Series
 from conversations.analytics.period import Period, Point
 
@@ -80,7 +80,7 @@ def _stat(metric: Metric, series: Series) -> Stat:
     change, tone = "", ""
     if now is not None and before is not None and not series.before.is_nothing:
         change = metric.change(before, now)
-        if now != before and metric.good:
+        if metric.good and change != NO_CHANGE:
             tone = "good" if (now > before) == (metric.good > 0) else "bad"
     elif not series.total.is_nothing:
         change = "none before"
@@ -133,7 +133,6 @@ def bars(names: Sequence[Name], kind: str, period: Period, links: Links) -> list
     """Intents or actions, the most frequent one as long as there is room."""
     chosen = [one for one in names if one.kind == kind]
     longest = max((one.count for one in chosen), default=1)
-    relative = METRICS[0].change
     return [
         Bar(
             one,

@@ -48,8 +48,11 @@ class Period:
         return self.points[-1].end
 
     @property
-    def last_title(self) -> str:
-        return self.points[-1].title
+    def title(self) -> str:
+        if self.unit == "hour":
+            return f"{self.points[0].title} to {self.points[-1].title}"
+        first, last = self.points[0].first_day, self.points[-1].last_day
+        return _words(first) if first == last else f"{_words(first)} to {_words(last)}"
 
     @property
     def bounds(self) -> list[int]:

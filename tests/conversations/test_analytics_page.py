@@ -158,7 +158,7 @@ def test_the_unknown_environment_has_numbers_too(client_of_admin: Client, enviro
     [
         ({"since": "2026-09-26"}, "The last day lies before the first."),
         ({"since": "2020-01-01"}, "At most two years"),
-        ({"since": ""}, "Choose the first day."),
+        ({"since": "", "until": "2026-09-25"}, "Choose the first day."),
         ({"since": "yesterday"}, "Enter a valid date."),
         ({"tz": "Europe/Nowhere"}, "no time zone called"),
         ({"range": "1y"}, "not one of the available choices"),
@@ -169,6 +169,11 @@ def test_what_cannot_be_shown_is_said(client_of_admin: Client, environment: Envi
     assert said in page(client_of_admin, environment, 422, **query)
     answer = client_of_admin.get(f"/a/{environment.assistant.slug}/analytics/numbers.csv", OWN | query)
     assert (answer.status_code, said in answer.content.decode()) == (422, True)
+
+
+def test_own_dates_begin_with_those_of_the_last_month(client_of_admin: Client, environment: Environment):
+    text = page(client_of_admin, environment, since="", until="")
+    assert len(re.findall(r'type="date" name="(?:since|until)" value="20\d\d-\d\d-\d\d"', text)) == 2
 
 
 def test_an_empty_period_says_what_to_do(client_of_admin: Client, environment: Environment):
