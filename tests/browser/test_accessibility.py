@@ -76,6 +76,8 @@ PAGES = [
     "/a/{slug}/conversations/{conversation}/tag",
     "/a/{slug}/conversations/{conversation}/marks/{mark}/note",
     "/a/{slug}/conversations/{conversation}/story?kind=test",
+    "/a/{slug}/analytics/?range=own&since=2026-01-01&until=2027-12-31",
+    "/a/{slug}/analytics/?range=own&since=2020-01-01&until=2020-01-31&tz=Asia/Kolkata",
     "/a/{slug}/conversations/unreadable/",
     "/a/{slug}/conversations/unreadable/?state=discarded",
     "/a/{slug}/conversations/unreadable/cause/not-json/",
