@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-CONVERSATIONS = int(os.environ.get("BENCH_CONVERSATIONS") or 100_000)
+CONVERSATIONS = int((os.environ.get("BENCH_CONVERSATIONS") or "100000").split(",")[-1])
 STORED = 100_000  # events, by ingestion
 BATCH = 5000
 DAYS = 90
