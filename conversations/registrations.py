@@ -42,7 +42,15 @@ _ENTRIES = (
         order=60,
         per_assistant=True,
         shortcut="c",
-        match=("conversations:list", "conversations:detail", "conversations:dead"),
+        match=(
+            "conversations:list",
+            "conversations:detail",
+            "conversations:dead",
+            "conversations:retention",
+            "conversations:erasure",
+            "conversations:exports",
+            "conversations:export-run",
+        ),
     ),
     Entry(
         key="inbox",

@@ -268,7 +268,10 @@ class TalkSession(models.Model):
 
     class Meta:
         ordering = ["-last_at"]
-        indexes = [models.Index(fields=["person", "environment", "-last_at"])]
+        indexes = [
+            models.Index(fields=["person", "environment", "-last_at"]),
+            models.Index(fields=["environment", "last_at"], name="talk_by_age"),
+        ]
 
     def __str__(self) -> str:
         return self.sender_id

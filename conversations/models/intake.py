@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import BrinIndex, GinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Coalesce
@@ -193,6 +193,7 @@ class DeadLetter(models.Model):
             ),
             models.Index(fields=["ended_at"], condition=~Q(state="waiting"), name="dead_handled"),
             GinIndex(fields=["sender_keys"], name="dead_by_sender"),
+            BrinIndex(fields=["at"], name="dead_by_age"),
         ]
 
     def __str__(self) -> str:

@@ -121,7 +121,7 @@ def erase(ids: Sequence[int], among: ConversationQuerySet) -> Erased:
 
 
 def hold_exports(*, shared: bool) -> None:
-    """Until the transaction ends, nobody chooses what is in a file and nobody erases it; several erase at once."""
+    """Until the transaction ends: who erases holds them together with others, who writes a file waits for all these."""
     with connection.cursor() as cursor:
         cursor.execute(statements.HOLD_EXPORTS_SHARED if shared else statements.HOLD_EXPORTS)
 

@@ -146,13 +146,18 @@ def _save(run: ExportRun, **facts: object) -> None:
         raise Overtaken
 
 
-@transaction.atomic
 def _plan(run: ExportRun) -> None:
-    """Rights and filter are those of this moment."""
-    hold_exports(shared=False)
-    ExportPart.objects.filter(run=run).delete()
-    chosen = chosen_by(run.query, assistant=run.assistant, viewer=run.requested_by)
-    _save(run, total=divide(chosen, ExportPart, run.pk, size=PART))
+    """Rights and filter are those of this moment.
+
+    Who erases looks for files that have what is erased. Whoever did so before the parts could be seen is waited for:
+    then it is erased before anything is read.
+    """
+    with transaction.atomic():
+        ExportPart.objects.filter(run=run).delete()
+        chosen = chosen_by(run.query, assistant=run.assistant, viewer=run.requested_by)
+        _save(run, total=divide(chosen, ExportPart, run.pk, size=PART))
+    with transaction.atomic():
+        hold_exports(shared=False)
 
 
 def _parts(run: ExportRun) -> Iterator[Sequence[int]]:

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import Q
 
+from conversations.ingest import statements
 from conversations.ingest.whose import keys_named, newest_time, sender_key
 from conversations.ingest.write import Stored
 from conversations.models import (
@@ -12,12 +14,13 @@ from conversations.models import (
     CompletenessRun,
     Conversation,
     DeadLetter,
+    ErasureRun,
     Event,
     IntakeSource,
     TalkSession,
     Tombstone,
 )
-from conversations.services import erasure_runs, export_runs
+from conversations.services import erasure_plan, erasure_runs, export_runs
 from conversations.services.dead_letters import edit_and_retry
 from conversations.services.erasing import erase, erase_conversation
 from conversations.services.exporting import Format
@@ -230,3 +233,33 @@ def test_nothing_of_it_is_left_in_any_table(environment: Environment):
     assert tables_with(WORD) == tables_with(WHO) == set()
     assert tables_with(sender_key(WHO).hex()) == {"audit_auditevent.after", "conversations_erasurerun.sender"}
     assert bytes(Tombstone.objects.get().sender_key) == sender_key(WHO)
+
+
+def plan_of(statement: str, parameters: list[object] | tuple[object, ...]) -> str:
+    """With indexes wherever one fits: these tables are too small here for PostgreSQL to want any."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        cursor.execute(f"EXPLAIN {statement}", parameters)
+        return "\n".join(line for (line,) in cursor.fetchall())
+
+
+def test_nothing_that_ingestion_or_erasing_asks_reads_a_table_whole(environment: Environment):
+    key = sender_key("anna")
+    rule = ErasureRun(assistant=environment.assistant, environment=environment, before=START, days=1)
+    letters = DeadLetter.objects.filter(assistant=environment.assistant, sender_keys__overlap=[key.hex()])
+    findings = CompletenessFinding.objects.filter(Q(conversation__in=[1]) | Q(sender_id__in=["anna"]))
+    asked: list[tuple[str, list[object] | tuple[object, ...]]] = [
+        (statements.ADD_CONVERSATIONS, [[environment.assistant_id], [key], ["anna"], [START]]),
+        (statements.LOCK_CONVERSATIONS, [[environment.assistant_id], [key]]),
+        (statements.TOMBSTONES, [[environment.assistant_id], [key]]),
+        (statements.LOCK_FOR_ERASING, [[1, 2]]),
+    ]
+    asked += [
+        one.query.sql_with_params()
+        for one in (
+            letters, findings, erasure_plan.conversations_of(rule), erasure_plan.letters_of(rule),
+            erasure_plan.talks_of(rule),
+        )
+    ]  # fmt: skip
+    for statement, parameters in asked:
+        assert "Seq Scan" not in plan_of(statement, parameters), statement
