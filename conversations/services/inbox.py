@@ -53,8 +53,7 @@ _SAME_WORDS = f"""
 SELECT event.id FROM conversations_event AS event
 JOIN conversations_conversation AS conversation ON conversation.id = event.conversation_id
 WHERE (event.environment_id = ANY(%(environments)s::bigint[]) OR event.environment_id IS NULL)
-    AND left(event.text, 60) = left(%(text)s, 60)
-    AND event.text = %(text)s AND {_IN_INBOX} AND event.id <> %(event)s
+    AND hashtext(event.text) = hashtext(%(text)s) AND event.text = %(text)s AND {_IN_INBOX} AND event.id <> %(event)s
     AND conversation.environment_id = ANY(%(environments)s::bigint[])
 LIMIT {COUNTED}
 """  # noqa: S608
