@@ -1,6 +1,5 @@
 """Indexes of what the team noted, built while others write: so outside of a transaction."""
 
-import django.contrib.postgres.indexes
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
@@ -24,10 +23,6 @@ class Migration(migrations.Migration):
         AddIndexConcurrently(
             model_name='conversation',
             index=models.Index(condition=models.Q(('tags', []), _negated=True), fields=['assistant', '-last_event_at', '-id'], name='conversation_tagged'),
-        ),
-        AddIndexConcurrently(
-            model_name='conversation',
-            index=django.contrib.postgres.indexes.GinIndex(condition=models.Q(('tags', []), _negated=True), fields=['tags'], name='conversation_tags'),
         ),
         AddIndexConcurrently(
             model_name='conversation',

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import BrinIndex, GinIndex
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Case, F, Func, Q, Value, When
 from django.db.models.functions import Floor
@@ -170,7 +170,6 @@ class Conversation(models.Model):
                 condition=~models.Q(tags=[]),
                 name="conversation_tagged",
             ),
-            GinIndex(fields=["tags"], condition=~models.Q(tags=[]), name="conversation_tags"),
             models.Index(
                 fields=["reviewed_by"], condition=models.Q(reviewed_by__isnull=False), name="conversation_reviewer"
             ),

@@ -221,7 +221,7 @@ def test_what_was_noted_goes_with_its_conversation_also_by_sql(anna: User, conve
     [
         (lambda all_, anna: all_.in_review("reviewed"), "conversation_reviewed"),
         (lambda all_, anna: all_.flagged(), "conversation_flagged"),
-        (lambda all_, anna: all_.tagged("refund"), "conversation_tag"),
+        (lambda all_, anna: all_.tagged("refund"), "mark_"),
     ],
 )
 def test_what_the_team_noted_is_found_by_an_index_of_its_own(conversation: Conversation, anna: User, query, index):
