@@ -16,13 +16,16 @@ PART = 500  # conversations; as many are erased in one transaction, unless they 
 SAMPLE = 8
 
 
-def conversations_of(run: ErasureRun) -> ConversationQuerySet:
-    """Those it is about that match at this moment, and that whoever asked may delete. Raises Invalid."""
+def conversations_of(run: ErasureRun, *, by_looking: bool = False) -> ConversationQuerySet:
+    """Those it is about that match at this moment, and that whoever asked may delete. Raises Invalid.
+
+    `by_looking`: as chosen_by has it.
+    """
     if run.before is not None:
         return older_than(run.assistant, run.environment, run.before)
     if run.requested_by is None:
         raise Invalid("Whoever asked for it has no account any more.")
-    chosen = chosen_by(run.query, assistant=run.assistant, viewer=run.requested_by)
+    chosen = chosen_by(run.query, assistant=run.assistant, viewer=run.requested_by, by_looking=by_looking)
     return chosen.erasable_by(run.requested_by)
 
 

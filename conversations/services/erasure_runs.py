@@ -159,7 +159,7 @@ def _step(run: ErasureRun) -> bool:
     if part is None:
         return _step_of_rest(run)
     taken = _taken(part.ids)
-    erased = erase(taken, erasure_plan.conversations_of(run))
+    erased = erase(taken, erasure_plan.conversations_of(run, by_looking=True))
     left = part.ids[len(taken) :]
     if left:
         ErasurePart.objects.filter(pk=part.pk).update(ids=left)

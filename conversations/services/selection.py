@@ -27,13 +27,16 @@ GROUP BY (place - 1) / %s
 _COUNT = "SELECT coalesce(sum(cardinality(ids)), 0) FROM {table} WHERE run_id = %s"
 
 
-def chosen_by(query: str, *, assistant: Assistant, viewer: User) -> ConversationQuerySet:
-    """What the list of this address shows them, newest first. Raises Invalid for an address that chooses nothing."""
+def chosen_by(query: str, *, assistant: Assistant, viewer: User, by_looking: bool = False) -> ConversationQuerySet:
+    """What the list of this address shows them, in its order. Raises Invalid for an address that chooses nothing.
+
+    `by_looking` is quicker where a few conversations are asked whether they match, and slower for all.
+    """
     filters = ConversationFilter(QueryDict(query), assistant=assistant, viewer=viewer)
     if not filters.is_valid():
         raise Invalid("The filter is not valid any more: something that it names was renamed or removed.")
     seen = Conversation.objects.visible_to(viewer).filter(assistant=assistant)
-    return filters.apply(seen).order_by("-last_event_at", "-pk")
+    return filters.apply(seen, by_looking=by_looking).order_by(*filters.order.steps(onwards=True))
 
 
 def without_words(query: str) -> str:
