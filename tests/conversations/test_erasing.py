@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import connection, transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from conversations.ingest import statements
 from conversations.ingest.whose import keys_named, newest_time, sender_key
@@ -13,11 +14,15 @@ from conversations.models import (
     CompletenessFinding,
     CompletenessRun,
     Conversation,
+    Correction,
     DeadLetter,
     ErasureRun,
     Event,
     IntakeSource,
+    Mark,
+    ReadMark,
     TalkSession,
+    Term,
     Tombstone,
 )
 from conversations.services import erasure_plan, erasure_runs, export_runs
@@ -35,7 +40,7 @@ pytestmark = pytest.mark.django_db
 Make = Callable[..., Stored]
 START = 1_700_000_000.0
 LONG_AFTER = 4_000_000_000.0
-WORD, WHO = "zinnoberrot-4711", "customer-of-the-planted-id-0815"
+WORD, WHO = "zinnoberrot4711", "customer-of-the-planted-id-0815"
 
 
 def erase_now(sender: str = "anna") -> None:
@@ -182,6 +187,17 @@ def plant(environment: Environment) -> None:
     conversation = Conversation.objects.get(sender_id=WHO)
     CompletenessFinding.objects.create(run=run, conversation=conversation, sender_id=WHO, missing=1)
     CompletenessFinding.objects.create(run=run, sender_id=WHO, missing=1)
+    said = conversation.events.get(kind="user")
+    whose = {"assistant": environment.assistant, "conversation": conversation}
+    Mark.objects.create(**whose, event=said, kind="flag", note=WORD)
+    ReadMark.objects.create(person=make_person("admin"), conversation=conversation, read_until=START)
+    Correction.objects.create(**whose, event=said, text=WORD, intent="colour", at=timezone.now())
+
+
+def test_words_that_somebody_else_said_too_are_kept(stored: Make):
+    stored(user("alpha beta", START), user("beta gamma", START, sender="berta"))
+    erase_now()
+    assert set(Term.objects.filter(kind="w").values_list("value", flat=True)) == {"beta", "gamma"}
 
 
 def test_what_was_searched_for_is_not_kept_either(environment: Environment, redis_client, settings, tmp_path):
