@@ -50,6 +50,7 @@ function put(html) {
     const fresh = document.adoptNode(page.querySelector(part));
     document.querySelector(part).replaceWith(fresh);
     htmx.process(fresh);
+    fresh.dispatchEvent(new CustomEvent("added", { bubbles: true })); // what other modules make of it (correction.js)
   }
   document.title = page.title;
   for (const toast of page.querySelectorAll("#toasts .toast")) say(toast.querySelector("p").textContent, toast.className.match(/toast-(\w+)/)?.[1]);

@@ -68,6 +68,15 @@ def test_the_next_one_is_there_without_asking_the_server(page: Page, newest_firs
     expect(page).to_have_title(re.compile("cake"))
 
 
+def test_the_panel_can_be_filled_in_on_the_page_that_was_fetched_ahead(page: Page):
+    page.keyboard.press("j")
+    is_shown(page, "cake")
+    page.keyboard.press("i")
+    page.keyboard.type("order_cake")
+    expect(page.locator("[data-correction] [role=combobox]").first).to_have_value("order_cake")
+    expect(page.locator("[data-new-intent]")).to_be_visible()
+
+
 def test_what_is_fetched_ahead_is_read_only_when_it_is_shown(page: Page, newest_first: "list[Conversation]"):
     from conversations.models import ReadMark
 
