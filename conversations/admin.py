@@ -22,10 +22,13 @@ from conversations.models import (
     NameTally,
     ReadMark,
     RetentionRule,
+    SavedFilter,
+    SearchEntry,
     ShareLink,
     TalkSession,
     Tally,
     TallyEntry,
+    Term,
     Tombstone,
 )
 from studio.operators.site import show
@@ -77,3 +80,6 @@ show(ExportRun, ("pk", "assistant_id", "requested_by_id", "format", "state", "to
 show(ExportPart, ("pk", "run_id", "number"), ("=pk", "=run__id"))
 show(Correction, ("pk", "assistant_id", "event_id", "kind", "intent", "state", "person_label", "at"), ("=pk",))
 show(MessageLease, ("pk", "assistant_id", "event_id", "person_id", "until"), ("=pk",))
+show(SavedFilter, ("pk", "assistant_id", "owner_id", "name", "query", "is_shared"), ("=pk",))
+show(SearchEntry, ("pk", "day"), ("=conversation__id",))
+show(Term, ("pk", "assistant_id", "kind", "value"), ("=pk",))

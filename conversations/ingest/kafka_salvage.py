@@ -55,7 +55,7 @@ def salvage(settings: KafkaSettings, leader: str, partition: Partition, offset: 
     """
     with greeted(settings, leader) as talk:
         fetched = talk.fetch(*partition, offset)
-    if fetched.code != NONE:  # another broker leads the partition by now
+    if fetched.fault != NONE:  # another broker leads the partition by now
         raise NotKafka
     data = _first_batch(fetched.records)
     if data is None or not (fault := _fault(data)):

@@ -31,7 +31,7 @@ class NotKafka(Exception):
 class Fetched:
     """What a broker has from an offset on. `aborted` are producers, and the first offset of what they took back."""
 
-    code: int
+    fault: int
     records: bytes
     aborted: tuple[tuple[int, int], ...]
 
@@ -77,7 +77,7 @@ class Talk:
 
     def may_read(self, topic: str) -> bool:
         """Whether we may fetch; of a topic that is not there, whether we might."""
-        return self.fetch(topic, 0, -1).code != TOPIC_REFUSED
+        return self.fetch(topic, 0, -1).fault != TOPIC_REFUSED
 
     def fetch(self, topic: str, partition: int, offset: int) -> Fetched:
         """The batch of records that the offset is in, and perhaps others. Only the partition's leader has it."""

@@ -371,17 +371,3 @@ def test_rebuilding_one_assistant_leaves_the_others(stored: Make):
     Conversation.objects.update(events_count=0)
     assert list(rebuild_conversations(make_assistant())) == []
     assert Conversation.objects.get().events_count == 0
-
-
-def test_a_conversation_that_is_deleted_in_the_middle_costs_no_event(environment: Environment, monkeypatch):
-    """The whole batch is undone and tried again, for its events would vanish in silence."""
-    add = [write.statements.ADD_CONVERSATIONS, "SELECT %s::bigint[], %s::bytea[], %s::text[]"]
-
-    def store() -> Stored:
-        monkeypatch.setattr(write.statements, "ADD_CONVERSATIONS", add.pop())
-        with transaction.atomic():
-            return store_events(environment, *small_talk())
-
-    assert again_when_interrupted(store) == Stored(added=8)
-    assert add == []
-    assert Event.objects.count() == 8

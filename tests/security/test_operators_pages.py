@@ -11,7 +11,20 @@ from django.db.models import BinaryField, Model
 from django.test import Client
 from django.urls import reverse
 
-from conversations.models import DeadLetter, Event, IntakeIncident, IntakePosition, IntakeSource
+from conversations.models import (
+    DeadLetter,
+    ErasurePart,
+    ErasureRun,
+    Event,
+    ExportPart,
+    ExportRun,
+    IntakeIncident,
+    IntakePosition,
+    IntakeSource,
+    ReadMark,
+    Tombstone,
+)
+from conversations.services import tallies
 from conversations.services.corrections import Verdict, correct
 from conversations.services.inbox import hold
 from environments.models import EnvironmentAlias, ManagedServer, Replica
@@ -22,7 +35,8 @@ from studio.jobs.models import Heartbeat
 from studio.operators import site
 from studio.operators.tables import CappedPaginator, is_secret
 from studio.rasa.models import RasaRuntime
-from tests.factories import environment_of
+from tests.conversations.events import user
+from tests.factories import environment_of, store_events
 from tests.house.world import make_world
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +75,12 @@ def _one_of_what_the_world_lacks(person: User) -> None:
     said = Event.objects.filter(kind="user", conversation__assistant=cafe).earliest("pk")
     correct(actor=person, event=said, verdict=Verdict("greet"))
     hold(actor=person, event=said)
+    Tombstone.objects.create(assistant=cafe, sender_key=b"k", up_to=1.0)
+    ReadMark.objects.create(person=person, conversation=said.conversation, read_until=1.0)
+    ErasurePart.objects.create(run=ErasureRun.objects.earliest("pk"), number=1, ids=[1])
+    ExportPart.objects.create(run=ExportRun.objects.earliest("pk"), number=1, ids=[1])
+    tallies.settle()
+    store_events(production, user("and later", 1_790_000_900.0, sender="anna"))
     source = IntakeSource.objects.create(
         kind="kafka", name="k", assistant=cafe, settings={"servers": ["k:9092"]}, secrets_encrypted=CANARY.encode()
     )
