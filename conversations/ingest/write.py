@@ -243,7 +243,7 @@ def _terms(batch: list[Placed], senders: Senders) -> dict[tuple[int, int], set[s
     found: dict[tuple[int, int], set[str]] = defaultdict(set)
     for (_, event), binding in batch:
         conversation = senders.conversations[binding.assistant_id, event.sender_id]
-        found[binding.assistant_id, conversation] |= event.terms
+        found[binding.assistant_id, conversation].update(event.terms)
     return found
 
 

@@ -142,7 +142,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="searchentry",
-            index=django.contrib.postgres.indexes.GinIndex(fields=["terms"], name="search_entry_terms"),
+            index=django.contrib.postgres.indexes.GinIndex(
+                fields=["terms"], gin_pending_list_limit=512, name="search_entry_terms"
+            ),
         ),
         migrations.AddIndex(
             model_name="searchentry",

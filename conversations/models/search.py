@@ -35,7 +35,10 @@ class SearchEntry(models.Model):
     day = models.IntegerField()  # of the last event, counted from 1970: what is recent is found without all the rest
 
     class Meta:
-        indexes = [GinIndex(fields=["terms"], name="search_entry_terms"), models.Index(fields=["day"])]
+        indexes = [
+            GinIndex(fields=["terms"], name="search_entry_terms", gin_pending_list_limit=512),
+            models.Index(fields=["day"]),
+        ]
 
     def __str__(self) -> str:
         return f"{len(self.terms)} terms of {self.conversation_id}"

@@ -50,8 +50,9 @@ def topic(kafka: Kafka, the_stage: Stage) -> Iterator[str]:
     name = f"rasa-{uuid4().hex[:8]}"
     kafka.make_topic(name)
     the_stage.write(
-        "TRUNCATE conversations_event, conversations_conversation, conversations_deadletter, conversations_intakestream"
-        " CASCADE"
+        "TRUNCATE conversations_event, conversations_conversation, conversations_deadletter, conversations_intakestream,"
+        " conversations_searchentry, conversations_tally, conversations_tallyentry, conversations_nametally,"
+        " conversations_nameentry CASCADE"
     )
     the_stage.write("DELETE FROM conversations_intakeposition")
     the_stage.write("DELETE FROM conversations_intakeincident")
