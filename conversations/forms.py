@@ -8,8 +8,15 @@ from django import forms
 from conversations.models import ShareLink
 from environments.models import Environment
 from environments.querysets import EnvironmentQuerySet
+from studio.errors import DomainError
 
 LONGEST_MESSAGE = 4000
+
+
+def refuse(form: forms.Form, error: DomainError) -> None:
+    """Say what a service refused, beside the field that it names."""
+    field = error.details.get("field")
+    form.add_error(field if isinstance(field, str) else None, error.message)
 
 
 class MessageForm(forms.Form):

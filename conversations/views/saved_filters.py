@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from conversations.forms import SavedFilterForm
+from conversations.forms import SavedFilterForm, refuse
 from conversations.models import SavedFilter
 from conversations.services.saved_filters import change_filter, save_filter
 from conversations.services.saved_filters import delete_filter as delete
@@ -28,7 +28,7 @@ def new_filter(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         try:
             saved = save_filter(owner=signed_in(request), assistant=assistant, query=query, **form.cleaned_data)
         except DomainError as error:
-            _refuse(form, error)
+            refuse(form, error)
         else:
             messages.success(request, f"“{saved.name}” is saved.")
             return go(request, f"{reverse('conversations:list', args=[slug])}?{query}")
@@ -44,7 +44,7 @@ def edit_filter(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
         try:
             change_filter(saved, **form.cleaned_data)
         except DomainError as error:
-            _refuse(form, error)
+            refuse(form, error)
         else:
             messages.success(request, f"“{saved.name}” is saved.")
             return go(request, f"{reverse('conversations:list', args=[slug])}?{saved.query}")
@@ -81,11 +81,6 @@ def _load(request: HttpRequest, slug: str, pk: int, *, others: bool) -> SavedFil
 
 
 _TO_CHANGE = Permission.ASSISTANTS_MODIFY
-
-
-def _refuse(form: SavedFilterForm, error: DomainError) -> None:
-    field = error.details.get("field")
-    form.add_error(field if isinstance(field, str) else None, error.message)
 
 
 def _form(request: HttpRequest, form: SavedFilterForm, heading: str) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from conversations.chat.links import LinkState, address_of, change_link, create_link, revoke_link, state_of
-from conversations.forms import ChangeLinkForm, LinkForm
+from conversations.forms import ChangeLinkForm, LinkForm, refuse
 from conversations.models import ShareLink
 from environments.models import Environment
 from environments.querysets import EnvironmentQuerySet
@@ -84,7 +84,7 @@ def new_link(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         try:
             create_link(actor=signed_in(request), **data)
         except DomainError as error:
-            _refuse(form, error)
+            refuse(form, error)
         else:
             messages.success(request, f"{data['name']} is open. Copy its address and send it to your guests.")
             return go(request, reverse("conversations:share", args=[slug]))
@@ -99,7 +99,7 @@ def edit_link(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
         try:
             change_link(actor=signed_in(request), link=link, **form.cleaned_data)
         except DomainError as error:
-            _refuse(form, error)
+            refuse(form, error)
         else:
             messages.success(request, f"{form.cleaned_data['name']} is saved.")
             return go(request, reverse("conversations:share", args=[slug]))
@@ -144,11 +144,6 @@ def _load(request: HttpRequest, slug: str, pk: int) -> ShareLink:
     if link is None:
         raise Http404("There is no such link, or you may not see it.")
     return link
-
-
-def _refuse(form: LinkForm, error: DomainError) -> None:
-    field = error.details.get("field")
-    form.add_error(field if isinstance(field, str) else None, error.message)
 
 
 def _form(request: HttpRequest, form: LinkForm, heading: str, label: str) -> HttpResponse:
