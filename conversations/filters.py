@@ -13,7 +13,7 @@ from conversations.models import Conversation, DeadLetter, IntakeSource, ShareLi
 from conversations.paging import NEWEST, ORDERS, Order
 from conversations.querysets import ConversationQuerySet
 from conversations.search import terms
-from conversations.search.text import saying
+from conversations.search.text import Search
 from conversations.services.marks import tag_name, tag_names
 from environments.models import Environment
 from environments.querysets import EnvironmentQuerySet
@@ -146,8 +146,12 @@ class ConversationFilter(DayRangeFilter):
         conversations = self._by_terms(conversations)
         conversations = self._by_facts(conversations)
         conversations = self._by_what_people_noted(conversations)
+        return self._search.narrow(conversations, by_looking=by_looking) if self._search else conversations
+
+    @cached_property
+    def _search(self) -> Search | None:
         text = self.cleaned_data["q"]
-        return saying(conversations, self.assistant.pk, text, by_looking=by_looking) if text else conversations
+        return Search(self.assistant.pk, text) if text else None
 
     def _by_place(self, conversations: ConversationQuerySet) -> ConversationQuerySet:
         environment, origin = self.cleaned_data["environment"], self.cleaned_data["origin"]

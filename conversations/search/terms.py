@@ -16,6 +16,7 @@ POLICY, SLOT, SLOT_VALUE, CHANNEL, MODEL = "p", "s", "S", "c", "m"
 # Kinds that are kept by name too: words for finding those that contain some letters, names to be offered.
 NAMED = {WORD, INTENT, ENTITY, ACTION, POLICY, SLOT, CHANNEL}
 
+SAID = "user", "bot", "agent"  # kinds of events in which somebody says something
 KINDS_WITH_TERMS_INSIDE = "user", "slot", "entities"  # of which the columns do not say everything
 
 WORD_LENGTH = 64
@@ -54,7 +55,7 @@ def of_event(
         found.update(_values(SLOT_VALUE, name, event.get("value")))
     elif kind == "entities":
         found.update(_entities(event))
-    if kind in ("user", "bot", "agent"):
+    if kind in SAID:
         found.update(WORD + word for word in words(text))
     found -= _OF_NOTHING
     return found

@@ -9,14 +9,13 @@ from django.db.models.expressions import RawSQL
 
 from conversations.models import Event, Term
 from conversations.querysets import ConversationQuerySet
-from conversations.search.terms import WORD, numbers, words
+from conversations.search.terms import SAID, WORD, numbers, words
 
 # The index answers for few words at once. For many it has to be asked alone, and of more there is one in nearly every
 # conversation, so that looking is quicker.
 FEW_WORDS = 16
 MANY_WORDS = 3000
 _QUOTED = re.compile(r'"([^"]*)"?')
-_SAID = ("user", "bot", "agent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,34 +35,42 @@ def parse(text: str) -> Wanted:
     return Wanted(tuple(dict.fromkeys(parts)), phrases)
 
 
-def saying(
-    conversations: ConversationQuerySet, assistant_id: int, text: str, *, by_looking: bool = False
-) -> ConversationQuerySet:
-    """Those of the assistant in which everything that `text` asks for was said.
+class Search:
+    """What `text` asks for among the conversations of an assistant. The vocabulary is asked once, when it is made."""
 
-    `by_looking` reads what was said in each, where asking the index takes longer than that of a few conversations.
-    """
-    wanted = parse(text)
-    parts = [*wanted.parts, *(part for phrase in wanted.phrases for part in words(phrase))]
-    for part in dict.fromkeys(parts):
-        conversations = conversations.filter(_with(assistant_id, part, by_looking=by_looking))
-    for phrase in wanted.phrases:
-        conversations = conversations.filter(_literally(phrase))
-    return conversations
+    def __init__(self, assistant_id: int, text: str) -> None:
+        wanted = parse(text)
+        parts = [*wanted.parts, *(part for phrase in wanted.phrases for part in words(phrase))]
+        self._assistant_id, self._phrases = assistant_id, wanted.phrases
+        self._words = {part: _words_with(assistant_id, part) for part in dict.fromkeys(parts)}
+
+    def narrow(self, conversations: ConversationQuerySet, *, by_looking: bool = False) -> ConversationQuerySet:
+        """Those in which everything was said.
+
+        `by_looking` reads what was said in each, where asking the index takes longer than that of a few conversations.
+        """
+        for part, found in self._words.items():
+            conversations = conversations.filter(self._with(part, found, by_looking=by_looking))
+        for phrase in self._phrases:
+            conversations = conversations.filter(_literally(phrase))
+        return conversations
+
+    def _with(self, part: str, found: list[str], *, by_looking: bool) -> Q:
+        """Condition on conversations: somebody said a word that contains `part`."""
+        keys = numbers(self._assistant_id, (WORD + word for word in {part, *found}))
+        if len(found) <= FEW_WORDS:
+            return Q(entry__terms__overlap=keys)
+        if by_looking or len(found) > MANY_WORDS:
+            return Q(_literally(part))
+        return Q(pk__in=RawSQL("SELECT conversations_with_any_term(%s)", [keys]))
 
 
-def _with(assistant_id: int, part: str, *, by_looking: bool) -> Q:
-    """Condition on conversations: somebody said a word that contains `part`."""
+def _words_with(assistant_id: int, part: str) -> list[str]:
+    """At most one more than are many."""
     known = Term.objects.filter(assistant=assistant_id, kind=WORD, value__contains=part)
-    found = list(known.values_list("value", flat=True)[: MANY_WORDS + 1])
-    keys = numbers(assistant_id, (WORD + word for word in {part, *found}))
-    if len(found) <= FEW_WORDS:
-        return Q(entry__terms__overlap=keys)
-    if by_looking or len(found) > MANY_WORDS:
-        return Q(_literally(part))
-    return Q(pk__in=RawSQL("SELECT conversations_with_any_term(%s)", [keys]))
+    return list(known.values_list("value", flat=True)[: MANY_WORDS + 1])
 
 
 def _literally(text: str) -> Exists:
-    said = Event.objects.filter(conversation=OuterRef("pk"), kind__in=_SAID, text__icontains=text)
+    said = Event.objects.filter(conversation=OuterRef("pk"), kind__in=SAID, text__icontains=text)
     return Exists(said)
