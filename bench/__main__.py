@@ -26,8 +26,6 @@ BENCHMARKS = {
     "clone": "from a fresh clone to a talking assistant, by step",
 }
 
-SIZES = ("events", "stored", "conversations")
-
 
 def main() -> int:
     names = _names()

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from conversations.chat.turns import END_OF_TURN, KINDS, Turn, turns_of
-from conversations.ingest.write import sender_key
+from conversations.ingest.whose import sender_key
 from conversations.models import Conversation, Event, TalkSession
 from conversations.presentation import StoredEvent
 from environments.services.address import server_of

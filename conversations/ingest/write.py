@@ -19,7 +19,6 @@ from conversations.ingest.decode import NAME_LENGTH, DecodedEvent, storable
 from conversations.ingest.records import Batch, Binding, Places, Readable, Record, Unreadable, header_text, read
 from conversations.ingest.senders import Sender, Senders, Vanished, lock_conversations
 from conversations.ingest.whose import keys_named, newest_time
-from conversations.ingest.whose import sender_key as sender_key
 from conversations.models import DeadLetter, IntakeSource
 from conversations.search.index import add_terms
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 
+from conversations.ingest.decode import storable
 from conversations.search.terms import NAMED, number
 
 MOST_TERMS = 20_000  # of one conversation: those with the smallest numbers, which no order of arrival changes
@@ -77,4 +78,4 @@ _vocabulary = _Vocabulary()
 
 def _is_storable(term: str) -> bool:
     """Names that entities were given can hold what PostgreSQL's text refuses; they are found whole all the same."""
-    return "\x00" not in term and not any("\ud800" <= char <= "\udfff" for char in term)
+    return storable(term, len(term)) == term

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from conversations.ingest.compare import Period
 from conversations.ingest.rasa_memory import TrackerTable
-from conversations.ingest.write import sender_key
+from conversations.ingest.whose import sender_key
 from conversations.models import CompletenessRun, Conversation
 from conversations.querysets import ConversationQuerySet
 

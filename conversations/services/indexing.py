@@ -59,7 +59,6 @@ def index_missing() -> int:
 @transaction.atomic
 def _index(ids: list[int]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(statements.TABLES)
         cursor.execute(statements.LOCK_FOR_REBUILD, [ids])
         add_terms(cursor, terms_of(ids))
 

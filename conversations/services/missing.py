@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from conversations.ingest.write import sender_key
+from conversations.ingest.whose import sender_key
 from conversations.models import Conversation, TalkSession
 
 OVERDUE_AFTER = timedelta(seconds=10)  # as Talk has it

@@ -18,7 +18,8 @@ from conversations.ingest.compare import Brief, Difference, Known, difference
 from conversations.ingest.history import REPAIR, place_in, source_named, without_known_dead
 from conversations.ingest.rasa_memory import NotTold, RasaMemory, TrackerTable, tracker_table
 from conversations.ingest.records import Batch
-from conversations.ingest.write import Stored, again_when_interrupted, sender_key, store
+from conversations.ingest.whose import sender_key
+from conversations.ingest.write import Stored, again_when_interrupted, store
 from conversations.models import CompletenessFinding, CompletenessRun, Conversation, Event
 from conversations.services import incidents
 from conversations.services.completeness import HELD_FOR

@@ -16,7 +16,7 @@ from conversations.filters import DeadLetterFilter
 from conversations.ingest.decode import Undecodable, decode
 from conversations.ingest.faults import fault_of
 from conversations.ingest.records import header_bytes
-from conversations.ingest.write import sender_key
+from conversations.ingest.whose import sender_key
 from conversations.loaders import load_dead_letter, load_readable
 from conversations.models import Conversation, DeadLetter, DeadLetterRun, IntakeSource
 from conversations.presentation import records
