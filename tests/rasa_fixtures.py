@@ -149,7 +149,7 @@ def running_rasa(
     with publishing(pair) as channel_url:
         (folder / "endpoints.yml").write_text(endpoints or SQLITE_TRACKERS.format(folder=folder))
         (folder / "credentials.yml").write_text(credentials or credentials_yml(channel_url=channel_url))
-        token, port = secrets.token_urlsafe(16), free_port()
+        token, port = f"-{secrets.token_urlsafe(16)}", free_port()  # as one in 64 begins
         arguments = run_arguments(
             port=port, endpoints=folder / "endpoints.yml", credentials=folder / "credentials.yml", model=model
         )

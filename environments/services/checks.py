@@ -118,7 +118,7 @@ def _secured(client: RasaClient) -> Check:
                 "Unsecured",
                 "/status answers without a token: whoever reaches the server can read every conversation.",
                 "Start Rasa with a token, and enter the same one under Edit.",
-                '--auth-token "$RASA_AUTH_TOKEN"',
+                '--auth-token="$RASA_AUTH_TOKEN"',
             )
         client.status()
     except RasaError as error:

@@ -24,7 +24,7 @@ from studio.web.htmx import HtmxHttpRequest
 
 TOKEN = Env("RASA_X_TOKEN")
 EVENTS_PASSWORD = Env("PARLEY_EVENTS_PASSWORD")
-START = """PARLEY_REPLICA=$(hostname) rasa run --enable-api --auth-token "$RASA_AUTH_TOKEN" \\
+START = """PARLEY_REPLICA=$(hostname) rasa run --enable-api --auth-token="$RASA_AUTH_TOKEN" \\
   --endpoints endpoints.yml --credentials credentials.yml"""
 RASA_PORT = 5005
 SQL, KAFKA, OTHER = "sql", "kafka", "other"

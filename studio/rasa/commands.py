@@ -45,7 +45,7 @@ def run_arguments(
     without credentials Rasa talks to a terminal, and without endpoints it takes those that lie in its folder.
     """
     return (
-        *("run", "--enable-api", "--auth-token", secret(TOKEN_VARIABLE)),
+        *("run", "--enable-api", f"--auth-token={secret(TOKEN_VARIABLE)}"),  # a token may begin with "-"
         *("--interface", interface, "--port", str(port)),
         *("--endpoints", str(endpoints), "--credentials", str(credentials)),
         *(("--model", str(model)) if model else ()),
