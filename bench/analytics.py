@@ -1,11 +1,5 @@
-"""`python -m bench analytics`: the numbers of the analytics page, against one aggregate by hand over the same events.
+"""`python -m bench analytics`: the numbers of the analytics page, against one aggregate over the same events."""
 
-Conversations as `bench.traffic` makes them are stored by ingestion. Copies of them are made inside the database, spread
-over 90 days, until there are as many as asked for; those are counted as conversations are that were there before counts
-were.
-"""
-
-import math
 import os
 import statistics
 import time
@@ -14,23 +8,18 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from bench import traffic
+from bench import growth
 from bench.ground import services
 from bench.rows import Row
 
 if TYPE_CHECKING:
-    from django.db.models import Model
-
     from conversations.analytics.numbers import Numbers
     from conversations.analytics.period import Period
-    from environments.models import Environment
     from models_app.models import Assistant
 
 Result = TypeVar("Result")
 
 CONVERSATIONS = int((os.environ.get("BENCH_CONVERSATIONS") or "100000").split(",")[-1])
-STORED = 100_000  # events, by ingestion
-BATCH = 5000
 DAYS = 90
 ROUNDS = 9
 AIM = 20
@@ -43,91 +32,18 @@ def run() -> list[Row]:
 
         call_command("migrate", verbosity=0)
         call_command("collectstatic", verbosity=0, interactive=False)
-        assistant = _fill()
-        return _compare(assistant)
+        return compare(house(CONVERSATIONS))
 
 
-def _fill() -> "Assistant":
-    from environments.models import Environment
+def house(conversations: int) -> "Assistant":
+    from conversations.models import IntakeSource
     from environments.services.birth import create_assistant
 
     assistant = create_assistant(actor=None, slug="bench", title="Bench")
-    began = time.perf_counter()
-    _store(Environment.objects.get(assistant=assistant, name="production"))
-    _copy(assistant)
-    _settle()
-    print(f"  {CONVERSATIONS:,} conversations made in {time.perf_counter() - began:.0f} s", flush=True)
+    source = IntakeSource.objects.create(kind=IntakeSource.Kind.KAFKA, name="bench", assistant=assistant)
+    production = assistant.environments.get(name="production")
+    growth.grow(assistant.pk, production.pk, source.pk, conversations, every=DAYS * 86_400 / conversations)
     return assistant
-
-
-def _store(environment: "Environment") -> None:
-    from conversations.ingest.records import Binding, OnePlace, Record
-    from conversations.ingest.write import store_batch
-    from conversations.models import IntakeSource
-
-    kind = IntakeSource.Kind.KAFKA
-    source = IntakeSource.objects.create(kind=kind, name="bench", assistant=environment.assistant)
-    places = OnePlace(source.pk, Binding(environment.assistant_id, environment.pk, environment.name))
-    records = [Record(one, environment.name) for one in traffic.events(STORED, tail=traffic.SHORT)]
-    for start in range(0, len(records), BATCH):
-        store_batch(records[start : start + BATCH], places)
-
-
-_COPY = """
-WITH original AS (
-    SELECT * FROM conversations_conversation WHERE id = ANY(%(originals)s)
-), made AS (
-    INSERT INTO conversations_conversation ({columns}, sender_key, sender_id, is_counted, first_event_at,
-        last_event_at, handover_at)
-    SELECT {columns}, sha256(sender_key || %(copy)s::text::bytea), sender_id || '-' || %(copy)s, false,
-        first_event_at + %(shift)s, last_event_at + %(shift)s, handover_at + %(shift)s
-    FROM original RETURNING id, sender_id
-)
-INSERT INTO conversations_event (conversation_id, "timestamp", digest, received_at, {of_event})
-SELECT made.id, "timestamp" + %(shift)s, sha256(digest || %(copy)s::text::bytea), now(), {from_event}
-FROM made JOIN original ON made.sender_id = original.sender_id || '-' || %(copy)s
-JOIN conversations_event AS event ON event.conversation_id = original.id
-"""
-_OWN = {"id", "sender_key", "sender_id", "first_event_at", "last_event_at", "handover_at", "is_counted"}
-_OF_COPY = {"id", "conversation_id", "timestamp", "digest", "received_at"}
-
-
-def _copy(assistant: "Assistant") -> None:
-    from django.db import connection
-
-    from conversations.models import Conversation, Event
-
-    originals = list(Conversation.objects.filter(assistant=assistant).order_by("pk").values_list("pk", flat=True))
-    missing = CONVERSATIONS - len(originals)
-    copies = math.ceil(missing / len(originals)) if missing > 0 else 0
-    of_event = _columns(Event, _OF_COPY)
-    query = _COPY.format(
-        columns=", ".join(_columns(Conversation, _OWN)),
-        of_event=", ".join(of_event),
-        from_event=", ".join(f"event.{one}" for one in of_event),
-    )
-    for copy in range(1, copies + 1):
-        shift = -copy * DAYS * 86_400 / (copies + 1)
-        wanted = originals[: missing - (copy - 1) * len(originals)]
-        with connection.cursor() as cursor:
-            cursor.execute(query, {"originals": wanted, "copy": copy, "shift": shift})
-
-
-def _columns(model: "type[Model]", without: set[str]) -> list[str]:
-    return [name for one in model._meta.concrete_fields if (name := one.column or "") not in without]
-
-
-def _settle() -> None:
-    from django.db import connection
-
-    from conversations.services import tallies
-
-    while tallies.count_waiting():
-        tallies.settle()
-    while tallies.settle():
-        pass
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")
 
 
 # What somebody would write who wants the same of the events themselves: days by UTC, who said how much, what NLU made
@@ -171,7 +87,7 @@ GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2
 """
 
 
-def _compare(assistant: "Assistant") -> list[Row]:
+def compare(assistant: "Assistant") -> list[Row]:
     from conversations.analytics import numbers
 
     narrowed, period = numbers.Narrowed(assistant.pk), _period(assistant)
@@ -184,8 +100,7 @@ def _compare(assistant: "Assistant") -> list[Row]:
     _hold("numbers", by_hand, _by_day(period, series.points, _as_by_hand))
     _hold("counts", counted, _by_day(period, series.points, _as_counted))
     _hold("names", sorted(names_by_hand), sorted((one.kind, one.name, one.count) for one in names))
-    events = _ask("SELECT count(*) FROM conversations_event", {})[0][0]
-    where = f"{CONVERSATIONS:,} conversations, {events:,} events"
+    where = f"{assistant.conversations.count():,} conversations"
     return [
         _row(f"numbers of {DAYS} days, {where}", ours, "one aggregate with replies", hand),
         _row("the same", ours, "one aggregate of counts alone", least),
@@ -209,7 +124,7 @@ def _period(assistant: "Assistant") -> "Period":
 
     newest = _ask("SELECT max(last_event_at) FROM conversations_conversation", {})[0][0]
     last = datetime.fromtimestamp(newest, UTC).date()
-    return days(last - timedelta(days=DAYS - 1), last, now=datetime.now(UTC), zone=ZoneInfo("UTC"))
+    return days(last - timedelta(days=DAYS), last, now=datetime.now(UTC), zone=ZoneInfo("UTC"))
 
 
 def _by_day(

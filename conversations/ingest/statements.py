@@ -11,6 +11,8 @@ from conversations.ingest.facts import EMPTY, MERGED, SUMMED, SUMS
 
 # Compiling a plan takes longer than a batch; PostgreSQL would do it, for it knows no statistics of temporary tables.
 # Bitmaps would read a long conversation whole, where the first or last of its index is all that is asked for.
+# They are emptied only where an earlier work of the same transaction left something: that takes 2 ms of a batch's 200.
+_TEMPORARY = "incoming_event", "added_event", "conversation_change", *tally.TEMPORARY
 TABLES = f"""
 SET LOCAL jit = off;
 SET LOCAL enable_bitmapscan = off;
@@ -29,8 +31,12 @@ CREATE TEMPORARY TABLE IF NOT EXISTS conversation_change (
     conversation_id bigint, {", ".join(f"{name} {kind}" for name, kind in SUMMED.items())},
     entities varchar[] DEFAULT '{{}}', reply_count integer DEFAULT 0, reply_ms bigint DEFAULT 0
 ) ON COMMIT DELETE ROWS;
-TRUNCATE incoming_event, added_event, conversation_change;
 {tally.TABLES}
+DO $$ BEGIN
+    IF {" OR ".join(f"EXISTS (SELECT FROM {name})" for name in _TEMPORARY)} THEN
+        TRUNCATE {", ".join(_TEMPORARY)};
+    END IF;
+END $$
 """
 
 # Every process takes conversations in the order of their key, so that two of them never wait for each other in a ring.

@@ -43,6 +43,7 @@ _SUMMED = {
 }
 COUNTS = tuple(_SUMMED)
 
+TEMPORARY = "place_before", "place", "reply"
 TABLES = """
 CREATE TEMPORARY TABLE IF NOT EXISTS place_before (
     conversation_id bigint, assistant_id bigint, environment_id bigint, origin varchar, channel varchar,
@@ -52,7 +53,6 @@ CREATE TEMPORARY TABLE IF NOT EXISTS place (LIKE place_before, sign integer, has
 CREATE TEMPORARY TABLE IF NOT EXISTS reply (
     conversation_id bigint, sign integer, "timestamp" double precision, ms bigint, model_id varchar, channel varchar
 ) ON COMMIT DELETE ROWS;
-TRUNCATE place_before, place, reply;
 """
 
 _HOUR = "floor({} / 3600)::integer"
