@@ -154,12 +154,9 @@ class Conversation(models.Model):
                 condition=models.Q(environment=None),
                 name="conversation_homeless",
             ),
-            # What the team noted is in few conversations, and ingestion pays for the indexes of these alone.
-            models.Index(
-                fields=["assistant", "review_state", "-last_event_at", "-id"],
-                condition=~models.Q(review_state=""),
-                name="conversation_reviewed",
-            ),
+            # All states, for of a team that reviews everything the few are those that it has not looked at.
+            models.Index(fields=["assistant", "review_state", "-last_event_at", "-id"], name="conversation_in_review"),
+            # What else the team noted is in few conversations, and ingestion pays for the indexes of these alone.
             models.Index(
                 fields=["assistant", "-last_event_at", "-id"],
                 condition=models.Q(is_flagged=True),

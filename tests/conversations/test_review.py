@@ -219,7 +219,8 @@ def test_what_was_noted_goes_with_its_conversation_also_by_sql(anna: User, conve
 @pytest.mark.parametrize(
     ("query", "index"),
     [
-        (lambda all_, anna: all_.in_review("reviewed"), "conversation_reviewed"),
+        (lambda all_, anna: all_.in_review("reviewed"), "conversation_in_review"),
+        (lambda all_, anna: all_.in_review(""), "conversation_in_review"),
         (lambda all_, anna: all_.flagged(), "conversation_flagged"),
         (lambda all_, anna: all_.tagged("refund"), "mark_"),
     ],

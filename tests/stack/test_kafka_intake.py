@@ -1,5 +1,6 @@
 """Events of a real Kafka topic: each has its one effect, whatever happens on the way."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -9,9 +10,10 @@ from kafka import KafkaProducer
 
 from conversations.ingest.kafka_settings import KafkaSettings, keep_settings
 from conversations.models import Conversation, DeadLetter, Event, IntakeIncident, IntakePosition, IntakeSource
+from conversations.services.erasing import erase_conversation
 from environments.models import Environment
 from tests.conversations.events import raw, small_talk
-from tests.factories import environment_of, make_assistant
+from tests.factories import environment_of, make_assistant, make_person
 from tests.stack.ingesting import STOP_SECONDS, Ingesting
 from tests.stack.kafka import Kafka
 from tests.stack.programs import eventually
@@ -47,9 +49,9 @@ def source(kafka: Kafka, topic: str, production: Environment) -> IntakeSource:
     return make_source(kafka, topic, production)
 
 
-def make_source(kafka: Kafka, topic: str, environment: Environment) -> IntakeSource:
-    row = IntakeSource(kind=IntakeSource.Kind.KAFKA, name="Kafka", assistant=environment.assistant)
-    keep_settings(row, KafkaSettings(servers=(kafka.servers,), topics=(topic,), group=topic))
+def make_source(kafka: Kafka, topic: str, environment: Environment, group: str = "") -> IntakeSource:
+    row = IntakeSource(kind=IntakeSource.Kind.KAFKA, name=group or "Kafka", assistant=environment.assistant)
+    keep_settings(row, KafkaSettings(servers=(kafka.servers,), topics=(topic,), group=group or topic))
     row.save()
     return row
 
@@ -101,6 +103,24 @@ def test_two_processes_share_the_partitions(kafka: Kafka, topic: str, source, in
         kafka.publish(topic, raw(*small_talk(sender=f"s{number}")))
     eventually(lambda: Event.objects.count() == 320)
     assert all(one.events_count == 8 for one in Conversation.objects.all())
+
+
+def test_a_replay_of_the_topic_does_not_bring_back_who_was_erased(
+    kafka: Kafka, topic: str, source: IntakeSource, production: Environment, ingesting
+):
+    kafka.publish(topic, [*raw(*small_talk(sender="anna"), *small_talk(sender="ben")), b'{"sender_id": "anna"}'])
+    ingesting()
+    eventually(lambda: Event.objects.count() == 16 and DeadLetter.objects.count() == 1)
+    erase_conversation(actor=make_person("admin"), conversation=Conversation.objects.get(sender_id="anna"))
+    assert (Event.objects.count(), DeadLetter.objects.count()) == (8, 0)
+    again = make_source(kafka, topic, production, group=f"{topic}-again")
+    eventually(lambda: IntakeSource.objects.get(pk=again.pk).known_total == 8)
+    eventually(lambda: IntakeSource.objects.get(pk=again.pk).erased_total == 9)
+    assert [one.sender_id for one in Conversation.objects.all()] == ["ben"]
+    assert (Event.objects.count(), DeadLetter.objects.count()) == (8, 0)
+    kafka.publish(topic, raw(*small_talk(sender="anna", start=time.time() + 1)))
+    eventually(lambda: Event.objects.count() == 16)
+    assert Conversation.objects.get(sender_id="anna").events_count == 8
 
 
 def test_an_unreadable_record_is_kept_with_where_it_stood(kafka: Kafka, topic: str, source, ingesting):
