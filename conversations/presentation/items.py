@@ -102,6 +102,7 @@ class Message:
     after: float | None = None  # seconds that a first answer took
     channel: str = ""
     marks: Sequence[object] = ()  # flags and tags, for the page to show
+    correction: object = None  # what a person said it means, likewise
 
     @property
     def is_user(self) -> bool:

@@ -30,6 +30,11 @@ class Verdict:
     annotations: Sequence[Annotation] = field(default=())
 
 
+def corrections_of(conversation: Conversation) -> dict[int, Correction]:
+    """What was said of its messages, by event."""
+    return {row.event_id: row for row in Correction.objects.filter(conversation=conversation)}
+
+
 @transaction.atomic
 def correct(*, actor: User, event: Event, verdict: Verdict) -> Correction:
     """`event` is a user message. Whoever said the same words elsewhere is settled by it as well."""

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
@@ -64,8 +65,11 @@ def _answer(request: HtmxHttpRequest, event: Event, words: str) -> HttpResponse:
         messages.success(request, words)
         return _back(request, event)
     event.refresh_from_db(fields=["is_looked_at"])
-    context = {"correcting": _shown(request, event)}
-    return toast(render(request, "conversations/_correction.html", context), words)
+    shown = _shown(request, event)
+    form = render(request, "conversations/_correction.html", {"correcting": shown})
+    own = shown.correction if shown is not None and shown.is_own else None
+    form.write(render_to_string("conversations/_verdict.html", {"row": own, "event_id": event.pk, "oob": True}))
+    return toast(form, words)
 
 
 def _shown(request: HtmxHttpRequest, event: Event) -> Correcting | None:

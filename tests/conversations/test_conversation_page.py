@@ -239,5 +239,5 @@ def test_a_page_takes_few_queries_however_many_events_and_marks(
     stored(*small_talk())
     one = Conversation.objects.get()
     page(client, one)
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(19):
         page(client, one)

@@ -90,6 +90,17 @@ def test_another_intent_or_entity_is_a_correction(anna: User, message: Event):
     assert (row.kind, row.intent, row.entities, row.said_intent) == ("corrected", "book_table", [], "inform")
 
 
+def test_the_conversation_shows_below_the_message_what_was_said_of_it(anna: User, message: Event):
+    answer = say(anna, message, intent="book_table", entities=json.dumps([]))
+    badge = f'<span class="verdict" id="v{message.pk}"'
+    assert f"{badge} hx-swap-oob" in answer
+    page = client_of(anna).get(address(message, "panel"), follow=True)
+    shown = page.content.decode().split(badge)[1].split("</div>")[0]
+    assert "book_table" in shown and "Corrected by anna" in shown
+    undone = client_of(anna).post(address(message, "correct/undo"), headers={"HX-Request": "true"}).content.decode()
+    assert f'{badge} hx-swap-oob="true"></span>' in undone
+
+
 def test_the_last_person_wins_sees_what_was_said_and_may_return_to_it(anna: User, message: Event):
     say(anna, message, intent="greet")
     shown = say(make_person("annotator", username="bob"), message, intent="book_table")
