@@ -10,7 +10,7 @@ from django.db.models.functions import Cast
 from django.forms import BoundField
 
 from conversations.models import Conversation, DeadLetter, IntakeSource, ShareLink, Term
-from conversations.paging import NEWEST, ORDERS, Order
+from conversations.paging import NEWEST, ORDERS, FoundBy, Order
 from conversations.querysets import ConversationQuerySet
 from conversations.search import terms
 from conversations.search.text import Search
@@ -128,9 +128,11 @@ class ConversationFilter(DayRangeFilter):
         return found
 
     @property
-    def uses_terms(self) -> bool:
-        """Whether the search index is asked."""
-        return any(self.data.get(name) for name in (*_NAMES, *_WITH_VALUES, "q", "model", "fallback"))
+    def found_by(self) -> FoundBy:
+        used = {name for name in self.fields if self.data.get(name)} - self.narrowing_nothing
+        if used & _FOUND_BY_TERMS:
+            return FoundBy.TERMS
+        return FoundBy.ORDER if used <= _IN_NO_INDEX else FoundBy.COLUMNS
 
     @property
     def order(self) -> Order:
@@ -224,6 +226,8 @@ _NAMES = {"channel": terms.CHANNEL, "intent": terms.INTENT, "action": terms.ACTI
 _WITH_VALUES = {"entity": (terms.ENTITY, terms.ENTITY_VALUE), "slot": (terms.SLOT, terms.SLOT_VALUE)}
 _MORE = {*_NAMES, *_WITH_VALUES, "not_intent", "below", "at_least", "at_most", "begun_from", "begun_until"}
 _MORE |= {"fallback", "rejected", "handover", "review", "tag", "flagged", "unread"}
+_FOUND_BY_TERMS = {*_NAMES, *_WITH_VALUES, "q", "model", "fallback"}
+_IN_NO_INDEX = {"begun_from", "begun_until", "not_intent", "unread"}
 _NUMBERS = {"below": "min_confidence__lt", "at_least": "user_count__gte", "at_most": "user_count__lte"}
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Self
 
 from django.db.models import Count, F, Max, Min, OrderBy, Q
@@ -84,6 +85,14 @@ class Cursor:
         return f"{self.value!r}-{self.pk}"
 
 
+class FoundBy(Enum):
+    """What answers best which conversations a list holds."""
+
+    ORDER = auto()  # nothing but to walk along them: no index knows
+    COLUMNS = auto()
+    TERMS = auto()  # the search index
+
+
 @dataclass(frozen=True)
 class Listing:
     """Some conversations in an order: `matching`, which is `everything` that the viewer may see or a part of it.
@@ -95,7 +104,7 @@ class Listing:
     matching: ConversationQuerySet
     looked_at: ConversationQuerySet
     order: Order = NEWEST
-    uses_terms: bool = False  # whether the search index is asked
+    found_by: FoundBy = FoundBy.ORDER
 
     def after(self, cursor: Cursor | None, count: int = 1) -> list[Conversation]:
         """The nearest that follow, the nearest first; those that the list begins with when there is no cursor."""
@@ -122,7 +131,7 @@ class Listing:
 
     def _nearest_keys(self, beyond: Q, count: int, *, onwards: bool) -> list[int]:
         steps, matching = self.order.steps(onwards=onwards), self.matching.filter(beyond)
-        if self.matching is self.everything:
+        if self.found_by is FoundBy.ORDER:
             return _keys(matching.order_by(*steps), count)
         ahead = self.everything.filter(beyond).order_by(*steps)
         near = ahead.values("pk")[:NEAR]
@@ -130,7 +139,7 @@ class Listing:
         if len(found) == count or near.count() < NEAR:
             return found
         from_indexes = matching.order_by(*self.order.unindexed_steps(onwards=onwards))
-        if self.order is NEWEST and self.uses_terms:
+        if self.order is NEWEST and self.found_by is FoundBy.TERMS:
             stretch = _Stretch.of(ahead, onwards=onwards)
             found = _keys(from_indexes.filter(stretch.condition), count)
             if len(found) == count or stretch.is_all:

@@ -80,8 +80,10 @@ class Conversation(models.Model):
         REVIEWED = "reviewed", "reviewed"
         SAVED = "saved", "saved for later"
 
-    assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="conversations")
-    environment = models.ForeignKey(Environment, on_delete=models.SET_NULL, null=True, related_name="conversations")
+    assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="conversations", db_index=False)
+    environment = models.ForeignKey(
+        Environment, on_delete=models.SET_NULL, null=True, related_name="conversations", db_index=False
+    )
     environment_name = models.CharField(max_length=255, blank=True)  # as the earliest event claimed it
     sender_key = models.BinaryField(max_length=32)  # HMAC of sender_id: unique, and all that a tombstone needs
     sender_id = models.TextField()

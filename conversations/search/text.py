@@ -2,6 +2,7 @@
 quotation marks was said in one message, letter by letter."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q
@@ -13,7 +14,7 @@ from conversations.search.terms import SAID, WORD, numbers, words
 
 # The index answers for few words at once. For many it has to be asked alone, and of more there is one in nearly every
 # conversation, so that looking is quicker.
-FEW_WORDS = 16
+FEW_WORDS = 64
 MANY_WORDS = 3000
 _QUOTED = re.compile(r'"([^"]*)"?')
 
@@ -40,16 +41,18 @@ class Search:
 
     def __init__(self, assistant_id: int, text: str) -> None:
         wanted = parse(text)
-        parts = [*wanted.parts, *(part for phrase in wanted.phrases for part in words(phrase))]
         self._assistant_id, self._phrases = assistant_id, wanted.phrases
-        self._words = {part: _words_with(assistant_id, part) for part in dict.fromkeys(parts)}
+        self._words = {part: _words_with(assistant_id, part) for part in wanted.parts}
+        # Those in whose words the index can look before the phrase itself is looked for.
+        of_phrases = [one for phrase in wanted.phrases for one in _words_of_phrase(assistant_id, phrase)]
+        self._ahead = {part: found for part, found in of_phrases if len(found) <= FEW_WORDS}
 
     def narrow(self, conversations: ConversationQuerySet, *, by_looking: bool = False) -> ConversationQuerySet:
         """Those in which everything was said.
 
         `by_looking` reads what was said in each, where asking the index takes longer than that of a few conversations.
         """
-        for part, found in self._words.items():
+        for part, found in (self._ahead | self._words).items():
             conversations = conversations.filter(self._with(part, found, by_looking=by_looking))
         for phrase in self._phrases:
             conversations = conversations.filter(_literally(phrase))
@@ -65,9 +68,17 @@ class Search:
         return Q(pk__in=RawSQL("SELECT conversations_with_any_term(%s)", [keys]))
 
 
-def _words_with(assistant_id: int, part: str) -> list[str]:
+def _words_of_phrase(assistant_id: int, phrase: str) -> Iterator[tuple[str, list[str]]]:
+    """Each word of it, and as what it may have been said: the first may end a longer one, the last may begin one."""
+    parts = words(phrase)
+    lookups = ["endswith", *["exact"] * (len(parts) - 2), "startswith"] if len(parts) > 1 else ["contains"]
+    for part, lookup in zip(parts, lookups, strict=False):
+        yield part, _words_with(assistant_id, part, lookup)
+
+
+def _words_with(assistant_id: int, part: str, lookup: str = "contains") -> list[str]:
     """At most one more than are many."""
-    known = Term.objects.filter(assistant=assistant_id, kind=WORD, value__contains=part)
+    known = Term.objects.filter(assistant=assistant_id, kind=WORD, **{f"value__{lookup}": part})
     return list(known.values_list("value", flat=True)[: MANY_WORDS + 1])
 
 

@@ -118,7 +118,7 @@ def listing(request: HttpRequest, filters: ConversationFilter) -> Listing:
     if not filters.is_used:
         return Listing(everything, everything, everything, filters.order)
     matching, looked_at = filters.apply(everything), filters.apply(everything, by_looking=True)
-    return Listing(everything, matching, looked_at, filters.order, filters.uses_terms)
+    return Listing(everything, matching, looked_at, filters.order, filters.found_by)
 
 
 def filter_query(query: QueryDict) -> QueryDict:

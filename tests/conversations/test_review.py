@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from copy import copy
 from io import StringIO
 
 import pytest
@@ -226,9 +227,13 @@ def test_what_was_noted_goes_with_its_conversation_also_by_sql(anna: User, conve
     ],
 )
 def test_what_the_team_noted_is_found_by_an_index_of_its_own(conversation: Conversation, anna: User, query, index):
+    others = [copy(conversation) for _ in range(500)]
+    for number, one in enumerate(others):
+        one.pk, one.sender_key, one.review_state = None, b"%d" % number, "saved"
+    Conversation.objects.bulk_create(others)
     wanted = query(Conversation.objects.filter(assistant=conversation.assistant), anna)
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("ANALYZE conversations_conversation; SET LOCAL enable_seqscan = off")
     for order in (("-last_event_at", "-pk"), ("last_event_at", "pk")):
         plan = json.dumps(json.loads(wanted.order_by(*order)[:51].explain(format="json")))
         assert index in plan, plan
