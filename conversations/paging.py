@@ -140,7 +140,7 @@ class Listing:
             return found
         from_indexes = matching.order_by(*self.order.unindexed_steps(onwards=onwards))
         if self.order is NEWEST and self.found_by is FoundBy.TERMS:
-            stretch = _Stretch.of(ahead, onwards=onwards)
+            stretch = _Stretch.of(ahead)
             found = _keys(from_indexes.filter(stretch.condition), count)
             if len(found) == count or stretch.is_all:
                 return found
@@ -159,13 +159,15 @@ class _Stretch:
     is_all: bool
 
     @classmethod
-    def of(cls, ahead: ConversationQuerySet, *, onwards: bool) -> Self:
+    def of(cls, ahead: ConversationQuerySet) -> Self:
+        """Days tell the search index where to look, moments what is in the stretch."""
         first = ahead.values("last_event_at")[:STRETCH]
-        found = first.aggregate(count=Count("*"), edge=(Min if onwards else Max)("last_event_at"))
-        if found["edge"] is None:
+        found = first.aggregate(count=Count("*"), oldest=Min("last_event_at"), newest=Max("last_event_at"))
+        if not found["count"]:
             return cls(Q(), is_all=True)
-        way, day = "gte" if onwards else "lte", math.floor(found["edge"] / DAY)
-        condition = Q(**{f"last_event_at__{way}": found["edge"], f"entry__day__{way}": day})
+        ends = found["oldest"], found["newest"]
+        days = [math.floor(one / DAY) for one in ends]
+        condition = Q(last_event_at__range=ends, entry__day__range=days)
         return cls(condition, is_all=found["count"] < STRETCH)
 
 
