@@ -150,10 +150,14 @@ class ConversationFilter(DayRangeFilter):
         conversations = self._by_what_people_noted(conversations)
         return self._search.narrow(conversations, by_looking=by_looking) if self._search else conversations
 
+    @property
+    def text(self) -> str:
+        """What is searched for."""
+        return self.cleaned_data["q"] if self.is_valid() else ""
+
     @cached_property
     def _search(self) -> Search | None:
-        text = self.cleaned_data["q"]
-        return Search(self.assistant.pk, text) if text else None
+        return Search(self.assistant.pk, self.text) if self.text else None
 
     def _by_place(self, conversations: ConversationQuerySet) -> ConversationQuerySet:
         environment, origin = self.cleaned_data["environment"], self.cleaned_data["origin"]

@@ -15,6 +15,7 @@ from conversations.models import Conversation, SavedFilter
 from conversations.naming import model_names
 from conversations.paging import NEWEST, ORDERS, Cursor, Listing, page_of
 from conversations.presentation.items import UNSURE_BELOW
+from conversations.search.snippets import Snippet, snippets
 from conversations.services.review import unread_among
 from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
@@ -22,6 +23,7 @@ from studio.access.permissions import Permission, Scope
 from studio.web.htmx import HtmxHttpRequest
 from studio.web.patience import TookTooLong, at_most
 
+TITLE = 120  # characters that a row shows of the first message
 COUNTING = 3.0  # seconds, at most
 COUNTED = 99  # of new ones; beyond, more is all that matters
 
@@ -33,6 +35,13 @@ class Row:
     conversation: Conversation
     model: str
     is_unread: bool
+    snippet: Snippet | None  # of what was searched for
+
+    @property
+    def says_more(self) -> bool:
+        """Whether what was searched for stands elsewhere than in the title."""
+        title = self.conversation.first_text[:TITLE].casefold()
+        return self.snippet is not None and self.snippet.found.casefold() not in title
 
     @property
     def doubt(self) -> tuple[str, str] | None:
@@ -54,10 +63,14 @@ def conversation_list(request: HttpRequest, slug: str) -> HttpResponse:
     page = page_of(listing(request, filters), before=before, after=after)
     names = model_names(assistant, {one.last_model_id for one in page.rows})
     unread = unread_among(viewer, page.rows)
+    found = snippets(page.rows, filters.text)
     context = {
         "filters": filters,
         "page": page,
-        "rows": [Row(one, names.get(one.last_model_id, one.last_model_id), one.pk in unread) for one in page.rows],
+        "rows": [
+            Row(one, names.get(one.last_model_id, one.last_model_id), one.pk in unread, found.get(one.pk))
+            for one in page.rows
+        ],
         "query": filter_query(request.GET).urlencode(),
         "chips": _chips(request, filters),
         "orders": ORDERS.values(),

@@ -17,6 +17,7 @@ from conversations.ingest.write import Stored
 from conversations.models import Conversation, SavedFilter, SearchEntry, Term
 from conversations.paging import NEWEST, page_of
 from conversations.search import text as search_text
+from conversations.search.snippets import snippets
 from conversations.search.terms import named_value, of_event, words
 from conversations.services import indexing
 from conversations.services.rebuild import rebuild_conversations
@@ -111,6 +112,40 @@ def test_parts_of_many_words_are_found_in_every_way(
     stored(*(user(f"word{n} other{n}", float(n), sender=f"s{n}") for n in range(6)))
     assert find(q="word") == ["s5", "s4", "s3", "s2", "s1", "s0"]
     assert find(q="ord1") == ["s1"]
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("table", ("One ", "table", " for two, please")),
+        ("ABLE", ("One t", "able", " for two, please")),
+        ('"two, pl" table', ("One table for ", "two, pl", "ease")),
+        ("tomorrow", None),  # stands in the title
+        ("strasse", None),  # is found, but is not written so
+        ("", None),
+    ],
+)
+def test_a_row_says_where_the_words_stand(
+    client: Client, admin: User, assistant: Assistant, stored: Make, query: str, shown: Any
+):
+    client.force_login(admin)
+    said = user("One table for two, please", 2.0), bot("Straße 1", 3.0), bot("The table is yours", 4.0)
+    stored(user("Hello, tomorrow?", 1.0), *said)
+    page = client.get(reverse("conversations:list", args=[assistant.slug]), {"q": query})
+    (row,) = page.context["rows"]
+    html = page.content.decode()
+    if shown is None:
+        assert not row.says_more and "<mark>" not in html
+    else:
+        assert (row.snippet.before, row.snippet.found, row.snippet.after) == shown
+        assert f"{shown[0]}<mark>{shown[1]}</mark>{shown[2]}" in html
+        assert f"m={row.snippet.event_id}#e{row.snippet.event_id}" in html
+
+
+def test_a_long_message_is_cut_to_what_stands_around(stored: Make):
+    stored(user("x " * 500 + "needle" + " y" * 500, 1.0))
+    (found,) = snippets(list(Conversation.objects.all()), "needle").values()
+    assert (found.before, found.found, found.after) == ("…" + "x " * 30, "needle", " y" * 30 + "…")
 
 
 # --- Everything else --------------------------------------------------------------------------------------------------
