@@ -110,7 +110,9 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "?") openKeysHelp();
   else if (key === "/") focusFilter();
   else if (key === "g" && document.querySelector("[data-go]")) goPressedAt = performance.now();
-  else if (!follow(rowMenuEntry(event.target, key)) && !follow(`[data-shortcut="${CSS.escape(key)}"]`)) return;
+  else if (
+    !follow(rowMenuEntry(event.target, key)) && !follow(`[data-shortcut="${CSS.escape(key)}"]`) && !walk(key)
+  ) return;
   event.preventDefault();
 });
 
@@ -122,6 +124,17 @@ function follow(target) {
   const element = typeof target === "string" ? document.querySelector(target) : target;
   if (!element || element.disabled || element.getAttribute("aria-disabled") === "true") return false;
   element.click();
+  return true;
+}
+
+/* J and K go along the rows of a list */
+function walk(key) {
+  const step = { j: 1, k: -1 }[key];
+  const rows = step ? [...document.querySelectorAll(".page tr .row-link")] : [];
+  if (!rows.length) return false;
+  const row = document.activeElement.closest("tr");
+  const at = rows.findIndex((one) => row?.contains(one));
+  rows[Math.max(0, Math.min(rows.length - 1, at < 0 ? 0 : at + step))].focus();
   return true;
 }
 

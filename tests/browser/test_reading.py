@@ -186,3 +186,18 @@ def test_no_page_is_fetched_twice(page: Page, newest_first: "list[Conversation]"
         is_shown(page, text)
     page.wait_for_load_state("networkidle")
     assert [int(url.rsplit("/", 1)[1]) for url in asked] == [one.pk for one in newest_first[2:]]
+
+
+def test_the_list_is_walked_by_j_and_k_and_what_is_said_of_a_message_stands_below_it(page: Page):
+    page.goto("/a/cafe/conversations/?q=soup")
+    focused = page.locator("a.row-link:focus")
+    for key, title in [("j", "soup again"), ("j", "soup of the day"), ("j", "soup of the day"), ("k", "soup again")]:
+        page.keyboard.press(key)
+        expect(focused).to_have_text(title)
+    page.keyboard.press("Enter")
+    is_shown(page, "soup again")
+    expect(page.locator("#conversation .verdict")).to_be_empty()
+    page.keyboard.press("c")
+    expect(page.locator("#conversation .verdict")).to_have_text("confirmed")
+    page.keyboard.press("z")
+    expect(page.locator("#conversation .verdict")).to_be_empty()
