@@ -44,7 +44,7 @@ class Order:
         return f"{sign}{self.column}", f"{sign}pk"
 
     def unindexed_steps(self, *, onwards: bool) -> tuple[OrderBy, str]:
-        """The same order, by what no index is sorted by: so the planner begins with what is rare."""
+        """The same order, by what no index is sorted by: so the planner begins with what is rare, or near."""
         column = F(self.column) + 0
         return (column.desc(), "-pk") if self.descending == onwards else (column.asc(), "pk")
 
@@ -133,12 +133,12 @@ class Listing:
         steps, matching = self.order.steps(onwards=onwards), self.matching.filter(beyond)
         if self.found_by is FoundBy.ORDER:
             return _keys(matching.order_by(*steps), count)
-        ahead = self.everything.filter(beyond).order_by(*steps)
+        ahead, unindexed = self.everything.filter(beyond).order_by(*steps), self.order.unindexed_steps(onwards=onwards)
         near = ahead.values("pk")[:NEAR]
-        found = _keys(self.looked_at.filter(pk__in=near).order_by(*steps), count)
+        found = _keys(self.looked_at.filter(pk__in=near).order_by(*unindexed), count)
         if len(found) == count or near.count() < NEAR:
             return found
-        from_indexes = matching.order_by(*self.order.unindexed_steps(onwards=onwards))
+        from_indexes = matching.order_by(*unindexed)
         if self.order is NEWEST and self.found_by is FoundBy.TERMS:
             stretch = _Stretch.of(ahead)
             found = _keys(from_indexes.filter(stretch.condition), count)

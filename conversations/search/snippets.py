@@ -32,7 +32,7 @@ class Snippet:
 
 
 def snippets(conversations: Sequence[Conversation], text: str) -> dict[int, Snippet]:
-    """By conversation, of its first message in which a phrase or word of `text` stands letter by letter. Two queries."""
+    """Of the first message of each in which a phrase or word of `text` stands letter by letter. Two queries."""
     wanted = parse(text)
     looked_for = wanted.phrases or wanted.parts  # a phrase is rarer than the words beside it
     if not looked_for or not conversations:
