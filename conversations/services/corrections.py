@@ -47,7 +47,7 @@ def correct(*, actor: User, event: Event, verdict: Verdict) -> Correction:
     row = Correction.objects.filter(event=event).first()
     if row is None:
         row = Correction(assistant_id=conversation.assistant_id, conversation=conversation, event=event)
-    else:
+    elif (row.person_id, row.intent, row.entities) != (actor.pk, verdict.intent, _entities(verdict)):
         row.former = _former(row)
     _say(row, said, verdict, actor)
     row.also = sorted({*row.also, *same_words(actor, event)})
@@ -61,12 +61,16 @@ def _say(row: Correction, said: Said, verdict: Verdict, actor: User) -> None:
     now = timezone.now()
     row.text, row.said_intent, row.said_confidence = said.text, said.intent, said.confidence
     row.said_entities = as_facts(said.annotations)
-    row.intent, row.entities = verdict.intent, as_facts(verdict.annotations) if verdict.intent else []
+    row.intent, row.entities = verdict.intent, _entities(verdict)
     row.kind = _kind(row)
     row.state = State.PENDING if row.intent else State.DISCARDED
     row.person, row.person_label, row.at = actor, actor.username, now
     row.revision = None
     row.settled_at, row.settled_by = (None, None) if row.intent else (now, actor)
+
+
+def _entities(verdict: Verdict) -> list[dict[str, Any]]:
+    return as_facts(verdict.annotations) if verdict.intent else []
 
 
 def _kind(row: Correction) -> Correction.Kind:

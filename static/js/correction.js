@@ -274,5 +274,10 @@ function wire(root) {
 }
 
 for (const added of ["htmx:load", "added"]) document.addEventListener(added, (event) => wire(event.target.parentElement ?? document));
+// What was typed is said: the keys of the page work again.
+document.addEventListener("htmx:afterSettle", (event) => {
+  const form = document.activeElement?.closest("form[data-correction]");
+  if (form && event.detail.xhr?.status === 200) form.querySelector(".correction-state")?.focus({ preventScroll: true });
+});
 document.addEventListener("click", (event) => event.target.closest("[data-mark]")?.closest("form").querySelector("[data-words]").focus());
 wire(document);

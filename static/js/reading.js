@@ -156,7 +156,7 @@ async function unread(form) {
 document.addEventListener("keydown", (event) => {
   if (event.key.toLowerCase() !== "u" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest?.("input, textarea, select") || document.querySelector("dialog[open]")) return;
-  const button = document.querySelector("#toasts [data-key=U]");
+  const button = [...document.querySelectorAll("#toasts [data-key=U]")].at(-1);
   if (!button) return;
   event.preventDefault();
   button.click();

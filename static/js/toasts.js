@@ -3,6 +3,7 @@
 
 const box = document.getElementById("toasts");
 const LINGER = 6000;
+const MOST = 3; // of who works quickly, what was done last; errors stay besides
 
 function show(text, kind = "info", action = null) {
   const item = document.getElementById("toast-template").content.firstElementChild.cloneNode(true);
@@ -11,6 +12,7 @@ function show(text, kind = "info", action = null) {
   if (action) item.querySelector("p").after(buttonFor(action, item));
   box.append(item);
   arrange(item);
+  [...box.querySelectorAll(".toast:not(.toast-error)")].slice(0, -MOST).forEach((old) => old.remove());
 }
 
 // What one can do about it: a label, what it runs, and the key that the page's module listens for.

@@ -201,3 +201,22 @@ def test_the_list_is_walked_by_j_and_k_and_what_is_said_of_a_message_stands_belo
     expect(page.locator("#conversation .verdict")).to_have_text("confirmed")
     page.keyboard.press("z")
     expect(page.locator("#conversation .verdict")).to_be_empty()
+    page.keyboard.press("i")
+    page.keyboard.type("order_soup")
+    page.keyboard.press("Enter")
+    expect(page.locator("#conversation .verdict")).to_contain_text("order_soup")
+    page.keyboard.press("j")  # is no letter of the field any more
+    is_shown(page, "soup of the day")
+
+
+def test_of_many_notices_the_last_three_stay_and_u_takes_back_the_last(page: Page):
+    for text in ("cake", "soup of the day", "tea"):
+        with page.expect_response(re.compile("/review$")):
+            page.keyboard.press("e")
+        is_shown(page, text)
+    page.keyboard.press("e")
+    expect(page.locator(".toast").last).to_contain_text("the last one of the list")
+    expect(page.locator(".toast")).to_have_count(3)
+    page.keyboard.press("u")
+    expect(page.locator(".toast").last).to_contain_text("Undone.")
+    assert states() == ["reviewed", "reviewed", "reviewed", ""]

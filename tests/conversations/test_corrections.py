@@ -112,6 +112,13 @@ def test_the_last_person_wins_sees_what_was_said_and_may_return_to_it(anna: User
     assert (row.intent, row.person_label, row.former) == ("greet", "anna", None)
 
 
+def test_the_same_once_more_changes_nothing(anna: User, message: Event):
+    say(anna, message, intent="greet")
+    assert "Before:" not in say(anna, message, intent="greet")
+    client_of(anna).post(address(message, "correct/undo"))
+    assert not Correction.objects.exists()
+
+
 def test_taken_back_a_message_waits_to_be_looked_at_again(anna: User, message: Event):
     say(anna, message, act="ignore")
     assert Correction.objects.get().state == "discarded"

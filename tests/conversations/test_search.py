@@ -139,7 +139,7 @@ def test_a_row_says_where_the_words_stand(
     else:
         assert (row.snippet.before, row.snippet.found, row.snippet.after) == shown
         assert f"{shown[0]}<mark>{shown[1]}</mark>{shown[2]}" in html
-        assert f"m={row.snippet.event_id}#e{row.snippet.event_id}" in html
+        assert f"at={row.snippet.event_id}#e{row.snippet.event_id}" in html
 
 
 def test_a_long_message_is_cut_to_what_stands_around(stored: Make):
