@@ -162,6 +162,7 @@ class TestDownload:
 
     def test_one_that_goes_silent_is_given_up_in_time(self, store, behind, proxy, large):
         store.put(io.BytesIO(large))
+        behind._patiences = replace(HASTY, reading=Patience(1, 1, 1))
         with behind.open(sha256(large)) as file:
             file.read(MB)
             proxy.wait_seconds = 30
