@@ -102,6 +102,7 @@ _CODES = {
     "NoSuchBucket": ("store-bucket", BUCKET),
     "InvalidBucketName": ("store-bucket", BUCKET),
     "InvalidAccessKeyId": ("store-key", WRONG_KEY),
+    "XAdminUserNotFound": ("store-key", WRONG_KEY),  # versitygw's word
     "SignatureDoesNotMatch": ("store-key", WRONG_KEY),
     "InvalidToken": ("store-key", WRONG_KEY),
     "ExpiredToken": ("store-key", WRONG_KEY),

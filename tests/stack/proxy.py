@@ -74,7 +74,8 @@ class Proxy:
         self.cuts -= 1
         self.made_cuts += 1
         self.on_cut()
-        near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+        with contextlib.suppress(OSError):  # the other direction has ended already
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
         _end(near, far)
         return True
 

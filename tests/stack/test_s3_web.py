@@ -1,11 +1,11 @@
 """Models on S3 as Rasa servers and people get them: by the model server and by the pages, when the store is away too."""
 
 import http.client
-import io
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -136,12 +136,15 @@ class Web:
 
     port: int
 
-    def ask(self, production: Environment, **headers: str) -> http.client.HTTPResponse:
+    @contextmanager
+    def ask(self, production: Environment, **headers: str) -> Iterator[http.client.HTTPResponse]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         path = f"{address_of(production)}?token={token_of(production)}"
-        connection.request("GET", path, headers={"Host": "localhost", **headers})
-        return connection.getresponse()
+        with closing(connection):
+            connection.request("GET", path, headers={"Host": "localhost", **headers})
+            with connection.getresponse() as response:
+                yield response
 
 
 @pytest.fixture
@@ -170,21 +173,20 @@ def web(on_s3: Place, tmp_path) -> Iterator[Web]:
 
 class TestByRealSockets:
     def test_the_whole_file_and_parts_of_it(self, web: Web, production, model):
-        whole = web.ask(production)
-        body = whole.read()
-        assert (whole.status, whole.headers["ETag"], len(body)) == (200, model.etag, model.size)
-        part = web.ask(production, Range="bytes=1000000-")
-        assert (part.status, part.read()) == (206, body[1_000_000:])
-        assert web.ask(production, If_None_Match=model.etag).status == 304
+        with web.ask(production) as whole:
+            body = whole.read()
+            assert (whole.status, whole.headers["ETag"], len(body)) == (200, model.etag, model.size)
+        with web.ask(production, Range="bytes=1000000-") as part:
+            assert part.status == 206
+            assert part.read() == body[1_000_000:]
+        with web.ask(production, If_None_Match=model.etag) as known:
+            assert known.status == 304
 
     def test_a_file_that_ends_early_never_looks_whole(self, web: Web, production, s3: S3Server):
-        model = promoted(production, large_archive(60 * MB))
-        response = web.ask(production)
-        begun = io.BytesIO(response.read(MB))
-        s3.kill()
-        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
-            while piece := response.read(MB):
-                begun.write(piece)
-            if begun.tell() < model.size:
-                raise http.client.IncompleteRead(begun.getvalue())
-        assert begun.tell() < model.size
+        promoted(production, large_archive(60 * MB))
+        with web.ask(production) as response:
+            taken = len(response.read(MB))
+            s3.kill()
+            with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+                response.read()
+        assert taken == MB
