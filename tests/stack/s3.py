@@ -1,6 +1,6 @@
 """A real S3 server (versitygw over a folder) on a free port, ended with whoever started it.
 
-It is built once by `go install` (a minute) and kept in the user's cache folder. `kill` is a crash, after which `start`
+It is built once by `go install` (one to five minutes) and kept in the user's cache folder. `kill` is a crash, after which `start`
 finds what was written.
 """
 
