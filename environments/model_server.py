@@ -22,7 +22,7 @@ from environments import guesses
 from environments.services import pointers, polls
 from environments.services.pointers import EVERY_TAG, Answer, Pointer, Poll, UnknownTag, WrongToken
 from models_app.services.assistants import DEFAULT_SLUG
-from models_app.storage import ArtifactMissing, store
+from models_app.storage import ArtifactMissing, StoreFailed, store
 from studio.audit.actions import Action
 from studio.audit.services import refusals
 from studio.crypto import digest
@@ -77,6 +77,9 @@ def answer(request: HttpRequest, slug: str, tag: str) -> HttpResponseBase:
     except ArtifactMissing as error:
         log.error("artifact missing", assistant=slug, tag=tag, sha256=str(error))
         return _failure(503, "Unavailable", "The model's file is missing from the artifact store.")
+    except StoreFailed as error:
+        log.error("artifact store failed", assistant=slug, tag=tag, error=error.message)
+        return _failure(503, "Unavailable", error.message)
     except OSError:
         log.exception("artifact not readable", assistant=slug, tag=tag)
         return _failure(503, "Unavailable", "The artifact store does not give the model's file out.")

@@ -1,10 +1,33 @@
 """The parts of `/readyz` that this app knows."""
 
+import time
+
 from django.conf import settings
 
 from models_app.models import TrainingJob
+from models_app.storage import ArtifactStore, StoreFailed, store
 from studio.health import Part
 from studio.jobs import heartbeat
+
+STORE_SECONDS = 10  # probes that come more often are told what the last one was
+_store: dict[object, tuple[float, Part]] = {}
+
+
+def artifact_store() -> Part:
+    asked = store()
+    until, part = _store.get(asked, (0.0, Part("ok")))
+    if time.monotonic() >= until:
+        part = _ask(asked)
+        _store[asked] = time.monotonic() + STORE_SECONDS, part
+    return part
+
+
+def _ask(asked: ArtifactStore) -> Part:
+    try:
+        asked.check()
+    except StoreFailed as error:
+        return Part("degraded", error.message)
+    return Part("ok")
 
 
 def training_workers() -> Part:

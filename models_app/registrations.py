@@ -25,6 +25,7 @@ def register() -> None:
     schedule.every(QUEUE_SECONDS, run.requeue_forgotten, name="queue forgotten trainings")
     schedule.every(SWEEP_SECONDS, run.sweep_folders, name="sweep training folders")
     parts.register("training workers", health.training_workers)
+    parts.register("artifact store", health.artifact_store)
     scopes.register("assistants", _places)
     navigation.set_assistants(_assistants, list_url_name="models:assistants")
     navigation.register(

@@ -17,6 +17,20 @@ PUBLIC_URL = env.text("PARLEY_URL", f"http://localhost:{PORT}").rstrip("/")  # f
 INTERNAL_URL = env.text("PARLEY_INTERNAL_URL", f"http://127.0.0.1:{PORT}").rstrip("/")  # for Rasa servers
 RASA_HOSTS = env.words("PARLEY_RASA_HOSTS", "localhost,127.0.0.1,::1")  # private hosts that we may call
 ARTIFACTS_DIR = Path(env.text("PARLEY_ARTIFACTS", str(DATA / "artifacts"))).resolve()
+S3_BUCKET = env.text("PARLEY_S3_BUCKET", "")  # models are kept there, and no longer in ARTIFACTS_DIR
+S3_ENDPOINT = env.optional("PARLEY_S3_ENDPOINT")  # that of Amazon when empty
+S3_REGION = env.text("PARLEY_S3_REGION", "us-east-1")
+S3_PREFIX = env.text("PARLEY_S3_PREFIX", "").strip("/")
+S3_ACCESS_KEY_ID = env.text("PARLEY_S3_ACCESS_KEY_ID", "")  # what boto3 finds by itself when empty
+S3_SECRET_ACCESS_KEY = env.secret("PARLEY_S3_SECRET_ACCESS_KEY", "")
+env.refuse(
+    bool(S3_ACCESS_KEY_ID) != bool(S3_SECRET_ACCESS_KEY),
+    "Of PARLEY_S3_ACCESS_KEY_ID and PARLEY_S3_SECRET_ACCESS_KEY only one is set.",
+)
+env.refuse(
+    S3_ENDPOINT is not None and not S3_ENDPOINT.startswith(("http://", "https://")),
+    "PARLEY_S3_ENDPOINT must begin with http:// or https://.",
+)
 JOBS_DIR = Path(env.text("PARLEY_JOBS", str(DATA / "jobs"))).resolve()
 SERVERS_DIR = Path(env.text("PARLEY_SERVERS", str(DATA / "servers"))).resolve()
 RASA_DIR = Path(env.text("PARLEY_RASA", str(DATA / "rasa"))).resolve()

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from models_app.models import Artifact, Model
-from models_app.storage import Staged, store
+from models_app.storage import Staged, StoreFailed, store
 
 log = structlog.get_logger()
 
@@ -74,7 +74,7 @@ def free_unused(sha256: str) -> bool:
                 return False
             artifact.freed_at = timezone.now()
             artifact.save(update_fields=["freed_at"])
-        store().delete(sha256)
+        _delete(sha256)
     return True
 
 
@@ -92,4 +92,12 @@ def sweep() -> None:
 def _discard(sha256: str) -> None:
     """Delete bytes that no row says are in the store. The caller holds their lock."""
     if not Artifact.objects.filter(sha256=sha256, freed_at=None).exists():
+        _delete(sha256)
+
+
+def _delete(sha256: str) -> None:
+    """The rows are right already. A store that is away keeps the bytes till a later sweep finds them."""
+    try:
         store().delete(sha256)
+    except StoreFailed as error:
+        log.warning("bytes that nobody needs stay for now", sha256=sha256, error=error.message)

@@ -1,22 +1,14 @@
 """Artifacts in a folder: `<folder>/<first two digits>/<sha256>`, temporary files in `<folder>/incoming`."""
 
-import errno
-import fcntl
-import hashlib
 import os
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from models_app.storage.protocol import ArtifactMissing, Readable, Staged, Stored, StoreFull, TooLarge
-
-PIECE = 1024 * 1024
-# A file is locked right after it is made; younger ones may be between the two.
-SWEEP_AFTER_SECONDS = 60
+from models_app.storage.protocol import ArtifactMissing, Readable, Staged, Stored, StoreFailed
+from models_app.storage.staging import Incoming
 
 
 class LocalStore:
@@ -24,20 +16,10 @@ class LocalStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.incoming = folder / "incoming"
+        self.incoming = Incoming(folder / "incoming")
 
-    @contextmanager
-    def stage(self, source: Readable, *, limit: int | None = None) -> Iterator[Staged]:
-        self.incoming.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=self.incoming)
-        path = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                # Held while this process lives, however it ends: that is how sweep() tells what is stray.
-                fcntl.flock(file, fcntl.LOCK_EX)
-                yield _receive(source, file, path, limit)
-        finally:
-            path.unlink(missing_ok=True)
+    def stage(self, source: Readable, *, limit: int | None = None) -> AbstractContextManager[Staged]:
+        return self.incoming.stage(source, limit)
 
     def keep(self, staged: Staged) -> Stored:
         target = self._path(staged.sha256)
@@ -80,34 +62,16 @@ class LocalStore:
                 yield path.name
 
     def sweep(self) -> int:
-        return sum(_remove_if_stray(path) for path in self.incoming.glob("*"))
+        return self.incoming.sweep()
+
+    def check(self) -> None:
+        """A folder that is not there yet is made by the first upload."""
+        there = next(path for path in (self.folder, *self.folder.parents) if path.exists())
+        if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
+            raise StoreFailed("The folder of the artifact store cannot be read and written: check PARLEY_ARTIFACTS.")
 
     def _path(self, sha256: str) -> Path:
         return self.folder / sha256[:2] / sha256
-
-
-def _receive(source: Readable, file: BinaryIO, path: Path, limit: int | None) -> Staged:
-    digest, size = hashlib.sha256(), 0
-    while piece := source.read(PIECE):
-        size += len(piece)
-        if limit is not None and size > limit:
-            raise TooLarge(limit)
-        digest.update(piece)
-        _write(file, piece)
-    _write(file, b"", sync=True)
-    return Staged(path, digest.hexdigest(), size)
-
-
-def _write(file: BinaryIO, piece: bytes, *, sync: bool = False) -> None:
-    try:
-        file.write(piece)
-        if sync:
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreFull from error
-        raise
 
 
 def _sync_folder(folder: Path) -> None:
@@ -117,15 +81,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _remove_if_stray(path: Path) -> bool:
-    try:
-        if time.time() - path.stat().st_mtime < SWEEP_AFTER_SECONDS:
-            return False
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
-    except (BlockingIOError, FileNotFoundError):
-        return False
-    return True

@@ -47,7 +47,16 @@ class TooLarge(Invalid):
         super().__init__(f"The file is larger than the limit of {formats.size(limit)}.", limit=limit)
 
 
-class StoreFull(DomainError):
+class StoreFailed(DomainError):
+    """The store cannot do what it was asked for. The message names no host, bucket or folder: /readyz shows it to all.
+
+    `code` says which kind it is; storage/s3_client.py lists them.
+    """
+
+    code = "store-failed"
+
+
+class StoreFull(StoreFailed):
     """There is no room for more bytes."""
 
     code = "store-full"
@@ -57,7 +66,7 @@ class StoreFull(DomainError):
 
 
 class ArtifactStore(Protocol):
-    """Content-addressed bytes. Memory stays flat whatever the size."""
+    """Content-addressed bytes. Memory stays flat whatever the size. Each method may raise StoreFailed."""
 
     def stage(self, source: Readable, *, limit: int | None = None) -> AbstractContextManager[Staged]:
         """Read `source` to its end into a temporary file that is gone when the context ends, kept or not.
@@ -67,7 +76,7 @@ class ArtifactStore(Protocol):
         ...
 
     def keep(self, staged: Staged) -> Stored:
-        """Make staged bytes durable. Bytes the store has already are kept once."""
+        """Make staged bytes durable. Bytes the store has already are kept once, and are young again for older_than."""
         ...
 
     def put(self, source: Readable, *, limit: int | None = None) -> Stored:
@@ -75,7 +84,10 @@ class ArtifactStore(Protocol):
         ...
 
     def open(self, sha256: str, start: int = 0) -> BinaryIO:
-        """The bytes from `start` on; ArtifactMissing when there are none."""
+        """The bytes from `start` on, to be read in order and closed; ArtifactMissing when there are none.
+
+        Reading may raise StoreFailed: what was read till then is not all.
+        """
         ...
 
     def size(self, sha256: str) -> int: ...
@@ -91,5 +103,9 @@ class ArtifactStore(Protocol):
         ...
 
     def sweep(self) -> int:
-        """Remove temporary files whose process is gone; how many there were."""
+        """Remove what uploads left that never ended; how many there were."""
+        ...
+
+    def check(self) -> None:
+        """Raise StoreFailed, within seconds, when the store cannot be used."""
         ...

@@ -19,7 +19,7 @@ from models_app.data_forms import MessageForm
 from models_app.data_loaders import Data, load_editable
 from models_app.services.editing import applied, edits_between, missing_rights
 from models_app.services.revisions import files_of
-from models_app.storage import ArtifactMissing, store
+from models_app.storage import ArtifactMissing, StoreFailed, store
 from models_app.views.data import Editing
 from models_app.views.data_history import shown
 from studio.errors import DomainError, Invalid
@@ -79,7 +79,7 @@ def upload(request: HttpRequest, slug: str) -> JsonResponse:
                 read_zip(stream)
             kept = store().keep(staged)
     except (DomainError, ProjectError) as error:
-        return JsonResponse({"message": str(error)}, status=422)
+        return JsonResponse({"message": str(error)}, status=503 if isinstance(error, StoreFailed) else 422)
     name = request.GET.get("name", "")[:100]
     token = Upload(data.assistant.pk, data.user.pk, kept.sha256, name).signed()
     return JsonResponse({"url": f"{reverse('models:data-preview', args=[slug])}?upload={token}"}, status=201)
@@ -92,7 +92,7 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         upload = Upload.read(request.GET.get("upload", ""), data)
         project = upload.project()
-    except Invalid as error:
+    except (Invalid, StoreFailed) as error:
         messages.error(request, error.message)
         return redirect("models:data-upload", slug)
     form = MessageForm(request.POST or None, initial={"base": data.newest.number if data.newest else None})

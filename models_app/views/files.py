@@ -12,12 +12,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from models_app.loaders import load_assistant, load_model
 from models_app.models import Model
 from models_app.services.models import AddedModel, add_model
-from models_app.storage import ArtifactMissing, TooLarge, store
+from models_app.storage import ArtifactMissing, StoreFailed, TooLarge, store
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.errors import Conflict, DomainError
 from studio.uploads import RawBody
-from studio.web.errors import FILE_MISSING, problem_page
+from studio.web.errors import FILE_MISSING, STORE_AWAY, problem_page
 from studio.web.streaming import Source, let_go_of_database, stream
 
 log = structlog.get_logger()
@@ -59,6 +59,8 @@ def _body(request: HttpRequest) -> RawBody:
 def _status(error: DomainError) -> int:
     if isinstance(error, TooLarge):
         return 413
+    if isinstance(error, StoreFailed):
+        return 503
     return 409 if isinstance(error, Conflict) else 422
 
 
@@ -86,3 +88,6 @@ def download(request: HttpRequest, slug: str, name: str) -> HttpResponseBase:
     except ArtifactMissing:
         log.error("artifact missing", model=model.name, sha256=model.artifact_id)
         return problem_page(request, FILE_MISSING)
+    except StoreFailed as error:
+        log.error("artifact store failed", model=model.name, error=error.message)
+        return problem_page(request, STORE_AWAY, error.message)

@@ -17,7 +17,7 @@ from models_app.models import Assistant, Model, Tag, TrainingJob
 from models_app.querysets import TagQuerySet
 from models_app.services.models import delete_model, reasons_to_keep, warnings_of
 from models_app.services.tags import remove_tag, set_tag
-from models_app.storage import store
+from models_app.storage import StoreFailed, store
 from studio.access.loaders import signed_in
 from studio.access.models import User
 from studio.access.permissions import Permission
@@ -108,13 +108,21 @@ def model_detail(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     context = {
         "model": model,
         "warnings": warnings_of(model),
-        "is_missing": not store().exists(model.artifact_id),
+        **_file(model),
         "reason": reasons_to_keep([model]).get(model.pk, ""),
         "domain": _domain(model),
         "training_type": TRAINS.get(model.training_type, "not in the archive"),
         **_rights(request, model.assistant),
     }
     return render(request, "models_app/model_detail.html", context)
+
+
+def _file(model: Model) -> dict[str, object]:
+    """Whether the store has the model's archive, or why that cannot be said."""
+    try:
+        return {"is_missing": not store().exists(model.artifact_id)}
+    except StoreFailed as error:
+        return {"store_problem": error.message}
 
 
 def _domain(model: Model) -> list[tuple[str, tuple[str, ...]]]:

@@ -49,6 +49,7 @@ FILE_MISSING = Problem(
     "The model is known, but its archive is missing from the artifact store. If the store is away, try again when it "
     "is back; else upload the same file under the same name, and it is complete again.",
 )
+STORE_AWAY = Problem(503, "The model's file cannot be had now", "The artifact store does not answer. Try again later.")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -4,6 +4,7 @@ A client that reads slowly keeps its thread for minutes. So a transfer gives its
 begins, a process runs only so many of them that threads are left for everything else, and one that stalls is ended.
 """
 
+import contextlib
 import errno
 import os
 import re
@@ -17,6 +18,8 @@ import structlog
 from django.conf import settings
 from django.db import connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+
+from studio.errors import DomainError
 
 log = structlog.get_logger()
 
@@ -133,9 +136,9 @@ class Body:
 
     def close_file(self) -> None:
         """That a client left needs no line in the log; that the file is shorter than it should be does."""
-        if not self.is_complete and not self.file.read(1):
-            log.error("file ends early", position=self.position, end=self.end)
-        self.file.close()
+        with self.file, contextlib.suppress(OSError, DomainError):  # what cannot be read has been said already
+            if not self.is_complete and not self.file.read(1):
+                log.error("file ends early", position=self.position, end=self.end)
 
 
 class _BodyResponse(StreamingHttpResponse):

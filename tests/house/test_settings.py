@@ -25,11 +25,11 @@ def read_by(path: str) -> set[str]:
 
 
 def in_example() -> set[str]:
-    return set(re.findall(r"^([A-Z_]+)=", (CHECKOUT / ".env.example").read_text(), re.MULTILINE))
+    return set(re.findall(r"^([A-Z0-9_]+)=", (CHECKOUT / ".env.example").read_text(), re.MULTILINE))
 
 
 def in_documentation() -> set[str]:
-    return set(re.findall(r"^\| `([A-Z_]+)`", (CHECKOUT / "docs/settings.md").read_text(), re.MULTILINE))
+    return set(re.findall(r"^\| `([A-Z0-9_]+)`", (CHECKOUT / "docs/settings.md").read_text(), re.MULTILINE))
 
 
 def test_settings_are_found_in_both_modules() -> None:

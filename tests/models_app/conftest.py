@@ -5,6 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.s3_fixtures import s3, s3_of_the_run, s3_place
+
+__all__ = ["s3", "s3_of_the_run", "s3_place"]
+
 if TYPE_CHECKING:
     from models_app.models import Assistant
 

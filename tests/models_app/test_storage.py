@@ -6,21 +6,29 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from models_app.storage import ArtifactMissing, ArtifactStore, StoreFull, TooLarge
-from models_app.storage.local import SWEEP_AFTER_SECONDS, LocalStore
+from models_app.storage import ArtifactMissing, ArtifactStore, StoreFull, TooLarge, staging
+from models_app.storage.local import LocalStore
+from models_app.storage.staging import SWEEP_AFTER_SECONDS
 
 CONTENT = b"a trained model" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.stack)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
-    return LocalStore(tmp_path / "artifacts")
+    if request.param == "local":
+        return LocalStore(tmp_path / "artifacts")
+    from models_app.storage.s3 import S3Store
+
+    place = replace(request.getfixturevalue("s3_place"), prefix="our/models")
+    return S3Store(place, tmp_path / "artifacts" / "incoming")
 
 
 def test_what_was_put_can_be_read_from_any_place(store: ArtifactStore):
@@ -34,9 +42,45 @@ def test_what_was_put_can_be_read_from_any_place(store: ArtifactStore):
     assert store.size(SHA256) == len(CONTENT)
 
 
+def test_a_file_is_read_in_pieces_of_any_size(store: ArtifactStore):
+    store.put(io.BytesIO(CONTENT))
+    with store.open(SHA256) as file:
+        pieces = list(iter(partial(file.read, 4_321), b""))
+    assert {len(piece) for piece in pieces[:-1]} == {4_321}
+    assert b"".join(pieces) == CONTENT
+
+
+@pytest.mark.parametrize("start", [len(CONTENT), len(CONTENT) + 10])
+def test_after_the_end_there_is_nothing(store: ArtifactStore, start: int):
+    store.put(io.BytesIO(CONTENT))
+    with store.open(SHA256, start=start) as file:
+        assert file.read(10) == b""
+
+
+def test_no_bytes_are_bytes_too(store: ArtifactStore):
+    stored = store.put(io.BytesIO(b""))
+    with store.open(stored.sha256) as file:
+        assert (file.read(), stored.size, store.size(stored.sha256)) == (b"", 0, 0)
+
+
 def test_the_same_bytes_are_kept_once(store: ArtifactStore):
     assert store.put(io.BytesIO(CONTENT)) == store.put(io.BytesIO(CONTENT))
     assert list(store.older_than(datetime.now(UTC) + timedelta(seconds=5))) == [SHA256]
+
+
+def test_bytes_that_are_put_again_are_young_again(store: ArtifactStore):
+    """A date may have no more than whole seconds."""
+    store.put(io.BytesIO(CONTENT))
+    time.sleep(1.1)
+    between = datetime.now(UTC)
+    assert list(store.older_than(between)) == [SHA256]
+    time.sleep(1.1)
+    store.put(io.BytesIO(CONTENT))
+    assert list(store.older_than(between)) == []
+
+
+def test_a_store_that_works_has_nothing_to_say(store: ArtifactStore):
+    store.check()
 
 
 def test_what_is_not_there_is_always_the_same_error(store: ArtifactStore):
@@ -99,10 +143,8 @@ def test_a_young_temporary_file_is_left_alone(tmp_path: Path):
 def test_a_full_disk_is_said_in_words(tmp_path: Path):
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
-    from models_app.storage import local
-
     with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(StoreFull, match="no room left"):
-        local._write(full, CONTENT)
+        staging._write(full, CONTENT)
 
 
 def test_memory_stays_flat_whatever_the_size(tmp_path: Path):

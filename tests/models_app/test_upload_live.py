@@ -27,7 +27,8 @@ from django.db import connection
 from django.test import Client
 
 from models_app.models import Artifact, Model
-from models_app.storage.local import SWEEP_AFTER_SECONDS, LocalStore
+from models_app.storage.local import LocalStore
+from models_app.storage.staging import SWEEP_AFTER_SECONDS
 from tests.factories import make_assistant, make_person
 from tests.models_app.archives import METADATA, model_archive
 from tests.models_app.conftest import files_in

@@ -10,12 +10,21 @@ from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.rasa_fixtures import rasa_processes, rasa_runtime, trained_model, worker_id_or_main
+from tests.s3_fixtures import s3, s3_of_the_run, s3_place
 from tests.stack import kafka as kafka_server
 from tests.stack import keycloak as server
 from tests.stack.kafka import Kafka
 from tests.stack.keycloak import PASSWORD, Keycloak
 
-__all__ = ["rasa_processes", "rasa_runtime", "trained_model", "worker_id_or_main"]
+__all__ = [
+    "rasa_processes",
+    "rasa_runtime",
+    "s3",
+    "s3_of_the_run",
+    "s3_place",
+    "trained_model",
+    "worker_id_or_main",
+]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
