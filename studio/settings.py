@@ -23,8 +23,9 @@ S3_REGION = env.text("PARLEY_S3_REGION", "us-east-1")
 S3_PREFIX = env.text("PARLEY_S3_PREFIX", "").strip("/")
 S3_ACCESS_KEY_ID = env.text("PARLEY_S3_ACCESS_KEY_ID", "")  # what boto3 finds by itself when empty
 S3_SECRET_ACCESS_KEY = env.secret("PARLEY_S3_SECRET_ACCESS_KEY", "")
+_PAIR = S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY
 env.refuse(
-    bool(S3_ACCESS_KEY_ID) != bool(S3_SECRET_ACCESS_KEY),
+    any(_PAIR) and not all(_PAIR),
     "Of PARLEY_S3_ACCESS_KEY_ID and PARLEY_S3_SECRET_ACCESS_KEY only one is set.",
 )
 env.refuse(

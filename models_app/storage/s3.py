@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.utils import ReadFileChunk
 
 from models_app.storage.protocol import ArtifactMissing, Readable, Staged, Stored, StoreFailed
-from models_app.storage.s3_client import DAMAGED, Patience, Patiences, Place, client, code_of, in_words
+from models_app.storage.s3_client import DAMAGED, Patience, Patiences, Place, client, in_words, word_of
 from models_app.storage.s3_reading import Reading
 from models_app.storage.staging import PIECE, Incoming
 
@@ -111,10 +111,10 @@ class S3Store:
             try:
                 found: dict[str, Any] = self._client(self._patiences.reading).head_object(**self._object(sha256))
             except ClientError as error:
-                if not code_of(error).isdigit():
+                if not word_of(error).isdigit():
                     raise
                 self.check()
-                if code_of(error) != "404":
+                if word_of(error) != "404":
                     raise
                 return None
         return found
@@ -135,7 +135,7 @@ class S3Store:
                     **itself, CopySource=itself, MetadataDirective="REPLACE", ChecksumAlgorithm="SHA256"
                 )
             except ClientError as error:
-                log.info("artifact is sent again to make it young", sha256=staged.sha256, error=code_of(error))
+                log.info("artifact is sent again to make it young", sha256=staged.sha256, error=word_of(error))
                 return False
         return bool(answer["CopyObjectResult"]["LastModified"] > found["LastModified"])
 
@@ -148,9 +148,9 @@ class S3Store:
             try:
                 send(staged, condition)
             except ClientError as error:
-                if condition and code_of(error) == "NotImplemented":
+                if condition and word_of(error) == "NotImplemented":
                     return send(staged, {})
-                if code_of(error) not in _MAY_BE_HERE or not self._is_whole(staged):
+                if word_of(error) not in _MAY_BE_HERE or not self._is_whole(staged):
                     raise
 
     def _is_whole(self, staged: Staged) -> bool:

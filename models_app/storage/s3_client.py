@@ -98,7 +98,7 @@ BUSY = "The artifact store has a problem or too much to do. Try again later."
 CUT = "The connection to the artifact store broke in the middle, several times. Try again later."
 DAMAGED = "A file arrived damaged between here and the artifact store: its SHA-256 is another. Try again."
 
-_CODES = {
+_WORDS = {
     "NoSuchBucket": ("store-bucket", BUCKET),
     "InvalidBucketName": ("store-bucket", BUCKET),
     "InvalidAccessKeyId": ("store-key", WRONG_KEY),
@@ -137,7 +137,7 @@ _CLIENT_ERRORS: list[tuple[type[Exception], str, str]] = [
 ]
 
 
-def code_of(error: boto.ClientError) -> str:
+def word_of(error: boto.ClientError) -> str:
     """S3's word for it; the HTTP status where there is no word, as in the answer to a HEAD."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
@@ -148,7 +148,7 @@ def in_words(sha256: str = "") -> Iterator[None]:
     try:
         yield
     except boto.ClientError as error:
-        if code_of(error) == "NoSuchKey":
+        if word_of(error) == "NoSuchKey":
             raise ArtifactMissing(sha256) from None
         log.warning("artifact store refused", operation=error.operation_name, error=str(error), sha256=sha256)
         raise _refusal(error) from error
@@ -158,15 +158,15 @@ def in_words(sha256: str = "") -> Iterator[None]:
 
 
 def _refusal(error: boto.ClientError) -> StoreFailed:
-    code, status = code_of(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _FULL or status == 507:
+    word, status = word_of(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if word in _FULL or status == 507:
         return StoreFull()
-    if code in _CODES:
-        kind, message = _CODES[code]
+    if word in _WORDS:
+        kind, message = _WORDS[word]
         return StoreFailed(message, code=kind)
-    if status >= 500 or code in {"SlowDown", "Throttling", "RequestLimitExceeded"}:
+    if status >= 500 or word in {"SlowDown", "Throttling", "RequestLimitExceeded"}:
         return StoreFailed(BUSY, code="store-busy")
-    return StoreFailed(f"The artifact store refuses a request: {code}.", code="store-refused")
+    return StoreFailed(f"The artifact store refuses a request: {word}.", code="store-refused")
 
 
 def _failure(error: boto.BotoCoreError) -> StoreFailed:

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from models_app.storage.protocol import StoreFailed
-from models_app.storage.s3_client import CUT, DAMAGED, Place, code_of, in_words
+from models_app.storage.s3_client import CUT, DAMAGED, Place, in_words, word_of
 
 log = structlog.get_logger()
 
@@ -102,7 +102,7 @@ class Reading(io.RawIOBase):
             try:
                 answer = self._client.get_object(**self._object, **more)
             except ClientError as error:
-                if self._end is None and code_of(error) in {"InvalidRange", "416"}:
+                if self._end is None and word_of(error) in {"InvalidRange", "416"}:
                     self._end = self._position  # it has no byte there
                     return
                 raise
