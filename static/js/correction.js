@@ -274,10 +274,11 @@ function wire(root) {
 }
 
 for (const added of ["htmx:load", "added"]) document.addEventListener(added, (event) => wire(event.target.parentElement ?? document));
-// What was typed is said: the keys of the page work again.
-document.addEventListener("htmx:afterSettle", (event) => {
+// What was typed is said: the keys of the page work again. Other answers take the focus from nobody who types.
+document.addEventListener("htmx:afterSwap", ({ detail }) => {
+  if (detail.xhr?.status !== 200 || !detail.requestConfig?.elt.closest("form[data-correction]")) return;
   const form = document.activeElement?.closest("form[data-correction]");
-  if (form && event.detail.xhr?.status === 200) form.querySelector(".correction-state")?.focus({ preventScroll: true });
+  form?.querySelector(".correction-state")?.focus({ preventScroll: true });
 });
 document.addEventListener("click", (event) => event.target.closest("[data-mark]")?.closest("form").querySelector("[data-words]").focus());
 wire(document);
