@@ -32,18 +32,7 @@ def run() -> list[Row]:
 
         call_command("migrate", verbosity=0)
         call_command("collectstatic", verbosity=0, interactive=False)
-        return compare(house(CONVERSATIONS))
-
-
-def house(conversations: int) -> "Assistant":
-    from conversations.models import IntakeSource
-    from environments.services.birth import create_assistant
-
-    assistant = create_assistant(actor=None, slug="bench", title="Bench")
-    source = IntakeSource.objects.create(kind=IntakeSource.Kind.KAFKA, name="bench", assistant=assistant)
-    production = assistant.environments.get(name="production")
-    growth.grow(assistant.pk, production.pk, source.pk, conversations, every=DAYS * 86_400 / conversations)
-    return assistant
+        return _compare(growth.house("bench", CONVERSATIONS, every=DAYS * 86_400 / CONVERSATIONS))
 
 
 # What somebody would write who wants the same of the events themselves: days by UTC, who said how much, what NLU made
@@ -87,7 +76,7 @@ GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2
 """
 
 
-def compare(assistant: "Assistant") -> list[Row]:
+def _compare(assistant: "Assistant") -> list[Row]:
     from conversations.analytics import numbers
 
     narrowed, period = numbers.Narrowed(assistant.pk), _period(assistant)

@@ -84,18 +84,8 @@ def run() -> list[Row]:
         call_command("migrate", verbosity=0)
         call_command("collectstatic", verbosity=0, interactive=False)
         viewer = make_person("admin")
-        houses = [_house(size) for size in SIZES]
+        houses = [growth.house(f"with-{size}", size) for size in SIZES]
         return [row for name, queries in GROUPS.items() for row in _rows(name, queries, houses, viewer)]
-
-
-def _house(size: int) -> "Assistant":
-    from conversations.models import IntakeSource
-    from environments.services.birth import create_assistant
-
-    assistant = create_assistant(actor=None, slug=f"with-{size}", title=f"{size:,}")
-    source = IntakeSource.objects.create(kind=IntakeSource.Kind.KAFKA, name="bench", assistant=assistant)
-    growth.grow(assistant.pk, assistant.environments.get(name="production").pk, source.pk, size)
-    return assistant
 
 
 def _rows(name: str, queries: list[Query], houses: list["Assistant"], viewer: Any) -> Iterator[Row]:

@@ -5,11 +5,15 @@ import math
 import time
 from collections.abc import Iterator
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from bench import traffic
 
+if TYPE_CHECKING:
+    from models_app.models import Assistant
+
 SEED = 20_000  # conversations that are stored by ingestion
-EVERY = 30.0
+EVERY = 30.0  # seconds between the beginnings of two
 BATCH = 5000
 
 _SEED = """
@@ -52,8 +56,19 @@ SELECT {columns}, hour - %(earlier)s / 3600 FROM conversations_nametally WHERE a
 """
 
 
-def grow(assistant_id: int, environment_id: int, source_id: int, conversations: int, *, every: float = EVERY) -> None:
-    """Into an empty assistant, with so many seconds between the beginnings of two. A million takes 12 minutes."""
+def house(slug: str, conversations: int, *, every: float = EVERY) -> "Assistant":
+    """A new assistant with about so many, `every` seconds between the beginnings of two. A million takes 12 minutes."""
+    from conversations.models import IntakeSource
+    from environments.services.birth import create_assistant
+
+    assistant = create_assistant(actor=None, slug=slug, title=f"{conversations:,}")
+    source = IntakeSource.objects.create(kind=IntakeSource.Kind.KAFKA, name="bench", assistant=assistant)
+    production = assistant.environments.get(name="production")
+    _grow(assistant.pk, production.pk, source.pk, conversations, every)
+    return assistant
+
+
+def _grow(assistant_id: int, environment_id: int, source_id: int, conversations: int, every: float) -> None:
     from django.db import connection
 
     seed = min(conversations, SEED)
@@ -63,12 +78,12 @@ def grow(assistant_id: int, environment_id: int, source_id: int, conversations: 
         cursor.execute(_SEED, [assistant_id])
         first, last, span = cursor.fetchone()
         whole_hours = math.ceil(span / 3600) * 3600  # because counts are kept by hours
+        seeded = {"assistant": assistant_id, "first": first, "last": last}
         # Sums first: those of a copy would be copied with the seed's.
         for statement, table, apart in _STATEMENTS:
             for copy in range(1, conversations // seed):
-                values = {"copy": str(copy), "earlier": copy * whole_hours, "first": first, "last": last}
-                named = {"columns": _columns(table, apart)}
-                cursor.execute(statement.format(**named), values | {"assistant": assistant_id})
+                values = seeded | {"copy": str(copy), "earlier": copy * whole_hours}
+                cursor.execute(statement.format(columns=_columns(table, apart)), values)
     _settle()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
