@@ -1,0 +1,30 @@
+"""Assistants, their training data, their models, the names (tags) models carry, and the trainings that make them."""
+
+from models_app.models.artifacts import (
+    MODEL_NAME_PATTERN,
+    RESERVED_MODEL_NAMES,
+    Artifact,
+    Model,
+    Tag,
+    valid_model_name,
+)
+from models_app.models.assistants import NAME_PATTERN, Assistant, valid_name
+from models_app.models.data import Blob, Revision, RevisionFile
+from models_app.models.training import TrainingJob, TrainingLog
+
+__all__ = [
+    "MODEL_NAME_PATTERN",
+    "NAME_PATTERN",
+    "RESERVED_MODEL_NAMES",
+    "Artifact",
+    "Assistant",
+    "Blob",
+    "Model",
+    "Revision",
+    "RevisionFile",
+    "Tag",
+    "TrainingJob",
+    "TrainingLog",
+    "valid_model_name",
+    "valid_name",
+]

@@ -1,0 +1,90 @@
+"""The trainings that make models."""
+
+from django.conf import settings
+from django.db import models
+
+from models_app.models.artifacts import Model
+from models_app.models.assistants import Assistant
+from models_app.models.data import Revision
+from models_app.querysets import JobQuerySet
+
+PERSON = settings.AUTH_USER_MODEL
+
+
+class TrainingJob(models.Model):
+    """One training. This row is the truth, the queue only carries its id; each change of state is compare-and-set."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        PREPARING = "preparing", "Preparing"
+        TRAINING = "training", "Training"
+        PACKAGING = "packaging", "Packaging"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+        LOST = "lost", "Lost"
+
+    ACTIVE = (State.PREPARING, State.TRAINING, State.PACKAGING)
+    ENDED = (State.DONE, State.FAILED, State.CANCELLED, State.LOST)
+
+    assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="jobs")
+    number = models.PositiveIntegerField()
+    revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="jobs")
+    state = models.CharField(max_length=16, choices=State, default=State.QUEUED)
+    attempt = models.PositiveSmallIntegerField(
+        default=0
+    )  # grows with every start; an older attempt's result is refused
+    max_attempts = models.PositiveSmallIntegerField(default=2)
+    rasa_version = models.CharField(max_length=40, blank=True)
+    step = models.CharField(max_length=200, blank=True)
+    step_done = models.PositiveIntegerField(default=0)
+    step_total = models.PositiveIntegerField(default=0)
+    message = models.TextField(blank=True)  # why it ended as it did, for people
+    model = models.OneToOneField(Model, on_delete=models.SET_NULL, null=True, related_name="job")
+    requested_by = models.ForeignKey(PERSON, on_delete=models.SET_NULL, null=True, related_name="+")
+    requested_by_label = models.CharField(max_length=200)
+    requested_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    cancel_requested_at = models.DateTimeField(null=True)
+    heartbeat_at = models.DateTimeField(null=True)
+    worker = models.CharField(max_length=200, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["assistant", "number"], name="job_number_unique")]
+        indexes = [models.Index(fields=["state", "id"])]
+
+    def __str__(self) -> str:
+        return f"training {self.number}"
+
+    @property
+    def is_ended(self) -> bool:
+        return self.state in self.ENDED
+
+    @property
+    def status_kind(self) -> str:
+        """The kind that the `{% status %}` tag shows this state as."""
+        if self.state == self.State.DONE:
+            return "running"
+        if self.state in (self.State.FAILED, self.State.LOST):
+            return "failed"
+        return "silent" if self.state == self.State.CANCELLED else "busy"
+
+
+class TrainingLog(models.Model):
+    """A piece of a training's output, in the order it came. Times and sizes are bounded by the writer."""
+
+    job = models.ForeignKey(TrainingJob, on_delete=models.CASCADE, related_name="log")
+    attempt = models.PositiveSmallIntegerField()
+    text = models.TextField()
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["job", "id"])]
+
+    def __str__(self) -> str:
+        return f"log of {self.job_id}"
