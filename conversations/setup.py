@@ -49,7 +49,7 @@ def _data(assistant: Assistant) -> tuple[str, bool, bool, str]:
 def _model(assistant: Assistant) -> tuple[str, bool, bool, str]:
     if Model.objects.current().filter(assistant=assistant).exists():
         return "Model", True, False, "trained"
-    job = TrainingJob.objects.filter(assistant=assistant).order_by("-pk").first()
+    job = TrainingJob.objects.trainings().filter(assistant=assistant).order_by("-pk").first()
     failed = job is not None and job.state in (TrainingJob.State.FAILED, TrainingJob.State.LOST)
     return "Model", False, failed, (job.step or job.get_state_display().lower()) if job else ""
 

@@ -10,6 +10,7 @@ from models_app.models import (
     Tag,
     TrainingJob,
     TrainingLog,
+    TrainingSettings,
 )
 from studio.operators.site import show
 
@@ -30,7 +31,8 @@ show(
 show(Tag, ("pk", "assistant_id", "name", "kind", "model_id", "moved_at"), ("=pk", "=assistant__id", "name"))
 show(
     TrainingJob,
-    ("pk", "assistant_id", "number", "state", "attempt", "requested_by_label", "requested_at", "finished_at"),
+    ("pk", "assistant_id", "number", "kind", "state", "attempt", "requested_by_label", "requested_at", "finished_at"),
     ("=pk", "=assistant__id", "=state"),
 )
 show(TrainingLog, ("pk", "job_id", "attempt", "at"), ("=pk", "=job__id"))
+show(TrainingSettings, ("pk", "rasa_version", "validate_first", "test_after", "minutes", "memory_mb"), ("=pk",))

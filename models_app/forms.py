@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from django import forms
+from django.conf import settings
 
 from models_app.models import valid_name
 
@@ -41,3 +42,52 @@ class TagForm(forms.Form):
     def __init__(self, data: Mapping[str, str] | None = None) -> None:
         super().__init__(data)
         self.fields["name"].required = not self.data.get("remove")
+
+
+class TrainingSettingsForm(forms.Form):
+    """Fields of TrainingSettings by their names; an empty number means the installation's limit."""
+
+    validate_first = forms.BooleanField(
+        required=False,
+        label="Validate the data before each training",
+        help_text="Rasa checks that intents, responses and stories belong together; errors end the training early.",
+    )
+    test_after = forms.BooleanField(
+        required=False,
+        label="Test each new model",
+        help_text="Its test stories are played, and its NLU is measured with examples that were held out.",
+    )
+    held_out_percent = forms.IntegerField(
+        min_value=5, max_value=50, label="Held out", help_text="Percent of the NLU examples that the test keeps back."
+    )
+    minutes = forms.IntegerField(
+        min_value=1,
+        max_value=7 * 24 * 60,
+        required=False,
+        label="Time",
+        help_text="Minutes that one training may take.",
+    )
+    memory_mb = forms.IntegerField(
+        min_value=256,
+        max_value=16 * 1024**2,
+        required=False,
+        label="Memory",
+        help_text="Megabytes that its processes may use together.",
+    )
+    disk_mb = forms.IntegerField(
+        min_value=64,
+        max_value=16 * 1024**2,
+        required=False,
+        label="Disk",
+        help_text="Megabytes that it may write.",
+    )
+    processes = forms.IntegerField(
+        min_value=1, max_value=1000, required=False, label="Processes", help_text="How many may run at once."
+    )
+
+    def __init__(self, data: Mapping[str, str] | None = None, *, initial: Mapping[str, object] | None = None) -> None:
+        super().__init__(data, initial=dict(initial or {}))
+        minutes = settings.TRAINING_SECONDS // 60
+        self.fields["minutes"].widget.attrs["placeholder"] = f"{minutes}, as everywhere here"
+        for name in ("memory_mb", "disk_mb", "processes"):
+            self.fields[name].widget.attrs["placeholder"] = "No limit"

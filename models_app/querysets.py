@@ -59,6 +59,10 @@ class JobQuerySet(models.QuerySet["TrainingJob"]):
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         return self.filter(within_assistants(user, Permission.MODELS_VIEW, "assistant_id"))
 
+    def trainings(self) -> Self:
+        """Those that make a model: neither tests nor validations."""
+        return self.filter(kind="training")
+
     def ahead_of(self, job_id: int) -> Self:
         """Queued jobs that workers take before this one."""
         return self.filter(state="queued", pk__lt=job_id)

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path, register_converter
 
-from models_app.views import assistants, data, data_history, data_upload, files, models, training
+from models_app.views import assistants, data, data_history, data_upload, files, models, training, training_settings
 
 
 class FileNameConverter:
@@ -23,6 +23,7 @@ app_name = "models"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("assistants/", assistants.assistant_list, name="assistants"),
     path("a/<str:slug>/settings", assistants.assistant_settings, name="assistant"),
+    path("a/<str:slug>/settings/training", training_settings.training_settings, name="training-settings"),
     path("a/<str:slug>/models/", models.model_list, name="list"),
     path("a/<str:slug>/models/upload/", files.upload_page, name="upload"),
     path("a/<str:slug>/models/upload/<file_name:file_name>", files.upload, name="upload-file"),

@@ -66,7 +66,7 @@ def _under_way() -> tuple[Environment, Revision, TrainingJob | None] | None:
     revision = _starter_revision(production.assistant)
     if revision is None:
         return None
-    return production, revision, revision.jobs.select_related("model").order_by("pk").first()
+    return production, revision, revision.jobs.trainings().select_related("model").order_by("pk").first()
 
 
 def _production() -> Environment | None:

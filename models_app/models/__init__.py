@@ -10,7 +10,7 @@ from models_app.models.artifacts import (
 )
 from models_app.models.assistants import NAME_PATTERN, Assistant, valid_name
 from models_app.models.data import Blob, Revision, RevisionFile
-from models_app.models.training import TrainingJob, TrainingLog
+from models_app.models.training import TrainingJob, TrainingLog, TrainingSettings
 
 __all__ = [
     "MODEL_NAME_PATTERN",
@@ -25,6 +25,7 @@ __all__ = [
     "Tag",
     "TrainingJob",
     "TrainingLog",
+    "TrainingSettings",
     "valid_model_name",
     "valid_name",
 ]

@@ -12,7 +12,15 @@ PERSON = settings.AUTH_USER_MODEL
 
 
 class TrainingJob(models.Model):
-    """One training. This row is the truth, the queue only carries its id; each change of state is compare-and-set."""
+    """One piece of work for a training worker. This row is the truth, the queue only carries its id.
+
+    Each change of state is compare-and-set with the attempt number.
+    """
+
+    class Kind(models.TextChoices):
+        TRAINING = "training", "Training"  # of `revision`; makes `model`
+        TEST = "test", "Test"  # of the model `tested` with the test stories and NLU data of `revision`
+        VALIDATION = "validation", "Validation"  # of `revision`
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
@@ -29,7 +37,9 @@ class TrainingJob(models.Model):
 
     assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="jobs")
     number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=16, choices=Kind, default=Kind.TRAINING)
     revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="jobs")
+    tested = models.ForeignKey(Model, on_delete=models.CASCADE, null=True, related_name="tests")
     state = models.CharField(max_length=16, choices=State, default=State.QUEUED)
     attempt = models.PositiveSmallIntegerField(
         default=0
@@ -58,7 +68,11 @@ class TrainingJob(models.Model):
         indexes = [models.Index(fields=["state", "id"])]
 
     def __str__(self) -> str:
-        return f"training {self.number}"
+        return f"{self.kind} {self.number}"
+
+    @property
+    def title(self) -> str:
+        return f"{self.get_kind_display()} {self.number}"
 
     @property
     def is_ended(self) -> bool:
@@ -88,3 +102,22 @@ class TrainingLog(models.Model):
 
     def __str__(self) -> str:
         return f"log of {self.job_id}"
+
+
+class TrainingSettings(models.Model):
+    """How one assistant is trained. What is None or blank here is as the installation's settings say."""
+
+    assistant = models.OneToOneField(
+        Assistant, on_delete=models.CASCADE, primary_key=True, related_name="training_settings"
+    )
+    rasa_version = models.CharField(max_length=40, blank=True)
+    validate_first = models.BooleanField(default=True)  # `rasa data validate` before each training
+    test_after = models.BooleanField(default=False)  # `rasa test` after each training
+    held_out_percent = models.PositiveSmallIntegerField(default=20)  # of the NLU examples, for the test
+    minutes = models.PositiveIntegerField(null=True)
+    memory_mb = models.PositiveIntegerField(null=True)
+    disk_mb = models.PositiveIntegerField(null=True)
+    processes = models.PositiveIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return f"training settings of {self.assistant_id}"

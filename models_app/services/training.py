@@ -40,7 +40,7 @@ def request_training(
     revision = revision or newest_revision(assistant)
     if revision is None:
         raise Invalid("There is no training data yet. Upload a project on the Data page first.")
-    waiting = TrainingJob.objects.filter(assistant=assistant, revision=revision, state=State.QUEUED).first()
+    waiting = TrainingJob.objects.trainings().filter(assistant=assistant, revision=revision, state=State.QUEUED).first()
     if waiting is not None:
         raise Conflict(
             f"Training {waiting.number} already waits to train revision {revision.number}.",
@@ -212,6 +212,6 @@ def changes_since_training(assistant: Assistant) -> list[str]:
     newest = newest_revision(assistant)
     if newest is None:
         return []
-    done = TrainingJob.objects.filter(assistant=assistant, state=State.DONE).select_related("revision")
+    done = TrainingJob.objects.trainings().filter(assistant=assistant, state=State.DONE).select_related("revision")
     last = done.order_by("-revision__number").first()
     return changed_paths(last.revision if last else None, newest)

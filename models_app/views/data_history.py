@@ -42,7 +42,7 @@ class Row:
 @require_safe
 def history(request: HttpRequest, slug: str) -> HttpResponse:
     data = load_data(request, slug)
-    jobs = TrainingJob.objects.select_related("model")
+    jobs = TrainingJob.objects.trainings().select_related("model")
     revisions = data.assistant.revisions.prefetch_related(Prefetch("jobs", jobs))
     page = page_of(revisions, request)
     context = {
@@ -125,7 +125,8 @@ def since_training(request: HttpRequest, slug: str) -> HttpResponse:
     data = load_data(request, slug)
     if data.newest is None:
         return redirect("models:data", slug)
-    done = TrainingJob.objects.filter(assistant=data.assistant, state=State.DONE).order_by("-revision__number").first()
+    trained = TrainingJob.objects.trainings().filter(assistant=data.assistant, state=State.DONE)
+    done = trained.order_by("-revision__number").first()
     url = reverse("models:data-revision", args=[slug, data.newest.number])
     if done is None or done.revision == data.newest:
         return redirect(url)

@@ -78,7 +78,7 @@ def _for_list(models: QuerySet[Model], viewer: User) -> QuerySet[Model]:
 
 def _under_way(request: HttpRequest, assistant: Assistant) -> TrainingJob | None:
     """The training that will bring the next model."""
-    jobs = TrainingJob.objects.visible_to(signed_in(request)).filter(assistant=assistant, finished_at=None)
+    jobs = TrainingJob.objects.visible_to(signed_in(request)).trainings().filter(assistant=assistant, finished_at=None)
     return jobs.order_by("pk").first()
 
 

@@ -36,6 +36,7 @@ class Action(StrEnum):
     TRAINING_REQUESTED = "training-requested"
     TRAINING_CANCELLED = "training-cancelled"
     TRAINING_FINISHED = "training-finished"
+    TRAINING_SETTINGS_CHANGED = "training-settings-changed"
     ENVIRONMENT_CREATED = "environment-created"
     ENVIRONMENT_CHANGED = "environment-changed"
     ENVIRONMENT_REMOVED = "environment-removed"

@@ -144,6 +144,8 @@ ASSISTANTS = [
     Row("POST", "/assistants/new",                                302, 403, 403, 422, 403),
     Row("GET",  "/a/cafe/settings",                               302, 403, 403, 200, 403),
     Row("POST", "/a/cafe/settings",                               302, 403, 403, 422, 403),
+    Row("GET",  "/a/cafe/settings/training",                      302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/settings/training",                      302, 403, 403, 422, 403),
     Row("GET",  "/a/cafe/delete",                                 302, 403, 403, 200, 403),
     Row("POST", "/a/cafe/delete",                                 302, 403, 403, 422, 403),
     Row("GET",  "/a/nowhere/models/",                             302, 404, 404, 404, 404),

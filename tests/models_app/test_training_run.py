@@ -11,7 +11,8 @@ from models_app.models import Model, TrainingJob
 from models_app.services import training
 from models_app.services.assistants import add_assistant
 from models_app.services.revisions import save_revision
-from models_app.training import run
+from models_app.training import attempt as following
+from models_app.training import run, train
 from studio.jobs import queues
 from studio.rasa.process import Handle, LogChunk, Status
 from studio.rasa.runtime import Runtime
@@ -55,8 +56,8 @@ class ScriptedRasa:
 @pytest.fixture
 def job(db, settings, tmp_path, monkeypatch):
     settings.JOBS_DIR, settings.ARTIFACTS_DIR = tmp_path / "jobs", tmp_path / "artifacts"
-    monkeypatch.setattr(run, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(run, "BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(following, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(following, "BEAT_SECONDS", 0.0)
     assistant = add_assistant(actor=None, slug="cafe", title="Café")
     save_revision(actor=None, assistant=assistant, files=FILES, message="", parent_number=None)
     return training.request_training(actor=None, assistant=assistant)
@@ -113,14 +114,14 @@ def test_cancelling_stops_the_process_and_ends_the_job(job, monkeypatch, setting
 
 
 def test_a_cancel_while_the_model_is_kept_still_counts(job, monkeypatch, settings):
-    keep = run._keep
+    keep = train._keep
 
     def keep_and_cancel(job, archive):
         model = keep(job, archive)
         TrainingJob.objects.filter(pk=job.pk).update(cancel_requested_at=timezone.now(), message="Cancelled by mira.")
         return model
 
-    monkeypatch.setattr(run, "_keep", keep_and_cancel)
+    monkeypatch.setattr(train, "_keep", keep_and_cancel)
     ended = attempt(job, ScriptedRasa(leaves=model_archive()), monkeypatch, settings)
     assert (ended.state, ended.message) == (State.CANCELLED, "Cancelled by mira.")
     assert not Model.objects.current().exists()
@@ -145,8 +146,8 @@ def test_a_training_over_its_time_is_ended_with_why(job, monkeypatch, settings):
 
 
 def test_an_endless_log_keeps_its_head_and_its_tail(job, monkeypatch, settings):
-    monkeypatch.setattr(run, "LOG_KEPT", 100)
-    monkeypatch.setattr(run, "LOG_TAIL", 20)
+    monkeypatch.setattr(following, "LOG_KEPT", 100)
+    monkeypatch.setattr(following, "LOG_TAIL", 20)
     attempt(job, ScriptedRasa("a" * 150 + "the end\n", code=1), monkeypatch, settings)
     text = "".join(job.log.values_list("text", flat=True))
     assert text.startswith("a" * 100)
