@@ -22,7 +22,7 @@ show(
 )
 show(RevisionFile, ("pk", "revision_id", "path"), ("=pk", "=revision__id", "=path"))
 show(Blob, ("key_word", "size"), ("=size",))
-show(Artifact, ("pk", "size", "stored_at", "freed_at"), ("^sha256",))
+show(Artifact, ("pk", "size", "stored_at", "freed_at", "checked_at", "problem"), ("^sha256", "=problem"))
 show(
     Model,
     ("pk", "assistant_id", "name", "size", "origin", "rasa_version", "created_at", "deleted_at"),

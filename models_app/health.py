@@ -4,7 +4,7 @@ import time
 
 from django.conf import settings
 
-from models_app.models import TrainingJob
+from models_app.models import Artifact, TrainingJob
 from models_app.storage import ArtifactStore, StoreFailed, store
 from studio.health import Part
 from studio.jobs import heartbeat
@@ -27,6 +27,10 @@ def _ask(asked: ArtifactStore) -> Part:
         asked.check()
     except StoreFailed as error:
         return Part("degraded", error.message)
+    problems = Artifact.objects.filter(freed_at=None).exclude(problem="").count()
+    if problems:
+        files = "1 model file is" if problems == 1 else f"{problems} model files are"
+        return Part("degraded", f"{files} damaged or missing. manage.py verify_artifacts names them.")
     return Part("ok")
 
 

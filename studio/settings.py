@@ -32,6 +32,12 @@ env.refuse(
     S3_ENDPOINT is not None and not S3_ENDPOINT.startswith(("http://", "https://")),
     "PARLEY_S3_ENDPOINT must begin with http:// or https://.",
 )
+ARTIFACTS_MOVE = env.text("PARLEY_ARTIFACTS_MOVE", "")  # both stores are read until models are moved
+env.refuse(ARTIFACTS_MOVE not in {"", "to-s3", "from-s3"}, "PARLEY_ARTIFACTS_MOVE must be to-s3, from-s3 or empty.")
+env.refuse(
+    bool(ARTIFACTS_MOVE) and not S3_BUCKET,
+    "PARLEY_ARTIFACTS_MOVE is set, and PARLEY_S3_BUCKET is not: name the bucket.",
+)
 JOBS_DIR = Path(env.text("PARLEY_JOBS", str(DATA / "jobs"))).resolve()
 SERVERS_DIR = Path(env.text("PARLEY_SERVERS", str(DATA / "servers"))).resolve()
 RASA_DIR = Path(env.text("PARLEY_RASA", str(DATA / "rasa"))).resolve()

@@ -22,10 +22,18 @@ PERSON = settings.AUTH_USER_MODEL
 class Artifact(models.Model):
     """The bytes of a model archive in the artifact store, known by their SHA-256 (hexadecimal)."""
 
+    class Problem(models.TextChoices):
+        MISSING = "missing", "missing"
+        DAMAGED = "damaged", "damaged"
+
     sha256 = models.CharField(max_length=64, primary_key=True)
     size = models.PositiveBigIntegerField()
     stored_at = models.DateTimeField(auto_now_add=True)
     freed_at = models.DateTimeField(null=True)  # the bytes are gone from the store, the row stays for history
+    # When all bytes were read and hashed last, in the store of which label, and what was wrong with them.
+    checked_at = models.DateTimeField(null=True)
+    checked_in = models.TextField(blank=True)
+    problem = models.CharField(max_length=16, choices=Problem, blank=True)
 
     def __str__(self) -> str:
         return self.sha256[:12]

@@ -1,13 +1,15 @@
 """Rows and bytes of artifacts, kept in step.
 
-Bytes are kept before a row names them and deleted after no row needs them. Whoever does either holds the lock of
-that SHA-256, so that an upload never relies on bytes that a deletion of the same content is about to take away.
+Bytes are kept before a row names them and deleted after no row needs them. Whoever deletes bytes, or writes a row that
+names them, holds the lock of that SHA-256. Sending them takes long and holds nothing: under the lock an upload only
+asks whether they are still there, and sends them again when a deletion of the same content came between.
 What a crash leaves between the two steps, `sweep` mends.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import islice
 
 import structlog
 from django.db import connection, transaction
@@ -15,11 +17,13 @@ from django.utils import timezone
 
 from models_app.models import Artifact, Model
 from models_app.storage import Staged, StoreFailed, store
+from studio.web.streaming import let_go_of_database
 
 log = structlog.get_logger()
 
 # An upload inside a longer transaction has kept its bytes before others can see their row.
 STRAY_AFTER = timedelta(hours=1)
+LOOKED_UP = 500  # at once
 
 
 @contextmanager
@@ -38,8 +42,11 @@ def held(sha256: str) -> Iterator[None]:
 @contextmanager
 def kept(staged: Staged) -> Iterator[None]:
     """Keep the staged bytes while the caller writes the rows that need them; an error takes them away again."""
+    let_go_of_database()
+    store().keep(staged)
     with held(staged.sha256):
-        store().keep(staged)
+        if not store().exists(staged.sha256):
+            store().keep(staged)
         try:
             yield
         except BaseException:
@@ -48,11 +55,17 @@ def kept(staged: Staged) -> Iterator[None]:
 
 
 def restore(staged: Staged) -> None:
-    """Put bytes back that the store has lost: somebody uploaded the same file again."""
+    """Put bytes back that the store has lost or damaged: somebody uploaded the same file again."""
+    row = Artifact.objects.filter(sha256=staged.sha256).first()
+    is_damaged = row is not None and row.problem == Artifact.Problem.DAMAGED
+    if store().exists(staged.sha256) and not is_damaged:
+        return
     with held(staged.sha256):
-        if not store().exists(staged.sha256):
-            store().keep(staged)
-            log.warning("artifact restored by an upload", sha256=staged.sha256)
+        if is_damaged:
+            store().delete(staged.sha256)  # or their size would make them look kept
+        store().keep(staged)
+        Artifact.objects.filter(sha256=staged.sha256, freed_at=None).update(checked_at=None, problem="")
+    log.warning("artifact restored by an upload", sha256=staged.sha256)
 
 
 def ensure_artifact(staged: Staged) -> Artifact:
@@ -61,7 +74,8 @@ def ensure_artifact(staged: Staged) -> Artifact:
     artifact = Artifact.objects.select_for_update().get(sha256=staged.sha256)
     if artifact.freed_at is not None:
         artifact.freed_at, artifact.stored_at = None, timezone.now()
-        artifact.save(update_fields=["freed_at", "stored_at"])
+        artifact.checked_at, artifact.problem = None, ""
+        artifact.save(update_fields=["freed_at", "stored_at", "checked_at", "problem"])
     return artifact
 
 
@@ -80,13 +94,20 @@ def free_unused(sha256: str) -> bool:
 
 def sweep() -> None:
     """Mend what crashes left: temporary files, bytes without a row, rows whose last model went without their bytes."""
-    if strays := store().sweep():
-        log.info("removed temporary files of uploads that never ended", files=strays)
-    for sha256 in store().older_than(timezone.now() - STRAY_AFTER):
+    if unfinished := store().sweep():
+        log.info("removed temporary files of uploads that never ended", files=unfinished)
+    for sha256 in strays():
         with held(sha256):
             _discard(sha256)
     for artifact in Artifact.objects.filter(freed_at=None).exclude(model__deleted_at=None):
         free_unused(artifact.sha256)
+
+
+def strays() -> Iterator[str]:
+    """SHA-256 of stored bytes without a row that needs them, put so long ago that no upload is about to write one."""
+    old = iter(store().older_than(timezone.now() - STRAY_AFTER))
+    while some := set(islice(old, LOOKED_UP)):
+        yield from some - set(Artifact.objects.filter(sha256__in=some, freed_at=None).values_list("sha256", flat=True))
 
 
 def _discard(sha256: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from django.conf import settings
 
 from models_app.storage.local import LocalStore
+from models_app.storage.moving import MovingStore
 from models_app.storage.protocol import (
     ArtifactMissing,
     ArtifactStore,
@@ -20,6 +21,7 @@ from models_app.storage.protocol import (
 __all__ = [
     "ArtifactMissing",
     "ArtifactStore",
+    "MovingStore",
     "Readable",
     "Staged",
     "StoreFailed",
@@ -29,11 +31,20 @@ __all__ = [
     "store",
 ]
 
+TO_S3, FROM_S3 = "to-s3", "from-s3"  # values of PARLEY_ARTIFACTS_MOVE
+
 
 def store() -> ArtifactStore:
-    """The store of this installation."""
+    """The store of this installation; two of them while artifacts move from one to the other."""
     if not settings.S3_BUCKET:
-        return _local(settings.ARTIFACTS_DIR)
+        return _folder(settings.ARTIFACTS_DIR)
+    if settings.ARTIFACTS_MOVE:
+        folder, bucket = _folder(settings.ARTIFACTS_DIR), _bucket()
+        return MovingStore(bucket, folder) if settings.ARTIFACTS_MOVE == TO_S3 else MovingStore(folder, bucket)
+    return _bucket()
+
+
+def _bucket() -> ArtifactStore:
     return _s3(
         settings.ARTIFACTS_DIR / "incoming",
         settings.S3_BUCKET,
@@ -46,7 +57,7 @@ def store() -> ArtifactStore:
 
 
 @cache
-def _local(folder: Path) -> LocalStore:
+def _folder(folder: Path) -> LocalStore:
     return LocalStore(folder)
 
 

@@ -18,6 +18,10 @@ class LocalStore:
         self.folder = folder
         self.incoming = Incoming(folder / "incoming")
 
+    @property
+    def label(self) -> str:
+        return f"folder {self.folder}"
+
     def stage(self, source: Readable, *, limit: int | None = None) -> AbstractContextManager[Staged]:
         return self.incoming.stage(source, limit)
 

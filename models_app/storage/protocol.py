@@ -68,6 +68,11 @@ class StoreFull(StoreFailed):
 class ArtifactStore(Protocol):
     """Content-addressed bytes. Memory stays flat whatever the size. Each method may raise StoreFailed."""
 
+    @property
+    def label(self) -> str:
+        """Which store it is, for rows that say where bytes were found whole. For operators: it names the bucket."""
+        ...
+
     def stage(self, source: Readable, *, limit: int | None = None) -> AbstractContextManager[Staged]:
         """Read `source` to its end into a temporary file that is gone when the context ends, kept or not.
 

@@ -46,6 +46,10 @@ class S3Store:
         self._prefix = f"{prefix}/" if prefix else ""
         self._ours = re.compile(rf"{re.escape(self._prefix)}([0-9a-f]{{2}})/(\1[0-9a-f]{{62}})\Z")
 
+    @property
+    def label(self) -> str:
+        return f"bucket {self.place.bucket}/{self._prefix} of {self.place.endpoint or 'Amazon'}"
+
     def stage(self, source: Readable, *, limit: int | None = None) -> AbstractContextManager[Staged]:
         return self.incoming.stage(source, limit)
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from models_app.filters import ModelFilter
 from models_app.forms import TagForm
 from models_app.loaders import load_assistant, load_model, require_models, rights_on_models, visible_tags
-from models_app.models import Assistant, Model, Tag, TrainingJob
+from models_app.models import Artifact, Assistant, Model, Tag, TrainingJob
 from models_app.querysets import TagQuerySet
 from models_app.services.models import delete_model, reasons_to_keep, warnings_of
 from models_app.services.tags import remove_tag, set_tag
@@ -118,9 +118,10 @@ def model_detail(request: HttpRequest, slug: str, name: str) -> HttpResponse:
 
 
 def _file(model: Model) -> dict[str, object]:
-    """Whether the store has the model's archive, or why that cannot be said."""
+    """Whether the store has the model's archive, whole as far as is known, or why that cannot be said."""
+    is_damaged = model.artifact.problem == Artifact.Problem.DAMAGED
     try:
-        return {"is_missing": not store().exists(model.artifact_id)}
+        return {"is_missing": not store().exists(model.artifact_id), "is_damaged": is_damaged}
     except StoreFailed as error:
         return {"store_problem": error.message}
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from models_app.storage import ArtifactMissing, ArtifactStore, StoreFull, TooLarge, staging
+from models_app.storage import ArtifactMissing, ArtifactStore, MovingStore, StoreFull, TooLarge, staging
 from models_app.storage.local import LocalStore
 from models_app.storage.staging import SWEEP_AFTER_SECONDS
 
@@ -21,14 +21,21 @@ CONTENT = b"a trained model" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.stack)])
+BACKENDS = ["local", "moving", *(pytest.param(name, marks=pytest.mark.stack) for name in ("s3", "to s3", "from s3"))]
+
+
+@pytest.fixture(params=BACKENDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
+    folder = LocalStore(tmp_path / "artifacts")
     if request.param == "local":
-        return LocalStore(tmp_path / "artifacts")
+        return folder
+    if request.param == "moving":
+        return MovingStore(folder, LocalStore(tmp_path / "old"))
     from models_app.storage.s3 import S3Store
 
     place = replace(request.getfixturevalue("s3_place"), prefix="our/models")
-    return S3Store(place, tmp_path / "artifacts" / "incoming")
+    bucket = S3Store(place, tmp_path / "artifacts" / "incoming")
+    return {"s3": bucket, "to s3": MovingStore(bucket, folder), "from s3": MovingStore(folder, bucket)}[request.param]
 
 
 def test_what_was_put_can_be_read_from_any_place(store: ArtifactStore):
