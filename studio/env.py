@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+KEPT = frozenset({"DATABASE_URL", "REDIS_URL", "RASA_X_TOKEN"})  # of ours, beside those that begin with PARLEY_
+
 
 class SettingError(Exception):
     """A setting is missing or cannot be read; the message names it and says what is expected."""

@@ -1,5 +1,6 @@
 """All settings of Parley. Each is an environment variable, read here and nowhere else, and listed in .env.example."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -43,6 +44,26 @@ SERVERS_DIR = Path(env.text("PARLEY_SERVERS", str(DATA / "servers"))).resolve()
 RASA_DIR = Path(env.text("PARLEY_RASA", str(DATA / "rasa"))).resolve()
 RASA_VERSION = env.text("PARLEY_RASA_VERSION", "3.6.21")
 RASA_PYTHON = env.optional("RASA_PYTHON")
+RASA_OWN = env.pairs("PARLEY_RASA_OWN")  # (name, path of an interpreter in which a team has its own Rasa)
+RASA_OWN_VARIABLES = env.pairs("PARLEY_RASA_OWN_VARIABLES")  # (name of such a one, variable that its processes get)
+_OWN_NAMES = [name for name, _path in RASA_OWN]
+env.refuse(
+    not all(re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name) for name in _OWN_NAMES)
+    or len(_OWN_NAMES) != len(set(_OWN_NAMES)),
+    "PARLEY_RASA_OWN takes each name once: a small letter, then at most 30 small letters, digits and dashes.",
+)
+env.refuse(
+    not all(Path(path).is_absolute() for _name, path in RASA_OWN),
+    "PARLEY_RASA_OWN names interpreters by their whole path, which begins with /.",
+)
+env.refuse(
+    any(name not in _OWN_NAMES for name, _variable in RASA_OWN_VARIABLES),
+    "PARLEY_RASA_OWN_VARIABLES has a name that PARLEY_RASA_OWN does not have.",
+)
+env.refuse(
+    any(variable.startswith("PARLEY_") or variable in env.KEPT for _name, variable in RASA_OWN_VARIABLES),
+    "PARLEY_RASA_OWN_VARIABLES may not name a variable of Parley's own: code of an assistant could read it.",
+)
 ENVIRONMENTS_FILE = env.optional("PARLEY_ENVIRONMENTS")
 INTAKE_DATABASE_HOST = env.text("PARLEY_INTAKE_DATABASE_HOST", "")  # where Rasa servers reach our PostgreSQL
 INTAKE_INVALID_SHARE = env.whole("PARLEY_INTAKE_INVALID_SHARE", 50, least=1, most=100)  # percent of 1,000 records

@@ -46,6 +46,7 @@ class Action(StrEnum):
     PROMOTED = "promoted"
     PROMOTION_ENDED = "promotion-ended"
     RASA_INSTALL_REQUESTED = "rasa-install-requested"
+    RASA_REMOVAL_REQUESTED = "rasa-removal-requested"
     SHARE_LINK_CREATED = "share-link-created"
     SHARE_LINK_CHANGED = "share-link-changed"
     SHARE_LINK_REVOKED = "share-link-revoked"

@@ -87,6 +87,38 @@ class InstallFailed(RuntimeProblem):
         )
 
 
+class NoSuchVersion(RuntimeProblem):
+    def __init__(self, version: str, newest: str = "", details: str = "") -> None:
+        known = f" The newest that it has is {newest}." if newest else ""
+        super().__init__(
+            f"The package index has no Rasa {version}.{known}",
+            "Choose a version that it has. If you use a mirror (UV_DEFAULT_INDEX), ask those who run it for this one.",
+            details,
+        )
+
+
+class OtherPython(RuntimeProblem):
+    def __init__(self, details: str) -> None:
+        super().__init__(
+            "This Rasa does not run on the Python that was found.",
+            "Below the installer says which it needs. Set RASA_PYTHON to the path of such a one and start Parley "
+            "again, or choose another version; Rasa 3.4 and later run on Python 3.10.",
+            details,
+        )
+
+
+class OwnFailed(RuntimeProblem):
+    """A team's own interpreter does not say which Rasa it has."""
+
+    def __init__(self, name: str, python: Path, details: str) -> None:
+        super().__init__(
+            f"The interpreter {name} ({python}) does not run Rasa.",
+            "Mend what its own words below name: the path in PARLEY_RASA_OWN, its packages, or the variables of its "
+            "licence in PARLEY_RASA_OWN_VARIABLES. Settings are read when Parley starts.",
+            tail(details),
+        )
+
+
 class InstallerKilled(RuntimeProblem):
     def __init__(self, number: int) -> None:
         super().__init__(
@@ -116,6 +148,8 @@ _NETWORK_SIGNS = (
 )
 _CERTIFICATE_SIGNS = ("invalid peer certificate",)
 _DISK_SIGNS = ("no space left on device", "os error 28", "disk quota exceeded")
+_VERSION_SIGNS = ("there is no version of rasa==",)
+_OTHER_PYTHON_SIGNS = ("does not satisfy python",)
 _PYTHON_SIGNS = ("no interpreter found", "no download found", "no python")
 
 
@@ -130,6 +164,10 @@ def problem_of_uv(output: str, *, making_environment: bool) -> RuntimeProblem:
         return NoPython(tail(output))
     if any(sign in said for sign in _NETWORK_SIGNS):
         return NoNetwork(tail(output))
+    if any(sign in said for sign in _VERSION_SIGNS):
+        return NoSuchVersion(said.partition(_VERSION_SIGNS[0])[2].split(maxsplit=1)[0], details=tail(output))
+    if any(sign in said for sign in _OTHER_PYTHON_SIGNS):
+        return OtherPython(tail(output))
     return InstallFailed(tail(output))
 
 

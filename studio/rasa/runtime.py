@@ -1,4 +1,4 @@
-"""Find the Rasa runtime of a version, or install it.
+"""Find the Rasa runtime of a version, install it, or remove it.
 
 Rasa Open Source 3.6 runs on Python 3.8 to 3.10 alone, so it lives in an environment of its own, made by `uv`:
 `<folder>/<version>/`. A virtual environment holds absolute paths and cannot be moved once it is made, so it is made in
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studio.rasa.interpreter import find_interpreter
-from studio.rasa.problems import CheckFailed, DiskFull, InstallerKilled, NoUv, problem_of_uv
+from studio.rasa.problems import CheckFailed, DiskFull, InstallerKilled, NoUv, OwnFailed, problem_of_uv
 
 MARKER = ".complete"
 NEEDED_BYTES = 4 * 1024**3  # the runtime takes 2.7 GB; the rest is for the archives on the way
@@ -54,14 +54,48 @@ Report = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
+class Own:
+    """A team's own interpreter, as the settings name it. `variables` of our environment go to its processes alone."""
+
+    name: str
+    python: Path
+    variables: tuple[str, ...] = ()
+
+    def environment(self) -> dict[str, str]:
+        return {name: os.environ[name] for name in self.variables if os.environ.get(name)}
+
+    @property
+    def unset(self) -> list[str]:
+        return [name for name in self.variables if not os.environ.get(name)]
+
+
+@dataclass(frozen=True)
 class Runtime:
+    """A Rasa that runs here. `version` is what it says of itself."""
+
     version: str
     folder: Path
     minimum_compatible_version: str
+    python_version: str = ""
+    own: Own | None = None
+
+    @property
+    def name(self) -> str:
+        """What an assistant chooses: a version that we installed, or the name of an own interpreter."""
+        return self.own.name if self.own else self.version
+
+    @property
+    def label(self) -> str:
+        return f"{self.own.name} ({self.version})" if self.own else self.version
 
     @property
     def python(self) -> Path:
-        return self.folder / "bin" / "python"
+        return self.own.python if self.own else self.folder / "bin" / "python"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its processes get of our environment beside what every Rasa gets."""
+        return self.own.environment() if self.own else {}
 
 
 @dataclass(frozen=True)
@@ -78,8 +112,12 @@ class Runtimes:
             facts = json.loads((place / MARKER).read_text())
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
-        runtime = Runtime(version, place, facts["minimum_compatible_version"])
+        runtime = Runtime(version, place, facts["minimum_compatible_version"], facts.get("python", ""))
         return runtime if runtime.python.exists() else None
+
+    def installed(self) -> list[str]:
+        """Versions that are there as a whole, whoever installed them."""
+        return sorted(place.parent.name for place in self.folder.glob(f"*/{MARKER}") if self.find(place.parent.name))
 
     def install(self, version: str, report: Report) -> Runtime:
         """The runtime of `version`, installed if it is missing. Raises a RuntimeProblem that says how to mend it.
@@ -94,6 +132,21 @@ class Runtimes:
                 found = self._make(version, report, lock)
             report(Progress("done", 1, 1, f"Rasa {version} is installed."))
             return found
+
+    def remove(self, version: str, report: Report, is_free: Callable[[], bool]) -> bool:
+        """Remove the runtime of `version`; False when `is_free` says no once nobody finds it any more."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._lock(version, report):
+            marker, hidden = self.folder / version / MARKER, self.folder / version / f"{MARKER}.removed"
+            if marker.exists():
+                marker.replace(hidden)
+            if not is_free():
+                if hidden.exists():
+                    hidden.replace(marker)
+                return False
+            report(Progress("remove", 0, 0, "Removing its files"))
+            shutil.rmtree(self.folder / version, ignore_errors=True)
+            return True
 
     def _make(self, version: str, report: Report, lock: int) -> Runtime:
         place = self.folder / version
@@ -122,12 +175,12 @@ class Runtimes:
 
     def _prove(self, version: str) -> Runtime:
         place = self.folder / version
-        output, errors, code = _python(place, _CHECK, beside=_LARGEST)
+        output, errors, code = _python(place / "bin" / "python", _CHECK, home=place, beside=_LARGEST)
         if code != 0:
             raise CheckFailed(errors)
-        facts = json.loads(output.strip().splitlines()[-1])
+        facts = _facts(output)
         _write_whole(place / MARKER, json.dumps(facts))
-        return Runtime(version, place, facts["minimum_compatible_version"])
+        return Runtime(version, place, facts["minimum_compatible_version"], facts["python"])
 
     def _check_space(self) -> None:
         free = shutil.disk_usage(self.folder).free
@@ -148,6 +201,28 @@ class Runtimes:
             yield file.fileno()
 
 
+def probe(own: Own, home: Path) -> Runtime:
+    """What a team's own interpreter says of its Rasa. Raises OwnFailed. `home`: a folder that it may write to."""
+    if not own.python.exists():
+        raise OwnFailed(own.name, own.python, "There is no such file.")
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        output, errors, code = _python(own.python, _CHECK, home=home, environment=own.environment())
+        if code == 0:
+            facts = _facts(output)
+            version, minimum = facts["version"], facts["minimum_compatible_version"]
+            return Runtime(version, own.python.parent, minimum, facts["python"], own)
+    except (OSError, subprocess.TimeoutExpired, ValueError, KeyError, IndexError) as error:
+        errors = str(error)
+    unset = f"\n{', '.join(own.unset)} of PARLEY_RASA_OWN_VARIABLES is not set." if own.unset else ""
+    raise OwnFailed(own.name, own.python, errors + unset)
+
+
+def _facts(output: str) -> dict[str, str]:
+    facts: dict[str, str] = json.loads(output.strip().splitlines()[-1])
+    return facts
+
+
 def find_uv() -> str:
     """Path of the uv program: the one of our own environment, else one on PATH."""
     beside = Path(sys.executable).with_name("uv")
@@ -157,15 +232,17 @@ def find_uv() -> str:
     return found
 
 
-def _python(place: Path, code: str, *, beside: str) -> tuple[str, str, int]:
-    """Output, errors and exit code of `code` in the environment at `place`; what `beside` prints concerns nobody."""
-    command = [str(place / "bin" / "python"), "-W", "ignore", "-c"]
-    environment = {"PATH": os.defpath, "HOME": str(place), "RASA_TELEMETRY_ENABLED": "false"}
+def _python(
+    python: Path, code: str, *, home: Path, beside: str = "", environment: dict[str, str] | None = None
+) -> tuple[str, str, int]:
+    """Output, errors and exit code of `code` run by `python`; what `beside` prints concerns nobody."""
+    command = [str(python), "-W", "ignore", "-c"]
+    given = {"PATH": os.defpath, "HOME": str(home), "RASA_TELEMETRY_ENABLED": "false", **(environment or {})}
     quiet = subprocess.DEVNULL
-    with subprocess.Popen([*command, beside], cwd=place, env=environment, stdout=quiet, stderr=quiet) as second:
+    with subprocess.Popen([*command, beside], cwd=home, env=given, stdout=quiet, stderr=quiet) as second:
         try:
             done = subprocess.run(
-                [*command, code], cwd=place, env=environment, capture_output=True, text=True, timeout=_CHECK_SECONDS
+                [*command, code], cwd=home, env=given, capture_output=True, text=True, timeout=_CHECK_SECONDS
             )
         finally:
             second.kill()

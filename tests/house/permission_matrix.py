@@ -136,6 +136,12 @@ AUDIT = [
 RASA = [
     Row("GET",  "/rasa/status",                                   302, 200, 200, 200, 200),
     Row("POST", "/rasa/install",                                  302, 403, 200, 200, 200),
+    Row("GET",  "/settings/rasa/",                                302, 403, 403, 200, 403),
+    Row("GET",  "/settings/rasa/add",                             302, 403, 403, 200, 403),
+    Row("POST", "/settings/rasa/add",                             302, 403, 403, 422, 403),
+    Row("POST", "/settings/rasa/{rasa}/install",                  302, 403, 403, 302, 403),
+    Row("GET",  "/settings/rasa/{rasa}/remove",                   302, 403, 403, 200, 403),
+    Row("POST", "/settings/rasa/{rasa}/remove",                   302, 403, 403, 302, 403),
 ]
 
 ASSISTANTS = [

@@ -40,6 +40,7 @@ from studio.access.services.service_accounts import make_service
 from studio.access.services.sessions import Visitor, begin
 from studio.audit.models import AuditEvent
 from studio.crypto import decrypt
+from studio.rasa.models import RasaRuntime
 from tests.conversations.events import small_talk
 from tests.factories import environment_of, make_assistant, make_model, make_person, store_events
 
@@ -77,6 +78,7 @@ def make_world() -> World:
         **_intake(cafe, "Kafka"),
         "run": _run(environment_of(cafe), "anna"),
         "other_incident": _sealed_assistant(),
+        "rasa": RasaRuntime.objects.create(version="3.5.17", state="failed").version,
     }
     return World(people, words, _sealed_environment(cafe, people))
 
