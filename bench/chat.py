@@ -20,6 +20,7 @@ from bench.training import trained_model
 if TYPE_CHECKING:
     from models_app.models import Model
     from studio.rasa.process import Spec
+    from studio.rasa.runtime import Runtime
 
 # Talk lets one person say 60 messages a minute.
 MESSAGES = 54
@@ -57,7 +58,7 @@ def rasa_server(house: Installation, model: "Model") -> Iterator[str]:
             return RasaClient(address, TOKEN).status().has_model or None
         return None
 
-    handle = processes.start(_with_rest_channel(port, model))
+    handle = processes.start(_with_rest_channel(port, model, runtime))
     try:
         house.wait(answers, "the server")
         yield address
@@ -65,13 +66,13 @@ def rasa_server(house: Installation, model: "Model") -> Iterator[str]:
         processes.stop(handle)
 
 
-def _with_rest_channel(port: int, model: "Model") -> "Spec":
+def _with_rest_channel(port: int, model: "Model", runtime: "Runtime") -> "Spec":
     from environments.controller.code import code_of
     from environments.controller.folder import prepare
     from environments.services.database import ensure_intake
 
     ensure_intake(production())
-    spec = prepare(production(), port=port, token=TOKEN, code=code_of(model))
+    spec = prepare(production(), port=port, token=TOKEN, code=code_of(model), runtime=runtime)
     with (spec.folder / "credentials.yml").open("a") as file:
         file.write("\nrest:\n")
     return spec

@@ -49,10 +49,9 @@ def version(request: HttpRequest) -> dict[str, Any]:
 
 
 def _rasa_version(environment: Environment) -> str | None:
-    """What its server last said of itself, ours where we run it; None for one that nobody has asked yet."""
-    if environment.kind == Environment.Kind.MANAGED:
-        return settings.RASA_VERSION
-    return environment.server_version or None
+    """What its server last said of itself; that of the installation for one of ours that never ran, else None."""
+    ours = settings.RASA_VERSION if environment.kind == Environment.Kind.MANAGED else None
+    return environment.server_version or ours
 
 
 @router.get(

@@ -7,13 +7,15 @@ class EnvironmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from environments import health, jobs, navigation, places
-        from environments.services import pointers, transitions
+        from environments.services import pointers, rasa, transitions
         from models_app.services import models, tags
         from studio.access import scopes
+        from studio.rasa import uses
 
         jobs.register()
         health.register()
         navigation.register()
         scopes.register("environments", places.places)
+        uses.register("environments", rasa.uses_by_servers)
         models.guard(transitions.reasons_to_keep)
         tags.watch(pointers.refresh)

@@ -100,6 +100,9 @@ class ManagedServer(models.Model):
     port = models.PositiveIntegerField(null=True)
     token_encrypted = EncryptedField(default=bytes)  # of its HTTP API, random for each start
     handle = models.JSONField(null=True)  # what studio.rasa.process needs to find the process again
+    # What it was started with last: a version that we installed or the name of an own interpreter, and its version.
+    rasa = models.CharField(max_length=40, blank=True)
+    rasa_version = models.CharField(max_length=40, blank=True)
     started_at = models.DateTimeField(null=True)
     ready_at = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0)  # deaths in a row; sets the backoff

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from environments import model_server
-from environments.views import assistants, connection, pages, promotions, settings
+from environments.views import assistants, connection, pages, promotions, rasa, settings
 
 app_name = "environments"
 ENVIRONMENT = "a/<str:slug>/environments/<str:name>"
@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("a/<str:slug>/environments/", pages.environment_list, name="list"),
     path("a/<str:slug>/environments/new/", settings.add, name="add"),
     path("a/<str:slug>/environments/running/", promotions.running, name="running"),
+    path("a/<str:slug>/environments/rasa/", rasa.rasa_change, name="rasa-change"),
     path(ENVIRONMENT, pages.environment_detail, name="detail"),
     path(f"{ENVIRONMENT}/edit", settings.edit, name="edit"),
     path(f"{ENVIRONMENT}/connect", settings.connect, name="connect"),

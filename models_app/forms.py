@@ -6,6 +6,7 @@ from django import forms
 from django.conf import settings
 
 from models_app.models import valid_name
+from studio.rasa.services import current_runtime, ready_runtimes, runtime_named
 
 
 class AssistantForm(forms.Form):
@@ -47,6 +48,12 @@ class TagForm(forms.Form):
 class TrainingSettingsForm(forms.Form):
     """Fields of TrainingSettings by their names; an empty number means the installation's limit."""
 
+    rasa_version = forms.ChoiceField(
+        required=False,
+        label="Rasa",
+        help_text="Trains its models, and runs in the environments that Parley runs. Versions are added under Rasa "
+        "versions in the settings of the installation.",
+    )
     validate_first = forms.BooleanField(
         required=False,
         label="Validate the data before each training",
@@ -87,7 +94,16 @@ class TrainingSettingsForm(forms.Form):
 
     def __init__(self, data: Mapping[str, str] | None = None, *, initial: Mapping[str, object] | None = None) -> None:
         super().__init__(data, initial=dict(initial or {}))
+        self.fields["rasa_version"].choices = _rasa_choices(str(self.initial.get("rasa_version") or ""))  # type: ignore[attr-defined]
         minutes = settings.TRAINING_SECONDS // 60
         self.fields["minutes"].widget.attrs["placeholder"] = f"{minutes}, as everywhere here"
         for name in ("memory_mb", "disk_mb", "processes"):
             self.fields[name].widget.attrs["placeholder"] = "No limit"
+
+
+def _rasa_choices(current: str) -> list[tuple[str, str]]:
+    """What is ready, and what is chosen now even when it is not."""
+    ready = [(row.version, str(row)) for row in ready_runtimes()]
+    if current and current not in dict(ready):
+        ready.append((current, f"{runtime_named(current)}, not ready"))
+    return [("", f"The installation’s ({current_runtime()})"), *ready]

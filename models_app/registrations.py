@@ -5,13 +5,14 @@ from typing import cast
 
 from models_app import health
 from models_app.models import Assistant
-from models_app.services import artifacts, training
+from models_app.services import artifacts, rasa_uses, training
 from models_app.training import run
 from studio import health as parts
 from studio.access import scopes
 from studio.access.models import User
 from studio.access.permissions import Permission, Scope
 from studio.jobs import schedule
+from studio.rasa import uses
 from studio.web import navigation
 
 SWEEP_SECONDS = 600
@@ -27,6 +28,9 @@ def register() -> None:
     parts.register("training workers", health.training_workers)
     parts.register("artifact store", health.artifact_store)
     scopes.register("assistants", _places)
+    uses.register("assistants", rasa_uses.uses_by_assistants)
+    uses.register("trainings", rasa_uses.uses_by_jobs)
+    uses.count_models(rasa_uses.models_by_version)
     navigation.set_assistants(_assistants, list_url_name="models:assistants")
     navigation.register(
         navigation.Entry(

@@ -17,12 +17,13 @@ from studio.crypto import decrypt
 from studio.rasa.commands import TOKEN_VARIABLE, run_arguments
 from studio.rasa.files import Database, ModelServer, credentials_yml, endpoints_yml
 from studio.rasa.process import Spec
+from studio.rasa.runtime import Runtime
 
 REPLICA = "managed"  # how it names itself when it polls; one for each environment
 LARGE_LOG = 20 * 1024**2
 
 
-def prepare(environment: Environment, *, port: int, token: str, code: Code) -> Spec:
+def prepare(environment: Environment, *, port: int, token: str, code: Code, runtime: Runtime) -> Spec:
     """Write the files and say how to start. OSError when the disk does not take them."""
     folder = folder_of(environment)
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,8 +54,9 @@ def prepare(environment: Environment, *, port: int, token: str, code: Code) -> S
         arguments=arguments,
         folder=folder,
         log=log,
-        environment={TOKEN_VARIABLE: token, "RASA_ENVIRONMENT": environment.name},
+        environment={**runtime.environment, TOKEN_VARIABLE: token, "RASA_ENVIRONMENT": environment.name},
         python_path=(folder / "code",),
+        python=runtime.python,
     )
 
 

@@ -15,15 +15,18 @@ from django.utils import timezone
 from environments.controller import memory
 from environments.controller.code import code_of
 from environments.controller.folder import cap_log, prepare
+from environments.controller.versions import Choice, choose
 from environments.controller.watch import Answer, Watch
 from environments.models import Environment, ManagedServer
 from environments.services import starter
 from environments.services.database import ensure_intake
+from environments.services.environments import note_server
 from models_app.models import Model
+from models_app.services.rasa_uses import chosen_by
 from studio.crypto import decrypt, encrypt
 from studio.rasa.commands import free_port
 from studio.rasa.process import Handle, Processes, StartFailed, Status
-from studio.rasa.services import find_runtime
+from studio.rasa.runtime import Runtime
 
 log = structlog.get_logger()
 State = ManagedServer.State
@@ -39,7 +42,6 @@ LOG_SECONDS = 60.0
 PULLED_WITHIN = timedelta(minutes=1)  # of the tag's move: it asks every five seconds, and then has to load
 
 NO_MODEL = "It starts as soon as a model is promoted to this environment."
-NO_RUNTIME = "It waits for Rasa, which is not installed yet."
 NO_ROLES = (
     "Our PostgreSQL role may not make the roles that Rasa needs. "
     "The environment's page shows the SQL for a database administrator."
@@ -68,6 +70,7 @@ class Supervisor:
             int, tuple[int | None, str]
         ] = {}  # model and digest of the code that a server was started with
         self._logs_due = 0.0
+        self._chosen: dict[int, str] = {}  # by assistant, read at each turn
 
     def take_over(self) -> None:
         """After the start: what a former controller ran has ended with it, which is no failure of the server."""
@@ -77,7 +80,7 @@ class Supervisor:
 
     def step(self) -> None:
         """Look once at every server; never waits for one."""
-        now = timezone.now()
+        now, self._chosen = timezone.now(), chosen_by()
         for server in _rows():
             try:
                 self._advance(server, now)
@@ -104,7 +107,7 @@ class Supervisor:
             self._after_stop(server)
         elif not (status := self._processes.poll(_handle(server))).running:
             self._failed(server, status.explain(), now)
-        elif _must_end(server) or self._has_other_code(server):
+        elif _must_end(server) or self._has_other_code(server) or not self._choose(server).is_what_runs(server):
             self._stop(server)
         elif server.state == State.STARTING:
             self._await_answer(server, now)
@@ -116,19 +119,22 @@ class Supervisor:
             _say(server, State.STOPPED if not server.wanted else State.WAITING, "" if not server.wanted else NO_MODEL)
         elif server.retry_at is not None and server.retry_at > now:
             return  # the message says when
+        elif (runtime := (choice := self._choose(server)).runtime) is None:
+            _say(server, State.WAITING, choice.why)
         elif obstacle := self._obstacle(server.environment):
             _say(server, State.WAITING, obstacle)
         else:
-            self._start(server, now)
+            self._start(server, runtime, now)
+
+    def _choose(self, server: ManagedServer) -> Choice:
+        return choose(server, _model(server), self._chosen.get(server.environment.assistant_id, ""))
 
     def _obstacle(self, environment: Environment) -> str:
-        if find_runtime() is None:
-            return NO_RUNTIME
         if ensure_intake(environment) is None:
             return NO_ROLES
         return memory.shortage(self._free_memory())
 
-    def _start(self, server: ManagedServer, now: datetime) -> None:
+    def _start(self, server: ManagedServer, runtime: Runtime, now: datetime) -> None:
         port, token = free_port(), secrets.token_urlsafe(24)
         model, code = _model(server), code_of(_model(server))
         self._codes[server.pk] = (model.pk if model else None, code.digest)
@@ -138,6 +144,8 @@ class Supervisor:
             state=State.STARTING,
             message="",
             port=port,
+            rasa=runtime.name,
+            rasa_version=runtime.version,
             token_encrypted=encrypt(token),
             started_at=max(now, server.restart_requested_at or now),  # the clock of who asked may be ahead
             ready_at=None,
@@ -145,13 +153,15 @@ class Supervisor:
             heartbeat_at=None,
         )
         try:
-            handle = self._processes.start(prepare(server.environment, port=port, token=token, code=code))
+            spec = prepare(server.environment, port=port, token=token, code=code, runtime=runtime)
+            handle = self._processes.start(spec)
         except StartFailed as error:
             self._failed(server, error.message, now)
         except OSError as error:
             self._failed(server, f"Its files could not be written: {error.strerror}.", now)
         else:
             self._keep_handle(server, handle)
+            _note_version(server.environment, runtime)
 
     def _keep_handle(self, server: ManagedServer, handle: Handle) -> None:
         """A process that no row knows would never be ended."""
@@ -165,7 +175,13 @@ class Supervisor:
     def _await_answer(self, server: ManagedServer, now: datetime) -> None:
         answer = self._watch.answer(server.pk)
         if answer is not None and answer.answers:
-            _write(server, state=State.RUNNING, message=_told(server, answer, now), ready_at=now, heartbeat_at=now)
+            _write(
+                server,
+                state=State.RUNNING,
+                message=self._told(server, answer, now),
+                ready_at=now,
+                heartbeat_at=now,
+            )
         elif server.started_at is not None and now - server.started_at > START_WITHIN:
             self._end_as_failed(server, "It did not answer within ten minutes of its start.", now)
         else:
@@ -177,12 +193,20 @@ class Supervisor:
             _write(server, failures=0)
         answer = self._watch.answer(server.pk)
         if answer is not None and answer.answers:
-            _write(server, heartbeat_at=now, message=_told(server, answer, now))
+            _write(server, heartbeat_at=now, message=self._told(server, answer, now))
         silent = now - (server.heartbeat_at or now)
         if silent > SILENT_FOR:
             self._end_as_failed(server, "It did not answer for five minutes.", now)
         elif silent > (PULLS_EVERY if _pulls_now(server) else LOOK_EVERY):
             self._ask(server)
+
+    def _told(self, server: ManagedServer, answer: Answer, now: datetime) -> str:
+        why = self._choose(server).why
+        if answer.has_model:
+            return why
+        tag = server.environment.tag
+        pulls_it_soon = tag is None or tag.model is None or now - tag.moved_at < PULLED_WITHIN
+        return AWAITS_MODEL if pulls_it_soon else why or LOADED_NOTHING
 
     def _ask(self, server: ManagedServer) -> None:
         if server.port is not None:
@@ -260,12 +284,17 @@ def _model(server: ManagedServer) -> Model | None:
     return None if tag is None else tag.model
 
 
-def _told(server: ManagedServer, answer: Answer, now: datetime) -> str:
-    if answer.has_model:
-        return ""
-    tag = server.environment.tag
-    pulls_it_soon = tag is None or tag.model is None or now - tag.moved_at < PULLED_WITHIN
-    return AWAITS_MODEL if pulls_it_soon else LOADED_NOTHING
+def _note_version(environment: Environment, runtime: Runtime) -> None:
+    """Promotions ask what a server loads before anybody has asked the server."""
+    if (environment.server_version, environment.server_minimum_version) != (
+        runtime.version,
+        runtime.minimum_compatible_version,
+    ):
+        note_server(
+            environment=environment,
+            version=runtime.version,
+            minimum_compatible_version=runtime.minimum_compatible_version,
+        )
 
 
 def _pulls_now(server: ManagedServer) -> bool:

@@ -4,6 +4,7 @@ queued → preparing → training → packaging → done | failed | cancelled | 
 comes back finds that its attempt is over, and everything it still says is refused.
 """
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.db import transaction
@@ -183,9 +184,14 @@ def _reap_one(job: TrainingJob) -> bool:
     return True
 
 
-def requeue_forgotten() -> int:
-    """Queue again what Redis does not know any more (flushed, or away when it was asked). Twice does no harm."""
-    waiting = list(TrainingJob.objects.filter(state=State.QUEUED).order_by("pk").values_list("pk", flat=True))
+def requeue_forgotten(*, missing: Collection[str | None] = ()) -> int:
+    """Queue again what Redis does not know any more (flushed, or away when it was asked). Twice does no harm.
+
+    Those whose assistant chose a Rasa of `missing` go on waiting outside of the queue.
+    """
+    queued = TrainingJob.objects.filter(state=State.QUEUED).order_by("pk")
+    chosen = queued.values_list("pk", "assistant__training_settings__rasa_version")
+    waiting = [pk for pk, rasa in chosen if rasa not in missing]
     if not waiting:
         return 0
     queue = queues.queue(queues.TRAINING)

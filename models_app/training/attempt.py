@@ -1,6 +1,7 @@
 """Follows the Rasa processes of one attempt: their log, progress and limits, and what people ask meanwhile."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +41,7 @@ class Attempt:
     processes: Processes
     folder: Path
     seconds: int  # all commands together may take
+    environment: Mapping[str, str] = field(default_factory=dict)  # for its processes
     tail: str = ""  # the end of the log of all commands so far
     _progress: Progress = field(default_factory=lambda: Progress(()), init=False)
     _until: float = field(init=False)
@@ -76,6 +78,7 @@ class Attempt:
             arguments=arguments,
             folder=self.folder,
             log=self.folder / f"rasa-{self._commands}.log",
+            environment=self.environment,
             python_path=(self.folder,),
             low_priority=True,
         )

@@ -8,11 +8,11 @@ from datetime import datetime
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from models_app.models import TrainingJob, TrainingLog
+from models_app.models import Assistant, TrainingJob, TrainingLog
+from models_app.services.training_settings import settings_of
 from studio import redis
 from studio.jobs import heartbeat
-from studio.rasa.models import RasaRuntime
-from studio.rasa.services import current_runtime
+from studio.rasa.services import runtime_named
 
 State = TrainingJob.State
 SHOWN = 200_000  # characters of a log that its page begins with; the whole is a download
@@ -107,6 +107,7 @@ class Line:
     running: int
     workers: int
     redis_away: bool
+    rasa: str  # what the assistant is trained with; empty for the installation's own
     rasa_ready: bool
 
     @property
@@ -114,15 +115,18 @@ class Line:
         return self.workers == 0
 
 
-def look_at_line() -> Line:
+def look_at_line(assistant: Assistant) -> Line:
+    """The line as a page of `assistant` shows it."""
     states = list(TrainingJob.objects.exclude(state__in=TrainingJob.ENDED).values_list("state", flat=True))
     waiting = states.count(State.QUEUED)
+    rasa = settings_of(assistant).rasa_version
     return Line(
         waiting=waiting,
         running=len(states) - waiting,
         workers=heartbeat.live("training-worker"),
         redis_away=not _redis_answers(),
-        rasa_ready=current_runtime().state == RasaRuntime.State.READY,
+        rasa=rasa,
+        rasa_ready=runtime_named(rasa).is_usable,
     )
 
 

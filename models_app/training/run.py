@@ -22,15 +22,17 @@ from studio.rasa.services import find_runtime
 
 log = structlog.get_logger()
 
+RASA = "assistant__training_settings__rasa_version"  # of a job; None or empty is the installation's own
+
 # What each kind does with the prepared folder; it ends the job as done itself.
 KINDS: dict[str, Callable[[Attempt, Project], None]] = {TrainingJob.Kind.TRAINING: train}
 
 
 def run_training(job_id: int) -> None:
     """Run the job if it still waits; every way it can end is written to its row."""
-    runtime = find_runtime()
+    runtime = find_runtime(TrainingJob.objects.filter(pk=job_id).values_list(RASA, flat=True).first())
     if runtime is None:
-        return  # stays queued; the schedule queues it again, and by then the runtime may be there
+        return  # stays queued; the schedule queues it again once its Rasa is there
     job = training.claim(job_id, worker=process_name(), rasa_version=runtime.version)
     if job is None:
         return
@@ -47,7 +49,8 @@ def _attempt(job: TrainingJob, runtime: Runtime, folder: Path) -> None:
     processes = LocalProcesses(runtime.python, settings.JOBS_DIR / "home")
     try:
         project = _prepare(job, folder)
-        KINDS[job.kind](Attempt(job, processes, folder, limits_of(job.assistant).seconds), project)
+        attempt = Attempt(job, processes, folder, limits_of(job.assistant).seconds, runtime.environment)
+        KINDS[job.kind](attempt, project)
     except (Cancelled, training.CancelRequested):
         training.end_cancelled(job)
     except (NotTrainable, AttemptFailed, DomainError, StartFailed) as error:
@@ -72,9 +75,12 @@ def _prepare(job: TrainingJob, folder: Path) -> Project:
 
 
 def requeue_forgotten() -> None:
-    """Without Rasa a worker would only put them back; with it they begin at once."""
-    if find_runtime() is not None:
-        training.requeue_forgotten()
+    """Without its Rasa a worker would only put a job back; with it the job begins at once."""
+    waiting = TrainingJob.objects.filter(state=TrainingJob.State.QUEUED).order_by()
+    names = set(waiting.values_list(RASA, flat=True).distinct())
+    missing = {name for name in names if find_runtime(name) is None}
+    if names - missing:
+        training.requeue_forgotten(missing=missing)
 
 
 def sweep_folders() -> None:

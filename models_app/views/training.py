@@ -33,7 +33,7 @@ def job_list(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         "page": page,
         "rows": journal.rows_of(page.rows),
         "total": jobs.count(),
-        "line": journal.look_at_line(),
+        "line": journal.look_at_line(assistant),
         "under_way": any(not job.is_ended for job in page.rows),
         "newest": newest_revision(assistant),
         **rights_on_models(request, assistant),
@@ -71,7 +71,7 @@ def _live_context(request: HttpRequest, job: TrainingJob) -> dict[str, object]:
         "seconds": journal.seconds_of(job),
         "percent": journal.percent_of(job),
         "steps": journal.steps_of(job),
-        "line": None if job.is_ended else journal.look_at_line(),
+        "line": None if job.is_ended else journal.look_at_line(job.assistant),
         "is_newest": job.revision == newest_revision(job.assistant),
         **rights_on_models(request, job.assistant),
     }

@@ -112,7 +112,7 @@ class LocalProcesses:
     def _command(self, spec: Spec) -> list[str]:
         options = json.dumps({"parent": os.getpid(), "low_priority": spec.low_priority})
         launcher = [sys.executable, "-I", "-S", _CHILD, options]
-        return [*launcher, str(self.python), _ENTRY, *spec.arguments]
+        return [*launcher, str(spec.python or self.python), _ENTRY, *spec.arguments]
 
     def _is_alive(self, handle: Handle) -> bool:
         return proc.born(handle.pid) == handle.born != ""

@@ -35,3 +35,8 @@ class RasaRuntime(models.Model):
         if not self.own:
             return f"Rasa {self.version}"
         return f"{self.version} (Rasa {self.release})" if self.release else self.version
+
+    @property
+    def is_usable(self) -> bool:
+        """An own one stays so while it is asked again."""
+        return self.state == self.State.READY or (self.own and self.release != "")

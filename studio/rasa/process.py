@@ -31,6 +31,7 @@ class Spec:
     python_path: tuple[Path, ...] = ()  # folders with the assistant's own packages
     low_priority: bool = False
     memory_limit: int | None = None  # bytes of resident memory of the whole process group
+    python: Path | None = None  # the interpreter that has the Rasa to run; else that of the `Processes`
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,7 @@ AUDIT = [
 
 RASA = [
     Row("GET",  "/rasa/status",                                   302, 200, 200, 200, 200),
+    Row("GET",  "/a/cafe/environments/rasa/",                     302, 403, 403, 200, 403),
     Row("POST", "/rasa/install",                                  302, 403, 200, 200, 200),
     Row("GET",  "/settings/rasa/",                                302, 403, 403, 200, 403),
     Row("GET",  "/settings/rasa/add",                             302, 403, 403, 200, 403),

@@ -11,6 +11,7 @@ from models_app.models import Model, TrainingJob
 from models_app.services import training
 from models_app.services.assistants import add_assistant
 from models_app.services.revisions import save_revision
+from models_app.services.training_settings import save_settings
 from models_app.training import attempt as following
 from models_app.training import run, train
 from studio.jobs import queues
@@ -67,11 +68,7 @@ def attempt(job, rasa, monkeypatch, settings):
     monkeypatch.setattr(run, "LocalProcesses", lambda python, home: rasa)
     claimed = training.claim(job.pk, worker="w", rasa_version="3.6.21")
     folder = settings.JOBS_DIR / "1-1"
-
-    class Runtime:
-        python = None
-
-    run._attempt(claimed, Runtime(), folder)
+    run._attempt(claimed, Runtime("3.6.21", Path("/rasa"), "3.6.21"), folder)
     job.refresh_from_db()
     return job
 
@@ -169,10 +166,25 @@ def test_folders_of_killed_attempts_are_swept(job, settings):
 def test_trainings_wait_outside_the_queue_until_there_is_rasa(job, monkeypatch, redis_client):
     queue = queues.queue(queues.TRAINING)
     queue.empty()
-    monkeypatch.setattr(run, "find_runtime", lambda: None)
+    monkeypatch.setattr(run, "find_runtime", lambda _name: None)
     run.requeue_forgotten()
     assert queue.count == 0
-    monkeypatch.setattr(run, "find_runtime", lambda: Runtime("3.6.21", Path("/rasa"), "3.6.21"))
+    monkeypatch.setattr(run, "find_runtime", lambda _name: Runtime("3.6.21", Path("/rasa"), "3.6.21"))
     with TestCase.captureOnCommitCallbacks(execute=True):
         run.requeue_forgotten()
     assert [waiting.args[0] for waiting in queue.get_jobs()] == [job.pk]
+
+
+def test_each_waits_for_the_rasa_of_its_own_assistant(job, monkeypatch, redis_client):
+    other = add_assistant(actor=None, slug="inn", title="Inn")
+    save_settings(actor=None, assistant=other, values={"rasa_version": "3.6.20"})
+    save_revision(actor=None, assistant=other, files=FILES, message="", parent_number=None)
+    waits = training.request_training(actor=None, assistant=other)
+    queue = queues.queue(queues.TRAINING)
+    queue.empty()
+    monkeypatch.setattr(run, "find_runtime", {None: Runtime("3.6.21", Path("/rasa"), "3.6.21")}.get)
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        run.requeue_forgotten()
+    assert [queued.args[0] for queued in queue.get_jobs()] == [job.pk]
+    run.run_training(waits.pk)
+    assert TrainingJob.objects.get(pk=waits.pk).state == State.QUEUED

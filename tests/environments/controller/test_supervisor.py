@@ -1,21 +1,25 @@
 """Where the controller brings each managed server, turn by turn; the processes are fakes, the rows are real."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import time_machine
 from django.utils import timezone
 
-from environments.controller.supervisor import AWAITS_MODEL, LOADED_NOTHING, NO_MODEL, NO_RUNTIME, Supervisor
+from environments.controller.supervisor import AWAITS_MODEL, LOADED_NOTHING, NO_MODEL, Supervisor
 from environments.controller.watch import Answer
 from environments.models import Environment, ManagedServer
 from environments.services import database, managed
 from environments.services.address import NoServer, server_of
 from models_app.models import Artifact, Model, Tag
 from models_app.services.revisions import save_revision
+from models_app.services.training_settings import save_settings
 from studio.rasa.process import Spec
+from studio.rasa.runtime import Runtime
 from tests.environments.controller.fakes import FakeProcesses, FakeWatch
 from tests.factories import environment_of, make_assistant, make_model
 
@@ -61,6 +65,12 @@ def give_model(environment: Environment) -> None:
     Tag.objects.filter(pk=environment.tag_id).update(model=model)
 
 
+def runtimes_of(*versions: str) -> dict[str, Runtime]:
+    """Installed ones; of these 3.6.21 does not load what older ones trained."""
+    minimum = {"3.6.21": "3.6.21"}
+    return {one: Runtime(one, Path("/rasa") / one, minimum.get(one, "3.5.0")) for one in versions}
+
+
 @pytest.fixture
 def environment(settings, tmp_path) -> Environment:
     settings.SERVERS_DIR = tmp_path
@@ -71,7 +81,7 @@ def environment(settings, tmp_path) -> Environment:
 
 @pytest.fixture
 def house(environment: Environment, monkeypatch: pytest.MonkeyPatch) -> House:
-    monkeypatch.setattr("environments.controller.supervisor.find_runtime", lambda: object())
+    monkeypatch.setattr("environments.controller.versions.find_runtime", runtimes_of("3.6.21", "3.6.20").get)
     give_model(environment)
     return House(environment)
 
@@ -110,8 +120,9 @@ def test_while_the_starter_trains_its_server_starts_beside(house: House, monkeyp
 
 
 def test_without_rasa_it_waits_and_says_so(house: House, monkeypatch) -> None:
-    monkeypatch.setattr("environments.controller.supervisor.find_runtime", lambda: None)
-    assert (house.turn().state, house.server.message) == (State.WAITING, NO_RUNTIME)
+    monkeypatch.setattr("environments.controller.versions.find_runtime", lambda _name: None)
+    assert house.turn().state == State.WAITING
+    assert house.server.message == "It waits for Rasa 3.6.21, which is not installed yet."
 
 
 def test_without_memory_it_waits_and_says_how_much_is_missing(house: House) -> None:
@@ -327,3 +338,86 @@ def test_trouble_with_one_server_leaves_the_others_alone(house: House, monkeypat
     Environment.objects.filter(pk=house.environment.pk).update(model_token_encrypted=b"of another key")
     house.turn(3)
     assert ManagedServer.objects.get(environment=other).state == State.RUNNING
+
+
+# --- Several Rasas ------------------------------------------------------------------------------------------------
+
+
+def choose_rasa(environment: Environment, version: str) -> None:
+    save_settings(actor=None, assistant=environment.assistant, values={"rasa_version": version})
+
+
+def model_is_of(environment: Environment, version: str) -> None:
+    Model.objects.filter(assistant=environment.assistant).update(rasa_version=version)
+
+
+def rasas_of(house: House) -> list[str]:
+    return [spec.python.parent.parent.name for spec in house.specs if spec.python]
+
+
+def test_a_server_runs_what_its_assistant_chose_and_promotions_know_it_at_once(house: House) -> None:
+    choose_rasa(house.environment, "3.6.20")
+    assert (house.turn().rasa, rasas_of(house)) == ("3.6.20", ["3.6.20"])
+    house.environment.refresh_from_db()
+    assert (house.environment.server_version, house.environment.server_minimum_version) == ("3.6.20", "3.5.0")
+
+
+def test_another_choice_starts_a_running_server_again(house: House) -> None:
+    assert house.turn(3).state == State.RUNNING
+    choose_rasa(house.environment, "3.6.20")
+    assert eventually_runs(house, "3.6.20")
+    assert rasas_of(house) == ["3.6.21", "3.6.20"]
+    assert house.server.failures == 0
+
+
+def eventually_runs(house: House, version: str) -> bool:
+    """A stop is waited for in a thread of its own."""
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        server = house.turn()
+        if (server.rasa, server.state) == (version, State.RUNNING):
+            return True
+    return False
+
+
+def test_a_choice_that_does_not_load_the_live_model_waits_for_a_newer_one(house: House, clock) -> None:
+    choose_rasa(house.environment, "3.6.20")
+    model_is_of(house.environment, "3.6.20")
+    house.turn(3)
+    choose_rasa(house.environment, "3.6.21")
+    clock.shift(11)
+    assert house.turn(3).rasa == "3.6.20"
+    assert "m1 was trained with Rasa 3.6.20, which Rasa 3.6.21 does not load." in house.server.message
+    assert len(house.specs) == 1
+    model_is_of(house.environment, "3.6.21")
+    assert eventually_runs(house, "3.6.21")
+    clock.shift(11)
+    assert house.turn(3).message == ""
+
+
+def test_after_a_restart_of_the_controller_the_version_that_loads_the_model_is_kept(house: House) -> None:
+    choose_rasa(house.environment, "3.6.20")
+    model_is_of(house.environment, "3.6.20")
+    house.turn(3)
+    choose_rasa(house.environment, "")
+    house.processes.die()
+    house.new_controller()
+    house.supervisor.take_over()
+    house.turn()
+    assert rasas_of(house) == ["3.6.20", "3.6.20"]
+
+
+def test_a_choice_that_is_not_installed_leaves_a_running_server_alone(house: House, clock) -> None:
+    house.turn(3)
+    choose_rasa(house.environment, "3.4.2")
+    clock.shift(11)
+    assert house.turn(3).state == State.RUNNING
+    assert house.server.message == "It runs Rasa 3.6.21 until Rasa 3.4.2 is installed."
+    assert len(house.specs) == 1
+
+
+def test_a_model_that_no_rasa_here_loads_is_told_before_anybody_reads_the_log(house: House, clock) -> None:
+    model_is_of(house.environment, "3.6.20")
+    Tag.objects.filter(pk=house.environment.tag_id).update(moved_at=timezone.now() - timedelta(hours=1))
+    house.watch.answers = Answer(True, has_model=False)
+    assert "which Rasa 3.6.21 does not load. Promote a model that it loads." in house.turn(3).message

@@ -1,0 +1,85 @@
+"""What another Rasa of the assistant means for its environments, and which of them still run one."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Q
+from django.urls import reverse
+
+from environments.models import Environment, ManagedServer
+from models_app.services.rasa_uses import chosen_by
+from studio.rasa.models import RasaRuntime
+from studio.rasa.uses import Use, Uses
+from studio.rasa.versions import can_load
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What choosing a Rasa does to one environment. `status` is a kind of the `{% status %}` tag."""
+
+    environment: Environment
+    status: str
+    text: str
+
+
+def effects(environments: Iterable[Environment], rasa: RasaRuntime) -> list[Effect]:
+    """For each environment that has a server; `tag__model` and `server` are read."""
+    return [effect for row in environments for effect in _effect(row, rasa)]
+
+
+def _effect(environment: Environment, rasa: RasaRuntime) -> Iterator[Effect]:
+    if environment.kind == Environment.Kind.MANAGED:
+        yield Effect(environment, *_of_managed(environment, rasa))
+    elif environment.kind == Environment.Kind.CONNECTED:
+        yield Effect(environment, *_of_connected(environment, rasa))
+
+
+def _of_managed(environment: Environment, rasa: RasaRuntime) -> tuple[str, str]:
+    server: ManagedServer | None = getattr(environment, "server", None)
+    runs = server.rasa_version if server is not None else ""
+    model = environment.tag.model if environment.tag is not None else None
+    if not rasa.is_usable:
+        return "warning", f"{rasa} is not ready. Until it is, what runs here goes on as it does."
+    if server is not None and (server.rasa, runs) == (rasa.version, rasa.release):
+        return "running", f"It runs {rasa} already."
+    if model is not None and not _loads(rasa.minimum_compatible_version, model.rasa_version):
+        stays = f"It goes on with Rasa {runs} until a newer model is promoted" if runs else "It would not load"
+        return "warning", (
+            f"{stays}: {model.name} was trained with Rasa {model.rasa_version}, and {rasa} loads models of "
+            f"{rasa.minimum_compatible_version} and later."
+        )
+    return "busy", f"Its server starts again with {rasa}" + (f", which loads {model.name}." if model else ".")
+
+
+def _of_connected(environment: Environment, rasa: RasaRuntime) -> tuple[str, str]:
+    version, minimum = environment.server_version, environment.server_minimum_version
+    if not minimum:
+        return "silent", "Its own server has not said yet which Rasa it runs."
+    if not _loads(minimum, rasa.release or rasa.version):
+        return "warning", (
+            f"Its own server runs Rasa {version}, which loads models of {minimum} and later: a model trained with "
+            f"{rasa} cannot be promoted here."
+        )
+    return "running", f"Its own server runs Rasa {version}, which loads models trained with {rasa}."
+
+
+def _loads(minimum: str, trained_with: str) -> bool:
+    return not (minimum and trained_with) or can_load(trained_with, minimum) is not False
+
+
+def uses_by_servers() -> Uses:
+    """Managed servers that run, or would start again with, another Rasa than their assistant chose."""
+    chosen = chosen_by()
+    found: dict[str, list[Use]] = defaultdict(list)
+    kept = Q(handle__isnull=False) | Q(
+        wanted=True, environment__removed_at=None, environment__kind=Environment.Kind.MANAGED
+    )
+    for server in ManagedServer.objects.filter(kept).exclude(rasa="").select_related("environment__assistant"):
+        environment = server.environment
+        is_gone = environment.assistant.deleted_at is not None
+        if is_gone or server.rasa != (chosen.get(environment.assistant_id) or settings.RASA_VERSION):
+            url = "" if is_gone else reverse("environments:detail", args=[environment.assistant.slug, environment.name])
+            found[server.rasa].append(Use(f"the environment {environment.name} of {environment.assistant.title}", url))
+    return found
