@@ -21,6 +21,7 @@ class Effect:
 
     environment: Environment
     status: str
+    word: str
     text: str
 
 
@@ -36,33 +37,40 @@ def _effect(environment: Environment, rasa: RasaRuntime) -> Iterator[Effect]:
         yield Effect(environment, *_of_connected(environment, rasa))
 
 
-def _of_managed(environment: Environment, rasa: RasaRuntime) -> tuple[str, str]:
+def _of_managed(environment: Environment, rasa: RasaRuntime) -> tuple[str, str, str]:
     server: ManagedServer | None = getattr(environment, "server", None)
     runs = server.rasa_version if server is not None else ""
     model = environment.tag.model if environment.tag is not None else None
     if not rasa.is_usable:
-        return "warning", f"{rasa} is not ready. Until it is, what runs here goes on as it does."
+        return "warning", "Waits", f"{rasa} is not ready. What runs here goes on as it does until it is."
     if server is not None and (server.rasa, runs) == (rasa.version, rasa.release):
-        return "running", f"It runs {rasa} already."
+        return "running", "Stays", f"It runs {rasa}."
     if model is not None and not _loads(rasa.minimum_compatible_version, model.rasa_version):
-        stays = f"It goes on with Rasa {runs} until a newer model is promoted" if runs else "It would not load"
-        return "warning", (
-            f"{stays}: {model.name} was trained with Rasa {model.rasa_version}, and {rasa} loads models of "
+        why = (
+            f"{model.name} was trained with Rasa {model.rasa_version}, and {rasa} loads models of "
             f"{rasa.minimum_compatible_version} and later."
         )
-    return "busy", f"Its server starts again with {rasa}" + (f", which loads {model.name}." if model else ".")
+        if runs:
+            return "warning", "Waits", f"It goes on with Rasa {runs} until a newer model is promoted: {why}"
+        return "warning", "Would not load", f"Promote a newer model first: {why}"
+    loads = f", which loads {model.name}" if model is not None else ""
+    return "busy", "Restarts" if runs else "Starts", f"Its server starts {'again ' if runs else ''}with {rasa}{loads}."
 
 
-def _of_connected(environment: Environment, rasa: RasaRuntime) -> tuple[str, str]:
+def _of_connected(environment: Environment, rasa: RasaRuntime) -> tuple[str, str, str]:
     version, minimum = environment.server_version, environment.server_minimum_version
     if not minimum:
-        return "silent", "Its own server has not said yet which Rasa it runs."
+        return "silent", "Not known", "Its own server has not said yet which Rasa it runs."
     if not _loads(minimum, rasa.release or rasa.version):
-        return "warning", (
-            f"Its own server runs Rasa {version}, which loads models of {minimum} and later: a model trained with "
-            f"{rasa} cannot be promoted here."
+        return (
+            "warning",
+            "Would not load",
+            (
+                f"Its own server runs Rasa {version}, which loads models of {minimum} and later. A model trained with "
+                f"{rasa} cannot be promoted here."
+            ),
         )
-    return "running", f"Its own server runs Rasa {version}, which loads models trained with {rasa}."
+    return "running", "Loads", f"Its own server runs Rasa {version}, which loads models trained with {rasa}."
 
 
 def _loads(minimum: str, trained_with: str) -> bool:
@@ -81,5 +89,6 @@ def uses_by_servers() -> Uses:
         is_gone = environment.assistant.deleted_at is not None
         if is_gone or server.rasa != (chosen.get(environment.assistant_id) or settings.RASA_VERSION):
             url = "" if is_gone else reverse("environments:detail", args=[environment.assistant.slug, environment.name])
-            found[server.rasa].append(Use(f"the environment {environment.name} of {environment.assistant.title}", url))
+            label = f"{environment.name} of {environment.assistant.title}"
+            found[server.rasa].append(Use(f"the environment {label}", f"{label}, still", url))
     return found

@@ -20,7 +20,8 @@ def uses_by_assistants() -> Uses:
     found: dict[str, list[Use]] = defaultdict(list)
     for assistant in Assistant.objects.current():
         url = reverse("models:training-settings", args=[assistant.slug])
-        found[chosen.get(assistant.pk) or settings.RASA_VERSION].append(Use(f"the assistant {assistant.title}", url))
+        use = Use(f"the assistant {assistant.title}", assistant.title, url)
+        found[chosen.get(assistant.pk) or settings.RASA_VERSION].append(use)
     return found
 
 
@@ -29,7 +30,8 @@ def uses_by_jobs() -> Uses:
     found: dict[str, list[Use]] = defaultdict(list)
     for job in TrainingJob.objects.filter(state__in=TrainingJob.ACTIVE).select_related("assistant"):
         url = reverse("models:job", args=[job.assistant.slug, job.number])
-        found[job.rasa_version].append(Use(f"{job.kind} {job.number} of {job.assistant.title}", url))
+        text = f"{job.kind} {job.number} of {job.assistant.title}"
+        found[job.rasa_version].append(Use(text, f"{job.title} of {job.assistant.title}", url))
     return found
 
 

@@ -48,8 +48,8 @@ class Installer:
             RasaRuntime.objects.get_or_create(version=name, defaults={"own": name in own})
         RasaRuntime.objects.filter(own=True).exclude(version__in=own).delete()
         for row in RasaRuntime.objects.exclude(state=State.REMOVING):
-            if not row.own and self._is_there(row):
-                _move(row, row.state, State.READY)
+            if not row.own and (found := self._of().find(row.version)) is not None:
+                _move(row, row.state, State.READY, **_facts(found))
             elif row.own or row.version == settings.RASA_VERSION or row.state != State.FAILED:
                 _move(row, row.state, State.WANTED)
 

@@ -10,6 +10,7 @@ from studio.rasa.uses import Use, models_by_version, uses_of_all
 from studio.web import formats
 
 State = RasaRuntime.State
+SHOWN = 5  # of what uses a version
 UNDER_WAY = frozenset({State.WANTED, State.INSTALLING, State.REMOVING})
 _WORDS = {
     State.MISSING: ("silent", "Not installed"),
@@ -47,6 +48,14 @@ class Line:
     @property
     def is_default(self) -> bool:
         return self.row.version == settings.RASA_VERSION
+
+    @property
+    def shown(self) -> list[Use]:
+        return self.uses[:SHOWN]
+
+    @property
+    def more(self) -> int:
+        return max(0, len(self.uses) - SHOWN)
 
     @property
     def percent(self) -> int | None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What keeps a Rasa from being removed: `text` as in "the assistant Café", and its page."""
+    """What keeps a Rasa from being removed: `text` within a sentence ("the assistant Café"), `label` in a list."""
 
     text: str
+    label: str
     url: str = ""
 
 

@@ -3,9 +3,16 @@ from collections.abc import Iterator
 import pytest
 
 from tests.rasa.servers import SmallServer
-from tests.rasa_fixtures import rasa_processes, rasa_runtime, rasa_server, trained_model, worker_id_or_main
+from tests.rasa_fixtures import (
+    older_runtime,
+    rasa_processes,
+    rasa_runtime,
+    rasa_server,
+    trained_model,
+    worker_id_or_main,
+)
 
-__all__ = ["rasa_processes", "rasa_runtime", "rasa_server", "trained_model", "worker_id_or_main"]
+__all__ = ["older_runtime", "rasa_processes", "rasa_runtime", "rasa_server", "trained_model", "worker_id_or_main"]
 
 
 @pytest.fixture
