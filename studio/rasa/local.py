@@ -8,18 +8,23 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from studio.rasa import proc
-from studio.rasa.process import Handle, LogChunk, Spec, StartFailed, Status, environment_of
+from studio.rasa import keeper, proc
+from studio.rasa.process import MARK, TEMPORARY, Exceeded, Handle, LogChunk, Spec, StartFailed, Status, environment_of
 
-_CHILD = str(Path(__file__).with_name("child.py"))
+# Isolated, it finds the standard library first and then us: nothing of the assistant's can stand in between.
+_KEEPER = "import sys; sys.path.append(sys.argv.pop(1)); from studio.rasa.keeper import main; main()"
+_CHECKOUT = str(Path(__file__).parents[2])
 _ENTRY = str(Path(__file__).with_name("entry.py"))
 _POLL_SECONDS = 0.05
+PATIENCE = 30.0  # seconds for the keeper to end what it keeps
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # Rasa colours its warnings even when it writes to a file
 LARGE_LOG = 20 * 1024**2  # a log that grew beyond this is set aside when its process is started again
 
@@ -58,11 +63,11 @@ class LocalProcesses:
     python: Path
     home: Path
     _started: dict[Handle, "subprocess.Popen[bytes]"] = field(default_factory=dict, init=False, repr=False)
-    _over_memory: set[Handle] = field(default_factory=set, init=False, repr=False)
 
     def start(self, spec: Spec) -> Handle:
-        command = self._command(spec)
-        environment = environment_of(spec, self.home)
+        mark = f"{uuid.uuid4().hex}@{spec.folder}"
+        command = self._command(spec, mark)
+        environment = environment_of(spec, self.home, mark)
 
         def spawn() -> "subprocess.Popen[bytes]":
             with spec.log.open("ab") as log:
@@ -73,46 +78,50 @@ class LocalProcesses:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    start_new_session=True,  # a group of its own: stopping it stops what it started
+                    start_new_session=True,  # Ctrl-C at a terminal is not meant for it
                 )
 
         try:
             self.home.mkdir(parents=True, exist_ok=True)
-            spec.folder.mkdir(parents=True, exist_ok=True)
+            (spec.folder / TEMPORARY).mkdir(parents=True, exist_ok=True)
             _set_large_log_aside(spec.log)
+            _report_of(spec.log).write_bytes(keeper.as_report({"mark": mark}))
             process = _spawner.run(spawn)
         except OSError as error:
             raise StartFailed(f"Rasa could not be started: {error.strerror}.") from error
-        handle = Handle(process.pid, proc.born(process.pid) or "", str(spec.log), spec.memory_limit)
+        handle = Handle(process.pid, proc.born(process.pid) or "", str(spec.log), mark)
         self._started[handle] = process
         return handle
 
     def poll(self, handle: Handle) -> Status:
         if self._is_alive(handle):
-            memory = proc.group_memory(handle.pid)
-            if handle.memory_limit is None or memory is None or memory <= handle.memory_limit:
-                return Status(running=True, memory=memory)
-            self._over_memory.add(handle)
-            return self.stop(handle, grace=0)
+            facts = _facts(handle)
+            return Status(running=True, memory=facts.get("memory"), peak_memory=facts.get("peak"))
         return self._ended(handle)
 
     def stop(self, handle: Handle, grace: float = 10.0) -> Status:
-        if self._is_alive(handle):
-            _signal_group(handle, signal.SIGTERM if grace > 0 else signal.SIGKILL)
-            self._wait(handle, grace)
-        if self._is_alive(handle):
-            _signal_group(handle, signal.SIGKILL)
-            self._wait(handle, 30)
+        for number, seconds in ((signal.SIGTERM, grace), (keeper.END_NOW, PATIENCE), (signal.SIGKILL, PATIENCE)):
+            if seconds > 0 and self._is_alive(handle):
+                with suppress(ProcessLookupError):
+                    os.kill(handle.pid, number)
+                self._wait(handle, seconds)
         return self._ended(handle)
 
     def read_log(self, handle: Handle, offset: int = 0, limit: int = 65536) -> LogChunk:
         ended = not self._is_alive(handle)  # asked before reading: what it writes while ending is not missed
         return read_log(Path(handle.log), offset, limit, to_its_end=ended)
 
-    def _command(self, spec: Spec) -> list[str]:
-        options = json.dumps({"parent": os.getpid(), "low_priority": spec.low_priority})
-        launcher = [sys.executable, "-I", "-S", _CHILD, options]
-        return [*launcher, str(spec.python or self.python), _ENTRY, *spec.arguments]
+    def _command(self, spec: Spec, mark: str) -> list[str]:
+        options = {
+            "parent": os.getpid(),
+            "mark": mark,
+            "folder": str(spec.folder),
+            "report": str(_report_of(spec.log)),
+            "limits": spec.limits.as_json(),
+            "low_priority": spec.low_priority,
+        }
+        ours = [sys.executable, "-I", "-S", "-c", _KEEPER, _CHECKOUT, json.dumps(options)]
+        return [*ours, str(spec.python or self.python), _ENTRY, *spec.arguments]
 
     def _is_alive(self, handle: Handle) -> bool:
         return proc.born(handle.pid) == handle.born != ""
@@ -123,17 +132,40 @@ class LocalProcesses:
             time.sleep(_POLL_SECONDS)
 
     def _ended(self, handle: Handle) -> Status:
-        """Reap it, and kill what it left behind in its group.
-
-        In this order: as long as the dead leader is not reaped its number cannot be given to another process.
-        """
+        """Reap it. One that ended without a word was killed itself, and may have left something behind."""
+        facts = _facts(handle)
         process = self._started.get(handle)
-        if process is None:
-            return Status(running=False, over_memory=handle in self._over_memory)
-        if process.returncode is None:
-            _signal_group(handle, signal.SIGKILL)
-            process.wait(timeout=30)
-        return Status(running=False, code=process.returncode, over_memory=handle in self._over_memory)
+        code = facts.get("code") if process is None else process.wait(timeout=30)
+        if facts.get("code") is None:
+            end_marked(handle.mark)
+        over = facts.get("over")
+        return Status(False, code, peak_memory=facts.get("peak"), exceeded=Exceeded(*over) if over else None)
+
+
+def end_marked(mark: str, seconds: float = PATIENCE) -> int:
+    """Kill what carries this mark, until none is left. Returns how many there were."""
+    killed: set[int] = set()
+    until = time.monotonic() + seconds
+    while mark and time.monotonic() < until and (found := proc.marked(MARK, mark)):
+        killed.update(found)
+        for pid in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_POLL_SECONDS)
+    return len(killed)
+
+
+def _report_of(log: Path) -> Path:
+    return log.with_name(f"{log.name}.state")
+
+
+def _facts(handle: Handle) -> dict[str, Any]:
+    """What the keeper last wrote about this process; nothing when it is of a later one with the same log."""
+    try:
+        facts = json.loads(_report_of(Path(handle.log)).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return facts if facts.get("mark") == handle.mark else {}
 
 
 def read_log(path: Path, offset: int = 0, limit: int = 65536, *, to_its_end: bool = False) -> LogChunk:
@@ -170,11 +202,6 @@ def _cut_at_end(data: bytes) -> int:
         length = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
         return back if length > back else 0
     return 0
-
-
-def _signal_group(handle: Handle, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):  # PermissionError: macOS says so of a group of dead ones
-        os.killpg(handle.pid, number)
 
 
 def _set_large_log_aside(log: Path) -> None:

@@ -13,7 +13,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from studio.web import formats
+
 _SECRET_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a process and all that it starts may take together; None is no limit. Time is kept by who follows it."""
+
+    memory: int | None = None  # bytes that are resident, those that several share counted once
+    disk: int | None = None  # bytes that its folder takes, its temporary files among them
+    processes: int | None = None  # at once; threads are none
+
+    def as_json(self) -> dict[str, int]:
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -30,7 +44,7 @@ class Spec:
     environment: Mapping[str, str] = field(default_factory=dict)
     python_path: tuple[Path, ...] = ()  # folders with the assistant's own packages
     low_priority: bool = False
-    memory_limit: int | None = None  # bytes of resident memory of the whole process group
+    limits: Limits = Limits()
     python: Path | None = None  # the interpreter that has the Rasa to run; else that of the `Processes`
 
 
@@ -41,37 +55,60 @@ class Handle:
     pid: int
     born: str  # the boot of the machine and the moment in it
     log: str
-    memory_limit: int | None = None
+    mark: str = ""  # in the environment of all that it starts
 
     def to_json(self) -> dict[str, str | int | None]:
-        return {"pid": self.pid, "born": self.born, "log": self.log, "memory_limit": self.memory_limit}
+        return {"pid": self.pid, "born": self.born, "log": self.log, "mark": self.mark}
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> "Handle":
-        limit = data.get("memory_limit")
         return cls(
             pid=int(str(data["pid"])),
             born=str(data["born"]),
             log=str(data["log"]),
-            memory_limit=None if limit is None else int(str(limit)),
+            mark=str(data.get("mark", "")),
         )
 
 
 @dataclass(frozen=True)
+class Exceeded:
+    """The limit for which a process was ended: `memory`, `disk` or `processes`, as in Limits."""
+
+    limit: str
+    used: int
+    allowed: int
+
+    def explain(self) -> str:
+        used, allowed = str(self.used), str(self.allowed)
+        if self.limit != "processes":
+            used, allowed = formats.size(self.used), formats.size(self.allowed)
+        if used == allowed:
+            used = f"a little more than {allowed}"
+        match self.limit:
+            case "memory":
+                return f"It used {used} of memory; it may use {allowed}."
+            case "disk":
+                return f"It took {used} of the disk; it may take {allowed}."
+            case _:
+                return f"It ran {used} processes at once; it may run {allowed}."
+
+
+@dataclass(frozen=True)
 class Status:
-    """How a process is. `code` is known only to the supervisor that started it: negative is a signal, as in Popen."""
+    """How a process is. `code` is None when nobody saw it end; negative is a signal, as in Popen."""
 
     running: bool
     code: int | None = None
-    memory: int | None = None  # bytes in use while it runs
-    over_memory: bool = False  # it was ended because it passed its memory limit
+    memory: int | None = None  # bytes in use while it runs, by all that it started together
+    peak_memory: int | None = None  # the most that was in use
+    exceeded: Exceeded | None = None  # why it was ended
 
     def explain(self) -> str:
         """A sentence for people."""
         if self.running:
             return "It is running."
-        if self.over_memory:
-            return "It was ended because it used more memory than it may."
+        if self.exceeded is not None:
+            return self.exceeded.explain()
         if self.code is None:
             return "It has ended; how is not known."
         if self.code == -signal.SIGKILL:
@@ -102,10 +139,10 @@ class Processes(Protocol):
         """Start it; returns at once. Raises StartFailed."""
 
     def poll(self, handle: Handle) -> Status:
-        """How it is now. Ends it when it is over its memory limit."""
+        """How it is now. One that passed a limit is ended at once, whether it is polled or not."""
 
     def stop(self, handle: Handle, grace: float = 10.0) -> Status:
-        """Ask its whole group to end, kill what is left after `grace` seconds, and return when it is gone."""
+        """Ask it and all that it started to end, kill what is left after `grace` seconds, return when all is gone."""
 
     def read_log(self, handle: Handle, offset: int = 0, limit: int = 65536) -> LogChunk:
         """What it has written from byte `offset` on: whole lines while it runs, and all of it when it has ended."""
@@ -115,10 +152,13 @@ class Processes(Protocol):
 
 # Nothing else is inherited: the assistant's own code runs in there, and our environment holds the keys of this house.
 _INHERITED = (
-    "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
     "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
     "PARLEY_LAUNCHED_FOR",  # by it the launcher finds a stray one after everything was killed
 )  # fmt: skip
+
+MARK = "PARLEY_PROCESS"
+TEMPORARY = ".parley-tmp"  # in the folder: it counts as its own, and goes with it
 
 _FIXED = {
     "RASA_TELEMETRY_ENABLED": "false",
@@ -132,7 +172,7 @@ _FIXED = {
 }
 
 
-def environment_of(spec: Spec, home: Path) -> dict[str, str]:
+def environment_of(spec: Spec, home: Path, mark: str) -> dict[str, str]:
     """The whole environment of a Rasa process. `home` must be writable: matplotlib and Rasa keep caches there."""
     threads = str(min(os.cpu_count() or 1, 4))
     path = [str(folder) for folder in spec.python_path]
@@ -142,6 +182,8 @@ def environment_of(spec: Spec, home: Path) -> dict[str, str]:
         "OMP_NUM_THREADS": threads,
         "TF_INTRA_OP_PARALLELISM_THREADS": threads,
         "HOME": str(home),
+        "TMPDIR": str(spec.folder / TEMPORARY),
+        MARK: mark,
         "MPLCONFIGDIR": str(home / "matplotlib"),
         **({"PYTHONPATH": os.pathsep.join(path)} if path else {}),
         **spec.environment,

@@ -1,12 +1,9 @@
-"""Processes of this machine, with a small program in Rasa's place where what it does is not Rasa's business."""
+"""Processes of this machine: what is beyond the contract that test_processes.py holds every kind to."""
 
 import json
 import os
 import signal
-import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,9 +11,19 @@ import pytest
 
 from studio.rasa import local, proc
 from studio.rasa.local import LocalProcesses, read_log
-from studio.rasa.process import Handle, Spec, StartFailed, secret
-
-WAIT = "import time; print('up', flush=True); time.sleep(60)"
+from studio.rasa.process import Handle, Spec
+from tests.rasa.implementations import (
+    IMPLEMENTATIONS,
+    LEAVES_ITS_GROUP,
+    LEAVES_ITS_PARENT,
+    WAIT,
+    ended,
+    eventually,
+    is_still,
+    spec,
+    ticks,
+    wait_for_text,
+)
 
 
 @pytest.fixture
@@ -30,130 +37,19 @@ def processes(tmp_path: Path) -> Iterator[LocalProcesses]:
 @pytest.fixture
 def run(processes: LocalProcesses, tmp_path: Path) -> Callable[..., Handle]:
     """Starts a `rasa` that is the given code."""
-
-    def start(code: str, *arguments: str, **options) -> Handle:
-        package = tmp_path / "packages" / "rasa"
-        package.mkdir(parents=True, exist_ok=True)
-        (package / "__init__.py").touch()
-        (package / "__main__.py").write_text(code)
-        options.setdefault("python_path", (package.parent,))
-        return processes.start(Spec(arguments, tmp_path / "work", tmp_path / "rasa.log", **options))
-
-    return start
+    return lambda code, **options: processes.start(spec(tmp_path, code, **options))
 
 
-def eventually(condition: Callable[[], object], seconds: float = 10) -> bool:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def wait_for_text(processes: LocalProcesses, handle: Handle, text: str) -> str:
-    assert eventually(lambda: text in processes.read_log(handle).text), processes.read_log(handle).text
-    return processes.read_log(handle).text
-
-
-def ended(processes: LocalProcesses, handle: Handle):
-    assert eventually(lambda: not processes.poll(handle).running)
-    return processes.poll(handle)
-
-
-def test_it_runs_in_its_folder_with_its_arguments(processes, run, tmp_path):
-    handle = run("import os, sys; print(os.getcwd(), sys.argv[1:])", "train", "--force")
-    assert ended(processes, handle).code == 0
-    assert processes.read_log(handle).text == f"{tmp_path / 'work'} ['train', '--force']\n"
-
-
-def test_modules_beside_it_and_on_the_given_path_can_be_imported(processes, run, tmp_path):
-    (tmp_path / "work").mkdir()
-    (tmp_path / "work" / "beside.py").touch()
-    handle = run("import beside; print('found')")
-    assert ended(processes, handle).code == 0
-
-
-def test_our_own_environment_stays_ours(processes, run, monkeypatch):
-    monkeypatch.setenv("PARLEY_SECRET_KEY", "of this house")
-    handle = run("import os; print(dict(os.environ))", environment={"RASA_ENVIRONMENT": "production"})
+def test_a_low_priority_one_gives_way_and_its_keeper_does_not(processes, run):
+    code = """
+import os, subprocess
+print(os.nice(0), open('/proc/self/oom_score_adj').read(), flush=True)
+print(subprocess.run(['ionice', '-p', str(os.getpid())], capture_output=True, text=True).stdout)
+"""
+    handle = run(code, low_priority=True)
+    assert os.getpriority(os.PRIO_PROCESS, handle.pid) == os.nice(0) < 19
     ended(processes, handle)
-    text = processes.read_log(handle).text
-    assert "PARLEY_SECRET_KEY" not in text
-    assert "'RASA_ENVIRONMENT': 'production'" in text
-    assert "'RASA_TELEMETRY_ENABLED': 'false'" in text
-
-
-def test_a_secret_argument_is_put_in_inside_the_process(processes, run):
-    code = "import sys; print(sys.argv[1:], 'hidden' in open('/proc/self/cmdline').read())"
-    handle = run(code, "--auth-token", secret("TOKEN"), environment={"TOKEN": "hidden"})
-    ended(processes, handle)
-    assert processes.read_log(handle).text == "['--auth-token', 'hidden'] False\n"
-
-
-def test_warnings_for_developers_are_left_out_of_the_log(processes, run):
-    handle = run("import warnings\nwarnings.warn('old', DeprecationWarning)\nwarnings.warn('two examples only')")
-    ended(processes, handle)
-    text = processes.read_log(handle).text
-    assert "two examples only" in text
-    assert "old" not in text
-
-
-def test_how_it_ended_is_known_and_told(processes, run):
-    assert ended(processes, run("raise SystemExit(3)")).code == 3
-    handle = run(WAIT)
-    os.kill(handle.pid, signal.SIGKILL)
-    status = ended(processes, handle)
-    assert status.code == -signal.SIGKILL
-    assert "SIGKILL" in status.explain()
-
-
-def test_stopping_ends_the_whole_group(processes, run):
-    handle = run("import subprocess; print(subprocess.Popen(['sleep', '60']).pid, flush=True)\n" + WAIT)
-    grandchild = int(wait_for_text(processes, handle, "up").split()[0])
-    status = processes.stop(handle, grace=5)
-    assert status.code == -signal.SIGTERM
-    assert eventually(lambda: proc.born(grandchild) is None)
-
-
-def test_what_it_left_behind_is_ended_when_it_has_ended(processes, run):
-    handle = run("import subprocess; print(subprocess.Popen(['sleep', '60']).pid, flush=True)")
-    ended(processes, handle)
-    assert eventually(lambda: proc.born(int(processes.read_log(handle).text)) is None)
-
-
-def test_one_that_does_not_listen_is_killed_after_the_grace(processes, run):
-    handle = run("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + WAIT)
-    wait_for_text(processes, handle, "up")
-    began = time.monotonic()
-    assert processes.stop(handle, grace=0.3).code == -signal.SIGKILL
-    assert time.monotonic() - began < 5
-
-
-def test_stopping_twice_is_harmless(processes, run):
-    handle = run(WAIT)
-    assert processes.stop(handle).code == processes.stop(handle).code
-
-
-def test_one_over_its_memory_limit_is_ended_and_says_so(processes, run):
-    handle = run("hog = bytearray(200_000_000)\n" + WAIT, memory_limit=100_000_000)
-    status = ended(processes, handle)
-    assert status.over_memory
-    assert "memory" in status.explain()
-
-
-def test_one_within_its_limit_goes_on_and_tells_what_it_uses(processes, run):
-    handle = run(WAIT, memory_limit=500_000_000)
-    wait_for_text(processes, handle, "up")
-    assert 1_000_000 < (processes.poll(handle).memory or 0) < 500_000_000
-
-
-def test_a_low_priority_one_gives_way(processes, run):
-    handle = run(WAIT, low_priority=True)
-    wait_for_text(processes, handle, "up")
-    assert os.getpriority(os.PRIO_PROCESS, handle.pid) == 19
-    assert Path(f"/proc/{handle.pid}/oom_score_adj").read_text().strip() == "800"
-    assert "idle" in subprocess.run(["ionice", "-p", str(handle.pid)], capture_output=True, text=True).stdout
+    assert processes.read_log(handle).text.split() == ["19", "800", "idle"]
 
 
 def test_an_interpreter_that_is_missing_is_told(tmp_path):
@@ -163,78 +59,31 @@ def test_an_interpreter_that_is_missing_is_told(tmp_path):
     assert "No such file" in processes.read_log(handle).text
 
 
-def test_a_folder_that_cannot_be_made_is_an_error_of_its_own(processes, tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(StartFailed, match="Not a directory"):
-        processes.start(Spec((), tmp_path / "file" / "work", tmp_path / "log"))
+def test_a_killed_keeper_leaves_nothing_to_the_one_who_looks_next(processes, run, tmp_path):
+    handle = run(LEAVES_ITS_PARENT + LEAVES_ITS_GROUP + WAIT)
+    wait_for_text(processes, handle, "up")
+    assert eventually(lambda: ticks(tmp_path))
+    os.kill(handle.pid, signal.SIGKILL)
+    assert eventually(lambda: not IMPLEMENTATIONS["local"](tmp_path).poll(handle).running)
+    assert is_still(tmp_path)
+    assert processes.poll(handle).code == -signal.SIGKILL
 
 
-# --- Restarted supervisors ----------------------------------------------------------------------------------------
+def test_a_keeper_that_stands_still_is_no_obstacle(processes, run, tmp_path, monkeypatch):
+    handle = run(LEAVES_ITS_PARENT + WAIT)
+    assert eventually(lambda: ticks(tmp_path))
+    wait_for_text(processes, handle, "up")
+    monkeypatch.setattr(local, "PATIENCE", 0.2)
+    os.kill(handle.pid, signal.SIGSTOP)
+    assert processes.stop(handle, grace=0.1).code == -signal.SIGKILL
+    assert is_still(tmp_path)
 
 
-def test_a_handle_survives_as_json(processes, run):
-    handle = run(WAIT, memory_limit=10**9)
-    assert Handle.from_json(json.loads(json.dumps(handle.to_json()))) == handle
-
-
-def test_another_supervisor_finds_it_by_its_handle_and_can_stop_it(processes, run, tmp_path):
-    handle = run(WAIT)
-    other = LocalProcesses(Path(sys.executable), tmp_path / "home")
-    assert other.poll(handle).running
-    wait_for_text(other, handle, "up")
-    os.kill(handle.pid, signal.SIGTERM)
-    assert eventually(lambda: not other.poll(handle).running)
-    assert other.stop(handle).code is None
-
-
-def test_another_process_with_the_same_number_is_not_touched(processes, run):
-    handle = run(WAIT)
-    former = Handle(handle.pid, "another boot:1", handle.log)
-    assert not processes.poll(former).running
-    processes.stop(former)
-    assert processes.poll(handle).running
-
-
-# --- Death of the supervisor --------------------------------------------------------------------------------------
-
-SUPERVISOR = """
-import json, sys, threading, time
-from pathlib import Path
-from studio.rasa.local import LocalProcesses
-from studio.rasa.process import Spec
-
-folder = Path(sys.argv[1])
-processes = LocalProcesses(Path(sys.executable), folder / "home")
-spec = Spec((), folder, folder / "log", python_path=(folder / "packages",))
-thread = threading.Thread(target=lambda: print(json.dumps(processes.start(spec).to_json()), flush=True))
-thread.start()
-thread.join()
-time.sleep(60)
-"""
-
-
-def test_it_outlives_the_thread_that_started_it_and_dies_with_the_process(tmp_path):
-    package = tmp_path / "packages" / "rasa"
-    package.mkdir(parents=True)
-    (package / "__main__.py").write_text(WAIT)
-    supervisor = subprocess.Popen([sys.executable, "-c", SUPERVISOR, str(tmp_path)], stdout=subprocess.PIPE)
-    try:
-        assert supervisor.stdout is not None
-        handle = Handle.from_json(json.loads(supervisor.stdout.readline()))
-        supervisor.stdout.close()
-        assert eventually(lambda: read_log(tmp_path / "log").text == "up\n")
-        time.sleep(0.3)
-        assert proc.born(handle.pid) == handle.born
-    finally:
-        supervisor.kill()
-        supervisor.wait()
-    assert eventually(lambda: proc.born(handle.pid) is None)
-
-
-def test_a_child_whose_parent_is_gone_before_it_could_ask_ends_at_once():
-    options = json.dumps({"parent": os.getpid() + 1, "low_priority": False})
-    child = subprocess.run([sys.executable, "-I", "-S", local._CHILD, options, "/bin/sleep", "60"], timeout=10)
-    assert child.returncode == 125
+def test_a_child_whose_parent_is_gone_before_it_could_ask_ends_at_once(processes, tmp_path, monkeypatch):
+    own = os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: own + 1)
+    handle = processes.start(spec(tmp_path, WAIT))
+    assert ended(processes, handle).code == 125
 
 
 def test_a_fork_can_start_processes_of_its_own(processes, run, tmp_path):
@@ -242,21 +91,43 @@ def test_a_fork_can_start_processes_of_its_own(processes, run, tmp_path):
     answer = tmp_path / "answer"
     pid = os.fork()
     if pid == 0:
-        answer.write_text(json.dumps(run("print('forked')").to_json()))
-        time.sleep(0.5)
+        handle = run("print('forked')")
+        ended(LocalProcesses(processes.python, processes.home), handle)
+        answer.write_text(json.dumps(handle.to_json()))
         os._exit(0)
     os.waitpid(pid, 0)
     assert "forked" in Path(json.loads(answer.read_text())["log"]).read_text()
 
 
-def test_many_threads_may_start_at_once(processes, run):
-    handles: list[Handle] = []
-    threads = [threading.Thread(target=lambda: handles.append(run("pass"))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [ended(processes, handle).code for handle in handles] == [0] * 8
+# --- What the system tells ----------------------------------------------------------------------------------------
+
+
+def test_ps_tells_the_same_as_proc_where_there_is_no_proc(processes, run):
+    handle = run("import subprocess; subprocess.Popen(['sleep', '60'])\n" + WAIT)
+    wait_for_text(processes, handle, "up")
+    found = {one.pid: one for one in proc.descendants(handle.pid)}
+    assert len(found) == 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "platform", "darwin")
+        by_ps = {one.pid: one for one in proc.descendants(handle.pid)}
+    assert {pid: one[:3] for pid, one in by_ps.items()} == {pid: one[:3] for pid, one in found.items()}
+    assert sum(one.resident for one in by_ps.values()) > 1_000_000
+
+
+def test_orphans_are_found_by_their_group_where_they_fall_to_nobody(processes, run):
+    handle = run("import os, time\nif os.fork() == 0:\n    time.sleep(60)\n" + WAIT)
+    wait_for_text(processes, handle, "up")
+    program, *others = proc.descendants(handle.pid)
+    assert [one.pid for one in others] == [
+        one.pid for one in proc.descendants(0, group=program.group) if one.pid in {other.pid for other in others}
+    ]
+
+
+def test_a_file_with_two_names_takes_its_room_once(tmp_path):
+    (tmp_path / "one").write_bytes(b"x" * 100_000)
+    before = proc.disk_of(tmp_path)
+    os.link(tmp_path / "one", tmp_path / "two")
+    assert proc.disk_of(tmp_path) == before >= 100_000
 
 
 # --- Logs ---------------------------------------------------------------------------------------------------------
