@@ -6,7 +6,7 @@ from typing import cast
 from models_app import health
 from models_app.models import Assistant
 from models_app.services import artifacts, rasa_uses, training
-from models_app.training import run
+from models_app.training import folders, run
 from studio import health as parts
 from studio.access import scopes
 from studio.access.models import User
@@ -16,6 +16,7 @@ from studio.rasa import uses
 from studio.web import navigation
 
 SWEEP_SECONDS = 600
+FOLDER_SECONDS = 20
 REAP_SECONDS = 5
 QUEUE_SECONDS = 1  # the first training waits for Rasa's installation, and begins with this
 
@@ -24,7 +25,7 @@ def register() -> None:
     schedule.every(SWEEP_SECONDS, artifacts.sweep, name="sweep the artifact store")
     schedule.every(REAP_SECONDS, training.reap, name="reap silent trainings")
     schedule.every(QUEUE_SECONDS, run.requeue_forgotten, name="queue forgotten trainings")
-    schedule.every(SWEEP_SECONDS, run.sweep_folders, name="sweep training folders")
+    schedule.every(FOLDER_SECONDS, folders.sweep, name="sweep training folders")
     parts.register("training workers", health.training_workers)
     parts.register("artifact store", health.artifact_store)
     scopes.register("assistants", _places)

@@ -7,7 +7,7 @@ comes back finds that its attempt is over, and everything it still says is refus
 from collections.abc import Collection
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
@@ -108,9 +108,14 @@ def beat(job: TrainingJob, *, step: str, done: int, total: int) -> bool:
     return TrainingJob.objects.filter(pk=job.pk, cancel_requested_at__isnull=False).exists()
 
 
-def advance(job: TrainingJob, state: str) -> None:
+def still_there(job: TrainingJob) -> None:
+    """Say only that this attempt lives. Raises Superseded."""
+    _write(job, heartbeat_at=timezone.now())
+
+
+def advance(job: TrainingJob, state: str, step: str = "") -> None:
     """Go on to the next state of a running job. Raises Superseded."""
-    _write(job, state=state, heartbeat_at=timezone.now())
+    _write(job, state=state, heartbeat_at=timezone.now(), **({"step": step} if step else {}))
 
 
 def append_log(job: TrainingJob, text: str) -> None:
@@ -119,9 +124,26 @@ def append_log(job: TrainingJob, text: str) -> None:
 
 
 @transaction.atomic
+def try_again(job: TrainingJob, message: str) -> None:
+    """Not the data stopped this attempt, so the next may come through; `message` is why, for people."""
+    asked = TrainingJob.objects.values_list("cancel_requested_at", flat=True).get(pk=job.pk)
+    if asked is not None:
+        _end(job, State.CANCELLED, "Cancelled.")
+    elif job.attempt >= job.max_attempts:
+        _end(job, State.FAILED, message)
+    else:
+        append_log(job, f"{message}\n")
+        _write(job, state=State.QUEUED, message=f"{message} It is tried again.", step="", step_done=0, step_total=0)
+        queues.enqueue(queues.TRAINING, RUN, job.pk)
+
+
+@transaction.atomic
 def finish(job: TrainingJob, model: Model) -> None:
     """The attempt made `model`. Raises Superseded or CancelRequested, and then the caller takes the model back."""
-    if TrainingJob.objects.select_for_update().get(pk=job.pk).cancel_requested_at is not None:
+    row = TrainingJob.objects.select_for_update().get(pk=job.pk)
+    if (row.attempt, row.state, row.model_id) == (job.attempt, State.DONE, model.pk):
+        return  # written already: the database went away before it could say so
+    if row.cancel_requested_at is not None:
         raise CancelRequested
     _end(job, State.DONE, "", model=model)
 
@@ -154,9 +176,21 @@ def _write(job: TrainingJob, **changes: object) -> None:
 
 
 def reap() -> int:
-    """Try again, or give up, every running job whose worker is silent. Returns how many."""
+    """Try again, or give up, every running job whose worker is silent. Returns how many.
+
+    Whose own connection is young judges nobody: while the database was away no worker could be heard.
+    """
+    if _connected_for() < SILENT_AFTER:
+        return 0
     silent = TrainingJob.objects.filter(state__in=TrainingJob.ACTIVE, heartbeat_at__lt=timezone.now() - SILENT_AFTER)
     return sum(_reap_one(job) for job in silent)
+
+
+def _connected_for() -> timedelta:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now() - backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")
+        row = cursor.fetchone()
+    return row[0] if row and row[0] is not None else SILENT_AFTER
 
 
 @transaction.atomic

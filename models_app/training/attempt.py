@@ -1,8 +1,10 @@
 """Follows the Rasa processes of one attempt: their log, progress and limits, and what people ask meanwhile."""
 
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -10,15 +12,21 @@ from django.db import InterfaceError, OperationalError, connection
 
 from models_app.models import TrainingJob
 from models_app.services import training
+from models_app.services.training_settings import Limits
 from models_app.training.output import Progress
+from models_app.training.patience import BEAT_SECONDS, insist
+from studio.rasa import process
 from studio.rasa.process import Handle, Processes, Spec, Status
+from studio.web.formats import duration
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 0.5
-BEAT_SECONDS = 2.0
 LOG_KEPT = 2 * 1024**2  # characters of output kept from the start; the end is kept whatever comes between
 LOG_TAIL = 64 * 1024
+ROOM = 1024**2  # bytes; a disk with less is full
+NO_SPACE = "No space left on device"
+RAISE_LIMIT = "Raise the limit in the assistant’s training settings, or train with less."
 
 
 class Cancelled(Exception):
@@ -26,11 +34,15 @@ class Cancelled(Exception):
 
 
 class AttemptFailed(Exception):
-    """The attempt ended without what it was to make; `message` is for people."""
+    """The attempt ended without what it was to make; `message` is for people.
 
-    def __init__(self, message: str) -> None:
+    `again`: not the data is the reason, another attempt may come through.
+    """
+
+    def __init__(self, message: str, *, again: bool = False) -> None:
         super().__init__(message)
         self.message = message
+        self.again = again
 
 
 @dataclass
@@ -40,9 +52,10 @@ class Attempt:
     job: TrainingJob
     processes: Processes
     folder: Path
-    seconds: int  # all commands together may take
+    limits: Limits  # time is that of all commands together, the others are of each
     environment: Mapping[str, str] = field(default_factory=dict)  # for its processes
     tail: str = ""  # the end of the log of all commands so far
+    peak_memory: int = 0  # bytes, of the commands that have ended
     _progress: Progress = field(default_factory=lambda: Progress(()), init=False)
     _until: float = field(init=False)
     _commands: int = field(default=0, init=False)
@@ -53,7 +66,7 @@ class Attempt:
     _next_beat: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
-        self._until = time.monotonic() + self.seconds
+        self._until = time.monotonic() + self.limits.seconds
 
     def run(self, arguments: tuple[str, ...], progress: Progress | None = None) -> Status:
         """Run `rasa` with `arguments` to its end. Raises Cancelled, AttemptFailed (limits), training.Superseded."""
@@ -63,9 +76,32 @@ class Attempt:
         try:
             status = self._follow(handle)
         finally:
-            self.processes.stop(handle, grace=5)
-        self._take_log(handle)
+            self.peak_memory = max(self.peak_memory, self.processes.stop(handle, grace=5).peak_memory or 0)
+        insist(partial(self._take_log, handle))
+        self._refuse_what_the_data_did_not_do(status)
         return status
+
+    def wait(self, seconds: float, step: str) -> None:
+        """Say `step` and go on living for so long. Raises Cancelled, training.Superseded."""
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                self._beat(step)
+            except (OperationalError, InterfaceError):
+                connection.close()
+            if time.monotonic() >= until:
+                return
+            time.sleep(min(seconds, BEAT_SECONDS))
+
+    def _refuse_what_the_data_did_not_do(self, status: Status) -> None:
+        if status.exceeded is not None:
+            raise AttemptFailed(f"{status.exceeded.explain()} {RAISE_LIMIT}")
+        if status.code == 0:
+            return
+        if NO_SPACE in self.tail or (status.least_room is not None and status.least_room < ROOM):
+            raise AttemptFailed("The disk of the training worker is full: make room on it.", again=True)
+        if status.code in (None, -signal.SIGKILL):
+            raise AttemptFailed(status.explain(), again=True)
 
     def close(self) -> None:
         """After the last command: write the end of a log that was too long to keep."""
@@ -81,6 +117,7 @@ class Attempt:
             environment=self.environment,
             python_path=(self.folder,),
             low_priority=True,
+            limits=process.Limits(self.limits.memory, self.limits.disk, self.limits.processes),
         )
 
     def _follow(self, handle: Handle) -> Status:
@@ -90,7 +127,9 @@ class Attempt:
             if not status.running:
                 return status
             if time.monotonic() > self._until:
-                raise AttemptFailed(f"It took longer than the {self.seconds // 60} minutes it may take.")
+                raise AttemptFailed(
+                    f"It took longer than the {duration(self.limits.seconds)} it may take. {RAISE_LIMIT}"
+                )
             time.sleep(LOOK_SECONDS)
 
     def _tell(self, handle: Handle) -> None:
@@ -99,12 +138,14 @@ class Attempt:
             self._take_log(handle)
             if time.monotonic() >= self._next_beat:
                 self._next_beat = time.monotonic() + BEAT_SECONDS
-                progress = self._progress
-                if training.beat(self.job, step=progress.step, done=progress.done, total=progress.total):
-                    raise Cancelled
+                self._beat(self._progress.step)
         except (OperationalError, InterfaceError):
             log.warning("database away, the training goes on", job=self.job.pk)
             connection.close()
+
+    def _beat(self, step: str) -> None:
+        if training.beat(self.job, step=step, done=self._progress.done, total=self._progress.total):
+            raise Cancelled
 
     def _take_log(self, handle: Handle) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -10,7 +11,9 @@ from django.conf import settings
 from models_app.models import TrainingJob
 from models_app.services import revisions, training
 from models_app.services.training_settings import limits_of
+from models_app.training import folders
 from models_app.training.attempt import Attempt, AttemptFailed, Cancelled
+from models_app.training.patience import insist
 from models_app.training.project import NotTrainable, Project, read_project
 from models_app.training.train import train
 from studio.errors import DomainError
@@ -33,31 +36,39 @@ def run_training(job_id: int) -> None:
     runtime = find_runtime(TrainingJob.objects.filter(pk=job_id).values_list(RASA, flat=True).first())
     if runtime is None:
         return  # stays queued; the schedule queues it again once its Rasa is there
+    folders.sweep()
     job = training.claim(job_id, worker=process_name(), rasa_version=runtime.version)
     if job is None:
         return
-    folder = settings.JOBS_DIR / f"{job.pk}-{job.attempt}"
     try:
-        _attempt(job, runtime, folder)
+        _attempt(job, runtime, folders.folder_of(job))
     except training.Superseded:
         log.warning("training superseded", job=job.pk, attempt=job.attempt)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        insist(partial(folders.clear, job))
 
 
 def _attempt(job: TrainingJob, runtime: Runtime, folder: Path) -> None:
-    processes = LocalProcesses(runtime.python, settings.JOBS_DIR / "home")
+    """Do it, and write how it ended, however long the database is away."""
     try:
-        project = _prepare(job, folder)
-        attempt = Attempt(job, processes, folder, limits_of(job.assistant).seconds, runtime.environment)
-        KINDS[job.kind](attempt, project)
+        _do(job, runtime, folder)
     except (Cancelled, training.CancelRequested):
-        training.end_cancelled(job)
-    except (NotTrainable, AttemptFailed, DomainError, StartFailed) as error:
-        training.fail(job, error.message)
-    except OSError as error:
+        insist(partial(training.end_cancelled, job))
+    except AttemptFailed as error:
+        insist(partial(training.try_again if error.again else training.fail, job, error.message))
+    except (NotTrainable, DomainError) as error:
+        insist(partial(training.fail, job, error.message))
+    except (OSError, StartFailed) as error:
         log.exception("training stopped by the machine", job=job.pk)
-        training.fail(job, f"The machine stopped the training: {error.strerror or error}.")
+        reason = error.message if isinstance(error, StartFailed) else f"{error.strerror or error}."
+        insist(partial(training.try_again, job, f"The machine stopped the training: {reason}"))
+
+
+def _do(job: TrainingJob, runtime: Runtime, folder: Path) -> None:
+    processes = LocalProcesses(runtime.python, settings.JOBS_DIR / "home")
+    limits = insist(partial(limits_of, job.assistant))
+    project = insist(partial(_prepare, job, folder))
+    KINDS[job.kind](Attempt(job, processes, folder, limits, runtime.environment), project)
 
 
 def _prepare(job: TrainingJob, folder: Path) -> Project:
@@ -81,15 +92,3 @@ def requeue_forgotten() -> None:
     missing = {name for name in names if find_runtime(name) is None}
     if names - missing:
         training.requeue_forgotten(missing=missing)
-
-
-def sweep_folders() -> None:
-    """Remove what killed attempts left on this machine's disk."""
-    if not settings.JOBS_DIR.is_dir():
-        return
-    active = {
-        f"{pk}-{n}" for pk, n in TrainingJob.objects.filter(state__in=TrainingJob.ACTIVE).values_list("pk", "attempt")
-    }
-    for folder in settings.JOBS_DIR.iterdir():
-        if folder.is_dir() and folder.name != "home" and folder.name not in active:
-            shutil.rmtree(folder, ignore_errors=True)

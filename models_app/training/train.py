@@ -1,37 +1,89 @@
 """A job of kind training: `rasa train`, and the model that comes of it."""
 
+import errno
+import time
+from functools import partial
 from pathlib import Path
 
 from models_app.models import Model, TrainingJob
 from models_app.services import training
 from models_app.services.models import add_model, delete_model
+from models_app.storage import StoreFailed, StoreFull
+from models_app.training import folders
 from models_app.training.attempt import Attempt, AttemptFailed
 from models_app.training.output import Progress, failure_message
+from models_app.training.patience import insist, pulse
 from models_app.training.project import Project
+from studio.errors import Invalid
 from studio.rasa.commands import train_arguments
+
+STORE_SECONDS = 3600.0  # how long a model waits for a store that is away or full
+STORE_PAUSES = (1.0, 2.0, 5.0, 10.0)  # seconds between two tries; the last one again and again
 
 
 def train(attempt: Attempt, project: Project) -> None:
     """Make the model and end the job as done. Raises what Attempt.run and the services raise."""
-    training.advance(attempt.job, TrainingJob.State.TRAINING)
-    archive = _archive(attempt, project)
-    training.advance(attempt.job, TrainingJob.State.PACKAGING)
-    model = _keep(attempt.job, archive)
+    job = attempt.job
+    model = _of_earlier_attempt(attempt) or _new(attempt, project)
     try:
-        training.finish(attempt.job, model)
+        insist(partial(training.finish, job, model))
     except (training.Superseded, training.CancelRequested):
         delete_model(actor=None, model=model)  # a later attempt makes its own
         raise
 
 
+def _new(attempt: Attempt, project: Project) -> Model:
+    insist(partial(training.advance, attempt.job, TrainingJob.State.TRAINING))
+    archive = folders.set_aside(attempt.job, _archive(attempt, project))
+    return _package(attempt, archive)
+
+
+def _of_earlier_attempt(attempt: Attempt) -> Model | None:
+    """The model that an attempt before this one had trained when its worker ended."""
+    archive = folders.set_aside_by_earlier(attempt.job)
+    if archive is None:
+        return None
+    try:
+        return _package(attempt, archive)
+    except Invalid:  # cut off when the machine went down
+        archive.unlink()
+        return None
+
+
 def _archive(attempt: Attempt, project: Project) -> Path:
     arguments = train_arguments(config=project.config, domain=project.domain, data=project.data, out="models")
-    status = attempt.run(arguments, Progress(project.components))
-    attempt.close()
+    try:
+        status = attempt.run(arguments, Progress(project.components))
+    finally:
+        insist(attempt.close)
     archives = sorted((attempt.folder / "models").glob("*.tar.gz"))
     if status.code != 0 or not archives:
         raise AttemptFailed(failure_message(attempt.tail, status.explain()))
     return archives[-1]
+
+
+def _package(attempt: Attempt, archive: Path) -> Model:
+    """Keep the archive, for as long as it takes. A store that is away is no reason to train anew."""
+    insist(partial(training.advance, attempt.job, TrainingJob.State.PACKAGING, "Storing the model"))
+    until = time.monotonic() + STORE_SECONDS
+    pauses = iter(STORE_PAUSES)
+    while True:
+        try:
+            with pulse(attempt.job):
+                return insist(partial(_keep, attempt.job, archive))
+        except (StoreFailed, OSError) as error:
+            reason = _reason(error)
+            if time.monotonic() > until:
+                raise AttemptFailed(f"The model was trained and could not be stored: {reason}") from error
+            attempt.wait(next(pauses, STORE_PAUSES[-1]), f"Waiting to store the model: {reason}")
+
+
+def _reason(error: StoreFailed | OSError) -> str:
+    if isinstance(error, StoreFailed):
+        return error.message
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreFull().message
+    return f"{error.strerror or error}."
 
 
 def _keep(job: TrainingJob, archive: Path) -> Model:

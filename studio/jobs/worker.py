@@ -4,10 +4,15 @@ import ctypes
 import os
 import signal
 import sys
+import time
 
+import structlog
 from django.db import connections
+from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.job import Job
+
+log = structlog.get_logger()
 
 _PR_SET_PDEATHSIG = 1
 
@@ -26,7 +31,13 @@ def die_with_parent() -> None:
 
 
 class HorseWorker(Worker):
-    """An RQ worker whose children die with it and never share its database connection."""
+    """An RQ worker whose children die with it and never share its database connection.
+
+    A Redis that goes away in the middle of a job ends neither: the job's row is the truth, and what RQ would have
+    noted of it is missed by nobody.
+    """
+
+    max_connection_wait_time = 5.0  # of RQ's 60: a minute after Redis is back everything is to be under way
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         connections.close_all()
@@ -35,3 +46,21 @@ class HorseWorker(Worker):
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         die_with_parent()
         super().main_work_horse(job, queue)
+
+    def monitor_work_horse(self, job: Job, queue: Queue) -> None:
+        try:
+            super().monitor_work_horse(job, queue)
+        except RedisError as error:
+            log.warning("Redis is away, the job goes on", error=str(error))
+            self.wait_for_horse()
+            self._horse_pid = 0
+            self._await_redis()
+
+    def _await_redis(self) -> None:
+        while not self._stop_requested:
+            try:
+                self.connection.ping()
+            except RedisError:
+                time.sleep(1)
+            else:
+                return

@@ -20,6 +20,7 @@ import json
 import os
 import resource
 import select
+import shutil
 import signal
 import sys
 import time
@@ -74,6 +75,7 @@ class Keeper:
         self.limits: dict[str, int] = options["limits"]
         self.folder = Path(options["folder"])
         self.facts: dict[str, Any] = {"mark": options["mark"], "memory": None, "peak": 0, "over": None, "code": None}
+        self.facts["room"] = shutil.disk_usage(self.folder).free
         self.report = os.open(options["report"], os.O_WRONLY)
         self.inbox = inbox
         self.program = 0
@@ -105,6 +107,7 @@ class Keeper:
         if not self.facts["over"]:  # of thousands nothing more is asked: they double meanwhile
             self._note_memory(own)
             self._note_disk(own)
+            self.facts["room"] = min(self.facts["room"], shutil.disk_usage(self.folder).free)
         self._write_report()
         if self.facts["over"]:
             return 0.0

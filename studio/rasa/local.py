@@ -95,8 +95,7 @@ class LocalProcesses:
 
     def poll(self, handle: Handle) -> Status:
         if self._is_alive(handle):
-            facts = _facts(handle)
-            return Status(running=True, memory=facts.get("memory"), peak_memory=facts.get("peak"))
+            return _status(_facts(handle), running=True, code=None)
         return self._ended(handle)
 
     def stop(self, handle: Handle, grace: float = 10.0) -> Status:
@@ -138,12 +137,28 @@ class LocalProcesses:
         code = facts.get("code") if process is None else process.wait(timeout=30)
         if facts.get("code") is None:
             end_marked(handle.mark)
-        over = facts.get("over")
-        return Status(False, code, peak_memory=facts.get("peak"), exceeded=Exceeded(*over) if over else None)
+        return _status(facts, running=False, code=code)
+
+
+def _status(facts: dict[str, Any], *, running: bool, code: int | None) -> Status:
+    over = facts.get("over")
+    return Status(
+        running,
+        code,
+        memory=facts.get("memory"),
+        peak_memory=facts.get("peak"),
+        exceeded=Exceeded(*over) if over and not running else None,
+        least_room=facts.get("room"),
+    )
+
+
+def end_all_of(folder: Path) -> int:
+    """Kill what still runs of any process that was started for this folder. Returns how many there were."""
+    return end_marked(f"@{folder}")
 
 
 def end_marked(mark: str, seconds: float = PATIENCE) -> int:
-    """Kill what carries this mark, until none is left. Returns how many there were."""
+    """Kill what carries this mark or one that ends so, until none is left. Returns how many there were."""
     killed: set[int] = set()
     until = time.monotonic() + seconds
     while mark and time.monotonic() < until and (found := proc.marked(MARK, mark)):

@@ -86,10 +86,12 @@ def disk_of(folder: Path, processes: Iterable[Process] = ()) -> int:
     return found
 
 
-def marked(name: str, value: str) -> list[int]:
-    """Living processes that were started with this variable in their environment; Linux alone tells."""
-    wanted = f"{name}={value}".encode()
-    return [pid for pid in (_numbers() if sys.platform == "linux" else ()) if wanted in _environment(pid)]
+def marked(name: str, end: str) -> list[int]:
+    """Living processes that were started with a variable of this name and end of value; Linux alone tells."""
+    if sys.platform != "linux":
+        return []
+    begin, last = f"{name}=".encode(), end.encode()
+    return [pid for pid in _numbers() if any(x.startswith(begin) and x.endswith(last) for x in _environment(pid))]
 
 
 def threads_of_user(user: int) -> int:

@@ -102,6 +102,7 @@ class Status:
     memory: int | None = None  # bytes in use while it runs, by all that it started together
     peak_memory: int | None = None  # the most that was in use
     exceeded: Exceeded | None = None  # why it was ended
+    least_room: int | None = None  # the fewest bytes that were free on the disk of its folder
 
     def explain(self) -> str:
         """A sentence for people."""

@@ -13,7 +13,7 @@ from models_app.services.assistants import add_assistant
 from models_app.services.revisions import save_revision
 from models_app.services.training_settings import save_settings
 from models_app.training import attempt as following
-from models_app.training import run, train
+from models_app.training import folders, run, train
 from studio.jobs import queues
 from studio.rasa.process import Handle, LogChunk, Status
 from studio.rasa.runtime import Runtime
@@ -156,11 +156,11 @@ def test_folders_of_killed_attempts_are_swept(job, settings):
     left, home = settings.JOBS_DIR / "99-1", settings.JOBS_DIR / "home"
     left.mkdir(parents=True)
     home.mkdir()
-    run.sweep_folders()
+    folders.sweep()
     assert not left.exists()
     assert home.exists()
     shutil.rmtree(settings.JOBS_DIR)
-    run.sweep_folders()
+    folders.sweep()
 
 
 def test_trainings_wait_outside_the_queue_until_there_is_rasa(job, monkeypatch, redis_client):
