@@ -2,9 +2,8 @@
 
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from conversations.correcting import Correcting, correcting
@@ -13,9 +12,10 @@ from conversations.loaders import load_message
 from conversations.models import Correction, Event
 from conversations.presentation.said import said_in
 from conversations.services import corrections
+from conversations.views.lists import address_in_list, filter_query
 from studio.access.loaders import signed_in
 from studio.errors import DomainError
-from studio.web.htmx import HtmxHttpRequest, go, toast
+from studio.web.htmx import HtmxHttpRequest, toast
 
 
 @require_POST
@@ -54,19 +54,19 @@ def _refused(request: HtmxHttpRequest, event: Event, problem: str) -> HttpRespon
     shown = _shown(request, event)
     if shown is None or not request.htmx:
         messages.error(request, problem)
-        return _back(request, event)
+        return redirect(address_in_list(request, event.conversation, event))
     shown.problem = problem
     shown.typed = {name: request.POST.get(name, "") for name in ("intent", "entities")}
-    return render(request, "conversations/_correction.html", {"correcting": shown}, status=422)
+    return _fragment(request, shown, status=422)
 
 
 def _answer(request: HtmxHttpRequest, event: Event, words: str) -> HttpResponse:
     if not request.htmx:
         messages.success(request, words)
-        return _back(request, event)
+        return redirect(address_in_list(request, event.conversation, event))
     event.refresh_from_db(fields=["is_looked_at"])
     shown = _shown(request, event)
-    form = render(request, "conversations/_correction.html", {"correcting": shown})
+    form = _fragment(request, shown)
     own = shown.correction if shown is not None and shown.is_own else None
     form.write(render_to_string("conversations/_verdict.html", {"row": own, "event_id": event.pk, "oob": True}))
     return toast(form, words)
@@ -76,6 +76,6 @@ def _shown(request: HtmxHttpRequest, event: Event) -> Correcting | None:
     return correcting(signed_in(request), event.conversation, event)
 
 
-def _back(request: HtmxHttpRequest, event: Event) -> HttpResponse:
-    page = reverse("conversations:detail", args=[event.conversation.assistant.slug, event.conversation_id])
-    return go(request, f"{page}?at={event.pk}&m={event.pk}#e{event.pk}")
+def _fragment(request: HtmxHttpRequest, shown: Correcting | None, status: int = 200) -> HttpResponse:
+    context = {"correcting": shown, "query": filter_query(request.GET).urlencode()}
+    return render(request, "conversations/_correction.html", context, status=status)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from django.forms import BooleanField
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from conversations import paging
 from conversations.causes import waiting_count
 from conversations.filters import ConversationFilter
-from conversations.models import Conversation, SavedFilter
+from conversations.models import Conversation, Event, SavedFilter
 from conversations.naming import model_names
 from conversations.paging import NEWEST, ORDERS, Cursor, Listing, page_of
 from conversations.presentation.items import UNSURE_BELOW
@@ -142,3 +143,13 @@ def filter_query(query: QueryDict) -> QueryDict:
         if isinstance(value, str) and value:
             kept[name] = value
     return kept
+
+
+def address_in_list(request: HttpRequest, conversation: Conversation, event: Event | None = None) -> str:
+    """Of a conversation's page, or of a message on it, with the filters that the request came with."""
+    query = filter_query(request.GET)
+    page = reverse("conversations:detail", args=[conversation.assistant.slug, conversation.pk])
+    if event is None:
+        return f"{page}?{query.urlencode()}" if query else page
+    query["at"] = query["m"] = str(event.pk)
+    return f"{page}?{query.urlencode()}#e{event.pk}"

@@ -3,15 +3,14 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from conversations.loaders import load_conversation, load_event, load_mark
 from conversations.mark_forms import NoteForm, TagForm
-from conversations.models import Conversation, Event
+from conversations.models import Conversation
 from conversations.services import marks as service
 from conversations.services.marks import Target, marks_of, tag_names
-from conversations.views.lists import filter_query
+from conversations.views.lists import address_in_list
 from conversations.views.standing import standing
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
@@ -80,7 +79,7 @@ def _target(request: HttpRequest, slug: str, pk: int) -> Target:
 def _marked(request: HtmxHttpRequest, target: Target) -> HttpResponse:
     """The parts of the page that show marks, each put in its place; without htmx the page."""
     if not request.htmx:
-        return redirect(_page(request, target.conversation, target.event))
+        return redirect(address_in_list(request, target.conversation, target.event))
     conversation = Conversation.objects.select_related("assistant", "reviewed_by").get(pk=target.conversation.pk)
     marks = marks_of(conversation)
     context = {
@@ -99,13 +98,4 @@ def _refuse(request: HtmxHttpRequest, target: Target, why: str) -> HttpResponse:
     if request.htmx:
         return toast(HttpResponse(status=204), why, "error")
     messages.warning(request, why)
-    return redirect(_page(request, target.conversation, target.event))
-
-
-def _page(request: HttpRequest, conversation: Conversation, event: Event | None) -> str:
-    query = filter_query(request.GET)
-    page = reverse("conversations:detail", args=[conversation.assistant.slug, conversation.pk])
-    if event is None:
-        return f"{page}?{query.urlencode()}"
-    query["at"] = query["m"] = str(event.pk)
-    return f"{page}?{query.urlencode()}#e{event.pk}"
+    return redirect(address_in_list(request, target.conversation, target.event))

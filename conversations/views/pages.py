@@ -7,7 +7,6 @@ from typing import Self
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from conversations import window
@@ -20,7 +19,7 @@ from conversations.presentation.reading import indented, loaded, moment
 from conversations.services.corrections import corrections_of
 from conversations.services.marks import marks_of
 from conversations.services.review import read_until
-from conversations.views.lists import filter_query
+from conversations.views.lists import address_in_list, filter_query
 from conversations.views.neighbours import neighbours
 from conversations.views.standing import standing
 from studio.access.loaders import signed_in
@@ -107,8 +106,7 @@ def message_panel(request: HtmxHttpRequest, slug: str, pk: int, event_pk: int) -
     conversation = load_conversation(request, slug, pk)
     event = load_event(conversation, event_pk)
     if not request.htmx:
-        page = reverse("conversations:detail", args=[slug, pk])
-        return redirect(f"{page}?at={event.pk}&m={event.pk}#e{event.pk}")
+        return redirect(address_in_list(request, conversation, event))
     shown = window.around(event, NEIGHBOURS)
     items = timeline(shown.events)
     marks = marks_of(conversation)

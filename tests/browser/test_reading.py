@@ -201,6 +201,26 @@ def test_the_list_is_walked_by_j_and_k_and_what_is_said_of_a_message_stands_belo
     expect(page.locator("#conversation .verdict")).to_have_text("confirmed")
     page.keyboard.press("z")
     expect(page.locator("#conversation .verdict")).to_be_empty()
+    page.keyboard.press("i")
+    page.keyboard.type("order_soup")
+    page.keyboard.press("Enter")
+    expect(page.locator("#conversation .verdict")).to_contain_text("order_soup")
+    page.keyboard.press("j")  # is no letter of the field any more
+    is_shown(page, "soup of the day")
+
+
+def test_a_panel_takes_a_correction_in_the_moment_it_is_there(page: Page):
+    """As a form of htmx from its first moment on: a plain one would load the whole page anew."""
+    page.evaluate("""() => addEventListener("htmx:afterSwap", ({ target }) => setTimeout(() => {
+        const field = target.querySelector("[data-correction] [name=intent]");
+        if (!field) return;
+        field.value = "order_soup";
+        field.form.requestSubmit();
+    }), { once: true })""")
+    page.evaluate("window.isSamePage = true")
+    page.locator("[data-choose]").click()
+    expect(page.locator("#conversation .verdict")).to_contain_text("order_soup")
+    assert page.evaluate("window.isSamePage")
 
 
 def test_of_many_notices_the_last_three_stay_and_u_takes_back_the_last(page: Page):

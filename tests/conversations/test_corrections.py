@@ -101,6 +101,28 @@ def test_the_conversation_shows_below_the_message_what_was_said_of_it(anna: User
     assert f'{badge} hx-swap-oob="true"></span>' in undone
 
 
+def test_without_htmx_it_comes_back_to_the_message_with_the_filters_of_the_list(anna: User, message: Event):
+    client, query = client_of(anna), "?q=table&sort=unsure"
+    page = f"/a/{message.conversation.assistant.slug}/conversations/{message.conversation_id}"
+    place = f"{page}{query}&at={message.pk}&m={message.pk}#e{message.pk}"
+    shown = client.get(page + query).content.decode()
+    for rest in ("correct", "panel"):
+        assert f'="{address(message, rest)}?q=table&amp;sort=unsure"' in shown
+    assert client.get(address(message, "panel") + query).headers["Location"] == place
+    for rest, data in (("correct", {"intent": "greet"}), ("correct", {"intent": " "}), ("correct/undo", {})):
+        assert client.post(address(message, rest) + query, data).headers["Location"] == place
+        fragment = client.post(address(message, rest) + query, data, headers={"HX-Request": "true"}).content.decode()
+        assert f'action="{address(message)}?q=table&amp;sort=unsure"' in fragment
+
+
+def test_nothing_but_filters_comes_back(anna: User, message: Event):
+    asked = address(message) + "?next=//elsewhere.example/&at=7&q=%0d%0ahost:x"
+    answer = client_of(anna).post(asked, {"intent": "greet"})
+    page = f"/a/{message.conversation.assistant.slug}/conversations/{message.conversation_id}"
+    said = f"at={message.pk}&m={message.pk}#e{message.pk}"
+    assert answer.headers["Location"] == f"{page}?q=%0D%0Ahost%3Ax&{said}"
+
+
 def test_the_last_person_wins_sees_what_was_said_and_may_return_to_it(anna: User, message: Event):
     say(anna, message, intent="greet")
     shown = say(make_person("annotator", username="bob"), message, intent="book_table")
