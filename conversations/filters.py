@@ -1,14 +1,17 @@
 """The filters of the conversations list. They live in the URL: every value here is a query parameter."""
 
-from datetime import time
+from datetime import datetime, time
 from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.db.models import DateTimeField, F, Func, Q, TimeField, Value
 from django.db.models.functions import Cast
 from django.forms import BoundField
+from django.utils import timezone
 
+from conversations.happening import Happened, Happening
 from conversations.models import Conversation, DeadLetter, IntakeSource, ShareLink, Term
 from conversations.paging import NEWEST, ORDERS, FoundBy, Order
 from conversations.querysets import ConversationQuerySet
@@ -36,12 +39,14 @@ def _with_conversations(viewer: User) -> EnvironmentQuerySet:
 
 
 _TIME = forms.TimeInput(attrs={"type": "time"})
+_MOMENT = forms.DateTimeInput(attrs={"type": "datetime-local"})
 
 
 class ConversationFilter(DayRangeFilter):
     """Only what the viewer may see is offered; a value that is not offered is an error beside its field.
 
-    Entities and slots are named `city`, or with their value `city=Paris`.
+    Entities and slots are named `city`, or with their value `city=Paris`. With "what happened" besides, a model or
+    channel is that of what happened.
     """
 
     q = forms.CharField(required=False, max_length=200, label="Text")
@@ -60,6 +65,9 @@ class ConversationFilter(DayRangeFilter):
     at_most = forms.IntegerField(required=False, min_value=0, max_value=1_000_000, label="Messages, at most")
     begun_from = forms.TimeField(required=False, label="Begun from", widget=_TIME)
     begun_until = forms.TimeField(required=False, label="Begun until", widget=_TIME)
+    happened = forms.ChoiceField(required=False, label="What happened", choices=[("", "anything"), *Happening.choices])
+    happened_from = forms.DateTimeField(required=False, label="Happened from", widget=_MOMENT)
+    happened_until = forms.DateTimeField(required=False, label="Happened before", widget=_MOMENT)
     fallback = forms.BooleanField(required=False, label="Not understood")
     rejected = forms.BooleanField(required=False, label="Action rejected")
     handover = forms.BooleanField(required=False, label="Handed over to a human")
@@ -99,6 +107,22 @@ class ConversationFilter(DayRangeFilter):
             return tag_name(typed) if typed else ""
         except DomainError as error:
             raise forms.ValidationError(error.message) from None
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        since, until = (self._moment(name) for name in ("happened_from", "happened_until"))
+        if since is not None and until is not None and since >= until:
+            self.add_error("happened_until", "It has to be later than where it begins.")
+        return data
+
+    def _moment(self, name: str) -> float | None:
+        """In seconds since 1970, of what was written as a clock in the chosen zone shows it."""
+        value: datetime | None = self.cleaned_data.get(name)
+        if value is None:
+            return None
+        has_offset = value.tzinfo is not timezone.get_current_timezone()
+        zone = ZoneInfo(self.cleaned_data.get("tz") or "UTC")
+        return (value if has_offset else value.replace(tzinfo=zone)).timestamp()
 
     @property
     def has_other_model(self) -> bool:
@@ -176,7 +200,15 @@ class ConversationFilter(DayRangeFilter):
             conversations = conversations.filter(last_event_at__gte=since.timestamp())
         if until:
             conversations = conversations.filter(first_event_at__lt=until.timestamp())
-        return self._by_time_of_day(conversations)
+        return self._by_what_happened(self._by_time_of_day(conversations))
+
+    def _by_what_happened(self, conversations: ConversationQuerySet) -> ConversationQuerySet:
+        what, channel = self.cleaned_data["happened"], self.cleaned_data["channel"]
+        since, until = (self._moment(name) for name in ("happened_from", "happened_until"))
+        if not what and since is None and until is None:
+            return conversations
+        models = self._rasa_models if self.cleaned_data["model"] else None
+        return Happened(what, since, until, channel, models).narrow(conversations)
 
     def _by_time_of_day(self, conversations: ConversationQuerySet) -> ConversationQuerySet:
         first, last = self.cleaned_data["begun_from"], self.cleaned_data["begun_until"]
@@ -200,10 +232,15 @@ class ConversationFilter(DayRangeFilter):
             unwanted = terms.numbers(assistant, [terms.INTENT + data["not_intent"]])
             conversations = conversations.exclude(entry__terms__contains=unwanted)
         if data["model"]:
-            named = Model.objects.filter(assistant=assistant, name=data["model"]).exclude(rasa_model_id="")
-            ids = [terms.MODEL + one for one in named.values_list("rasa_model_id", flat=True)]
+            ids = [terms.MODEL + one for one in self._rasa_models]
             conversations = conversations.filter(entry__terms__overlap=terms.numbers(assistant, ids))
         return conversations
+
+    @cached_property
+    def _rasa_models(self) -> list[str]:
+        """What Rasa calls the models of the chosen name."""
+        named = Model.objects.filter(assistant=self.assistant, name=self.cleaned_data["model"])
+        return list(named.exclude(rasa_model_id="").values_list("rasa_model_id", flat=True))
 
     def _by_facts(self, conversations: ConversationQuerySet) -> ConversationQuerySet:
         data = self.cleaned_data
@@ -229,6 +266,7 @@ FALLBACK = "nlu_fallback"  # the intent of messages that NLU gave up on
 _NAMES = {"channel": terms.CHANNEL, "intent": terms.INTENT, "action": terms.ACTION, "policy": terms.POLICY}
 _WITH_VALUES = {"entity": (terms.ENTITY, terms.ENTITY_VALUE), "slot": (terms.SLOT, terms.SLOT_VALUE)}
 _MORE = {*_NAMES, *_WITH_VALUES, "not_intent", "below", "at_least", "at_most", "begun_from", "begun_until"}
+_MORE |= {"happened", "happened_from", "happened_until"}
 _MORE |= {"fallback", "rejected", "handover", "review", "tag", "flagged", "unread"}
 _FOUND_BY_TERMS = {*_NAMES, *_WITH_VALUES, "q", "model", "fallback"}
 _IN_NO_INDEX = {"begun_from", "begun_until", "not_intent", "unread"}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from conversations.analytics.charts import Scale, scale
 from conversations.analytics.numbers import Numbers
+from conversations.happening import Happening
 from conversations.ingest.tally import REPLY_BOUNDS
 from conversations.presentation.items import UNSURE_BELOW
 from studio.web import formats
@@ -32,13 +33,12 @@ def seconds(value: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A number in tables, and what the conversations list is asked besides to show what it counts."""
+    """A number in tables, and what happened in the conversations that it counts."""
 
     title: str
     value: Value
     write: Callable[[float], str] = count
-    query: str = ""
-    begins: bool = False  # it counts what began
+    happened: str = ""  # of conversations/happening.py
 
     def text(self, numbers: Numbers) -> str:
         value = self.value(numbers)
@@ -100,10 +100,10 @@ METRICS = (
     Metric(
         "conversations",
         "Conversations",
-        "That began then. The list shows all that had an event then.",
+        "That began then.",
         [
-            Column("Conversations", _of("conversations"), begins=True),
-            Column("Handed over", _of("handovers"), query="&handover=1"),
+            Column("Conversations", _of("conversations"), happened=Happening.BEGAN),
+            Column("Handed over", _of("handovers"), happened=Happening.HANDED_OVER),
         ],
         relative,
     ),
@@ -111,7 +111,10 @@ METRICS = (
         "messages",
         "User messages",
         "What people said, and what they pressed.",
-        [Column("User messages", _of("user_messages")), Column("Assistant’s", _of("bot_messages"))],
+        [
+            Column("User messages", _of("user_messages"), happened=Happening.SAID),
+            Column("Assistant’s", _of("bot_messages"), happened=Happening.REPLIED),
+        ],
         relative,
         is_minor=True,
     ),
@@ -119,7 +122,10 @@ METRICS = (
         "sessions",
         "Sessions",
         "A conversation that goes on after a pause begins a new one.",
-        [Column("Sessions", _of("sessions")), Column("Rejected actions", _of("rejected"), query="&rejected=1")],
+        [
+            Column("Sessions", _of("sessions"), happened=Happening.SESSION),
+            Column("Rejected actions", _of("rejected"), happened=Happening.REJECTED),
+        ],
         relative,
         is_minor=True,
     ),
@@ -128,8 +134,8 @@ METRICS = (
         "Not understood",
         "User messages that NLU gave up on (nlu_fallback), of all.",
         [
-            Column("Share", lambda one: one.fallback_share, percent, "&fallback=1"),
-            Column("Messages", _of("fallbacks"), count, "&fallback=1"),
+            Column("Share", lambda one: one.fallback_share, percent, Happening.FALLBACK),
+            Column("Messages", _of("fallbacks"), count, Happening.FALLBACK),
         ],
         _points,
         lines=1,
@@ -140,8 +146,8 @@ METRICS = (
         "Confidence",
         "Of NLU in the intent of user messages, the mean.",
         [
-            Column("Mean", lambda one: one.confidence, decimal),
-            Column(f"Below {UNSURE_BELOW}", lambda one: one.unsure_share, percent, f"&below={UNSURE_BELOW}"),
+            Column("Mean", lambda one: one.confidence, decimal, Happening.SAID),
+            Column(f"Below {UNSURE_BELOW}", lambda one: one.unsure_share, percent, Happening.UNSURE),
         ],
         _hundredths,
         lines=1,
@@ -154,10 +160,10 @@ METRICS = (
         "From a user message to the reply that follows it. The median, and the thin line that 95 % stayed below; both "
         "estimated, between 0.1, 0.25, 0.5, 1, 2, 5, 10, 30 and 60 s.",
         [
-            Column("Median", lambda one: one.reply_median, seconds),
-            Column("95 %", lambda one: one.reply_p95, seconds),
-            Column("Mean", lambda one: one.reply_mean, formats.duration),
-            Column("Replies", lambda one: float(sum(one.replies))),
+            Column("Median", lambda one: one.reply_median, seconds, Happening.ANSWERED),
+            Column("95 %", lambda one: one.reply_p95, seconds, Happening.ANSWERED),
+            Column("Mean", lambda one: one.reply_mean, formats.duration, Happening.ANSWERED),
+            Column("Replies", lambda one: float(sum(one.replies)), happened=Happening.ANSWERED),
         ],
         relative,
         lines=2,

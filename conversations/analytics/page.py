@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, datetime
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from conversations.analytics.charts import Drawing, Mark, labels, rungs, shapes, spots
 from conversations.analytics.metrics import METRICS, NO_CHANGE, Column, Metric, percent, relative
@@ -17,19 +18,30 @@ Parts = Sequence[tuple[str, Mapping[str, str], Numbers]]  # name, what the list 
 class Links:
     """Addresses in the conversations list; empty for who may not read conversations."""
 
-    def __init__(self, address: str, query: Mapping[str, str]) -> None:
-        self._base = f"{address}?{urlencode(query)}{'&' if query else ''}" if address else ""
+    def __init__(self, address: str, query: Mapping[str, str], zone: ZoneInfo) -> None:
+        self._address, self._query, self._zone = address, query, zone
 
     def of_point(self, point: Point, column: Column) -> str:
-        """Of an hour its day, and of what begins then those that began in the hour."""
-        clock = point.clock if column.begins else ""
-        return self._to(point.first_day, point.last_day, column.query + clock)
+        """The conversations in which happened then what is counted."""
+        ends = [datetime.fromtimestamp(hour * 3600, self._zone) for hour in (point.begin, point.end)]
+        asks = {"happened": str(column.happened)}
+        if any(_is_twice(end) for end in ends):
+            ends, asks["tz"] = [end.astimezone(UTC) for end in ends], ""
+        first, last = (f"{end:%Y-%m-%dT%H:%M}" for end in ends)
+        return self._to(asks | {"happened_from": first, "happened_until": last})
 
     def of_period(self, period: Period, asks: Mapping[str, str]) -> str:
-        return self._to(period.points[0].first_day, period.points[-1].last_day, f"&{urlencode(asks)}")
+        first, last = period.points[0].first_day, period.points[-1].last_day
+        return self._to({"since": first.isoformat(), "until": last.isoformat(), **asks})
 
-    def _to(self, first: date, last: date, more: str) -> str:
-        return f"{self._base}since={first}&until={last}{more}" if self._base else ""
+    def _to(self, asks: Mapping[str, str]) -> str:
+        asked = {name: value for name, value in {**self._query, **asks}.items() if value}
+        return f"{self._address}?{urlencode(asked)}" if self._address else ""
+
+
+def _is_twice(moment: datetime) -> bool:
+    """Whether the clock shows this time twice, because it is put back."""
+    return moment.replace(fold=0).utcoffset() != moment.replace(fold=1).utcoffset()
 
 
 @dataclass(frozen=True, slots=True)

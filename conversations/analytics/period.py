@@ -26,7 +26,6 @@ class Point:
     last_day: date
     label: str  # for an axis
     title: str
-    clock: str = ""  # of an hour, as the conversations list asks for what began in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +109,7 @@ def _begin(day: date, zone: ZoneInfo) -> int:
 
 def _hour(begin: int, zone: ZoneInfo) -> Point:
     at = datetime.fromtimestamp(begin * 3600, zone)
-    clock = f"&begun_from={at:%H:%M}&begun_until={at + timedelta(hours=1):%H:%M}"
-    return Point(begin, begin + 1, at.date(), at.date(), f"{at:%H:%M}", f"{_words(at.date())}, {at:%H:%M}", clock)
+    return Point(begin, begin + 1, at.date(), at.date(), f"{at:%H:%M}", f"{_words(at.date())}, {at:%H:%M}")
 
 
 def _days(first: date, last: date, zone: ZoneInfo) -> Point:

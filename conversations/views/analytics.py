@@ -55,7 +55,7 @@ def numbers_file(request: HttpRequest, slug: str, what: str) -> HttpResponse:
 
 def _numbers(filters: AnalyticsFilter, viewer: User) -> dict[str, Any]:
     assistant, narrowed, period = filters.assistant, filters.narrowed(), filters.period(timezone.now())
-    links = page.Links(_list_address(assistant, viewer), filters.list_query())
+    links = page.Links(_list_address(assistant, viewer), filters.list_query(), period.zone)
     found = series(narrowed, period, filters.chosen_by)
     marks = promotions(assistant, _marked(filters, viewer), period)
     most = names(narrowed, period, NAMES_SHOWN)

@@ -3,7 +3,7 @@
 import contextlib
 from dataclasses import dataclass
 
-from django.forms import BooleanField
+from django.forms import BooleanField, BoundField, ChoiceField, DateTimeField
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
@@ -96,9 +96,17 @@ def _chips(request: HttpRequest, filters: ConversationFilter) -> list[tuple[str,
     for field in filters.more_used:
         query = filter_query(request.GET)
         del query[field.name]
-        value = "" if isinstance(field.field, BooleanField) else str(field.data)
-        found.append((str(field.label), value, query.urlencode()))
+        found.append((str(field.label), _in_words(field), query.urlencode()))
     return found
+
+
+def _in_words(field: BoundField) -> str:
+    kind, value = field.field, str(field.data)
+    if isinstance(kind, BooleanField):
+        return ""
+    if isinstance(kind, ChoiceField):
+        return next((one.choice_label for one in field.subwidgets if one.data["selected"]), value)
+    return value.replace("T", " ") if isinstance(kind, DateTimeField) else value
 
 
 @require_safe

@@ -4,21 +4,27 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from html import unescape
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 
+from conversations.filters import ConversationFilter
 from conversations.ingest.write import Stored
 from conversations.models import Conversation, TallyEntry
 from conversations.services import tallies
 from environments.models import Environment
 from environments.services.promotion import promote
+from models_app.models import Model
 from studio.access.models import User
 from studio.access.permissions import Scope
 from studio.access.services.grants import grant
 from studio.access.services.roles import save_role
-from tests.conversations.events import bot, event, small_talk, user
+from tests.conversations.events import action, bot, event, small_talk, user
+from tests.conversations.tallies import facts
 from tests.factories import environment_of, make_model, make_person, store_events
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_client")]
@@ -83,25 +89,107 @@ def test_a_point_leads_to_the_list_of_what_it_counts(client_of_admin: Client, en
     stored(*small_talk(DAY))
     text = unescape(page(client_of_admin, environment, environment="production", tz="Europe/Berlin"))
     base = f"/a/{environment.assistant.slug}/conversations/?environment=production&tz=Europe%2FBerlin"
-    assert f'href="{base}&since=2026-09-21&until=2026-09-21"' in text
-    assert f'href="{base}&since=2026-09-21&until=2026-09-21&fallback=1"' in text
+    day = "&happened_from=2026-09-21T00%3A00&happened_until=2026-09-22T00%3A00"
+    assert f'href="{base}&happened=began{day}"' in text
+    assert f'href="{base}&happened=said{day}"' in text
     assert f'href="{base}&since=2026-09-20&until=2026-09-25&intent=greet"' in text
     assert f'href="{base}&since=2026-09-20&until=2026-09-25&action=utter_greet"' in text
-    assert "anna" in client_of_admin.get(f"{base}&since=2026-09-21&until=2026-09-21").content.decode()
+    listed = client_of_admin.get(f"{base}&happened=said{day}").content.decode()
+    assert "anna" in listed
+    assert "What happened: <b>the person wrote</b>" in listed
+    assert "Happened before: <b>2026-09-22 00:00</b>" in listed
 
 
-def test_an_hour_leads_to_the_conversations_that_began_in_it(
+COUNTED = {
+    "began": {"conversations"},
+    "handed_over": {"handovers"},
+    "said": {"user_messages"},
+    "answered": {"reply_ms"},
+    "replied": {"bot_messages"},
+    "session": {"sessions"},
+    "fallback": {"fallbacks"},
+    "unsure": {f"confidence_{number}" for number in range(6)},
+    "rejected": {"rejected"},
+}
+LINK = re.compile(r'href="/a/[^"]+/conversations/[?]([^"]*happened=[^"]+)"')
+
+
+def counted_in(conversation: Conversation, query: dict[str, str], first: float, end: float) -> bool:
+    """Whether what a point counts is in one, by its events alone."""
+    return any(
+        what in COUNTED[query["happened"]] and first <= at < end
+        and query.get("channel") in (None, channel) and (model == "m-2" or "model" not in query)
+        for at, model, channel, what, amount in facts(conversation)
+        if amount
+    )  # fmt: skip
+
+
+def much_happened(environment: Environment) -> None:
+    """In hours that differ by what happens in them, on both sides of every bound."""
+    for number in range(4):
+        start, sender = DAY + 3600 * (5 * number + 1) - number % 2, f"s{number}"
+        store_events(
+            environment,
+            *small_talk(start, sender),
+            user("eh", start + 3600, sender=sender, intent="nlu_fallback", confidence=0.3, channel="web", model="m-2"),
+            user("hm", start + 7200, sender=sender, confidence=0.59),
+            bot("Pardon?", start + 10_800, sender=sender, model="m-2"),
+            event("action_execution_rejected", start + 14_400, sender, name="a_form", policy=None, confidence=None),
+            action("action_handoff", start + 18_000, sender=sender),
+            event("pause", start + 18_001, sender),
+            small_talk(start + 21_600, sender)[1],
+        )
+
+
+@pytest.mark.parametrize(
+    ("query", "happens"),
+    [
+        ({}, {*COUNTED}),
+        ({"channel": "web"}, {"said", "fallback", "unsure"}),
+        ({"channel": "rasa"}, {*COUNTED} - {"fallback"}),
+        ({"model": "otter"}, {"said", "replied", "fallback", "unsure"}),
+        ({"tz": "Asia/Kolkata"}, {*COUNTED}),
+        ({"since": "2026-09-18"}, {*COUNTED}),
+    ],
+    ids=str,
+)
+def test_the_list_of_a_point_holds_what_the_point_counts(
+    client_of_admin: Client, environment: Environment, query: dict[str, str], happens: set[str]
+):
+    Model.objects.filter(pk=make_model(environment.assistant, "otter").pk).update(rasa_model_id="m-2")
+    much_happened(environment)
+    text = unescape(page(client_of_admin, environment, **{"since": "2026-09-21", "until": "2026-09-21"} | query))
+    admin, everything = User.objects.get(), list(Conversation.objects.all())
+    led_to = set()
+    for link in sorted(set(LINK.findall(text))):
+        asked = QueryDict(link)
+        filters = ConversationFilter(asked, assistant=environment.assistant, viewer=admin)
+        zone = ZoneInfo(asked.get("tz") or "UTC")
+        first, end = (
+            datetime.fromisoformat(asked[name]).replace(tzinfo=zone).timestamp()
+            for name in ("happened_from", "happened_until")
+        )
+        assert end - first == (86_400 if "since" in query else 3600)
+        wanted = {one.pk for one in everything if counted_in(one, asked.dict(), first, end)}
+        assert set(filters.apply(Conversation.objects.all()).values_list("pk", flat=True)) == wanted, link
+        led_to |= {asked["happened"]} if wanted else set()
+    assert led_to == happens
+
+
+def test_an_hour_that_the_clock_shows_twice_leads_to_its_own_list(
     client_of_admin: Client, environment: Environment, stored: Make
 ):
-    stored(*small_talk(DAY + 23.5 * 3600), *small_talk(DAY + 3600, "ben"))
-    day = {"since": "2026-09-21", "until": "2026-09-21"}
+    put_back = datetime(2026, 10, 25, 1, tzinfo=UTC).timestamp()
+    stored(*small_talk(put_back - 1800), *small_talk(put_back + 1800, "ben"))
+    day = {"since": "2026-10-25", "until": "2026-10-25", "tz": "Europe/Berlin"}
     text = unescape(page(client_of_admin, environment, **day))
-    base = f"/a/{environment.assistant.slug}/conversations/?since=2026-09-21&until=2026-09-21"
-    last = f"{base}&begun_from=23:00&begun_until=00:00"
-    assert f'href="{last}"' in text
-    listed = client_of_admin.get(last).content.decode()
-    assert Conversation.objects.get(sender_id="anna").short_sender in listed
-    assert listed.count("row-link") == 1
+    hours = [f"happened_from=2026-10-25T0{n}%3A00&happened_until=2026-10-25T0{n + 1}%3A00" for n in (0, 1)]
+    for hour, sender in zip(hours, ("anna", "ben"), strict=True):
+        address = f"/a/{environment.assistant.slug}/conversations/?happened=began&{hour}"
+        assert f'href="{address}"' in text
+        listed = client_of_admin.get(address).content.decode()
+        assert listed.count("row-link") == 1
+        assert Conversation.objects.get(sender_id=sender).short_sender in listed
 
 
 def test_it_is_compared_with_the_stretch_before(client_of_admin: Client, environment: Environment, stored: Make):

@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -195,6 +197,10 @@ FILTERS: list[dict[str, object]] = [
     {"q": '"table please"', "intent": "book", "handover": "1"},
     {"begun_from": "03:00", "begun_until": "09:30"},
     {"begun_from": "22:00", "begun_until": "04:00", "tz": "Asia/Kolkata"},
+    {"happened": "fallback", "happened_from": "2026-09-21T16:00", "happened_until": "2026-09-22T12:00"},
+    {"happened_from": "2026-09-23T00:00"},
+    {"happened": "began", "happened_until": "2026-09-22T03:00", "tz": "Asia/Kolkata"},
+    {"happened": "rejected", "channel": "telegram"},
 ]
 
 
@@ -223,7 +229,24 @@ def _matches(query: dict[str, Any], events: list[dict[str, Any]]) -> bool:
         "q": lambda value: value.strip('"') in texts if '"' in value else all(one in texts for one in value.split()),
         "begun_from": lambda value: _within(minutes, value, query["begun_until"]),
     }
+    if any(name.startswith("happened") for name in query) and not _happened(query, events):
+        return False
     return all(holds[name](value) for name, value in query.items() if name in holds)
+
+
+def _happened(query: dict[str, Any], events: list[dict[str, Any]]) -> bool:
+    zone = ZoneInfo(query.get("tz", "UTC"))
+    first, end = (
+        datetime.fromisoformat(query.get(name, otherwise)).replace(tzinfo=zone).timestamp()
+        for name, otherwise in (("happened_from", "2000-01-01"), ("happened_until", "2100-01-01"))
+    )
+    is_it: dict[str, Callable[[dict[str, Any]], bool]] = {
+        "": lambda _: True,
+        "began": lambda one: one is events[0],
+        "fallback": lambda one: one["event"] == "user" and one["parse_data"]["intent"]["name"] == "nlu_fallback",
+        "rejected": lambda one: one["event"] == "action_execution_rejected",
+    }
+    return any(is_it[query.get("happened", "")](one) and first <= one["timestamp"] < end for one in events)
 
 
 def _has(pairs: set[tuple[str, str]], wanted: str) -> bool:
@@ -265,6 +288,22 @@ def test_each_filter_finds_what_a_look_at_every_event_finds(
     assert find(sort="unsure") == sorted(stories, key=lambda one: unsure[one])
     (rebuilt,) = rebuild_conversations(assistant, check=True)
     assert rebuilt.differences == []
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "said"),
+    [
+        ("2026-09-21T16:00", "2026-09-21T16:00", "later than where it begins"),
+        ("yesterday", "", "Enter a valid date/time."),
+        ("0001-01-01T00:00", "9999-12-31T23:59", ""),
+    ],
+)
+def test_times_that_cannot_be_are_said(admin: User, assistant: Assistant, since: str, until: str, said: str):
+    for zone in ("", "Pacific/Kiritimati", "America/New_York"):
+        asked = {"happened_from": since, "happened_until": until, "tz": zone}
+        filters = ConversationFilter(asked, assistant=assistant, viewer=admin)
+        assert list(filters.apply(Conversation.objects.all())) == []
+        assert said in str(filters.errors) and bool(filters.errors) == bool(said)
 
 
 def test_pages_lead_back_the_way_they_came(admin: User, assistant: Assistant, stored: Make, stretches: None):
