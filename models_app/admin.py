@@ -5,6 +5,7 @@ from models_app.models import (
     Assistant,
     Blob,
     Model,
+    ModelRetention,
     Revision,
     RevisionFile,
     Tag,
@@ -28,6 +29,7 @@ show(
     ("pk", "assistant_id", "name", "size", "origin", "rasa_version", "created_at", "deleted_at"),
     ("=pk", "=assistant__id", "name"),
 )
+show(ModelRetention, ("pk", "assistant_id", "newest", "is_on", "last_run_at"), ("=pk", "=assistant__id"))
 show(Tag, ("pk", "assistant_id", "name", "kind", "model_id", "moved_at"), ("=pk", "=assistant__id", "name"))
 show(
     TrainingJob,

@@ -45,6 +45,29 @@ class TagForm(forms.Form):
         self.fields["name"].required = not self.data.get("remove")
 
 
+class KeepForm(forms.Form):
+    """Marks a model to be kept; `drop` is the button that takes the mark away."""
+
+    reason = forms.CharField(
+        max_length=200,
+        required=False,
+        label="Why (optional)",
+        help_text="Shown where somebody would delete it.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    drop = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+
+class ModelRetentionForm(forms.Form):
+    newest = forms.IntegerField(
+        min_value=1,
+        max_value=10_000,
+        label="Keep the newest",
+        help_text="So many models stay whatever they are. Of the older ones those that something needs.",
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+    )
+
+
 class TrainingSettingsForm(forms.Form):
     """Fields of TrainingSettings by their names; an empty number means the installation's limit."""
 

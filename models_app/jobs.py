@@ -1,6 +1,12 @@
 """What workers run. The row is the truth: running any of these twice does no harm."""
 
 
+def apply_model_retention(rule_id: int) -> None:
+    from models_app.services.model_retention import apply_rule
+
+    apply_rule(rule_id)
+
+
 def train(job_id: int) -> None:
     from models_app.training.run import run_training
 

@@ -41,6 +41,13 @@ def rights_on_models(request: HttpRequest, assistant: Assistant) -> dict[str, bo
     }
 
 
+def load_model_retention(request: HttpRequest, slug: str) -> Assistant:
+    """The assistant of which somebody may say which models are deleted: it is a setting, and it deletes."""
+    assistant = load_assistant(request, slug, Permission.ASSISTANTS_MODIFY)
+    require(signed_in(request), Permission.MODELS_MODIFY, Scope(assistant.pk))
+    return assistant
+
+
 def visible_tags(user: User) -> "Prefetch[str, TagQuerySet, str]":
     """For `prefetch_related` of models whose tags a page shows."""
     return Prefetch("tags", Tag.objects.visible_to(user))

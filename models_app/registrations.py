@@ -5,7 +5,7 @@ from typing import cast
 
 from models_app import health
 from models_app.models import Assistant
-from models_app.services import artifacts, rasa_uses, training
+from models_app.services import artifacts, model_retention, rasa_uses, training
 from models_app.training import folders, run
 from studio import health as parts
 from studio.access import scopes
@@ -23,6 +23,7 @@ QUEUE_SECONDS = 1  # the first training waits for Rasa's installation, and begin
 
 def register() -> None:
     schedule.every(SWEEP_SECONDS, artifacts.sweep, name="sweep the artifact store")
+    schedule.every(SWEEP_SECONDS, model_retention.request_nightly, name="begin the retention of models")
     schedule.every(REAP_SECONDS, training.reap, name="reap silent trainings")
     schedule.every(QUEUE_SECONDS, run.requeue_forgotten, name="queue forgotten trainings")
     schedule.every(FOLDER_SECONDS, folders.sweep, name="sweep training folders")

@@ -2,7 +2,17 @@
 
 from django.urls import URLPattern, URLResolver, path, register_converter
 
-from models_app.views import assistants, data, data_history, data_upload, files, models, training, training_settings
+from models_app.views import (
+    assistants,
+    data,
+    data_history,
+    data_upload,
+    files,
+    model_retention,
+    models,
+    training,
+    training_settings,
+)
 
 
 class FileNameConverter:
@@ -24,11 +34,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("assistants/", assistants.assistant_list, name="assistants"),
     path("a/<str:slug>/settings", assistants.assistant_settings, name="assistant"),
     path("a/<str:slug>/settings/training", training_settings.training_settings, name="training-settings"),
+    path("a/<str:slug>/settings/models", model_retention.retention_page, name="retention"),
+    path("a/<str:slug>/settings/models/edit", model_retention.edit, name="retention-edit"),
+    path("a/<str:slug>/settings/models/switch/<str:to>", model_retention.switch, name="retention-switch"),
     path("a/<str:slug>/models/", models.model_list, name="list"),
     path("a/<str:slug>/models/upload/", files.upload_page, name="upload"),
     path("a/<str:slug>/models/upload/<file_name:file_name>", files.upload, name="upload-file"),
     path("a/<str:slug>/models/<str:name>", models.model_detail, name="detail"),
     path("a/<str:slug>/models/<str:name>/tags", models.edit_tags, name="tags"),
+    path("a/<str:slug>/models/<str:name>/keep", model_retention.keep, name="keep"),
     path("a/<str:slug>/models/<str:name>/delete", models.delete, name="delete"),
     path("a/<str:slug>/models/<str:name>/compare", models.compare_domains, name="compare"),
     path("a/<str:slug>/models/<str:name>/download", files.download, name="download"),

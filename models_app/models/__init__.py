@@ -10,6 +10,7 @@ from models_app.models.artifacts import (
 )
 from models_app.models.assistants import NAME_PATTERN, Assistant, valid_name
 from models_app.models.data import Blob, Revision, RevisionFile
+from models_app.models.retention import ModelRetention
 from models_app.models.training import TrainingJob, TrainingLog, TrainingSettings
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Assistant",
     "Blob",
     "Model",
+    "ModelRetention",
     "Revision",
     "RevisionFile",
     "Tag",

@@ -65,6 +65,10 @@ class Model(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(PERSON, on_delete=models.SET_NULL, null=True, related_name="+")
     created_by_label = models.CharField(max_length=200, blank=True)
+    # Somebody wants it kept: neither people nor rules delete it while it has this mark.
+    kept_at = models.DateTimeField(null=True, blank=True)
+    kept_by_label = models.CharField(max_length=200, blank=True)
+    kept_reason = models.CharField(max_length=200, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     objects = ModelQuerySet.as_manager()
@@ -84,6 +88,13 @@ class Model(models.Model):
     @property
     def file_name(self) -> str:
         return f"{self.name}.tar.gz"
+
+    @property
+    def kept_why(self) -> str:
+        """`kept by anna: the one of the fair`; empty without the mark."""
+        if self.kept_at is None:
+            return ""
+        return f"kept by {self.kept_by_label}{f': {self.kept_reason}' if self.kept_reason else ''}"
 
     @property
     def etag(self) -> str:

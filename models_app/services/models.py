@@ -166,7 +166,8 @@ def guard(reasons: Guard) -> None:
 
 def reasons_to_keep(models: Sequence[Model]) -> dict[int, str]:
     """Why each of these models cannot be deleted, by primary key; those that can be are left out."""
-    reasons = {model.pk: _tagged(model) for model in models if model.tags.all()}
+    reasons = {model.pk: model.kept_why for model in models if model.kept_at}
+    reasons |= {model.pk: _tagged(model) for model in models if model.tags.all()}
     for ask in guards:
         reasons = {**ask(models), **reasons}
     return reasons
@@ -177,16 +178,16 @@ def _tagged(model: Model) -> str:
     return f"tagged {', '.join(names)}"
 
 
-def delete_model(*, actor: User | None, model: Model) -> None:
+def delete_model(*, actor: User | None, model: Model, reason: str = "") -> None:
     """Delete a model that nothing points at; bytes that no other model shares are freed after the commit."""
     with transaction.atomic():
         row = Model.objects.current().select_for_update(of=["self"]).filter(pk=model.pk).first()
         if row is None:
             raise Conflict(f"{model.name} has been deleted already.")
-        if (reason := reasons_to_keep([row]).get(row.pk)) is not None:
-            raise Conflict(f"{row.name} cannot be deleted: {reason}.", code="in-use")
+        if (why := reasons_to_keep([row]).get(row.pk)) is not None:
+            raise Conflict(f"{row.name} cannot be deleted: {why}.", code="in-use")
         row.deleted_at = timezone.now()
         row.save(update_fields=["deleted_at"])
         before = {"sha256": row.artifact_id, "size": row.size}
-        record(actor, Action.MODEL_DELETED, row, assistant_id=row.assistant_id, before=before)
+        record(actor, Action.MODEL_DELETED, row, assistant_id=row.assistant_id, before=before, reason=reason)
         transaction.on_commit(partial(artifacts.free_unused, row.artifact_id))

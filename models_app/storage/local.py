@@ -31,10 +31,20 @@ class LocalStore:
         if target.exists():
             target.touch()  # young again for older_than
         else:
-            staged.path.rename(target)
+            self._place(staged, target)
             target.chmod(0o640)
             _sync_folder(target.parent)
         return Stored(staged.sha256, staged.size)
+
+    def _place(self, staged: Staged, target: Path) -> None:
+        """The staged file stays for a caller who finds that somebody deleted what it has just kept."""
+        try:
+            os.link(staged.path, target)
+        except FileExistsError:
+            target.touch()
+        except OSError:  # a file system without hard links
+            with staged.path.open("rb") as source, self.stage(source) as copy:
+                copy.path.rename(target)
 
     def put(self, source: Readable, *, limit: int | None = None) -> Stored:
         with self.stage(source, limit=limit) as staged:

@@ -81,7 +81,10 @@ class ArtifactStore(Protocol):
         ...
 
     def keep(self, staged: Staged) -> Stored:
-        """Make staged bytes durable. Bytes the store has already are kept once, and are young again for older_than."""
+        """Make staged bytes durable. Bytes the store has already are kept once, and are young again for older_than.
+
+        The staged file stays, and can be kept again after somebody deleted the bytes.
+        """
         ...
 
     def put(self, source: Readable, *, limit: int | None = None) -> Stored:

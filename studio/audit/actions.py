@@ -30,6 +30,8 @@ class Action(StrEnum):
     ASSISTANT_DELETED = "assistant-deleted"
     MODEL_ADDED = "model-added"
     MODEL_DELETED = "model-deleted"
+    MODEL_KEPT = "model-kept"
+    MODEL_KEPT_NO_LONGER = "model-kept-no-longer"
     TAG_SET = "tag-set"
     TAG_REMOVED = "tag-removed"
     REVISION_CREATED = "revision-created"

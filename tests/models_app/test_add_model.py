@@ -218,6 +218,45 @@ def test_deleting_and_uploading_the_same_bytes_at_once_never_loses_them():
     assert store().exists(SHA256)
 
 
+class Deleted:
+    """The store, where a deletion of the same bytes comes between an upload's keeping and its row."""
+
+    def __init__(self) -> None:
+        self.kept = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(store(), name)
+
+    def keep(self, staged: object) -> object:
+        stored = store().keep(staged)
+        self.kept += 1
+        if self.kept == 1:
+            store().delete(SHA256)
+        return stored
+
+
+def test_bytes_deleted_between_keeping_and_the_row_are_kept_again(assistant: Assistant, monkeypatch):
+    with_deletion = Deleted()
+    monkeypatch.setattr(artifacts, "store", lambda: with_deletion)
+    model = add(assistant, ARCHIVE).model
+    assert with_deletion.kept == 2
+    assert store().exists(model.artifact_id)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_of_the_database_is_held_while_bytes_are_sent(monkeypatch):
+    held: list[object] = []
+
+    class Sending(Deleted):
+        def keep(self, staged: object) -> object:
+            held.append(connection.connection)
+            return store().keep(staged)
+
+    monkeypatch.setattr(artifacts, "store", lambda: Sending())
+    add(make_assistant(), ARCHIVE)
+    assert held == [None]
+
+
 def at_once(number: int, work) -> list[object]:
     """What `work(n)` returned in so many threads that begin together."""
     results: list[object] = []

@@ -120,6 +120,25 @@ def test_staged_bytes_that_nobody_keeps_are_gone(store: ArtifactStore):
     assert not store.exists(SHA256)
 
 
+def test_staged_bytes_can_be_kept_again_after_a_deletion(store: ArtifactStore):
+    with store.stage(io.BytesIO(CONTENT)) as staged:
+        store.keep(staged)
+        store.delete(SHA256)
+        store.keep(staged)
+    with store.open(SHA256) as file:
+        assert file.read() == CONTENT
+
+
+def test_a_folder_without_hard_links_keeps_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_paths: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuse)
+    store = LocalStore(tmp_path)
+    test_staged_bytes_can_be_kept_again_after_a_deletion(store)
+    assert list((tmp_path / "incoming").iterdir()) == []
+
+
 def test_a_source_that_breaks_leaves_nothing(store: ArtifactStore, tmp_path: Path):
     with pytest.raises(ConnectionResetError):
         store.put(Breaking())

@@ -94,7 +94,7 @@ def is_whole(place, model: Model) -> bool:
 def kill_in_the_middle(proxy: Proxy, direction: str) -> int:
     """Of its second or third file; how many it had moved."""
     if direction == TO_S3:
-        proxy.cut_up_after = 30 * MB
+        proxy.cut_up_after = 21 * MB
     else:
         proxy.cut_down_after = 30 * MB
     proxy.cuts = 1
@@ -161,7 +161,7 @@ def test_a_dry_run_moves_nothing(models, capsys):
 
 def test_a_store_that_goes_away_ends_the_move_and_what_was_moved_stays(models, s3: S3Server, proxy, settings):
     if settings.ARTIFACTS_MOVE == TO_S3:
-        proxy.cut_up_after = 30 * MB
+        proxy.cut_up_after = 21 * MB
     else:
         proxy.cut_down_after = 30 * MB
     proxy.cuts, proxy.on_cut = 1, s3.kill
