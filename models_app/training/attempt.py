@@ -17,7 +17,7 @@ from models_app.training.output import Progress
 from models_app.training.patience import BEAT_SECONDS, insist
 from studio.rasa import process
 from studio.rasa.process import Handle, Processes, Spec, Status
-from studio.web.formats import duration
+from studio.web.formats import duration, size
 
 log = structlog.get_logger()
 
@@ -25,7 +25,7 @@ LOOK_SECONDS = 0.5
 LOG_KEPT = 2 * 1024**2  # characters of output kept from the start; the end is kept whatever comes between
 LOG_TAIL = 64 * 1024
 ROOM = 1024**2  # bytes; a disk with less is full
-NO_SPACE = "No space left on device"
+NO_SPACE, TOO_LARGE = "No space left on device", "File too large"
 RAISE_LIMIT = "Raise the limit in the assistant’s training settings, or train with less."
 
 
@@ -98,6 +98,9 @@ class Attempt:
             raise AttemptFailed(f"{status.exceeded.explain()} {RAISE_LIMIT}")
         if status.code == 0:
             return
+        if TOO_LARGE in self.tail and self.limits.disk is not None:
+            allowed = size(self.limits.disk)
+            raise AttemptFailed(f"It wrote a file larger than the {allowed} it may take of the disk. {RAISE_LIMIT}")
         if NO_SPACE in self.tail or (status.least_room is not None and status.least_room < ROOM):
             raise AttemptFailed("The disk of the training worker is full: make room on it.", again=True)
         if status.code in (None, -signal.SIGKILL):

@@ -51,6 +51,11 @@ WAIT = "import time; time.sleep(60)\n"
 EXCEEDED = {
     "memory": (f"hog = b'x' * {150 * MB}\n" + WAIT, {"memory_mb": 100}, r"It used 1\d\d(\.\d)? MB of memory; it may use 100 MB\."),
     "disk": (f"open('large', 'wb').write(b'x' * {30 * MB})\n" + WAIT, {"disk_mb": 20}, r"It took [\d.]+ MB of the disk|a little more than 20 MB"),
+    "a file that nobody sees": (
+        f"import tempfile; tempfile.TemporaryFile().write(b'x' * {30 * MB})\n" + WAIT,
+        {"disk_mb": 20},
+        "a file larger than the 20 MB it may take of the disk",
+    ),
     "processes": (
         "import subprocess\nfor _ in range(10): subprocess.Popen(['sleep', '60'], start_new_session=True)\n" + WAIT,
         {"processes": 5},

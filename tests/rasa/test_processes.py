@@ -203,7 +203,10 @@ def test_warnings_for_developers_are_left_out_of_the_log(processes, run):
 
 HOG = f"hog = b'x' * {200 * MB}\n" + WAIT
 FILES = "import time\nfor n in range(40):\n    open(f'{n}', 'wb').write(b'x' * 2**20)\n    time.sleep(0.05)\n" + WAIT
-DELETED = f"import tempfile\nfile = tempfile.TemporaryFile()\nfile.write(b'x' * {30 * MB}); file.flush()\n" + WAIT
+DELETED = (
+    f"import tempfile\nfiles = [tempfile.TemporaryFile(), tempfile.TemporaryFile()]\nfor one in files:\n    one.write(b'x' * {15 * MB}); one.flush()\n"
+    + WAIT
+)
 ONE_FILE = f"open('large', 'wb').write(b'x' * {30 * MB})\n"
 FORKS = "import subprocess\nfor _ in range(20):\n    subprocess.Popen(['sleep', '60'], start_new_session=True)\n" + WAIT
 # STOP: at most 7 doublings, each ending by itself: 200 doublings filled the whole machine (see READ-THIS-FROM-LEAD.txt).
@@ -217,7 +220,7 @@ EXCEEDED = {
     ),
     "many files": (FILES, Limits(disk=20 * MB), "disk"),
     "one large file": (ONE_FILE, Limits(disk=20 * MB), "disk"),
-    "a file without a name": (DELETED, Limits(disk=20 * MB), "disk"),
+    "files without a name": (DELETED, Limits(disk=20 * MB), "disk"),
     "processes": (FORKS, Limits(processes=10), "processes"),
     "processes that double": (DOUBLE, Limits(processes=20), "processes"),
 }
