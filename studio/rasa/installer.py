@@ -50,8 +50,10 @@ class Installer:
         for row in RasaRuntime.objects.exclude(state=State.REMOVING):
             if not row.own and (found := self._of().find(row.version)) is not None:
                 _move(row, row.state, State.READY, **_facts(found))
-            elif row.own or row.version == settings.RASA_VERSION or row.state != State.FAILED:
+            elif row.own:
                 _move(row, row.state, State.WANTED)
+            elif row.version == settings.RASA_VERSION or row.state != State.FAILED:
+                _move(row, row.state, State.WANTED, **FACTS_GONE)
 
     def tick(self) -> None:
         """Begin what a row asks for, unless something is under way."""
@@ -134,10 +136,15 @@ class Installer:
 
 
 def _next() -> RasaRuntime | None:
-    """What somebody waits for first: the settings' own before what was added, an installation before housekeeping."""
+    """What takes seconds first, then the settings' own before what was added, and housekeeping last."""
     waits = Q(state__in=[State.WANTED, State.INSTALLING, State.REMOVING])
     unmeasured = Q(state=State.READY, own=False, size=None)
-    turn = Case(When(unmeasured, then=Value(2)), When(version=settings.RASA_VERSION, then=Value(0)), default=Value(1))
+    turn = Case(
+        When(unmeasured, then=Value(3)),
+        When(own=True, then=Value(0)),
+        When(version=settings.RASA_VERSION, then=Value(1)),
+        default=Value(2),
+    )
     return RasaRuntime.objects.filter(waits | unmeasured).order_by(turn, "changed_at", "pk").first()
 
 
