@@ -47,7 +47,8 @@ class Command(BaseCommand):
 
 def _cells(line: Line) -> tuple[str, ...]:
     row = line.row
-    name = f"{row.version}{' (default)' if line.is_default else ''}{f' (own, {row.release})' if row.own else ''}"
+    notes = ["default"] * line.is_default + ["own"] * row.own + [row.release] * bool(row.own and row.release)
+    name = f"{row.version} ({', '.join(notes)})" if notes else row.version
     return (
         name,
         line.word.lower(),
