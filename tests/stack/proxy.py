@@ -23,6 +23,7 @@ class Proxy:
         self.cuts = 1_000_000  # how many are left
         self.made_cuts = 0
         self.change_up: Callable[[bytes], bytes] = bytes
+        self.change_down: Callable[[bytes], bytes] = bytes
         self.on_cut: Callable[[], object] = lambda: None
         self.largest_up = 0
         self._listening = socket.create_server(("127.0.0.1", self.port))
@@ -64,7 +65,7 @@ class Proxy:
             time.sleep(self.wait_seconds)
             if self.cut_down_after is not None and passed > self.cut_down_after and self._cut(near, far):
                 return
-            if not _sent(near, piece):
+            if not _sent(near, self.change_down(piece)):
                 break
         _end(near, far)
 

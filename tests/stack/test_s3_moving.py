@@ -4,7 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -92,17 +92,30 @@ def is_whole(place, model: Model) -> bool:
 
 
 def kill_in_the_middle(proxy: Proxy, direction: str) -> int:
-    """Of its second or third file; how many it had moved."""
-    if direction == TO_S3:
-        proxy.cut_up_after = 21 * MB
-    else:
-        proxy.cut_down_after = 30 * MB
-    proxy.cuts = 1
+    """Of its second file; how many it had moved."""
     process = command()
-    proxy.on_cut = process.kill
+    strike(proxy, direction, process.kill)
     said, _ = process.communicate(timeout=120)
     assert process.returncode == -9, said
+    proxy.change_up = proxy.change_down = bytes
     return Artifact.objects.exclude(checked_at=None).count()
+
+
+def strike(proxy: Proxy, direction: str, act: Callable[[], object]) -> None:
+    """Call `act` when one and a half files went by."""
+    passed = 0
+
+    def count(piece: bytes) -> bytes:
+        nonlocal passed
+        passed += len(piece)
+        if passed > SIZE * 3 // 2:
+            act()
+        return piece
+
+    if direction == TO_S3:
+        proxy.change_up = count
+    else:
+        proxy.change_down = count
 
 
 class TestKilledInTheMiddle:
@@ -160,13 +173,10 @@ def test_a_dry_run_moves_nothing(models, capsys):
 
 
 def test_a_store_that_goes_away_ends_the_move_and_what_was_moved_stays(models, s3: S3Server, proxy, settings):
-    if settings.ARTIFACTS_MOVE == TO_S3:
-        proxy.cut_up_after = 21 * MB
-    else:
-        proxy.cut_down_after = 30 * MB
-    proxy.cuts, proxy.on_cut = 1, s3.kill
+    strike(proxy, settings.ARTIFACTS_MOVE, s3.kill)
     with pytest.raises(CommandError, match="What was moved stays moved"):
         call_command("move_artifacts")
+    proxy.change_up = proxy.change_down = bytes
     s3.start()
     call_command("move_artifacts")
     assert all(is_whole(stores().new, model) for model in models)
