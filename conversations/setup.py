@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from conversations.models import Conversation
 from environments.services.overview import Overview
 from models_app.models import Assistant, Model, Revision, TrainingJob
+from models_app.services.training_settings import settings_of
 from studio.rasa.models import RasaRuntime
-from studio.rasa.services import current_runtime
+from studio.rasa.services import runtime_named
 
 RUNTIME_WORDS = {
     RasaRuntime.State.MISSING: "not installed",
     RasaRuntime.State.WANTED: "waiting",
     RasaRuntime.State.INSTALLING: "installing",
     RasaRuntime.State.FAILED: "failed",
+    RasaRuntime.State.REMOVING: "being removed",
 }
 
 
@@ -29,16 +31,16 @@ def setup_steps(assistant: Assistant, environments: list[Overview]) -> list[Step
     """Rasa, data, model, live, first talk; empty once somebody has talked to the assistant."""
     if Conversation.objects.filter(assistant=assistant, user_count__gt=0).exists():
         return []
-    facts = [_runtime(), _data(assistant), _model(assistant), _live(environments)]
+    facts = [_runtime(assistant), _data(assistant), _model(assistant), _live(environments)]
     facts.append(("First conversation", False, False, ""))
     return _in_order(facts)
 
 
-def _runtime() -> tuple[str, bool, bool, str]:
-    row = current_runtime()
+def _runtime(assistant: Assistant) -> tuple[str, bool, bool, str]:
+    row = runtime_named(settings_of(assistant).rasa_version)
     state = RasaRuntime.State(row.state)
-    note = row.version if state == RasaRuntime.State.READY else row.step or RUNTIME_WORDS[state]
-    return "Rasa", state == RasaRuntime.State.READY, state == RasaRuntime.State.FAILED, note
+    note = row.version if row.is_usable else row.step or RUNTIME_WORDS[state]
+    return "Rasa", row.is_usable, state == RasaRuntime.State.FAILED, note
 
 
 def _data(assistant: Assistant) -> tuple[str, bool, bool, str]:

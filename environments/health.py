@@ -1,6 +1,7 @@
 """What `/readyz` says of environments and of the Rasa runtime."""
 
 from environments.models import ManagedServer
+from models_app.services.rasa_uses import chosen_by
 from studio import health
 from studio.health import Part
 from studio.jobs import heartbeat
@@ -17,10 +18,20 @@ def register() -> None:
 
 def rasa_part() -> Part:
     runtime = current_runtime()
-    if runtime.state == RasaRuntime.State.READY:
-        return Part("ok", str(runtime))
+    if runtime.is_usable:
+        return _chosen() or Part("ok", str(runtime))
     why = runtime.message.partition("\n")[0] or runtime.step
     return Part(DEGRADED, f"{runtime} is {runtime.get_state_display()}. {why}".strip())
+
+
+def _chosen() -> Part | None:
+    """Degraded when assistants chose what is not ready. Nobody signs in here, so it names none of them."""
+    chosen = set(chosen_by().values())
+    if not chosen:
+        return None
+    ready = {row.version for row in RasaRuntime.objects.filter(version__in=chosen) if row.is_usable}
+    missing = sorted(chosen - ready)
+    return Part(DEGRADED, f"Rasa {', '.join(missing)} is not ready, and assistants chose it.") if missing else None
 
 
 def environments_part() -> Part:

@@ -10,6 +10,7 @@ from conversations.setup import setup_steps
 from environments.services.overview import overviews
 from models_app.loaders import load_assistant
 from models_app.models import Assistant, TrainingJob
+from models_app.services.training_settings import settings_of
 from studio.access.loaders import signed_in
 from studio.access.models import User
 from studio.access.permissions import Permission, Scope
@@ -53,6 +54,7 @@ def home(request: HttpRequest, slug: str) -> HttpResponse:
         "may_see_models": may_see_models,
         "may_talk": user.may_somewhere(Permission.TALK, assistant.pk),
         "steps": steps,
+        "rasa": settings_of(assistant).rasa_version,
         "current_step": next((step for step in steps if step.state in ("now", "failed")), None),
         "jobs": jobs,
         "conversations": conversations,

@@ -12,7 +12,8 @@ from studio.rasa.uses import Use, Uses
 
 def chosen_by() -> dict[int, str]:
     """By assistant, the name of the Rasa that it chose; those that follow the installation are left out."""
-    return dict(TrainingSettings.objects.exclude(rasa_version="").values_list("assistant_id", "rasa_version"))
+    chosen = TrainingSettings.objects.filter(assistant__deleted_at=None).exclude(rasa_version="")
+    return dict(chosen.values_list("assistant_id", "rasa_version"))
 
 
 def uses_by_assistants() -> Uses:
