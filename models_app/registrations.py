@@ -30,9 +30,7 @@ def register() -> None:
     parts.register("training workers", health.training_workers)
     parts.register("artifact store", health.artifact_store)
     scopes.register("assistants", _places)
-    uses.register("assistants", rasa_uses.uses_by_assistants)
-    uses.register("trainings", rasa_uses.uses_by_jobs)
-    uses.count_models(rasa_uses.models_by_version)
+    _register_uses_of_rasa()
     navigation.set_assistants(_assistants, list_url_name="models:assistants")
     navigation.register(
         navigation.Entry(
@@ -73,6 +71,12 @@ def register() -> None:
             match=("models:data", "conversations:examples"),
         )
     )
+
+
+def _register_uses_of_rasa() -> None:
+    uses.register("assistants", rasa_uses.uses_by_assistants)
+    uses.register("trainings", rasa_uses.uses_by_jobs)
+    uses.count_models(rasa_uses.models_by_version)
 
 
 def _places() -> list[scopes.Place]:
