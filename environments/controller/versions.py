@@ -35,7 +35,7 @@ def choose(server: ManagedServer, model: Model | None, wanted: str) -> Choice:
     former = find_runtime(server.rasa) if server.rasa and server.rasa != name else None
     if chosen is None:
         if former is None:
-            return Choice(None, f"It waits for Rasa {name}, which is not installed yet.")
+            return Choice(None, f"Rasa {name} is not installed, and the server cannot start without it.")
         return Choice(former, f"It runs Rasa {former.label} until Rasa {name} is installed.")
     if loads(chosen, model):
         return Choice(chosen)

@@ -18,6 +18,7 @@ from models_app.services.revisions import save_revision
 from models_app.services.tags import set_tag
 from models_app.services.training import append_log, request_training
 from studio.jobs import heartbeat
+from studio.rasa.models import RasaRuntime
 from tests.conversations.dead import make_letter
 from tests.conversations.events import action, bot, small_talk, user
 from tests.factories import environment_of, make_assistant, make_model, make_person, store_events
@@ -40,6 +41,7 @@ def make_pages_world() -> dict[str, object]:
     empty = make_assistant("empty", "An assistant with a title that fills more than the whole width of its switcher")
     _fill_models(cafe)
     _fill_training(cafe)
+    _fill_rasas()
     _fill_conversations(environment_of(cafe))
     letters = _fill_dead_letters(environment_of(cafe))
     return {
@@ -72,6 +74,16 @@ def _fill_training(cafe: Assistant) -> None:
         state=TrainingJob.State.FAILED, attempt=1, message=f"Duplicate intent '{'order_' * 30}' in line 12."
     )
     request_training(actor=None, assistant=cafe, revision=revision)
+
+
+def _fill_rasas() -> None:
+    """Beside one that failed: a ready one, one that is being installed, and an own one."""
+    facts = {"release": "3.5.1", "python": "3.10.13", "minimum_compatible_version": "3.5.0", "size": 10**9, "freed": 1}
+    RasaRuntime.objects.create(version="3.5.1", state="ready", **facts)
+    RasaRuntime.objects.create(version="3.5.2", state="installing", step=f"Downloading {'x' * 80}", done=1, total=4)
+    RasaRuntime.objects.create(
+        version="the-longest-name-that-may-be", own=True, state="ready", **{**facts, "size": None}
+    )
 
 
 def _fill_conversations(production: Environment) -> None:

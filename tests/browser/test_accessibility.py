@@ -118,6 +118,7 @@ PAGES = [
     "/a/{slug}/share/{link}/edit",
     "/a/{slug}/share/{link}/revoke",
     "/a/{slug}/settings",
+    "/a/{slug}/settings/training",
     "/a/{slug}/delete",
     "/a/{empty}/",
     "/a/{empty}/models/",
@@ -161,6 +162,9 @@ PAGES = [
     "/settings/roles/annotator",
     "/settings/roles/new/",
     "/settings/roles/ready-made/",
+    "/settings/rasa/",
+    "/settings/rasa/add",
+    "/settings/rasa/3.5.1/remove",
     "/settings/audit/",
     "/settings/audit/{audit_event}",
     "/_forbidden",
@@ -176,6 +180,7 @@ DIALOGS = [  # over the page from which they are opened, whose fields may have t
     ("/a/{slug}/environments/production", "/a/{slug}/environments/production/withdraw"),
     ("/a/{slug}/settings", "/a/{slug}/delete"),
     ("/assistants/", "/assistants/new"),
+    ("/settings/rasa/", "/settings/rasa/add"),
 ]
 PUBLIC_PAGES = ["/sign-in", "/sign-in/worn-out", "/s/{code}", "/s/never-was", "/nowhere"]
 

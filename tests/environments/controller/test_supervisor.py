@@ -122,7 +122,7 @@ def test_while_the_starter_trains_its_server_starts_beside(house: House, monkeyp
 def test_without_rasa_it_waits_and_says_so(house: House, monkeypatch) -> None:
     monkeypatch.setattr("environments.controller.versions.find_runtime", lambda _name: None)
     assert house.turn().state == State.WAITING
-    assert house.server.message == "It waits for Rasa 3.6.21, which is not installed yet."
+    assert house.server.message == "Rasa 3.6.21 is not installed, and the server cannot start without it."
 
 
 def test_without_memory_it_waits_and_says_how_much_is_missing(house: House) -> None:
