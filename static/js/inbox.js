@@ -2,6 +2,7 @@
 // sends the one after it. A message is held as long as it is open, so that nobody else gets it.
 
 const HOLD_EVERY = 60_000;
+const HOLD_AGAIN = 1_000; // the page before this one, when it was the inbox too, lets go of the same message last of all
 const place = document.getElementById("inbox-now");
 const query = place?.dataset.query ?? "";
 const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
@@ -144,6 +145,7 @@ if (place) {
     if (event.target !== document.body && !event.target.matches("[data-asked]")) return;
     place.querySelector("[data-shortcut=c]")?.click();
   });
+  setTimeout(hold, HOLD_AGAIN);
   setInterval(hold, HOLD_EVERY);
   addEventListener("pagehide", () => leave(article(), true));
   addEventListener("popstate", () => location.reload());

@@ -10,7 +10,7 @@ from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from conversations.models import Correction, Event
+from conversations.models import Correction, Event, MessageLease
 from models_app.models import Assistant
 from models_app.services.revisions import save_revision
 from studio.access.models import User
@@ -55,6 +55,15 @@ def asked(page: Page, text: str) -> None:
 
 def answers() -> dict[str, str]:
     return dict(Correction.objects.values_list("text", "intent"))
+
+
+def test_who_loads_the_page_anew_keeps_the_message(page: Page) -> None:
+    page.reload()
+    asked(page, TEXTS[0])
+    page.wait_for_timeout(3000)  # what the page before lets go of arrives after this one was sent
+    assert set(MessageLease.objects.values_list("event__text", "person__username")) == {
+        (TEXTS[0], "anna"), (TEXTS[1], "anna"),
+    }  # fmt: skip
 
 
 def test_one_message_after_the_other_by_keys(page: Page) -> None:
