@@ -1,11 +1,13 @@
 """Pages of conversations by the last one seen, not by number: right and quick however long the list grows."""
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Self
 
+from django.db import connection, transaction
 from django.db.models import Count, F, Max, Min, OrderBy, Q
 
 from conversations.models import Conversation
@@ -17,6 +19,7 @@ PAGE = 50
 # is asked of the indexes: first within a stretch, so that nobody has to sort all there ever was, then everywhere, for
 # who is not found in the stretch is rare.
 NEAR = 2000
+NEAREST = 250  # that are looked at first: enough for what every fifth has
 STRETCH = 32_000
 COUNTED = 10_000  # exactly; beyond, more is all that matters
 
@@ -134,14 +137,19 @@ class Listing:
         if self.found_by is FoundBy.ORDER:
             return _keys(matching.order_by(*steps), count)
         ahead, unindexed = self.everything.filter(beyond).order_by(*steps), self.order.unindexed_steps(onwards=onwards)
-        near = ahead.values("pk")[:NEAR]
-        found = _keys(self.looked_at.filter(pk__in=near).order_by(*unindexed), count)
-        if len(found) == count or near.count() < NEAR:
+        found: list[int] = []
+        for first, end in ((0, NEAREST), (NEAREST, NEAR)):
+            near = self.looked_at.filter(pk__in=ahead.values("pk")[first:end]).exclude(pk__in=found)
+            found += _keys(near.order_by(*unindexed), count - len(found))
+            if len(found) == count:
+                return found
+        if ahead.values("pk")[:NEAR].count() < NEAR:
             return found
         from_indexes = matching.order_by(*unindexed)
         if self.order is NEWEST and self.found_by is FoundBy.TERMS:
             stretch = _Stretch.of(ahead)
-            found = _keys(from_indexes.filter(stretch.condition), count)
+            with _terms_first():
+                found = _keys(from_indexes.filter(stretch.condition), count)
             if len(found) == count or stretch.is_all:
                 return found
         return _keys(from_indexes, count)
@@ -149,6 +157,17 @@ class Listing:
 
 def _keys(conversations: ConversationQuerySet, count: int) -> list[int]:
     return list(conversations.values_list("pk", flat=True)[:count])
+
+
+@contextlib.contextmanager
+def _terms_first() -> Iterator[None]:
+    """PostgreSQL takes the comparison of two arrays for as cheap as that of two numbers. Left to itself, it reads all
+    of a stretch by its days and compares each, which takes four times as long as asking both indexes together.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_indexscan = off; SET LOCAL max_parallel_workers_per_gather = 0")
+        yield
+        cursor.execute("RESET enable_indexscan; RESET max_parallel_workers_per_gather")
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,10 +261,13 @@ def _within(minutes: float, since: str, until: str) -> bool:
     return first <= minutes < last if first < last else minutes >= first or minutes < last
 
 
-@pytest.fixture(params=[(paging.NEAR, paging.STRETCH), (1, 3), (3, 30)], ids=["near", "indexes", "between"])
+@pytest.fixture(
+    params=[(paging.NEAREST, paging.NEAR, paging.STRETCH), (1, 1, 3), (2, 3, 30)], ids=["near", "indexes", "between"]
+)
 def stretches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page is found by looking, by the indexes, and by some of both."""
-    near, stretch = request.param
+    nearest, near, stretch = request.param
+    monkeypatch.setattr(paging, "NEAREST", nearest)
     monkeypatch.setattr(paging, "NEAR", near)
     monkeypatch.setattr(paging, "STRETCH", stretch)
     monkeypatch.setattr(paging, "PAGE", 4)
