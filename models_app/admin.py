@@ -4,6 +4,7 @@ from models_app.models import (
     Artifact,
     Assistant,
     Blob,
+    Finding,
     Model,
     ModelRetention,
     Revision,
@@ -12,6 +13,7 @@ from models_app.models import (
     TrainingJob,
     TrainingLog,
     TrainingSettings,
+    Validation,
 )
 from studio.operators.site import show
 
@@ -38,3 +40,9 @@ show(
 )
 show(TrainingLog, ("pk", "job_id", "attempt", "at"), ("=pk", "=job__id"))
 show(TrainingSettings, ("pk", "rasa_version", "validate_first", "test_after", "minutes", "memory_mb"), ("=pk",))
+show(
+    Validation,
+    ("pk", "assistant_id", "revision_id", "job_id", "rasa_version", "errors", "warnings", "finished_at"),
+    ("=pk", "=assistant__id", "=revision__id", "=job__id"),
+)
+show(Finding, ("pk", "validation_id", "severity", "path", "line"), ("=pk", "=validation__id", "=path"))

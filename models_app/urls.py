@@ -12,6 +12,7 @@ from models_app.views import (
     models,
     training,
     training_settings,
+    validation,
 )
 
 
@@ -65,6 +66,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("a/<str:slug>/data/revisions/", data_history.history, name="data-history"),
     path("a/<str:slug>/data/revisions/<int:number>", data_history.revision_page, name="data-revision"),
     path("a/<str:slug>/data/revisions/<int:number>/restore", data_history.restore, name="data-restore"),
+    path("a/<str:slug>/data/validate", validation.validate, name="validate"),
+    path("a/<str:slug>/data/validation", validation.banner, name="validation"),
+    path("a/<str:slug>/data/findings", validation.finding_list, name="findings"),
     path("a/<str:slug>/data/upload", data_upload.upload_page, name="data-upload"),
     path("a/<str:slug>/data/upload/file", data_upload.upload, name="data-upload-file"),
     path("a/<str:slug>/data/upload/preview", data_upload.preview, name="data-preview"),

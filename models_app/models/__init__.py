@@ -12,6 +12,7 @@ from models_app.models.assistants import NAME_PATTERN, Assistant, valid_name
 from models_app.models.data import Blob, Revision, RevisionFile
 from models_app.models.retention import ModelRetention
 from models_app.models.training import TrainingJob, TrainingLog, TrainingSettings
+from models_app.models.validation import Finding, Validation
 
 __all__ = [
     "MODEL_NAME_PATTERN",
@@ -20,6 +21,7 @@ __all__ = [
     "Artifact",
     "Assistant",
     "Blob",
+    "Finding",
     "Model",
     "ModelRetention",
     "Revision",
@@ -28,6 +30,7 @@ __all__ = [
     "TrainingJob",
     "TrainingLog",
     "TrainingSettings",
+    "Validation",
     "valid_model_name",
     "valid_name",
 ]

@@ -138,14 +138,17 @@ def try_again(job: TrainingJob, message: str) -> None:
 
 
 @transaction.atomic
-def finish(job: TrainingJob, model: Model) -> None:
-    """The attempt made `model`. Raises Superseded or CancelRequested, and then the caller takes the model back."""
+def finish(job: TrainingJob, model: Model | None, message: str = "") -> None:
+    """The attempt did what it was for; a training made `model`.
+
+    Raises Superseded or CancelRequested, and then the caller takes the model back.
+    """
     row = TrainingJob.objects.select_for_update().get(pk=job.pk)
-    if (row.attempt, row.state, row.model_id) == (job.attempt, State.DONE, model.pk):
+    if (row.attempt, row.state, row.model_id) == (job.attempt, State.DONE, model.pk if model else None):
         return  # written already: the database went away before it could say so
     if row.cancel_requested_at is not None:
         raise CancelRequested
-    _end(job, State.DONE, "", model=model)
+    _end(job, State.DONE, message, model=model)
 
 
 @transaction.atomic

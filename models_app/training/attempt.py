@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -57,6 +57,7 @@ class Attempt:
     tail: str = ""  # the end of the log of all commands so far
     peak_memory: int = 0  # bytes, of the commands that have ended
     _progress: Progress = field(default_factory=lambda: Progress(()), init=False)
+    _look: Callable[[], None] = field(default=lambda: None, init=False)
     _until: float = field(init=False)
     _commands: int = field(default=0, init=False)
     _offset: int = field(default=0, init=False)
@@ -68,9 +69,17 @@ class Attempt:
     def __post_init__(self) -> None:
         self._until = time.monotonic() + self.limits.seconds
 
-    def run(self, arguments: tuple[str, ...], progress: Progress | None = None) -> Status:
-        """Run `rasa` with `arguments` to its end. Raises Cancelled, AttemptFailed (limits), training.Superseded."""
-        self._progress, self._offset = progress or Progress(()), 0
+    def run(
+        self,
+        arguments: tuple[str, ...],
+        progress: Progress | None = None,
+        look: Callable[[], None] = lambda: None,
+    ) -> Status:
+        """Run `rasa` with `arguments` to its end. Raises Cancelled, AttemptFailed (limits), training.Superseded.
+
+        `look` is called whenever its output was read, and again later when the database was away.
+        """
+        self._progress, self._offset, self._look = progress or Progress(()), 0, look
         self._commands += 1
         handle = self.processes.start(self._spec(arguments))
         try:
@@ -139,6 +148,7 @@ class Attempt:
         """Write log and heartbeat. A database that is away stops neither the process nor us: we say it later."""
         try:
             self._take_log(handle)
+            self._look()
             if time.monotonic() >= self._next_beat:
                 self._next_beat = time.monotonic() + BEAT_SECONDS
                 self._beat(self._progress.step)

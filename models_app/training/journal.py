@@ -21,6 +21,11 @@ TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
 
 
+# What the states are called in jobs that train nothing.
+WORDS = {TrainingJob.Kind.VALIDATION: {State.TRAINING: "Validating"}}
+STEPS = {TrainingJob.Kind.VALIDATION: ("Requested", "Preparing", "Validating", "Keeping", "Result")}
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     title: str
@@ -54,7 +59,7 @@ def state_words(job: TrainingJob, place: int) -> str:
         return "Cancelling"
     if job.state == State.QUEUED and place:
         return "Next in line" if place == 1 else f"Waits, place {place} in line"
-    return job.get_state_display()
+    return WORDS.get(TrainingJob.Kind(job.kind), {}).get(State(job.state), job.get_state_display())
 
 
 def seconds_of(job: TrainingJob) -> float | None:
@@ -73,7 +78,8 @@ def steps_of(job: TrainingJob) -> list[Step]:
     """Where the job is, or, when it ended without a model, how far it came."""
     reached = _reached(job)
     stopped = job.is_ended and job.state != State.DONE
-    titles = ("Requested", "Preparing", "Training", "Packaging", "Model")
+    usual = ("Requested", "Preparing", "Training", "Packaging", "Model")
+    titles = STEPS.get(TrainingJob.Kind(job.kind), usual)
     notes = (_clock(job.requested_at), _clock(job.started_at), job.step if reached == 2 else "", "", "")
     ended_as = "stopped" if job.state == State.CANCELLED else "failed"
     steps = []

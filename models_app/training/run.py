@@ -16,6 +16,7 @@ from models_app.training.attempt import Attempt, AttemptFailed, Cancelled
 from models_app.training.patience import insist
 from models_app.training.project import NotTrainable, Project, read_project
 from models_app.training.train import train
+from models_app.training.validate import validate
 from studio.errors import DomainError
 from studio.jobs.heartbeat import process_name
 from studio.rasa.local import LocalProcesses
@@ -28,7 +29,10 @@ log = structlog.get_logger()
 RASA = "assistant__training_settings__rasa_version"  # of a job; None or empty is the installation's own
 
 # What each kind does with the prepared folder; it ends the job as done itself.
-KINDS: dict[str, Callable[[Attempt, Project], None]] = {TrainingJob.Kind.TRAINING: train}
+KINDS: dict[str, Callable[[Attempt, Project], None]] = {
+    TrainingJob.Kind.TRAINING: train,
+    TrainingJob.Kind.VALIDATION: validate,
+}
 
 
 def run_training(job_id: int) -> None:

@@ -11,9 +11,10 @@ from models_app.services.models import add_model, delete_model
 from models_app.storage import StoreFailed, StoreFull
 from models_app.training import folders
 from models_app.training.attempt import Attempt, AttemptFailed
-from models_app.training.output import Progress, failure_message
+from models_app.training.output import failure_message
 from models_app.training.patience import insist, pulse
 from models_app.training.project import Project
+from models_app.training.validate import ValidationFirst
 from studio.errors import Invalid
 from studio.rasa.commands import train_arguments
 
@@ -33,7 +34,6 @@ def train(attempt: Attempt, project: Project) -> None:
 
 
 def _new(attempt: Attempt, project: Project) -> Model:
-    insist(partial(training.advance, attempt.job, TrainingJob.State.TRAINING))
     archive = folders.set_aside(attempt.job, _archive(attempt, project))
     return _package(attempt, archive)
 
@@ -51,11 +51,19 @@ def _of_earlier_attempt(attempt: Attempt) -> Model | None:
 
 
 def _archive(attempt: Attempt, project: Project) -> Path:
-    arguments = train_arguments(config=project.config, domain=project.domain, data=project.data, out="models")
+    validation = ValidationFirst(attempt, project.components)
+    arguments = train_arguments(
+        config=project.config,
+        domain=project.domain,
+        data=project.data,
+        out="models",
+        skip_validation=validation.is_left_out,
+    )
     try:
-        status = attempt.run(arguments, Progress(project.components))
+        status = attempt.run(arguments, validation.progress, validation.look)
     finally:
         insist(attempt.close)
+    validation.conclude(status)
     archives = sorted((attempt.folder / "models").glob("*.tar.gz"))
     if status.code != 0 or not archives:
         raise AttemptFailed(failure_message(attempt.tail, status.explain()))

@@ -17,12 +17,14 @@ from models_app.data.yaml_text import decode
 from models_app.data_forms import EditForm, MessageForm, NewFileForm, PathForm
 from models_app.data_loaders import Data, load_data, load_editable
 from models_app.entries import Entry, last_changes
+from models_app.findings import Findings
 from models_app.models import RevisionFile
 from models_app.services.editing import BadData, Collision, Edits, Saved, save_edits
 from models_app.services.training import changes_since_training
+from models_app.views.validation import at, banner_context
 from studio.access.permissions import Permission, Scope
 from studio.errors import DomainError
-from studio.web.code import language_of
+from studio.web.code import highlight, language_of
 from studio.web.htmx import HtmxHttpRequest, go
 
 EMPTY_FILE = f'version: "{NEWEST_FORMAT}"\n\n'
@@ -34,14 +36,17 @@ def data_page(request: HttpRequest, slug: str) -> HttpResponse:
     data = load_data(request, slug)
     entries = data.entries()
     kind = request.GET.get("kind", "")
+    findings = Findings(data, entries)
+    shown = [entry for entry in entries if not kind or kind in entry.outline.kinds]
     context = {
         "data": data,
-        "entries": [entry for entry in entries if not kind or kind in entry.outline.kinds],
+        "entries": [(entry, findings.by_path.get(entry.path)) for entry in shown],
         "total": len(entries),
         "size": sum(entry.size for entry in entries),
         "kinds": _kinds(entries),
         "kind": kind,
         "changes": len(changes_since_training(data.assistant)) if data.is_newest else 0,
+        **banner_context(data, findings),
         **_rights(data),
     }
     return render(request, "models_app/data/list.html", context)
@@ -68,12 +73,13 @@ def _rights(data: Data) -> dict[str, bool]:
 def file_page(request: HttpRequest, slug: str, path: str) -> HttpResponse:
     data = load_data(request, slug)
     content = data.file(path)
+    notes = Findings(data).notes_of(path)
     context = {
         "data": data,
         "path": path,
-        "at": "" if data.is_newest else f"?revision={data.revision.number}" if data.revision else "",
-        "text": decode(content),
-        "language": language_of(path),
+        "at": at(data),
+        "code": highlight(decode(content), language_of(path), notes),
+        "notes": sorted(notes, key=lambda note: note.line),
         "size": len(content),
         "outline": outline(path, content),
         "problems": check_file(path, content).problems,

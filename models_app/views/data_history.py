@@ -21,6 +21,7 @@ from models_app.services.editing import edits_between
 from models_app.services.revisions import files_of
 from models_app.services.training import State
 from models_app.views.data import Editing
+from models_app.views.validation import banner_context
 from studio.access.permissions import Permission, Scope
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import page_of
@@ -89,6 +90,7 @@ def revision_page(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "jobs": revision.jobs.select_related("model")[:10],
         "may_edit": data.may_modify_some,
         "may_train": data.user.may(Permission.MODELS_MODIFY, Scope(data.assistant.pk)),
+        **banner_context(data),
         **shown(compare(data.files(base), data.files(revision)) if base else []),
     }
     return render(request, "models_app/data/revision.html", context)

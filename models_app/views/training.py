@@ -6,6 +6,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from models_app.data.rights import VIEWS
 from models_app.loaders import load_assistant, load_job, require_models, rights_on_models
 from models_app.models import Revision, TrainingJob
 from models_app.services.revisions import newest_revision
@@ -15,6 +16,7 @@ from models_app.services.training import (
     place_in_line,
     request_training,
 )
+from models_app.services.validation import validation_of
 from models_app.training import journal
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
@@ -73,6 +75,8 @@ def _live_context(request: HttpRequest, job: TrainingJob) -> dict[str, object]:
         "steps": journal.steps_of(job),
         "line": None if job.is_ended else journal.look_at_line(job.assistant),
         "is_newest": job.revision == newest_revision(job.assistant),
+        "validation": validation_of(job),
+        "may_see_data": any(signed_in(request).may_somewhere(one, job.assistant_id) for one in VIEWS),
         **rights_on_models(request, job.assistant),
     }
 

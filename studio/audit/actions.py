@@ -38,6 +38,7 @@ class Action(StrEnum):
     TRAINING_REQUESTED = "training-requested"
     TRAINING_CANCELLED = "training-cancelled"
     TRAINING_FINISHED = "training-finished"
+    VALIDATION_REQUESTED = "validation-requested"
     TRAINING_SETTINGS_CHANGED = "training-settings-changed"
     ENVIRONMENT_CREATED = "environment-created"
     ENVIRONMENT_CHANGED = "environment-changed"

@@ -17,10 +17,11 @@ def train_arguments(
     out: Path | str,
     model_name: str | None = None,
     force: bool = False,
+    skip_validation: bool = False,
 ) -> tuple[str, ...]:
     """`rasa train`, which leaves `<out>/<model_name>.tar.gz`, or one named by Rasa after the time and two words.
 
-    Without `force` unchanged parts come from its cache.
+    Without `force` unchanged parts come from its cache. It validates the data first, unless told to skip that.
     """
     return (
         "train",
@@ -28,7 +29,13 @@ def train_arguments(
         *("--out", str(out)),
         *(("--fixed-model-name", model_name) if model_name else ()),
         *(("--force",) if force else ()),
+        *(("--skip-validation",) if skip_validation else ()),
     )
+
+
+def validate_arguments(config: str, domain: str, data: Sequence[str]) -> tuple[str, ...]:
+    """`rasa data validate`: ends with 1 on an error and with 0 on warnings alone."""
+    return ("data", "validate", "--config", config, "--domain", domain, "--data", *data)
 
 
 def run_arguments(

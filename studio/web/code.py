@@ -1,7 +1,7 @@
 """Source text as highlighted lines, and the difference between two texts."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -17,6 +17,7 @@ from pygments.util import ClassNotFound
 _BY_ENDING = {"yml": "yaml", "yaml": "yaml", "py": "python", "md": "markdown", "json": "json", "toml": "toml"}
 # Beyond this a page would freeze while the browser lays out the spans; the text is still shown, plain.
 _MAX_HIGHLIGHTED = 400_000
+NOTE = '<span class="line-note line-note-{}"><b>{}:</b> {} <span class="muted">{}</span></span>'
 
 
 @cache
@@ -33,14 +34,40 @@ def language_of(path: str) -> str:
     return _BY_ENDING.get(path.rpartition(".")[2].lower(), "text")
 
 
-def highlight(text: str, language: str = "text") -> SafeString:
-    """A numbered code view. Numbers come from the style sheet, so copied text has none; line 3 is `#L3`."""
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is said of a line; `kind` is error or warning."""
+
+    line: int
+    kind: str
+    text: str
+    more: str = ""
+
+
+def highlight(text: str, language: str = "text", notes: Iterable[Note] = ()) -> SafeString:
+    """A numbered code view. Numbers come from the style sheet, so copied text has none; line 3 is `#L3`.
+
+    Notes stand below their lines, and are not copied either.
+    """
     chosen = _lexer(language if len(text) <= _MAX_HIGHLIGHTED else "text")
     marked = pygments_highlight(text, chosen, HtmlFormatter(nowrap=True))
     # With nowrap Pygments closes its spans at each line's end, so lines can be cut apart.
     lines = marked.removesuffix("\n").split("\n")
-    rows = format_html_join("\n", '<span class="line" id="L{}">{}</span>', _numbered(lines))
+    noted: dict[int, list[Note]] = {}
+    for note in notes:
+        noted.setdefault(note.line, []).append(note)
+    rows = format_html_join(
+        "", "{}", ((_row(number, line, noted.get(number, [])),) for number, line in _numbered(lines))
+    )
     return format_html('<pre class="code" tabindex="0"><code>{}</code></pre>', rows)
+
+
+def _row(number: int, line: SafeString, notes: list[Note]) -> SafeString:
+    if not notes:
+        return format_html('<span class="line" id="L{}">{}</span>\n', number, line)
+    kind = "error" if any(note.kind == "error" for note in notes) else "warning"
+    texts = format_html_join("", NOTE, ((note.kind, note.kind.capitalize(), note.text, note.more) for note in notes))
+    return format_html('<span class="line line-{}" id="L{}">{}</span>{}', kind, number, line, texts)
 
 
 def _numbered(lines: list[str]) -> Iterator[tuple[int, SafeString]]:
