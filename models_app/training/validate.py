@@ -72,14 +72,13 @@ class ValidationFirst:
             self._keep(State.TRAINING, self.progress.output)
 
     def conclude(self, status: Status) -> None:
-        """When the command has ended. Raises AttemptFailed when the data's errors ended it."""
+        """When the command has ended. Raises AttemptFailed when errors ended it before any component trained."""
         if self._is_kept or not isinstance(self.progress, Validating):
             return
-        output = self.progress.output
-        if status.code == 0 or output.got_through:
-            self._keep(State.TRAINING, output)
+        if status.code == 0:
+            self._keep(State.TRAINING, self.progress.output)
         elif status.code == 1:
-            found = _with_an_error(self.attempt, status, _found(self.attempt, output))
+            found = _with_an_error(self.attempt, status, _found(self.attempt, self.progress.output))
             validation.keep_findings(self.attempt.job, State.PREPARING, found)
             raise AttemptFailed(validation.refusal(found))
 

@@ -15,16 +15,17 @@ from models_app.validation.rules import RULES
 
 SHOWN = 1_500  # characters of a message; the log has all of it
 _FAREWELL = re.compile(r"\s*You can use https://yamlchecker\.com/ to validate the YAML syntax of your file\.")
-_NAMED_FILE = re.compile(r"(?P<path>[\w./@ -]+?\.ya?ml)['\"]?(?:(?::|, line )(?P<line>\d+))?")
+_LINE_BEHIND = re.compile(r"['\"]?(?::|, line )(\d+)")
 _SCHEMA = re.compile(r"^YamlValidationException: Failed to validate '(?P<path>.+?)'")
 _SCHEMA_ERROR = re.compile(
-    r"\n {2}in [^\n]*?:(?P<line>\d+):\n {6}(?P<message>[^\n]*?)(?: Path: '(?P<keys>[^']*)')?(?=\n|$)"
+    r"\n {2}in [^\n]*?:(?P<line>\d+):\n {6}(?:<SchemaError: error code \d+: )?(?P<message>[^\n]*?)"
+    r"(?:: Path: '/'>\.)?(?: Path: '?(?P<keys>/[^\n']*)'?)?(?=\n|$)"
 )
 _YAML_MARK = re.compile(
     r"\n +in \"[^\n]*line \d+, column \d+:?(?:\n[^\n]*\n *\^ \(line: \d+\))?"
 )  # a place says it better
 _DOMAIN_FAILED = "Loading domain from "
-_FOLLOWS_FROM_NO_DOMAIN = " in stories which is not part of the domain."
+_UNKNOWN_INTENT = re.compile(r"Found intent '(.+?)' in stories which is not part of the domain\.")
 _ONLY_ENDINGS = (ENDED_WITH_ERRORS, EMPTY_DOMAIN)
 
 
@@ -45,11 +46,20 @@ def findings(said: Iterable[Said], places: Places, folders: Iterable[str] = ()) 
     texts = [(one.severity, _without(prefixes, one.text)) for one in said]
     has_no_domain = any(text.startswith(_DOMAIN_FAILED) for _, text in texts)
     found = dict.fromkeys(one for severity, text in texts for one in _found(severity, text, places))
-    kept = [one for one in found if not (has_no_domain and _FOLLOWS_FROM_NO_DOMAIN in one.message)]
+    kept = [one for one in found if not _is_said_better(one.message, has_no_domain, {one.message for one in found})]
     # That it ended with errors is news only when none of them was understood.
     if any(one.severity is Severity.ERROR and one.message not in _ONLY_ENDINGS for one in kept):
         kept = [one for one in kept if one.message not in _ONLY_ENDINGS]
     return sorted(kept, key=lambda one: (one.severity is not Severity.ERROR, one.places[:1]))
+
+
+def _is_said_better(message: str, has_no_domain: bool, messages: set[str]) -> bool:
+    """Reading a story, Rasa calls an intent unknown that its validation calls unknown again, or knows no intent."""
+    unknown = _UNKNOWN_INTENT.search(message)
+    if unknown is None:
+        return False
+    again = f"The intent '{unknown[1]}' is used in your stories, but it is not listed in the domain file."
+    return has_no_domain or again in messages
 
 
 def _without(prefixes: Iterable[str], text: str) -> str:
@@ -81,10 +91,11 @@ def _against_schema(path: str, error: "re.Match[str]", places: Places) -> Found:
 
 
 def _named(text: str, places: Places) -> Iterable[Place]:
-    """The last file that a message names with a line, else the first it names at all."""
-    named = [match for match in _NAMED_FILE.finditer(text) if match["path"] in places.files]
-    with_line = [Place(match["path"], int(match["line"])) for match in named if match["line"]]
-    return with_line[-1:] or [Place(match["path"], 1) for match in named[:1]]
+    """The last file that a message names with a line, else the first that it names at all."""
+    at = {match.end(): path for path in places.files for match in re.finditer(re.escape(path), text)}
+    lines = [(path, _LINE_BEHIND.match(text, end)) for end, path in sorted(at.items())]
+    with_line = [Place(path, int(line[1])) for path, line in lines if line]
+    return with_line[-1:] or [Place(path, 1) for path, _ in lines[:1]]
 
 
 def _shortened(text: str) -> str:

@@ -24,9 +24,6 @@ _OWN_LINE = re.compile(r"^(?:Unresolved slots found|The path '.*' does not exist
 _MORE_INFO = re.compile(r"^  (?:More info at https?://|rasa\.shared\.utils\.io\.raise_warning\()")
 _NOISE = re.compile(r"^(?:Traceback |Processed (?:story blocks|rules|trackers|actions):|Epochs:)")
 _TRAINING_BEGAN = re.compile(r"Starting to train component '|Restored component '")
-_STORIES_LOOKED_AT = re.compile(
-    r" rasa\.validator\s+- No story structure conflicts found|Considering .* for conflict analysis"
-)
 
 # Said of every project with slots, whatever they are.
 _SAID_ALWAYS = re.compile(r"^Slot auto-fill has been removed in 3\.0 ")
@@ -69,14 +66,6 @@ class ValidationOutput:
         elif not self.training_began and self._room > 0:
             self._room -= len(line) + 1
             self._lines.append(line.rstrip("\r"))
-
-    @property
-    def got_through(self) -> bool:
-        """Everything was looked at, and nothing of it keeps Rasa from training."""
-        lines = [*self._lines, self._rest]
-        if any(_ENDING.match(line) for line in lines):
-            return False
-        return self.training_began or any(_STORIES_LOOKED_AT.search(line) for line in lines)
 
     def said(self) -> list[Said]:
         """In Rasa's order, each once."""

@@ -100,6 +100,11 @@ class Places:
     def story(self, title: str) -> Place | None:
         return next((story.place for story in self._all_stories(title) if story.title == title), None)
 
+    def story_without_steps(self, path: str) -> Place | None:
+        return next(
+            (story.place for story in self._all_stories("") if story.place.path == path and not story.steps), None
+        )
+
     def step(self, keys: tuple[str, ...], name: str, story: str | None = None) -> Place | None:
         """The first step that names it, in the story of that title if one is given."""
         for one in self._all_stories(name):
@@ -116,6 +121,16 @@ class Places:
         if path not in self.files:
             return None
         return _search(path, decode(self.files[path]), text) or Place(path, 1)
+
+    def component(self, name: str) -> Place | None:
+        """Where the configuration names a component or policy."""
+        for section in ("pipeline", "policies"):
+            for path, node in self._sections(section, name):
+                for item in _items(node):
+                    for value in [item, *_values(item, "name")]:
+                        if isinstance(value, ScalarNode) and value.value == name:
+                            return _place(path, value)
+        return None
 
     def file_key(self, section: str, key: str) -> Place | None:
         """A key at the top of the first file that has `section`, else that section's beginning."""
@@ -277,7 +292,8 @@ def _examples(path: str, node: Node) -> Iterator[tuple[str, Place]]:
     for item in _items(node):
         for value in _values(item, "text"):
             if isinstance(value, ScalarNode):
-                yield value.value.strip().removeprefix("-").strip(), _place(path, value)
+                line = value.start_mark.line + 1 + (value.style in ("|", ">"))
+                yield value.value.strip().removeprefix("-").strip(), Place(path, line)
 
 
 def _search(path: str, text: str, wanted: str) -> Place | None:

@@ -230,7 +230,47 @@ RULES = (
         "Add required_slots to the form.",
         error=True,
     ),
+    _rule(
+        r"Your domain uses an invalid slot mapping of type '.*?' for slot '(?P<name>.+?)'\.",
+        lambda places, match: [places.slot_part(match["name"], "mappings")],
+        "Rasa knows from_entity, from_text, from_intent, from_trigger_intent and custom.",
+        error=True,
+    ),
+    # What `rasa train` says of data and configuration before the first component trains
+    _rule(
+        r"Intent '(?P<name>.+?)' has only \d+ training examples! Minimum is \d+, training may fail\.",
+        lambda places, match: [places.in_nlu("intent", match["name"])],
+        "Add examples.",
+    ),
+    _rule(
+        r"Entity (?:entity )?'?(?P<name>.+?)'? has only \d+ training examples! The minimum is \d+",
+        lambda places, match: [places.entity_in_nlu(match["name"])],
+        "Annotate it in more examples.",
+    ),
+    _rule(
+        r"You have defined training data consisting of entity examples, but your NLU configuration does not include an "
+        r"entity extractor",
+        lambda places, match: [places.file_key("pipeline", "pipeline")],
+        "Add an extractor such as DIETClassifier to the pipeline.",
+    ),
+    _rule(
+        r"Found (?:a rule-based policy|rule-based training data)[^.]*\.",
+        lambda places, match: [places.file_key("policies", "policies")],
+        "Write rules, or take RulePolicy out; rules need it.",
+    ),
+    _rule(
+        r"Can't load class for name '(?P<name>.+?)'\.",
+        lambda places, match: [places.component(match["name"])],
+        "Correct the name; a component of your own is named with its module, and its file belongs to the data.",
+        error=True,
+        whole=True,
+    ),
     # What reading stories and rules says
+    _rule(
+        r"Issue found in '(?P<path>.+?)': The (?:story|rule) has no steps\.",
+        lambda places, match: [places.story_without_steps(match["path"])],
+        "Give it steps, or delete it; it is left out.",
+    ),
     _rule(
         r"Unresolved slots found in stories/rules.*?Tried to set slots \"\[(?P<names>.*?)\]\" that are not present",
         lambda places, match: [places.step(("slot_was_set",), name) for name in re.findall(r"'(.*?)'", match["names"])],
