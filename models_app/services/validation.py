@@ -125,10 +125,8 @@ def known_valid(revision: Revision, rasa_version: str) -> Validation | None:
 
 def validation_of(job: TrainingJob) -> Validation | None:
     """What its own validation found, else the one that it relied on; None for a job without, or with neither."""
-    if job.kind == Kind.TEST or job.started_at is None:
-        return None
     own = Validation.objects.filter(job=job).select_related("job").first()
-    if own is not None or job.kind == Kind.VALIDATION or job.state == State.PREPARING:
+    if own is not None or job.kind != Kind.TRAINING or job.started_at is None or job.state == State.PREPARING:
         return own
     earlier = Validation.objects.filter(finished_at__lte=job.started_at, rasa_version=job.rasa_version, errors=0)
     same = earlier.filter(assistant=job.assistant_id, digest=job.revision.digest)
