@@ -51,7 +51,7 @@ def _of_earlier_attempt(attempt: Attempt) -> Model | None:
 
 
 def _archive(attempt: Attempt, project: Project) -> Path:
-    validation = ValidationFirst(attempt, project.components)
+    validation = insist(partial(ValidationFirst, attempt, project.components))
     arguments = train_arguments(
         config=project.config,
         domain=project.domain,
@@ -63,7 +63,7 @@ def _archive(attempt: Attempt, project: Project) -> Path:
         status = attempt.run(arguments, validation.progress, validation.look)
     finally:
         insist(attempt.close)
-    validation.conclude(status)
+    insist(partial(validation.conclude, status))
     archives = sorted((attempt.folder / "models").glob("*.tar.gz"))
     if status.code != 0 or not archives:
         raise AttemptFailed(failure_message(attempt.tail, status.explain()))

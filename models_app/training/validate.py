@@ -5,6 +5,7 @@ process that trains it: no second start of Rasa, which takes seconds, and no mor
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from models_app.data.check import Severity
 from models_app.models import TrainingJob, Validation
@@ -12,6 +13,7 @@ from models_app.services import revisions, training, validation
 from models_app.services.training_settings import settings_of
 from models_app.training.attempt import Attempt, AttemptFailed
 from models_app.training.output import Progress, failure_message
+from models_app.training.patience import insist, pulse
 from models_app.training.project import Project
 from models_app.validation.meaning import Found, findings
 from models_app.validation.output import ValidationOutput
@@ -37,14 +39,17 @@ class Validating(Progress):
 
 def validate(attempt: Attempt, project: Project) -> None:
     """A job of kind validation: keep what `rasa data validate` finds, and end as done whatever it is."""
-    training.advance(attempt.job, State.TRAINING)
+    insist(partial(training.advance, attempt.job, State.TRAINING))
     progress = Validating()
-    status = attempt.run(validate_arguments(project.config, project.domain, project.data), progress)
-    attempt.close()
+    try:
+        status = attempt.run(validate_arguments(project.config, project.domain, project.data), progress)
+    finally:
+        insist(attempt.close)
     if status.code not in (0, 1):
         raise AttemptFailed(failure_message(attempt.tail, status.explain()))
-    found = _found(attempt, progress.output)
-    validation.finish_validation(attempt.job, found if status.code == 0 else _with_an_error(attempt, status, found))
+    found = insist(partial(_found, attempt, progress.output))
+    found = found if status.code == 0 else _with_an_error(attempt, status, found)
+    insist(partial(validation.finish_validation, attempt.job, found))
 
 
 @dataclass
@@ -100,9 +105,12 @@ def _why_left_out(known: Validation | None) -> str:
 
 def _found(attempt: Attempt, output: ValidationOutput) -> list[Found]:
     said = output.said()
-    files = revisions.files_of(attempt.job.revision) if said else {}
+    if not said:
+        return []
     folders = {str(attempt.folder), str(attempt.folder.resolve())}
-    return findings(said, Places(files), folders)
+    files = revisions.files_of(attempt.job.revision)
+    with pulse(attempt.job):  # many and large files take longer to look through than a silent worker is given
+        return findings(said, Places(files), folders)
 
 
 def _with_an_error(attempt: Attempt, status: Status, found: list[Found]) -> list[Found]:

@@ -1,5 +1,7 @@
 """Validation as a job and before a training: what is kept, what it stops, and when it is left out."""
 
+from pathlib import Path
+
 import pytest
 
 from models_app.models import Finding, TrainingJob, Validation
@@ -10,6 +12,7 @@ from models_app.services.validation import request_validation
 from models_app.training import attempt as following
 from models_app.training import run
 from studio.errors import Conflict, Invalid
+from studio.rasa.runtime import Runtime
 from tests.factories import make_assistant
 from tests.models_app.archives import model_archive
 from tests.models_app.test_training_run import FILES, ScriptedRasa
@@ -38,7 +41,7 @@ def do(monkeypatch, settings):
     def do(job, rasa, version="3.6.21"):
         monkeypatch.setattr(run, "LocalProcesses", lambda python, home: rasa)
         claimed = training.claim(job.pk, worker="w", rasa_version=version)
-        run._attempt(claimed, type("Runtime", (), {"python": None})(), settings.JOBS_DIR / f"{job.pk}-1")
+        run._attempt(claimed, Runtime(version, Path("/rasa"), version), settings.JOBS_DIR / f"{job.pk}-1")
         job.refresh_from_db()
         return job
 
@@ -69,8 +72,8 @@ def test_a_rasa_that_ends_without_a_word_is_an_error_too(assistant, do):
     assert "Oh." in Finding.objects.get().message
 
 
-def test_a_killed_validation_has_no_result(assistant, do):
-    job = do(request_validation(actor=None, assistant=assistant), ScriptedRasa(WARNING, code=-9))
+def test_a_validation_that_was_ended_has_no_result(assistant, do):
+    job = do(request_validation(actor=None, assistant=assistant), ScriptedRasa(WARNING, code=-15))
     assert job.state == State.FAILED
     assert not Validation.objects.exists()
 

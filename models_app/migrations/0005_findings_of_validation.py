@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('models_app', '0002_kinds_and_settings_of_trainings'),
+        ('models_app', '0004_model_retention'),
     ]
 
     operations = [
