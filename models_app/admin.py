@@ -7,6 +7,7 @@ from models_app.models import (
     Finding,
     Model,
     ModelRetention,
+    PackageLock,
     Revision,
     RevisionFile,
     Tag,
@@ -35,9 +36,13 @@ show(ModelRetention, ("pk", "assistant_id", "newest", "is_on", "last_run_at"), (
 show(Tag, ("pk", "assistant_id", "name", "kind", "model_id", "moved_at"), ("=pk", "=assistant__id", "name"))
 show(
     TrainingJob,
-    ("pk", "assistant_id", "number", "kind", "state", "attempt", "requested_by_label", "requested_at", "finished_at"),
-    ("=pk", "=assistant__id", "=state"),
+    (
+        *("pk", "assistant_id", "number", "kind", "priority", "state", "attempt", "worker"),
+        *("requested_by_label", "requested_at", "finished_at"),
+    ),
+    ("=pk", "=assistant__id", "=state", "=worker"),
 )
+show(PackageLock, ("pk",), ("^sha256", "packages"))
 show(TrainingLog, ("pk", "job_id", "attempt", "at"), ("=pk", "=job__id"))
 show(TrainingSettings, ("pk", "rasa_version", "validate_first", "test_after", "minutes", "memory_mb"), ("=pk",))
 show(

@@ -1,11 +1,12 @@
 """Forms of assistants and models."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from django import forms
 from django.conf import settings
 
-from models_app.models import valid_name
+from models_app.models import Model, valid_name
+from models_app.services.same_training import Finetuning
 from studio.rasa.services import current_runtime, ready_runtimes, runtime_named
 
 
@@ -66,6 +67,39 @@ class ModelRetentionForm(forms.Form):
         help_text="So many models stay whatever they are. Of the older ones those that something needs.",
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )
+
+
+class TrainForm(forms.Form):
+    """How a training begins. `known` is the number of the training that made the same before, as the page said."""
+
+    finetune = forms.CharField(required=False, label="Begin")
+    percent = forms.IntegerField(
+        min_value=1,
+        max_value=100,
+        initial=50,
+        required=False,
+        label="Epochs",
+        help_text="Percent of the epochs in the configuration that it goes on for.",
+    )
+    known = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(
+        self, data: Mapping[str, str] | None = None, *, initial: Mapping[str, object], models: Iterable[Model]
+    ) -> None:
+        super().__init__(data, initial=dict(initial))
+        self._models = {model.name: model for model in models}
+
+    def clean_finetune(self) -> str:
+        name: str = self.cleaned_data["finetune"]
+        if name and name not in self._models:
+            raise forms.ValidationError("It cannot go on from that model. Choose another one, or train anew.")
+        return name
+
+    def finetuning(self) -> Finetuning | None:
+        """None is a training anew."""
+        model = self._models.get(self.cleaned_data["finetune"])
+        percent = self.cleaned_data["percent"] or self.fields["percent"].initial
+        return None if model is None else Finetuning(model, percent / 100)
 
 
 class TrainingSettingsForm(forms.Form):

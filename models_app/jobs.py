@@ -9,5 +9,6 @@ def apply_model_retention(rule_id: int) -> None:
 
 def train(job_id: int) -> None:
     from models_app.training.run import run_training
+    from studio.jobs.heartbeat import parent_name
 
-    run_training(job_id)
+    run_training(job_id, worker=parent_name())

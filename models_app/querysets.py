@@ -1,9 +1,12 @@
 """What a person may see of assistants, models, tags and trainings. Closed by default."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Self
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
+from django.db.models.functions import Coalesce, NullIf
 
 from studio.access.permissions import Permission
 
@@ -63,6 +66,12 @@ class JobQuerySet(models.QuerySet["TrainingJob"]):
         """Those that make a model: neither tests nor validations."""
         return self.filter(kind="training")
 
-    def ahead_of(self, job_id: int) -> Self:
-        """Queued jobs that workers take before this one."""
-        return self.filter(state="queued", pk__lt=job_id)
+    def in_line(self, rasa: Collection[str] | None = None) -> Self:
+        """Queued jobs in the order in which workers take them; with `rasa` those that want one of these alone.
+
+        `wanted` is the name of the Rasa that a job's assistant is trained with now.
+        """
+        own = NullIf(models.F("assistant__training_settings__rasa_version"), models.Value(""))
+        wanted = Coalesce(own, models.Value(settings.RASA_VERSION))
+        line = self.filter(state="queued").annotate(wanted=wanted)
+        return (line if rasa is None else line.filter(wanted__in=rasa)).order_by("priority", "pk")

@@ -11,7 +11,7 @@ from models_app.models.artifacts import (
 from models_app.models.assistants import NAME_PATTERN, Assistant, valid_name
 from models_app.models.data import Blob, Revision, RevisionFile
 from models_app.models.retention import ModelRetention
-from models_app.models.training import TrainingJob, TrainingLog, TrainingSettings
+from models_app.models.training import PackageLock, TrainingJob, TrainingLog, TrainingSettings
 from models_app.models.validation import Finding, Validation
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Finding",
     "Model",
     "ModelRetention",
+    "PackageLock",
     "Revision",
     "RevisionFile",
     "Tag",

@@ -11,6 +11,16 @@ from models_app.querysets import JobQuerySet
 PERSON = settings.AUTH_USER_MODEL
 
 
+class PackageLock(models.Model):
+    """The packages of a Rasa runtime, one `name==version` a line, known by the SHA-256 (hexadecimal) of that text."""
+
+    sha256 = models.CharField(max_length=64, primary_key=True)
+    packages = models.TextField()
+
+    def __str__(self) -> str:
+        return self.sha256[:12]
+
+
 class TrainingJob(models.Model):
     """One piece of work for a training worker. This row is the truth, the queue only carries its id.
 
@@ -32,6 +42,12 @@ class TrainingJob(models.Model):
         CANCELLED = "cancelled", "Cancelled"
         LOST = "lost", "Lost"
 
+    class Priority(models.IntegerChoices):
+        """Workers take the lowest first; within one, first come first served."""
+
+        PERSON = 1, "asked for by a person"
+        AUTOMATION = 2, "automatic"
+
     ACTIVE = (State.PREPARING, State.TRAINING, State.PACKAGING)
     ENDED = (State.DONE, State.FAILED, State.CANCELLED, State.LOST)
 
@@ -40,12 +56,21 @@ class TrainingJob(models.Model):
     kind = models.CharField(max_length=16, choices=Kind, default=Kind.TRAINING)
     revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="jobs")
     tested = models.ForeignKey(Model, on_delete=models.CASCADE, null=True, related_name="tests")
+    finetune_from = models.ForeignKey(Model, on_delete=models.SET_NULL, null=True, related_name="finetunings")
+    epoch_fraction = models.FloatField(null=True)  # of the epochs in the configuration, when it goes on from a model
+    priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.PERSON)
     state = models.CharField(max_length=16, choices=State, default=State.QUEUED)
     attempt = models.PositiveSmallIntegerField(
         default=0
     )  # grows with every start; an older attempt's result is refused
     max_attempts = models.PositiveSmallIntegerField(default=2)
     rasa_version = models.CharField(max_length=40, blank=True)
+    lock = models.ForeignKey(PackageLock, on_delete=models.PROTECT, null=True, related_name="+")
+    config_path = models.CharField(max_length=500, blank=True)
+    config_digest = models.BinaryField(max_length=32, null=True)  # SHA-256 of that file
+    config_core_digest = models.BinaryField(max_length=32, null=True)  # of what must stay when a training goes on
+    seeds = models.JSONField(default=list)  # [component, its random_seed or None when its result varies], in order
+    peak_memory = models.PositiveBigIntegerField(null=True)  # bytes, of all processes of an attempt together
     step = models.CharField(max_length=200, blank=True)
     step_done = models.PositiveIntegerField(default=0)
     step_total = models.PositiveIntegerField(default=0)
@@ -61,11 +86,15 @@ class TrainingJob(models.Model):
     worker = models.CharField(max_length=200, blank=True)
 
     objects = JobQuerySet.as_manager()
+    wanted: str  # set by JobQuerySet.in_line
 
     class Meta:
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["assistant", "number"], name="job_number_unique")]
-        indexes = [models.Index(fields=["state", "id"])]
+        indexes = [
+            models.Index(fields=["state", "priority", "id"]),
+            models.Index(fields=["assistant", "kind", "state", "-id"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.number}"
@@ -73,6 +102,19 @@ class TrainingJob(models.Model):
     @property
     def title(self) -> str:
         return f"{self.get_kind_display()} {self.number}"
+
+    @property
+    def epoch_percent(self) -> int | None:
+        return None if self.epoch_fraction is None else round(self.epoch_fraction * 100)
+
+    @property
+    def seeds_vary(self) -> bool:
+        """Whether another training of the same may bring another model."""
+        return any(seed is None for _component, seed in self.seeds)
+
+    @property
+    def is_automatic(self) -> bool:
+        return self.priority == self.Priority.AUTOMATION
 
     @property
     def is_ended(self) -> bool:

@@ -45,10 +45,12 @@ def add_model(
     actor_label: str = "",
     revision: Revision | None = None,
     checksum: str | None = None,
+    also: Callable[[Model], None] = lambda _model: None,
 ) -> AddedModel:
     """Read an archive to its end, look into it, keep it. Whatever goes wrong leaves neither a row nor a file.
 
-    `checksum` is the SHA-256 in hexadecimal that the sender says its bytes have.
+    `checksum` is the SHA-256 in hexadecimal that the sender says its bytes have. `also` runs in the transaction that
+    adds the model: what it raises takes the model back.
     """
     name = name_of(file_name)
     with store().stage(source, limit=settings.MAX_MODEL_BYTES) as staged:
@@ -59,7 +61,7 @@ def add_model(
         model = Model(assistant=assistant, name=name, size=staged.size, origin=origin, revision=revision, **facts)
         model.created_by, model.created_by_label = actor, actor_label or (actor.username if actor else "")
         with artifacts.kept(staged):
-            return _insert(model, staged, actor)
+            return _insert(model, staged, actor, also)
 
 
 def name_of(file_name: str) -> str:
@@ -119,7 +121,7 @@ def _inspect(staged: Staged) -> dict[str, object]:
     }
 
 
-def _insert(model: Model, staged: Staged, actor: User | None) -> AddedModel:
+def _insert(model: Model, staged: Staged, actor: User | None, also: Callable[[Model], None]) -> AddedModel:
     try:
         with transaction.atomic():
             _refuse_deleted(model.assistant)
@@ -128,6 +130,7 @@ def _insert(model: Model, staged: Staged, actor: User | None) -> AddedModel:
             after = {"sha256": staged.sha256, "size": staged.size, "origin": model.origin}
             label = model.created_by_label if actor is None else ""
             record(actor, Action.MODEL_ADDED, model, assistant_id=model.assistant_id, after=after, actor_label=label)
+            also(model)
     except IntegrityError:
         same = _of_name(model.assistant, model.name)
         if same is None:

@@ -4,6 +4,7 @@ queued → preparing → training → packaging → done | failed | cancelled | 
 comes back finds that its attempt is over, and everything it still says is refused.
 """
 
+import hashlib
 from collections.abc import Collection
 from datetime import timedelta
 
@@ -11,8 +12,10 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from models_app.models import Assistant, Model, Revision, TrainingJob, TrainingLog
+from models_app.models import Assistant, Model, PackageLock, Revision, TrainingJob, TrainingLog
+from models_app.querysets import JobQuerySet
 from models_app.services.revisions import changed_paths, newest_revision
+from models_app.services.same_training import Finetuning, refuse_same
 from studio.access.models import User
 from studio.audit.actions import Action
 from studio.audit.services import record
@@ -20,6 +23,7 @@ from studio.errors import Conflict, Invalid
 from studio.jobs import queues
 
 State = TrainingJob.State
+Priority = TrainingJob.Priority
 RUN = "models_app.jobs.train"
 SILENT_AFTER = timedelta(seconds=30)  # without a heartbeat a running job's worker counts as dead
 
@@ -34,77 +38,102 @@ class CancelRequested(Exception):
 
 @transaction.atomic
 def request_training(
-    *, actor: User | None, assistant: Assistant, revision: Revision | None = None, actor_label: str = ""
+    *,
+    actor: User | None,
+    assistant: Assistant,
+    revision: Revision | None = None,
+    finetuning: Finetuning | None = None,
+    known: int | None = None,
+    actor_label: str = "",
 ) -> TrainingJob:
-    """Queue a training of `revision`, of the newest one when it is left out."""
+    """Queue a training of `revision`, of the newest one when it is left out.
+
+    Raises TrainedAlready when the same was trained or is being trained, unless that job's number is `known`.
+    """
     Assistant.objects.select_for_update().get(pk=assistant.pk)
     revision = revision or newest_revision(assistant)
     if revision is None:
         raise Invalid("There is no training data yet. Upload a project on the Data page first.")
-    waiting = TrainingJob.objects.trainings().filter(assistant=assistant, revision=revision, state=State.QUEUED).first()
-    if waiting is not None:
-        raise Conflict(
-            f"Training {waiting.number} already waits to train revision {revision.number}.",
-            job=waiting.number,
-        )
+    refuse_same(assistant, revision, finetuning, known)
     last = TrainingJob.objects.filter(assistant=assistant).aggregate(last=Max("number"))["last"] or 0
     job = TrainingJob.objects.create(
         assistant=assistant,
         number=last + 1,
         revision=revision,
+        finetune_from=finetuning.model if finetuning else None,
+        epoch_fraction=finetuning.epoch_fraction if finetuning else None,
+        priority=priority_of(actor),
         requested_by=actor,
         requested_by_label=actor_label or (actor.username if actor else "Parley"),
     )
-    record(
-        actor,
-        Action.TRAINING_REQUESTED,
-        job,
-        assistant_id=assistant.pk,
-        after={"revision": revision.number},
-        actor_label=actor_label,
-    )
+    after = {"revision": revision.number} | ({"finetune": finetuning.model.name} if finetuning else {})
+    record(actor, Action.TRAINING_REQUESTED, job, assistant_id=assistant.pk, after=after, actor_label=actor_label)
     queues.enqueue(queues.TRAINING, RUN, job.pk)
     return job
+
+
+def priority_of(actor: User | None) -> TrainingJob.Priority:
+    """A person's comes first: nobody should wait for what a schedule, the starter or a service account asked for."""
+    is_person = actor is not None and actor.kind == User.Kind.PERSON
+    return Priority.PERSON if is_person else Priority.AUTOMATION
 
 
 @transaction.atomic
 def cancel_training(*, actor: User, job: TrainingJob) -> None:
     """End a waiting job at once; ask a running one's worker to end the whole process group."""
-    now = timezone.now()
-    waiting = TrainingJob.objects.filter(pk=job.pk, state=State.QUEUED)
-    running = TrainingJob.objects.filter(pk=job.pk, state__in=TrainingJob.ACTIVE)
-    message = f"Cancelled by {actor.username}."
-    ended = waiting.update(state=State.CANCELLED, finished_at=now, cancel_requested_at=now, message=message)
-    if not ended and not running.update(cancel_requested_at=now, message=message):
+    # Locked first: between two updates a worker may take the job, or the schedule put a dead worker's back in line.
+    row = TrainingJob.objects.select_for_update(no_key=True).get(pk=job.pk)
+    if row.is_ended:
         raise Conflict("This training has ended already.")
+    row.cancel_requested_at, row.message = timezone.now(), f"Cancelled by {actor.username}."
+    if row.state == State.QUEUED:
+        row.state, row.finished_at = State.CANCELLED, row.cancel_requested_at
+    row.save(update_fields=["cancel_requested_at", "message", "state", "finished_at"])
     record(actor, Action.TRAINING_CANCELLED, job, assistant_id=job.assistant_id)
 
 
 # --- What the worker says -----------------------------------------------------------------------------------------
 
 
-def claim(job_id: int, *, worker: str, rasa_version: str) -> TrainingJob | None:
-    """Take a queued job for a new attempt; None when it is not queued any more."""
-    now = timezone.now()
+def wanted_versions() -> list[str]:
+    """The names of the Rasas that jobs in line wait for."""
+    return sorted({job.wanted for job in TrainingJob.objects.in_line().only("pk")})
+
+
+def claim(*, worker: str, versions: Collection[str]) -> TrainingJob | None:
+    """Take the first job in line whose Rasa is one of `versions` for a new attempt; None when there is none.
+
+    What another transaction holds right now is passed over: two workers never wait for each other.
+    """
+    line = TrainingJob.objects.in_line(rasa=versions).filter(cancel_requested_at=None)
+    related = line.select_related("assistant", "revision", "finetune_from")
     with transaction.atomic():
-        job = (
-            TrainingJob.objects.select_for_update()
-            .select_related("assistant", "revision")
-            .filter(pk=job_id, state=State.QUEUED)
-            .first()
-        )
+        job = related.select_for_update(of=("self",), skip_locked=True).first()
         if job is None:
             return None
-        job.state, job.attempt, job.worker, job.rasa_version = State.PREPARING, job.attempt + 1, worker, rasa_version
-        job.started_at, job.heartbeat_at = now, now
-        job.step, job.step_done, job.step_total, job.message = "", 0, 0, ""
-        job.save()
+        changes = {
+            "state": State.PREPARING,
+            "attempt": job.attempt + 1,
+            "worker": worker,
+            "rasa_version": job.wanted,
+            "started_at": timezone.now(),
+            "heartbeat_at": timezone.now(),
+            "step": "",
+            "step_done": 0,
+            "step_total": 0,
+            "message": "",
+            "peak_memory": None,
+        }
+        for name, value in changes.items():
+            setattr(job, name, value)
+        job.save(update_fields=list(changes))
     return job
 
 
-def beat(job: TrainingJob, *, step: str, done: int, total: int) -> bool:
+def beat(job: TrainingJob, *, step: str, done: int, total: int, peak_memory: int | None = None) -> bool:
     """Say that this attempt lives and how far it is. True when somebody asked to cancel. Raises Superseded."""
-    _write(job, heartbeat_at=timezone.now(), step=step[:200], step_done=done, step_total=total)
+    changes = {"step": step[:200], "step_done": done, "step_total": total, "peak_memory": peak_memory}
+    _write(job, heartbeat_at=timezone.now(), **changes)
     return TrainingJob.objects.filter(pk=job.pk, cancel_requested_at__isnull=False).exists()
 
 
@@ -118,16 +147,27 @@ def advance(job: TrainingJob, state: str, step: str = "") -> None:
     _write(job, state=state, heartbeat_at=timezone.now(), **({"step": step} if step else {}))
 
 
+def keep_facts(job: TrainingJob, *, packages: str, **facts: object) -> None:
+    """Write what this attempt is made of: fields of the job by name, and its runtime's packages. Raises Superseded."""
+    lock = None
+    if packages:
+        sha256 = hashlib.sha256(packages.encode()).hexdigest()
+        lock, _made = PackageLock.objects.get_or_create(sha256=sha256, defaults={"packages": packages})
+    _write(job, lock=lock, **facts)
+
+
+@transaction.atomic
 def append_log(job: TrainingJob, text: str) -> None:
-    """Keep a piece of output. PostgreSQL text holds no NUL."""
+    """Keep a piece of this attempt's output. PostgreSQL text holds no NUL. Raises Superseded."""
+    if not _own(job).select_for_update(no_key=True).exists():
+        raise Superseded(f"attempt {job.attempt} of job {job.pk} is over")
     TrainingLog.objects.create(job=job, attempt=job.attempt, text=text.replace("\0", "\ufffd"))
 
 
 @transaction.atomic
 def try_again(job: TrainingJob, message: str) -> None:
     """Not the data stopped this attempt, so the next may come through; `message` is why, for people."""
-    asked = TrainingJob.objects.values_list("cancel_requested_at", flat=True).get(pk=job.pk)
-    if asked is not None:
+    if TrainingJob.objects.select_for_update().get(pk=job.pk).cancel_requested_at is not None:
         _end(job, State.CANCELLED, "Cancelled.")
     elif job.attempt >= job.max_attempts:
         _end(job, State.FAILED, message)
@@ -139,9 +179,9 @@ def try_again(job: TrainingJob, message: str) -> None:
 
 @transaction.atomic
 def finish(job: TrainingJob, model: Model | None, message: str = "") -> None:
-    """The attempt did what it was for; a training made `model`.
+    """The attempt did what it was for; a training made `model`, which is added in the same transaction.
 
-    Raises Superseded or CancelRequested, and then the caller takes the model back.
+    Raises Superseded or CancelRequested.
     """
     row = TrainingJob.objects.select_for_update().get(pk=job.pk)
     if (row.attempt, row.state, row.model_id) == (job.attempt, State.DONE, model.pk if model else None):
@@ -171,8 +211,13 @@ def _end(job: TrainingJob, state: str, message: str, model: Model | None = None)
 
 def _write(job: TrainingJob, **changes: object) -> None:
     """Change the row if this attempt still runs it. Raises Superseded."""
-    if TrainingJob.objects.filter(pk=job.pk, attempt=job.attempt, state__in=TrainingJob.ACTIVE).update(**changes) != 1:
+    if _own(job).update(**changes) != 1:
         raise Superseded(f"attempt {job.attempt} of job {job.pk} is over")
+
+
+def _own(job: TrainingJob) -> JobQuerySet:
+    """The job's row as long as this attempt runs it."""
+    return TrainingJob.objects.filter(pk=job.pk, attempt=job.attempt, state__in=TrainingJob.ACTIVE)
 
 
 # --- What the schedule does ---------------------------------------------------------------------------------------
@@ -199,7 +244,8 @@ def _connected_for() -> timedelta:
 @transaction.atomic
 def _reap_one(job: TrainingJob) -> bool:
     again = job.attempt < job.max_attempts and job.cancel_requested_at is None
-    own = TrainingJob.objects.filter(pk=job.pk, attempt=job.attempt, state=job.state, heartbeat_at=job.heartbeat_at)
+    as_seen = ("attempt", "state", "heartbeat_at", "cancel_requested_at")
+    own = TrainingJob.objects.filter(pk=job.pk, **{name: getattr(job, name) for name in as_seen})
     if again:
         note = f"The worker of attempt {job.attempt} went silent; the training starts again."
         if own.update(state=State.QUEUED, message=note, step="", step_done=0, step_total=0) != 1:
@@ -221,19 +267,16 @@ def _reap_one(job: TrainingJob) -> bool:
     return True
 
 
-def requeue_forgotten(*, missing: Collection[str | None] = ()) -> int:
-    """Queue again what Redis does not know any more (flushed, or away when it was asked). Twice does no harm.
+def requeue_forgotten(versions: Collection[str]) -> int:
+    """Wake workers for jobs that Redis does not know any more (flushed, or away when it was asked); how many.
 
-    Those whose assistant chose a Rasa of `missing` go on waiting outside of the queue.
+    Any id wakes a worker for the first in line, so there must be as many ids as jobs that can run. More do no harm.
     """
-    queued = TrainingJob.objects.filter(state=State.QUEUED).order_by("pk")
-    chosen = queued.values_list("pk", "assistant__training_settings__rasa_version")
-    waiting = [pk for pk, rasa in chosen if rasa not in missing]
+    waiting = list(TrainingJob.objects.in_line(rasa=versions).values_list("pk", flat=True))
     if not waiting:
         return 0
-    queue = queues.queue(queues.TRAINING)
-    known = {job.args[0] for job in queue.get_jobs() if job.func_name == RUN}
-    forgotten = [pk for pk in waiting if pk not in known]
+    awake = sum(job.func_name == RUN for job in queues.queue(queues.TRAINING).get_jobs())
+    forgotten = waiting[: max(0, len(waiting) - awake)]
     with transaction.atomic():
         for pk in forgotten:
             queues.enqueue(queues.TRAINING, RUN, pk)
@@ -241,13 +284,6 @@ def requeue_forgotten(*, missing: Collection[str | None] = ()) -> int:
 
 
 # --- What pages ask -----------------------------------------------------------------------------------------------
-
-
-def place_in_line(job: TrainingJob) -> int:
-    """1 for the job that is taken next; 0 when it does not wait."""
-    if job.state != State.QUEUED:
-        return 0
-    return TrainingJob.objects.ahead_of(job.pk).count() + 1
 
 
 def changes_since_training(assistant: Assistant) -> list[str]:

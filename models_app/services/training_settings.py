@@ -10,6 +10,7 @@ from models_app.models import Assistant, TrainingSettings
 from studio.access.models import User
 from studio.audit.actions import Action
 from studio.audit.services import record
+from studio.rasa.services import runtime_named
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,12 @@ def settings_of(assistant: Assistant) -> TrainingSettings:
     """As saved, or unsaved ones with the defaults."""
     found = TrainingSettings.objects.filter(assistant=assistant).first()
     return found or TrainingSettings(assistant=assistant)
+
+
+def rasa_of(assistant: Assistant) -> str:
+    """The version of the Rasa that its trainings take; of an own interpreter that was never asked, its name."""
+    chosen = runtime_named(settings_of(assistant).rasa_version)
+    return chosen.release or chosen.version
 
 
 def limits_of(assistant: Assistant) -> Limits:

@@ -55,7 +55,7 @@ class Attempt:
     limits: Limits  # time is that of all commands together, the others are of each
     environment: Mapping[str, str] = field(default_factory=dict)  # for its processes
     tail: str = ""  # the end of the log of all commands so far
-    peak_memory: int = 0  # bytes, of the commands that have ended
+    peak_memory: int = 0  # bytes, the most of all commands so far
     _progress: Progress = field(default_factory=lambda: Progress(()), init=False)
     _look: Callable[[], None] = field(default=lambda: None, init=False)
     _until: float = field(init=False)
@@ -87,6 +87,7 @@ class Attempt:
         finally:
             self.peak_memory = max(self.peak_memory, self.processes.stop(handle, grace=5).peak_memory or 0)
         insist(partial(self._take_log, handle))
+        insist(partial(self._beat, self._progress.step))
         self._refuse_what_the_data_did_not_do(status)
         return status
 
@@ -135,6 +136,7 @@ class Attempt:
     def _follow(self, handle: Handle) -> Status:
         while True:
             status = self.processes.poll(handle)
+            self.peak_memory = max(self.peak_memory, status.peak_memory or status.memory or 0)
             self._tell(handle)
             if not status.running:
                 return status
@@ -157,7 +159,8 @@ class Attempt:
             connection.close()
 
     def _beat(self, step: str) -> None:
-        if training.beat(self.job, step=step, done=self._progress.done, total=self._progress.total):
+        progress, peak = self._progress, self.peak_memory or None
+        if training.beat(self.job, step=step, done=progress.done, total=progress.total, peak_memory=peak):
             raise Cancelled
 
     def _take_log(self, handle: Handle) -> None:

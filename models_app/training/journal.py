@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from models_app.models import Assistant, TrainingJob, TrainingLog
 from models_app.services.training_settings import settings_of
+from models_app.training.outlook import WORKER, Outlook, look_ahead
 from studio import redis
 from studio.jobs import heartbeat
 from studio.rasa.services import runtime_named
@@ -38,25 +39,23 @@ class Row:
     """A job of the list."""
 
     job: TrainingJob
-    place: int  # in line, 0 when it does not wait
+    state: str
+    outlook: str  # of the time ahead
     seconds: float | None
-
-    @property
-    def state(self) -> str:
-        return state_words(self.job, self.place)
 
 
 def rows_of(jobs: Iterable[TrainingJob]) -> list[Row]:
     jobs = list(jobs)
-    waits = any(job.state == State.QUEUED for job in jobs)
-    line = list(TrainingJob.objects.filter(state=State.QUEUED).order_by("pk").values_list("pk", flat=True))[:1000]
-    places = {pk: place for place, pk in enumerate(line, 1)} if waits else {}
-    return [Row(job, places.get(job.pk, 0), seconds_of(job)) for job in jobs]
+    outlook = look_ahead() if any(not job.is_ended for job in jobs) else Outlook()
+    return [Row(job, state_words(job, outlook), outlook.words(job), seconds_of(job)) for job in jobs]
 
 
-def state_words(job: TrainingJob, place: int) -> str:
+def state_words(job: TrainingJob, outlook: Outlook) -> str:
     if job.cancel_requested_at and not job.is_ended:
         return "Cancelling"
+    if job.pk in outlook.missing:
+        return f"Waits for Rasa {outlook.missing[job.pk]}"
+    place = outlook.place(job)
     if job.state == State.QUEUED and place:
         return "Next in line" if place == 1 else f"Waits, place {place} in line"
     return WORDS.get(TrainingJob.Kind(job.kind), {}).get(State(job.state), job.get_state_display())
@@ -112,6 +111,7 @@ class Line:
     waiting: int
     running: int
     workers: int
+    busy: int
     redis_away: bool
     rasa: str  # what the assistant is trained with; empty for the installation's own
     rasa_ready: bool
@@ -126,10 +126,12 @@ def look_at_line(assistant: Assistant) -> Line:
     states = list(TrainingJob.objects.exclude(state__in=TrainingJob.ENDED).values_list("state", flat=True))
     waiting = states.count(State.QUEUED)
     rasa = settings_of(assistant).rasa_version
+    workers, busy = heartbeat.load(WORKER)
     return Line(
         waiting=waiting,
         running=len(states) - waiting,
-        workers=heartbeat.live("training-worker"),
+        workers=workers,
+        busy=busy,
         redis_away=not _redis_answers(),
         rasa=rasa,
         rasa_ready=runtime_named(rasa).is_usable,

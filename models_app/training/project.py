@@ -1,6 +1,7 @@
 """From a revision's files to the arguments of `rasa train`."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from ruamel.yaml import YAML
@@ -29,6 +30,7 @@ class Project:
     data: tuple[str, ...]
     components: tuple[str, ...]  # names of the pipeline's components and the policies, in order
     has_assistant_id: bool
+    settings: Mapping[str, object] = field(default_factory=dict)  # the configuration; empty when it is no valid YAML
 
 
 def read_project(files: dict[str, bytes]) -> Project:
@@ -52,7 +54,8 @@ def read_project(files: dict[str, bytes]) -> Project:
         raise NotTrainable("There is no training data: files with nlu, stories or rules.")
     config = "config.yml" if "config.yml" in configs else configs[0]
     settings = _settings(files[config])
-    return Project(config, _domain_argument(domains), tuple(data), _components(settings), "assistant_id" in settings)
+    components = _components(settings)
+    return Project(config, _domain_argument(domains), tuple(data), components, "assistant_id" in settings, settings)
 
 
 def _settings(content: bytes) -> dict[str, object]:

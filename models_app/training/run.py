@@ -13,20 +13,21 @@ from models_app.services import revisions, training
 from models_app.services.training_settings import limits_of
 from models_app.training import folders
 from models_app.training.attempt import Attempt, AttemptFailed, Cancelled
+from models_app.training.facts import facts_of
 from models_app.training.patience import insist
 from models_app.training.project import NotTrainable, Project, read_project
 from models_app.training.train import train
 from models_app.training.validate import validate
 from studio.errors import DomainError
+from studio.jobs import heartbeat
 from studio.jobs.heartbeat import process_name
 from studio.rasa.local import LocalProcesses
+from studio.rasa.packages import installed_packages
 from studio.rasa.process import StartFailed
 from studio.rasa.runtime import Runtime
 from studio.rasa.services import find_runtime
 
 log = structlog.get_logger()
-
-RASA = "assistant__training_settings__rasa_version"  # of a job; None or empty is the installation's own
 
 # What each kind does with the prepared folder; it ends the job as done itself.
 KINDS: dict[str, Callable[[Attempt, Project], None]] = {
@@ -35,15 +36,17 @@ KINDS: dict[str, Callable[[Attempt, Project], None]] = {
 }
 
 
-def run_training(job_id: int) -> None:
-    """Run the job if it still waits; every way it can end is written to its row."""
-    runtime = find_runtime(TrainingJob.objects.filter(pk=job_id).values_list(RASA, flat=True).first())
-    if runtime is None:
-        return  # stays queued; the schedule queues it again once its Rasa is there
+def run_training(_woken_by: int | None = None, *, worker: str = "") -> None:
+    """Run the first job in line, whatever id woke this worker; every way it can end is written to its row.
+
+    The order is that of the rows, with any number of workers and after any loss in Redis.
+    """
     folders.sweep()
-    job = training.claim(job_id, worker=process_name(), rasa_version=runtime.version)
-    if job is None:
+    job = training.claim(worker=worker or process_name(), versions=installed_versions())
+    runtime = find_runtime(job.rasa_version) if job else None
+    if job is None or runtime is None:  # it was removed in this moment: the reaper puts the job back in line
         return
+    heartbeat.say_busy(f"{job.assistant.slug}: {job.title}", worker=job.worker)
     try:
         _attempt(job, runtime, folders.folder_of(job))
     except training.Superseded:
@@ -71,16 +74,24 @@ def _attempt(job: TrainingJob, runtime: Runtime, folder: Path) -> None:
 def _do(job: TrainingJob, runtime: Runtime, folder: Path) -> None:
     processes = LocalProcesses(runtime.python, settings.JOBS_DIR / "home")
     limits = insist(partial(limits_of, job.assistant))
-    project = insist(partial(_prepare, job, folder))
+    project = insist(partial(_prepare, job, folder, runtime))
     KINDS[job.kind](Attempt(job, processes, folder, limits, runtime.environment), project)
 
 
-def _prepare(job: TrainingJob, folder: Path) -> Project:
+def installed_versions() -> list[str]:
+    """Of the Rasas that jobs in line wait for, those that are here. A job of another holds up nobody behind it."""
+    return [name for name in training.wanted_versions() if find_runtime(name) is not None]
+
+
+def _prepare(job: TrainingJob, folder: Path, runtime: Runtime) -> Project:
     """The revision's files below `folder`, and what to train there."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     files = revisions.files_of(job.revision)
     project = read_project(files)
+    packages = installed_packages(runtime.python)
+    facts = facts_of(project, files[project.config])
+    training.keep_facts(job, packages=packages, rasa_version=runtime.version, **facts)
     if not project.has_assistant_id:
         # Rasa would make up another id at every training, and each model would look like another assistant's.
         line = f"\nassistant_id: {job.assistant.slug}\n".encode()
@@ -90,9 +101,6 @@ def _prepare(job: TrainingJob, folder: Path) -> Project:
 
 
 def requeue_forgotten() -> None:
-    """Without its Rasa a worker would only put a job back; with it the job begins at once."""
-    waiting = TrainingJob.objects.filter(state=TrainingJob.State.QUEUED).order_by()
-    names = set(waiting.values_list(RASA, flat=True).distinct())
-    missing = {name for name in names if find_runtime(name) is None}
-    if names - missing:
-        training.requeue_forgotten(missing=missing)
+    """Those alone whose Rasa is here: for the others a worker would wake in vain."""
+    if versions := installed_versions():
+        training.requeue_forgotten(versions)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from models_app.models import Model, TrainingJob
 from models_app.services import training
-from models_app.services.models import add_model, delete_model
+from models_app.services.models import add_model
 from models_app.storage import StoreFailed, StoreFull
 from models_app.training import folders
 from models_app.training.attempt import Attempt, AttemptFailed
+from models_app.training.finetune import fetch
 from models_app.training.output import failure_message
 from models_app.training.patience import insist, pulse
 from models_app.training.project import Project
@@ -24,40 +25,34 @@ STORE_PAUSES = (1.0, 2.0, 5.0, 10.0)  # seconds between two tries; the last one 
 
 def train(attempt: Attempt, project: Project) -> None:
     """Make the model and end the job as done. Raises what Attempt.run and the services raise."""
-    job = attempt.job
-    model = _of_earlier_attempt(attempt) or _new(attempt, project)
-    try:
-        insist(partial(training.finish, job, model))
-    except (training.Superseded, training.CancelRequested):
-        delete_model(actor=None, model=model)  # a later attempt makes its own
-        raise
+    if not _of_earlier_attempt(attempt):
+        _package(attempt, folders.set_aside(attempt.job, _archive(attempt, project)))
 
 
-def _new(attempt: Attempt, project: Project) -> Model:
-    archive = folders.set_aside(attempt.job, _archive(attempt, project))
-    return _package(attempt, archive)
-
-
-def _of_earlier_attempt(attempt: Attempt) -> Model | None:
-    """The model that an attempt before this one had trained when its worker ended."""
+def _of_earlier_attempt(attempt: Attempt) -> bool:
+    """Whether there was a model that an attempt before this one had trained when its worker ended."""
     archive = folders.set_aside_by_earlier(attempt.job)
     if archive is None:
-        return None
+        return False
     try:
-        return _package(attempt, archive)
+        _package(attempt, archive)
     except Invalid:  # cut off when the machine went down
         archive.unlink()
-        return None
+        return False
+    return True
 
 
 def _archive(attempt: Attempt, project: Project) -> Path:
     validation = insist(partial(ValidationFirst, attempt, project.components))
+    begun_from = attempt.job.finetune_from
     arguments = train_arguments(
         config=project.config,
         domain=project.domain,
         data=project.data,
         out="models",
         skip_validation=validation.is_left_out,
+        finetune=insist(partial(fetch, begun_from, attempt.folder)) if begun_from else None,
+        epoch_fraction=attempt.job.epoch_fraction,
     )
     try:
         status = attempt.run(arguments, validation.progress, validation.look)
@@ -70,7 +65,7 @@ def _archive(attempt: Attempt, project: Project) -> Path:
     return archives[-1]
 
 
-def _package(attempt: Attempt, archive: Path) -> Model:
+def _package(attempt: Attempt, archive: Path) -> None:
     """Keep the archive, for as long as it takes. A store that is away is no reason to train anew."""
     insist(partial(training.advance, attempt.job, TrainingJob.State.PACKAGING, "Storing the model"))
     until = time.monotonic() + STORE_SECONDS
@@ -94,7 +89,12 @@ def _reason(error: StoreFailed | OSError) -> str:
     return f"{error.strerror or error}."
 
 
-def _keep(job: TrainingJob, archive: Path) -> Model:
+def _keep(job: TrainingJob, archive: Path) -> None:
+    """Add the model and end the job in one transaction: a worker that dies in between leaves neither."""
+
+    def finish(model: Model) -> None:
+        training.finish(job, model)
+
     with archive.open("rb") as source:
         added = add_model(
             actor=job.requested_by,
@@ -104,5 +104,7 @@ def _keep(job: TrainingJob, archive: Path) -> Model:
             file_name=archive.name,
             origin=Model.Origin.TRAINED,
             revision=job.revision,
+            also=finish,
         )
-    return added.model
+    if added.existed:
+        finish(added.model)

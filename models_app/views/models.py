@@ -18,6 +18,8 @@ from models_app.querysets import TagQuerySet
 from models_app.services.models import delete_model, reasons_to_keep, warnings_of
 from models_app.services.tags import remove_tag, set_tag
 from models_app.storage import StoreFailed, store
+from models_app.training.facts import seed_words
+from models_app.training.journal import seconds_of
 from studio.access.loaders import signed_in
 from studio.access.models import User
 from studio.access.permissions import Permission
@@ -112,9 +114,29 @@ def model_detail(request: HttpRequest, slug: str, name: str) -> HttpResponse:
         "reason": reasons_to_keep([model]).get(model.pk, ""),
         "domain": _domain(model),
         "training_type": TRAINS.get(model.training_type, "not in the archive"),
+        **_making(request, model),
         **_rights(request, model.assistant),
     }
     return render(request, "models_app/model_detail.html", context)
+
+
+def _making(request: HttpRequest, model: Model) -> dict[str, object]:
+    """How a model that was trained here was made, and what was trained on from it."""
+    jobs = TrainingJob.objects.visible_to(signed_in(request)).select_related("revision", "lock", "finetune_from")
+    job = jobs.filter(model=model).first()
+    if job is None:
+        return {}
+    parent = job.finetune_from
+    finetuned = Model.objects.visible_to(signed_in(request)).filter(job__finetune_from=model)
+    return {
+        "made": job,
+        "parent": None if parent is None or parent.deleted_at else parent,
+        "config_digest": bytes(job.config_digest or b"").hex(),
+        "packages": job.lock.packages.splitlines() if job.lock else [],
+        "seed": seed_words(job.seeds),
+        "took": seconds_of(job),
+        "finetuned": finetuned.only("name")[:20],
+    }
 
 
 def _file(model: Model) -> dict[str, object]:

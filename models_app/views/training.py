@@ -1,25 +1,20 @@
 """Trainings: the list, the page of one with its live log, the Train button."""
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from models_app.data.rights import VIEWS
 from models_app.loaders import load_assistant, load_job, require_models, rights_on_models
-from models_app.models import Revision, TrainingJob
+from models_app.models import TrainingJob
 from models_app.services.revisions import newest_revision
-from models_app.services.training import (
-    cancel_training,
-    changes_since_training,
-    place_in_line,
-    request_training,
-)
+from models_app.services.training import cancel_training, changes_since_training
 from models_app.services.validation import validation_of
 from models_app.training import journal
+from models_app.training.outlook import Outlook, look_ahead, usual_words, workers
 from studio.access.loaders import signed_in
-from studio.access.permissions import Permission
+from studio.access.permissions import EVERYWHERE, Permission
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import page_of
@@ -38,6 +33,8 @@ def job_list(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         "line": journal.look_at_line(assistant),
         "under_way": any(not job.is_ended for job in page.rows),
         "newest": newest_revision(assistant),
+        "usual": usual_words(assistant),
+        "workers": workers() if signed_in(request).may(Permission.ADMIN_VIEW, EVERYWHERE) else None,
         **rights_on_models(request, assistant),
     }
     is_poll = request.htmx.target == "jobs"
@@ -65,11 +62,11 @@ def job_live(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 
 def _live_context(request: HttpRequest, job: TrainingJob) -> dict[str, object]:
-    place = place_in_line(job)
+    outlook = Outlook() if job.is_ended else look_ahead()
     return {
         "job": job,
-        "place": place,
-        "state": journal.state_words(job, place),
+        "state": journal.state_words(job, outlook),
+        "outlook": outlook.words(job),
         "seconds": journal.seconds_of(job),
         "percent": journal.percent_of(job),
         "steps": journal.steps_of(job),
@@ -88,23 +85,6 @@ def job_log(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     text = journal.log_after(job, limit=2**31).text
     headers = {"Content-Disposition": f'attachment; filename="{slug}-training-{number}.log"'}
     return HttpResponse(text, content_type="text/plain; charset=utf-8", headers=headers)
-
-
-@require_POST
-def train(request: HtmxHttpRequest, slug: str) -> HttpResponse:
-    """Train the newest revision, or the one whose number is posted."""
-    assistant = load_assistant(request, slug, Permission.MODELS_MODIFY)
-    number = request.POST.get("revision", "")
-    revision = Revision.objects.filter(assistant=assistant, number=int(number)).first() if number.isdigit() else None
-    try:
-        job = request_training(actor=signed_in(request), assistant=assistant, revision=revision)
-    except DomainError as error:
-        messages.warning(request, error.message)
-        known = error.details.get("job")
-        return go(
-            request, reverse("models:job", args=[slug, known]) if known else reverse("models:training", args=[slug])
-        )
-    return go(request, reverse("models:job", args=[slug, job.number]))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -21,6 +21,7 @@ LIVE_WITHIN = timedelta(seconds=4 * BEAT_SECONDS)
 # Held while a beat is written. A process forked in the middle of it would inherit OpenSSL's locks as the beating
 # thread holds them, without that thread, and wait for ever at its own first connection to the database.
 _writing = threading.Lock()
+_works = threading.Event()
 os.register_at_fork(before=_writing.acquire, after_in_parent=_writing.release, after_in_child=_writing.release)
 
 
@@ -28,20 +29,52 @@ def process_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def beat(kind: str, busy_with: str = "") -> None:
-    """Refresh this process's row; makes it at the first call."""
+def parent_name() -> str:
+    """What a job's own process calls the worker that forked it."""
+    return f"{socket.gethostname()}:{os.getppid()}"
+
+
+def beat(kind: str) -> None:
+    """Refresh this process's row; makes it at the first call. One that works on no job is busy with nothing."""
     now = timezone.now()
+    idle = {} if _works.is_set() else {"busy_with": ""}
     Heartbeat.objects.update_or_create(
         kind=kind,
         name=process_name(),
-        defaults={"at": now, "busy_with": busy_with[:200]},
-        create_defaults={"at": now, "busy_with": busy_with[:200], "started_at": now},
+        defaults={"at": now, **idle},
+        create_defaults={"at": now, "started_at": now},
     )
+
+
+def say_busy(busy_with: str, *, worker: str) -> None:
+    """Write into the row of the worker of that name what it does; the worker itself takes it back."""
+    Heartbeat.objects.filter(name=worker).update(busy_with=busy_with[:200])
+
+
+@contextmanager
+def working() -> Iterator[None]:
+    """Around each job of this process, however that job ends."""
+    _works.set()
+    try:
+        yield
+    finally:
+        _works.clear()
+        try:
+            say_busy("", worker=process_name())
+        except (DatabaseError, InterfaceError):
+            connection.close()  # the next beat says it
 
 
 def live(kind: str) -> int:
     """How many processes of that kind have spoken lately."""
     return Heartbeat.objects.filter(kind=kind, at__gte=timezone.now() - LIVE_WITHIN).count()
+
+
+def load(kind: str) -> tuple[int, int]:
+    """How many processes of that kind live, and how many of these work on something."""
+    rows = Heartbeat.objects.filter(kind=kind, at__gte=timezone.now() - LIVE_WITHIN)
+    found = list(rows.values_list("busy_with", flat=True))
+    return len(found), sum(map(bool, found))
 
 
 def forget_silent() -> None:

@@ -12,6 +12,8 @@ from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.job import Job
 
+from studio.jobs import heartbeat
+
 log = structlog.get_logger()
 
 _PR_SET_PDEATHSIG = 1
@@ -38,6 +40,10 @@ class HorseWorker(Worker):
     """
 
     max_connection_wait_time = 5.0  # of RQ's 60: a minute after Redis is back everything is to be under way
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        with heartbeat.working():
+            super().execute_job(job, queue)
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         connections.close_all()

@@ -18,10 +18,13 @@ def train_arguments(
     model_name: str | None = None,
     force: bool = False,
     skip_validation: bool = False,
+    finetune: Path | str | None = None,
+    epoch_fraction: float | None = None,
 ) -> tuple[str, ...]:
     """`rasa train`, which leaves `<out>/<model_name>.tar.gz`, or one named by Rasa after the time and two words.
 
     Without `force` unchanged parts come from its cache. It validates the data first, unless told to skip that.
+    `finetune` is the archive of a model to go on from, with a share of the configuration's epochs.
     """
     return (
         "train",
@@ -30,6 +33,8 @@ def train_arguments(
         *(("--fixed-model-name", model_name) if model_name else ()),
         *(("--force",) if force else ()),
         *(("--skip-validation",) if skip_validation else ()),
+        *(("--finetune", str(finetune)) if finetune else ()),
+        *(("--epoch-fraction", str(epoch_fraction)) if finetune and epoch_fraction is not None else ()),
     )
 
 

@@ -212,6 +212,7 @@ TRAINING = [
     Row("GET",  "/a/cafe/training/1/log",                         302, 404, 200, 200, 200),
     Row("GET",  "/a/cafe/training/1/cancel",                      302, 404, 403, 200, 403),
     Row("POST", "/a/cafe/training/1/cancel",                      302, 404, 403, 302, 403),
+    Row("GET",  "/a/cafe/train",                                  302, 403, 403, 200, 403),
     Row("POST", "/a/cafe/train",                                  302, 403, 403, 302, 403),
     Row("GET",  "/a/cafe/changes",                                302, 403, 200, 200, 200),
 ]

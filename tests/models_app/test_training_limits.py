@@ -115,7 +115,7 @@ def test_a_second_attempt_may_come_through(assistant, tmp_path):
 
 def test_one_that_was_cancelled_meanwhile_is_not(assistant):
     job = request(assistant, "")
-    claimed = training.claim(job.pk, worker="w", rasa_version="")
+    claimed = training.claim(worker="w", versions=["3.6.21"])
     TrainingJob.objects.filter(pk=job.pk).update(cancel_requested_at=job.requested_at)
     training.try_again(claimed, "The disk is full.")
     job.refresh_from_db()

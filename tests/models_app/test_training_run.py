@@ -66,7 +66,7 @@ def job(db, settings, tmp_path, monkeypatch):
 
 def attempt(job, rasa, monkeypatch, settings):
     monkeypatch.setattr(run, "LocalProcesses", lambda python, home: rasa)
-    claimed = training.claim(job.pk, worker="w", rasa_version="3.6.21")
+    claimed = training.claim(worker="w", versions=["3.6.21"])
     folder = settings.JOBS_DIR / "1-1"
     run._attempt(claimed, Runtime("3.6.21", Path("/rasa"), "3.6.21"), folder)
     job.refresh_from_db()
@@ -113,15 +113,15 @@ def test_cancelling_stops_the_process_and_ends_the_job(job, monkeypatch, setting
 def test_a_cancel_while_the_model_is_kept_still_counts(job, monkeypatch, settings):
     keep = train._keep
 
-    def keep_and_cancel(job, archive):
-        model = keep(job, archive)
+    def cancel_and_keep(job, archive):
         TrainingJob.objects.filter(pk=job.pk).update(cancel_requested_at=timezone.now(), message="Cancelled by mira.")
-        return model
+        keep(job, archive)
 
-    monkeypatch.setattr(train, "_keep", keep_and_cancel)
+    monkeypatch.setattr(train, "_keep", cancel_and_keep)
     ended = attempt(job, ScriptedRasa(leaves=model_archive()), monkeypatch, settings)
     assert (ended.state, ended.message) == (State.CANCELLED, "Cancelled by mira.")
-    assert not Model.objects.current().exists()
+    assert not Model.objects.exists()
+    assert not list(settings.ARTIFACTS_DIR.rglob("*.tar.gz"))
 
 
 def test_an_attempt_that_was_given_up_stops_its_process_and_leaves_no_model(job, monkeypatch, settings):

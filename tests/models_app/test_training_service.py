@@ -9,6 +9,7 @@ from models_app.models import TrainingJob
 from models_app.services import training
 from models_app.services.assistants import add_assistant
 from models_app.services.revisions import save_revision
+from models_app.training.outlook import look_ahead
 from studio.access.services.people import create_person
 from studio.audit.models import AuditEvent
 from studio.errors import Conflict, Invalid
@@ -38,7 +39,7 @@ def job(assistant, person):
 
 
 def claimed(job):
-    return training.claim(job.pk, worker="w", rasa_version="3.6.21")
+    return training.claim(worker="w", versions=["3.6.21"])
 
 
 def silence(job):
@@ -53,7 +54,8 @@ def test_without_data_there_is_nothing_to_train(assistant, person):
 def test_a_request_waits_in_line_with_its_place(job, assistant, person):
     revise(assistant, b"2", 1)
     second = training.request_training(actor=person, assistant=assistant)
-    assert [training.place_in_line(job), training.place_in_line(second)] == [1, 2]
+    outlook = look_ahead()
+    assert [outlook.place(job), outlook.place(second)] == [1, 2]
     assert AuditEvent.objects.filter(action="training-requested").count() == 2
 
 

@@ -16,6 +16,7 @@ from environments.services.overview import overview
 from environments.services.promotion import promote
 from models_app.models import Assistant, Model, TrainingJob
 from models_app.services.revisions import files_of, newest_revision, save_revision
+from models_app.services.same_training import TrainedAlready
 from models_app.services.tags import set_tag
 from models_app.services.training import request_training
 from studio.access.models import User
@@ -92,7 +93,10 @@ class Demo:
             message=change.message,
             parent_number=newest.number,
         )
-        job = request_training(actor=self.actor, assistant=self.assistant, revision=revision)
+        try:
+            job = request_training(actor=self.actor, assistant=self.assistant, revision=revision)
+        except TrainedAlready as known:
+            job = known.job
         self._wait(f"training of revision {revision.number} ({change.message})", lambda: self._is_trained(job))
         model = Model.objects.get(job=job)
         set_tag(actor=self.actor, model=model, name=change.tag)

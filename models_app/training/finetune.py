@@ -1,0 +1,86 @@
+"""Going on from a model (`rasa train --finetune`): which ones may, and the archive of the one that was chosen.
+
+What Rasa 3.6 asks (rasa/graph_components/validators/finetuning_validator.py): the model was trained with a version
+not older than the minimum compatible one; of the configuration only epochs differ; of the domain nothing but responses
+and the like; and the NLU data has the same labels (intents, entities, roles, groups), with an example of each.
+"""
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from models_app.models import Assistant, Model, Revision, TrainingJob
+from models_app.services.revisions import files_of
+from models_app.storage import ArtifactMissing, store
+from models_app.training.attempt import AttemptFailed
+from models_app.training.facts import core_digest
+from models_app.training.project import NotTrainable, read_project
+
+OFFERED = 50  # the newest models are looked at
+FOLDER = "finetune"
+_PIECE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that was trained here; `why_not` says why Rasa would not go on from it."""
+
+    model: Model
+    job: TrainingJob
+    why_not: str
+
+    @property
+    def fits(self) -> bool:
+        return not self.why_not
+
+
+def candidates(assistant: Assistant, revision: Revision, version: str) -> list[Candidate]:
+    """The newest models that a training of `revision` with the Rasa `version` could go on from, those that fit first.
+
+    What can be told from rows is told here; of labels and domain Rasa itself judges when the training begins.
+    """
+    done = TrainingJob.objects.trainings().filter(assistant=assistant, state=TrainingJob.State.DONE)
+    kept = done.filter(model__deleted_at=None, model__isnull=False, config_core_digest__isnull=False)
+    jobs = list(kept.select_related("model", "revision").defer("model__domain").order_by("-pk")[:OFFERED])
+    core = _core_of(revision) if jobs else None
+    found = [Candidate(job.model, job, _why_not(job, core, version)) for job in jobs if job.model]
+    return sorted(found, key=lambda one: not one.fits)
+
+
+def _core_of(revision: Revision) -> bytes | None:
+    try:
+        return core_digest(read_project(files_of(revision)).settings)
+    except NotTrainable:
+        return None
+
+
+def _why_not(job: TrainingJob, core: bytes | None, version: str) -> str:
+    if job.rasa_version != version:
+        return f"made with Rasa {job.rasa_version}"
+    return "" if core is not None and bytes(job.config_core_digest or b"") == core else "another configuration"
+
+
+def fetch(model: Model, folder: Path) -> Path:
+    """The model's archive below `folder`, whole. Raises AttemptFailed."""
+    model.refresh_from_db()
+    if model.deleted_at is not None:
+        raise AttemptFailed(f"The model to go on from, {model.name}, has been deleted meanwhile.")
+    target = folder / FOLDER / model.file_name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with store().open(model.artifact_id) as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy, _PIECE)
+    except ArtifactMissing:
+        raise AttemptFailed(
+            f"The archive of {model.name}, the model to go on from, is not in the artifact store. "
+            "Upload it again under the same name, or train anew."
+        ) from None
+    with target.open("rb") as copy:
+        found = hashlib.file_digest(copy, "sha256").hexdigest()
+    if found != model.artifact_id:
+        raise AttemptFailed(
+            f"The archive of {model.name}, the model to go on from, is damaged in the artifact store: "
+            f"its SHA-256 is {found[:12]}…, not {model.artifact_id[:12]}…."
+        )
+    return target
