@@ -182,9 +182,10 @@ def test_each_waits_for_the_rasa_of_its_own_assistant(job, monkeypatch, redis_cl
     waits = training.request_training(actor=None, assistant=other)
     queue = queues.queue(queues.TRAINING)
     queue.empty()
-    monkeypatch.setattr(run, "find_runtime", {None: Runtime("3.6.21", Path("/rasa"), "3.6.21")}.get)
+    monkeypatch.setattr(run, "find_runtime", {"3.6.21": Runtime("3.6.21", Path("/rasa"), "3.6.21")}.get)
     with TestCase.captureOnCommitCallbacks(execute=True):
         run.requeue_forgotten()
     assert [queued.args[0] for queued in queue.get_jobs()] == [job.pk]
-    run.run_training(waits.pk)
+    assert training.claim(worker="w", versions=run.installed_versions()) == job
+    assert training.claim(worker="w", versions=run.installed_versions()) is None
     assert TrainingJob.objects.get(pk=waits.pk).state == State.QUEUED
