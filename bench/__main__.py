@@ -20,6 +20,7 @@ BENCHMARKS = {
     "access": "what permissions cost a page that lists 100 rows, against reading the rows",
     "analytics": "numbers of the analytics page, against one aggregate by hand over the same events",
     "training": "a training through the queue, against bare `rasa train`",
+    "training_beside_chat": "a live server's answers while a training runs on the same machine, against none",
     "promotion": "from Save to running, against a real Rasa's poll interval and load",
     "export": "conversations as a file of JSON lines, against a COPY of the same rows",
     "sign_in": "a sign-in through a real Keycloak, against the same round trip without Parley",
