@@ -40,6 +40,7 @@ def test_it_passes_its_own_test_stories(rasa_processes, trained_model, tmp_path)
     arguments = (
         "test",
         "core",
+        "--e2e",
         "--model",
         str(trained_model),
         "--stories",
