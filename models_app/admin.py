@@ -4,12 +4,16 @@ from models_app.models import (
     Artifact,
     Assistant,
     Blob,
+    Confusion,
     Finding,
+    LabelScore,
     Model,
     ModelRetention,
+    ModelTest,
     PackageLock,
     Revision,
     RevisionFile,
+    StoryFault,
     Tag,
     TrainingJob,
     TrainingLog,
@@ -51,3 +55,7 @@ show(
     ("=pk", "=assistant__id", "=revision__id", "=job__id"),
 )
 show(Finding, ("pk", "validation_id", "severity", "path", "line"), ("=pk", "=validation__id", "=path"))
+show(ModelTest, ("pk", "model_id", "stories", "stories_correct", "accuracy", "macro_f1", "at"), ("=pk", "=model__id"))
+show(LabelScore, ("pk", "test_id", "kind", "name", "f1", "support"), ("=pk", "=test__pk", "=name"))
+show(Confusion, ("pk", "test_id", "expected", "predicted", "count"), ("=pk", "=test__pk", "=expected"))
+show(StoryFault, ("pk", "test_id", "name", "path", "is_warning"), ("=pk", "=test__pk"))

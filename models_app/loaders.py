@@ -77,7 +77,7 @@ def load_job(
     user = signed_in(request)
     job = (
         TrainingJob.objects.visible_to(user)
-        .select_related("revision", "model", "finetune_from")
+        .select_related("revision", "model", "tested", "finetune_from")
         .filter(assistant=assistant, number=number)
         .first()
     )

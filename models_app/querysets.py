@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce, NullIf
 from studio.access.permissions import Permission
 
 if TYPE_CHECKING:
-    from models_app.models import Assistant, Model, Tag, TrainingJob  # noqa: F401 - named in quotes below
+    from models_app.models import Assistant, Model, ModelTest, Tag, TrainingJob  # noqa: F401 - named in quotes below
     from studio.access.models import User
 
 
@@ -75,3 +75,11 @@ class JobQuerySet(models.QuerySet["TrainingJob"]):
         wanted = Coalesce(own, models.Value(settings.RASA_VERSION))
         line = self.filter(state="queued").annotate(wanted=wanted)
         return (line if rasa is None else line.filter(wanted__in=rasa)).order_by("priority", "pk")
+
+
+class ModelTestQuerySet(models.QuerySet["ModelTest"]):
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """Results of models that the person sees."""
+        return self.filter(
+            within_assistants(user, Permission.MODELS_VIEW, "model__assistant_id"), model__deleted_at=None
+        )

@@ -11,6 +11,7 @@ from models_app.models.artifacts import (
 from models_app.models.assistants import NAME_PATTERN, Assistant, valid_name
 from models_app.models.data import Blob, Revision, RevisionFile
 from models_app.models.retention import ModelRetention
+from models_app.models.testing import Confusion, LabelScore, ModelTest, StoryFault
 from models_app.models.training import PackageLock, TrainingJob, TrainingLog, TrainingSettings
 from models_app.models.validation import Finding, Validation
 
@@ -21,12 +22,16 @@ __all__ = [
     "Artifact",
     "Assistant",
     "Blob",
+    "Confusion",
     "Finding",
+    "LabelScore",
     "Model",
     "ModelRetention",
+    "ModelTest",
     "PackageLock",
     "Revision",
     "RevisionFile",
+    "StoryFault",
     "Tag",
     "TrainingJob",
     "TrainingLog",

@@ -55,6 +55,7 @@ class TrainingJob(models.Model):
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=16, choices=Kind, default=Kind.TRAINING)
     revision = models.ForeignKey(Revision, on_delete=models.PROTECT, related_name="jobs")
+    test_after = models.BooleanField(default=False)  # a training: its model is tested as soon as it is kept
     tested = models.ForeignKey(Model, on_delete=models.CASCADE, null=True, related_name="tests")
     finetune_from = models.ForeignKey(Model, on_delete=models.SET_NULL, null=True, related_name="finetunings")
     epoch_fraction = models.FloatField(null=True)  # of the epochs in the configuration, when it goes on from a model

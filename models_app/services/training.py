@@ -16,6 +16,7 @@ from models_app.models import Assistant, Model, PackageLock, Revision, TrainingJ
 from models_app.querysets import JobQuerySet
 from models_app.services.revisions import changed_paths, newest_revision
 from models_app.services.same_training import Finetuning, refuse_same
+from models_app.services.training_settings import settings_of
 from studio.access.models import User
 from studio.audit.actions import Action
 from studio.audit.services import record
@@ -45,9 +46,11 @@ def request_training(
     finetuning: Finetuning | None = None,
     known: int | None = None,
     actor_label: str = "",
+    test_after: bool = False,
 ) -> TrainingJob:
     """Queue a training of `revision`, of the newest one when it is left out.
 
+    Its model is tested then when `test_after` or the assistant's settings say so.
     Raises TrainedAlready when the same was trained or is being trained, unless that job's number is `known`.
     """
     Assistant.objects.select_for_update().get(pk=assistant.pk)
@@ -63,6 +66,7 @@ def request_training(
         finetune_from=finetuning.model if finetuning else None,
         epoch_fraction=finetuning.epoch_fraction if finetuning else None,
         priority=priority_of(actor),
+        test_after=test_after or settings_of(assistant).test_after,
         requested_by=actor,
         requested_by_label=actor_label or (actor.username if actor else "Parley"),
     )
@@ -106,7 +110,7 @@ def claim(*, worker: str, versions: Collection[str]) -> TrainingJob | None:
     What another transaction holds right now is passed over: two workers never wait for each other.
     """
     line = TrainingJob.objects.in_line(rasa=versions).filter(cancel_requested_at=None)
-    related = line.select_related("assistant", "revision", "finetune_from")
+    related = line.select_related("assistant", "revision", "tested", "finetune_from")
     with transaction.atomic():
         job = related.select_for_update(of=("self",), skip_locked=True).first()
         if job is None:

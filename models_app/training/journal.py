@@ -23,8 +23,14 @@ OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
 
 
 # What the states are called in jobs that train nothing.
-WORDS = {TrainingJob.Kind.VALIDATION: {State.TRAINING: "Validating"}}
-STEPS = {TrainingJob.Kind.VALIDATION: ("Requested", "Preparing", "Validating", "Keeping", "Result")}
+WORDS = {
+    TrainingJob.Kind.VALIDATION: {State.TRAINING: "Validating"},
+    TrainingJob.Kind.TEST: {State.TRAINING: "Testing", State.PACKAGING: "Keeping the result"},
+}
+STEPS = {
+    TrainingJob.Kind.VALIDATION: ("Requested", "Preparing", "Validating", "Keeping", "Result"),
+    TrainingJob.Kind.TEST: ("Requested", "Preparing", "Testing", "Keeping", "Result"),
+}
 
 
 @dataclass(frozen=True, slots=True)

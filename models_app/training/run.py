@@ -16,6 +16,7 @@ from models_app.training.attempt import Attempt, AttemptFailed, Cancelled
 from models_app.training.facts import facts_of
 from models_app.training.patience import insist
 from models_app.training.project import NotTrainable, Project, read_project
+from models_app.training.testing import test
 from models_app.training.train import train
 from models_app.training.validate import validate
 from studio.errors import DomainError
@@ -33,6 +34,7 @@ log = structlog.get_logger()
 KINDS: dict[str, Callable[[Attempt, Project], None]] = {
     TrainingJob.Kind.TRAINING: train,
     TrainingJob.Kind.VALIDATION: validate,
+    TrainingJob.Kind.TEST: test,
 }
 
 

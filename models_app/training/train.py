@@ -8,6 +8,7 @@ from pathlib import Path
 from models_app.models import Model, TrainingJob
 from models_app.services import training
 from models_app.services.models import add_model
+from models_app.services.testing import finish_training
 from models_app.storage import StoreFailed, StoreFull
 from models_app.training import folders
 from models_app.training.attempt import Attempt, AttemptFailed
@@ -93,7 +94,7 @@ def _keep(job: TrainingJob, archive: Path) -> None:
     """Add the model and end the job in one transaction: a worker that dies in between leaves neither."""
 
     def finish(model: Model) -> None:
-        training.finish(job, model)
+        finish_training(job, model)
 
     with archive.open("rb") as source:
         added = add_model(

@@ -39,6 +39,7 @@ class Action(StrEnum):
     TRAINING_CANCELLED = "training-cancelled"
     TRAINING_FINISHED = "training-finished"
     VALIDATION_REQUESTED = "validation-requested"
+    TEST_REQUESTED = "test-requested"
     TRAINING_SETTINGS_CHANGED = "training-settings-changed"
     ENVIRONMENT_CREATED = "environment-created"
     ENVIRONMENT_CHANGED = "environment-changed"

@@ -43,6 +43,27 @@ def validate_arguments(config: str, domain: str, data: Sequence[str]) -> tuple[s
     return ("data", "validate", "--config", config, "--domain", domain, "--data", *data)
 
 
+def train_nlu_arguments(*, config: str, domain: str, nlu: str, out: str) -> tuple[str, ...]:
+    """`rasa train nlu`, of the file or folder `nlu` alone."""
+    return ("train", "nlu", "--config", config, "--domain", domain, "--nlu", nlu, "--out", out)
+
+
+def story_test_arguments(*, model: str, stories: str, out: str) -> tuple[str, ...]:
+    """`rasa test core` with the files below `stories` whose names begin with `test_`: no others are test stories."""
+    return ("test", "core", "--model", model, "--stories", stories, "--e2e", "--out", out, "--no-plot")
+
+
+def split_nlu_arguments(*, nlu: str, training_fraction: float, seed: int, out: str) -> tuple[str, ...]:
+    """`rasa data split nlu`, which leaves `<out>/training_data.yml` and `<out>/test_data.yml`."""
+    fraction = ("--training-fraction", f"{training_fraction:.2f}")
+    return ("data", "split", "nlu", "--nlu", nlu, *fraction, "--random-seed", str(seed), "--out", out)
+
+
+def nlu_test_arguments(*, model: str, domain: str, nlu: str, out: str) -> tuple[str, ...]:
+    """`rasa test nlu`, which leaves reports and errors as JSON below `out`."""
+    return ("test", "nlu", "--model", model, "--domain", domain, "--nlu", nlu, "--out", out, "--no-plot")
+
+
 def run_arguments(
     *,
     port: int,
