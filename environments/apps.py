@@ -6,9 +6,10 @@ class EnvironmentsConfig(AppConfig):
     label = "environments"
 
     def ready(self) -> None:
-        from environments import health, jobs, navigation, places
+        from environments import health, jobs, navigation, places, rivals
         from environments.services import pointers, rasa, transitions
         from models_app.services import models, tags
+        from models_app.testing.rivals import register as register_rivals
         from studio.access import scopes
         from studio.rasa import uses
 
@@ -18,4 +19,5 @@ class EnvironmentsConfig(AppConfig):
         scopes.register("environments", places.places)
         uses.register("environments", rasa.uses_by_servers)
         models.guard(transitions.reasons_to_keep)
+        register_rivals(rivals.live)
         tags.watch(pointers.refresh)

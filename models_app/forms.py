@@ -81,6 +81,9 @@ class TrainForm(forms.Form):
         label="Epochs",
         help_text="Percent of the epochs in the configuration that it goes on for.",
     )
+    test = forms.BooleanField(
+        required=False, label="Test the new model", help_text="It is there at once, and its test begins then."
+    )
     known = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def __init__(

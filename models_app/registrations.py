@@ -20,6 +20,17 @@ FOLDER_SECONDS = 20
 REAP_SECONDS = 5
 QUEUE_SECONDS = 1  # the first training waits for Rasa's installation, and begins with this
 
+# Pages of models, by the beginnings of their URLs' names.
+MODELS = (
+    "models:list",
+    "models:detail",
+    "models:upload",
+    "models:compare",
+    "models:tags",
+    "models:delete",
+    "models:tests",
+)
+
 
 def register() -> None:
     schedule.every(SWEEP_SECONDS, artifacts.sweep, name="sweep the artifact store")
@@ -31,6 +42,10 @@ def register() -> None:
     parts.register("artifact store", health.artifact_store)
     scopes.register("assistants", _places)
     _register_uses_of_rasa()
+    _enter_navigation()
+
+
+def _enter_navigation() -> None:
     navigation.set_assistants(_assistants, list_url_name="models:assistants")
     navigation.register(
         navigation.Entry(
@@ -42,7 +57,7 @@ def register() -> None:
             order=20,
             per_assistant=True,
             shortcut="m",
-            match=("models:list", "models:detail", "models:upload", "models:compare", "models:tags", "models:delete"),
+            match=MODELS,
         )
     )
     navigation.register(

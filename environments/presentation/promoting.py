@@ -1,12 +1,14 @@
 """What the promotion dialog offers: every environment the person sees, with what is live there and what forbids it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from environments.loaders import may_modify, modify_permission
 from environments.models import Promotion, PromotionTransition
 from environments.services.overview import Overview
-from models_app.models import Model
+from models_app.models import Model, ModelTest
+from models_app.testing.figures import is_worse, short_words
+from models_app.testing.rivals import newest_tests
 from studio.access.models import User
 from studio.rasa.versions import can_load
 
@@ -27,15 +29,30 @@ def targets(overviews: Iterable[Overview], model: Model, user: User) -> list[Tar
     """Checkboxes for promoting `model`."""
     rows = list(overviews)
     failed = _failed_before(model)
+    tests = newest_tests([model.pk, *(row.model.pk for row in rows if row.model is not None)])
     return [
         Target(
             row,
             row.model == model,
             _why_not(row, model, user),
-            "It did not load here before." if row.environment.pk in failed else "",
+            "It did not load here before." if row.environment.pk in failed else _worse(tests, model, row.model),
         )
         for row in rows
     ]
+
+
+def _worse(tests: Mapping[int, ModelTest], model: Model, live: Model | None) -> str:
+    """How the model's tests stand below those of the one that is live."""
+    if live is None or live == model or model.pk not in tests or live.pk not in tests:
+        return ""
+    worse = is_worse(tests[model.pk], tests[live.pk])
+    return f"Its tests are worse than those of {live.name}: {', '.join(worse)}." if worse else ""
+
+
+def tested_words(model: Model) -> str:
+    """`12 of 13 stories, F1 91.4 %`; empty for a model that was never tested."""
+    test = newest_tests([model.pk]).get(model.pk)
+    return ", ".join(short_words(test)) if test is not None else ""
 
 
 def _why_not(row: Overview, model: Model, user: User) -> str:

@@ -16,7 +16,7 @@ from environments.loaders import load_modifiable
 from environments.models import Environment, Promotion
 from environments.presentation import running as presentation
 from environments.presentation import timeline
-from environments.presentation.promoting import Target, never_ran, targets
+from environments.presentation.promoting import Target, never_ran, targets, tested_words
 from environments.services.overview import Overview, overview, overviews
 from environments.services.promotion import promote
 from environments.services.transitions import last_that_ran
@@ -155,6 +155,7 @@ def _promote_dialog(request: HttpRequest, model: Model, form: ReasonForm, more: 
         "targets": _targets(model, signed_in(request)),
         "warnings": warnings_of(model),
         "never_ran": never_ran(model),
+        "tested": tested_words(model),
         **more,
     }
     return render(request, "environments/promote_dialog.html", context, status=422 if form.is_bound else 200)

@@ -18,6 +18,8 @@ from models_app.querysets import TagQuerySet
 from models_app.services.models import delete_model, reasons_to_keep, warnings_of
 from models_app.services.tags import remove_tag, set_tag
 from models_app.storage import StoreFailed, store
+from models_app.testing.figures import short_words
+from models_app.testing.rivals import newest_tests
 from models_app.training.facts import seed_words
 from models_app.training.journal import seconds_of
 from studio.access.loaders import signed_in
@@ -39,10 +41,12 @@ def model_list(request: HttpRequest, slug: str) -> HttpResponse:
     everything = Model.objects.visible_to(signed_in(request)).filter(assistant=assistant)
     chosen = ModelFilter(request.GET, everything, assistant=assistant, tags=_tags_seen(request))
     page, total = page_of(_for_list(chosen.qs, signed_in(request)), request), everything.count()
+    rows = _rows(page.rows)
     context = {
         "filter": chosen,
         "page": page,
-        "rows": _rows(page.rows),
+        "rows": rows,
+        "any_tested": any(row.tested for row in rows),
         "summary": _summary(chosen.qs, page.rows),
         "total": total,
         "under_way": None if total else _under_way(request, assistant),
@@ -54,15 +58,20 @@ def model_list(request: HttpRequest, slug: str) -> HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A model of the list, and why it cannot be deleted."""
+    """A model of the list, why it cannot be deleted, and how it was tested."""
 
     model: Model
     reason: str
+    tested: Sequence[str]  # its newest test in words
 
 
 def _rows(models: Sequence[Model]) -> list[Row]:
     reasons = reasons_to_keep(models)
-    return [Row(model, reasons.get(model.pk, "")) for model in models]
+    tests = newest_tests(model.pk for model in models)
+    return [
+        Row(model, reasons.get(model.pk, ""), short_words(tests[model.pk]) if model.pk in tests else ())
+        for model in models
+    ]
 
 
 def _summary(models: QuerySet[Model], rows: Sequence[Model]) -> str:

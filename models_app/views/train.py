@@ -12,7 +12,7 @@ from models_app.models import Assistant, Revision, TrainingJob
 from models_app.services.revisions import newest_revision
 from models_app.services.same_training import TrainedAlready, same_trainings
 from models_app.services.training import request_training
-from models_app.services.training_settings import rasa_of
+from models_app.services.training_settings import rasa_of, settings_of
 from models_app.training.finetune import Candidate, candidates
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
@@ -33,7 +33,7 @@ def train(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     )
     if not form.is_valid():
         done = _done(assistant, revision) if revision and not form.is_bound else None
-        return _dialog(request, form, revision, offered, done)
+        return _dialog(request, assistant, form, revision, offered, done)
     try:
         job = request_training(
             actor=signed_in(request),
@@ -41,9 +41,10 @@ def train(request: HtmxHttpRequest, slug: str) -> HttpResponse:
             revision=revision,
             finetuning=form.finetuning(),
             known=form.cleaned_data["known"],
+            test_after=form.cleaned_data["test"],
         )
     except TrainedAlready as error:
-        return _dialog(request, form, revision, offered, error.job)
+        return _dialog(request, assistant, form, revision, offered, error.job)
     except DomainError as error:
         return _elsewhere(request, slug, error)
     return go(request, reverse("models:job", args=[slug, job.number]))
@@ -63,6 +64,7 @@ def _done(assistant: Assistant, revision: Revision) -> TrainingJob | None:
 
 def _dialog(
     request: HttpRequest,
+    assistant: Assistant,
     form: TrainForm,
     revision: Revision | None,
     offered: list[Candidate],
@@ -75,6 +77,7 @@ def _dialog(
         "candidates": offered,
         "chosen": form["finetune"].value() or "",
         "same": same,
+        "is_tested_anyway": settings_of(assistant).test_after,
     }
     return render(request, "models_app/training/train_dialog.html", context, status=422 if form.is_bound else 200)
 

@@ -19,13 +19,18 @@ from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import page_of
 
+CANCELLED = {
+    "training": "The training stops where it is and makes no model. Its log stays; the data can be trained again.",
+    "test": "The test stops where it is and keeps no numbers. Its log stays; the model can be tested again.",
+}
+
 
 @require_safe
 def job_list(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     assistant = load_assistant(request, slug)
     require_models(request, assistant)
     jobs = TrainingJob.objects.visible_to(signed_in(request)).filter(assistant=assistant)
-    page = page_of(jobs.select_related("revision", "model"), request)
+    page = page_of(jobs.select_related("revision", "model", "tested"), request)
     context = {
         "page": page,
         "rows": journal.rows_of(page.rows),
@@ -99,9 +104,9 @@ def cancel(request: HtmxHttpRequest, slug: str, number: int) -> HttpResponse:
         else:
             return go(request, reverse("models:job", args=[slug, number]))
     context = {
-        "heading": f"Cancel training {number}",
-        "text": "The training stops where it is and makes no model. Its log stays; the data can be trained again.",
-        "confirm_label": "Cancel the training",
+        "heading": f"Cancel {job.title.lower()}",
+        "text": CANCELLED.get(job.kind, CANCELLED["training"]),
+        "confirm_label": f"Cancel the {job.kind}",
         "danger": True,
         "refused": refused,
     }

@@ -175,6 +175,9 @@ MODELS = [
     Row("GET",  "/a/cafe/models/otter/delete",                    302, 404, 403, 200, 403),
     Row("POST", "/a/cafe/models/otter/delete",                    302, 404, 403, 302, 403),
     Row("GET",  "/a/cafe/models/otter/compare",                   302, 404, 200, 200, 200),
+    Row("GET",  "/a/cafe/models/otter/tests",                     302, 404, 200, 200, 200),
+    Row("GET",  "/a/cafe/models/otter/test",                      302, 404, 403, 200, 403),
+    Row("POST", "/a/cafe/models/otter/test",                      302, 404, 403, 302, 403),
     Row("GET",  "/a/cafe/models/otter/download",                  302, 404, 200, 200, 200),
 ]
 

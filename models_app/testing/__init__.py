@@ -1,0 +1,1 @@
+"""What tests of models measured, as pages show it."""
