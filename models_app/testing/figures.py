@@ -25,11 +25,11 @@ ABOUT = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`+1.2` than a rival; `tone` is good, bad or muted."""
+    """`+1.2` against a rival; `tone` is good, bad or muted."""
 
     text: str
     tone: str
-    than: str
+    against: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +90,4 @@ def _stories(test: ModelTest) -> str:
 
 def _change(value: float, rival: Rival, key: str) -> Change | None:
     before = getattr(rival.test, key)
-    return None if before is None else Change(*change_words(before, value), than=rival.why)
+    return None if before is None else Change(*change_words(before, value), against=rival.name)

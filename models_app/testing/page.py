@@ -104,7 +104,7 @@ def _f1_by_intent(test: ModelTest) -> dict[str, float]:
 
 def _score(row: LabelScore, before: Mapping[str, float] | None = None) -> Score:
     there = (before or {}).get(row.name)
-    change = None if there is None else Change(*change_words(there, row.f1), than=percent(there))
+    change = None if there is None else Change(*change_words(there, row.f1), against=percent(there))
     return Score(row, percent(row.precision), percent(row.recall), percent(row.f1), change)
 
 

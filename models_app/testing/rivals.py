@@ -12,9 +12,10 @@ NAMES = 500  # tests that are looked through for models to compare with
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """A test to compare with; `why` is what its model is: `live in production`, `the one tested before`."""
+    """A test to compare with. `why` its model: `live in production`; `name` within a sentence: `production`."""
 
     why: str
+    name: str
     test: ModelTest
 
 
@@ -23,7 +24,7 @@ _asked: list[Live] = []
 
 
 def register(live: Live) -> None:
-    """`live` gives what is live where, as (`live in production`, model), the most important first."""
+    """`live` gives what is live where, as (name of the environment, model), the most important first."""
     if live not in _asked:
         _asked.append(live)
 
@@ -31,17 +32,17 @@ def register(live: Live) -> None:
 def rivals_of(test: ModelTest, viewer: User, chosen: str = "") -> list[Rival]:
     """The chosen model by its name; else the one that is live and the one tested before, if they are others."""
     if chosen:
-        return [Rival(f"in {one.model.name}", one) for one in _tests_beside(test).filter(model__name=chosen)[:1]]
+        return [Rival("chosen", one.model.name, one) for one in _tests_beside(test).filter(model__name=chosen)[:1]]
     found: list[Rival] = []
     live = [entry for ask in _asked for entry in ask(test.model.assistant, viewer)]
     newest = newest_tests(model.pk for _, model in live)
-    for why, model in live:
+    for name, model in live:
         if model.pk != test.model_id and model.pk in newest:
-            found.append(Rival(why, newest[model.pk]))
+            found.append(Rival(f"live in {name}", name, newest[model.pk]))
             break
     before = _tested_before(test)
     if before is not None and before not in [rival.test for rival in found]:
-        found.append(Rival("tested before", before))
+        found.append(Rival("tested before", "the one before", before))
     return found
 
 
@@ -63,4 +64,5 @@ def _tested_before(test: ModelTest) -> ModelTest | None:
 
 def _tests_beside(test: ModelTest) -> ModelTestQuerySet:
     others = ModelTest.objects.filter(model__assistant=test.model.assistant_id, model__deleted_at=None)
-    return others.exclude(model=test.model_id).select_related("model", "job", "revision").order_by("-pk")
+    measured = others.exclude(stories=None, accuracy=None)
+    return measured.exclude(model=test.model_id).select_related("model", "job", "revision").order_by("-pk")

@@ -158,10 +158,22 @@ def test_a_test_is_compared_with_the_live_model_and_the_one_before(admin: Client
     result_of(before)
     result_of(otter)
     shown = page(admin)
-    assert "than live in production" in shown
+    assert "against production" in shown
+    assert "against the one before" in shown
     assert "−80.0" in shown  # stories: 1 of 5 against 5 of 5
     assert "±0" in shown
     assert "before-one" in shown
+
+
+def test_any_two_tested_models_are_compared(admin: Client, assistant: Assistant, otter: Model):
+    result_of(make_model(assistant, "heron"), better())
+    result_of(make_model(assistant, "crane"), Measured(stories_note="None.", nlu_note="None."))
+    result_of(otter)
+    shown = page(admin, f"{PAGE}?with=heron")
+    assert "<option selected>heron</option>" in shown
+    assert "crane" not in shown  # nothing was measured of it
+    assert "against heron" in shown
+    assert "against heron" not in page(admin, f"{PAGE}?with=nobody")
 
 
 def test_whoever_may_not_see_nlu_data_or_stories_sees_numbers_alone(client: Client, otter: Model):
