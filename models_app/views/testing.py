@@ -11,9 +11,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from models_app.loaders import load_model, rights_on_models
 from models_app.models import Model, ModelTest, TrainingJob
 from models_app.services.testing import request_test
-from models_app.services.training import place_in_line
 from models_app.testing.page import sections_of
 from models_app.training import journal
+from models_app.training.outlook import Outlook, look_ahead
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.errors import DomainError
@@ -59,7 +59,7 @@ def _latest(model: Model) -> dict[str, object]:
         return {"job": None}
     return {
         "job": job,
-        "state": journal.state_words(job, place_in_line(job)),
+        "state": journal.state_words(job, Outlook() if job.is_ended else look_ahead()),
         "percent": journal.percent_of(job),
         "line": None if job.is_ended else journal.look_at_line(model.assistant),
     }

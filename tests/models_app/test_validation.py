@@ -40,7 +40,7 @@ def assistant(db, settings, tmp_path, monkeypatch):
 def do(monkeypatch, settings):
     def do(job, rasa, version="3.6.21"):
         monkeypatch.setattr(run, "LocalProcesses", lambda python, home: rasa)
-        claimed = training.claim(job.pk, worker="w", rasa_version=version)
+        claimed = training.claim(worker="w", versions=[version])
         run._attempt(claimed, Runtime(version, Path("/rasa"), version), settings.JOBS_DIR / f"{job.pk}-1")
         job.refresh_from_db()
         return job

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('models_app', '0004_model_retention'),
+        ('models_app', '0006_order_and_facts_of_trainings'),
     ]
 
     operations = [
