@@ -63,6 +63,7 @@ def request_test(
         kind=TrainingJob.Kind.TEST,
         tested=model,
         revision=revision,
+        priority=training.priority_of(actor),
         requested_by=actor,
         requested_by_label=actor_label or (actor.username if actor else "Parley"),
     )

@@ -251,7 +251,7 @@ def _reap_one(job: TrainingJob) -> bool:
     as_seen = ("attempt", "state", "heartbeat_at", "cancel_requested_at")
     own = TrainingJob.objects.filter(pk=job.pk, **{name: getattr(job, name) for name in as_seen})
     if again:
-        note = f"The worker of attempt {job.attempt} went silent; the training starts again."
+        note = f"The worker of attempt {job.attempt} went silent; the {job.kind} starts again."
         if own.update(state=State.QUEUED, message=note, step="", step_done=0, step_total=0) != 1:
             return False
         queues.enqueue(queues.TRAINING, RUN, job.pk)
@@ -262,7 +262,7 @@ def _reap_one(job: TrainingJob) -> bool:
         if job.cancel_requested_at
         else (
             f"The worker went silent in {job.attempt} attempts: the machine may have run out of memory, "
-            "or the process was killed. Train again when that is mended."
+            f"or the process was killed. Ask for the {job.kind} again when that is mended."
         )
     )
     if own.update(state=state, message=note, finished_at=timezone.now()) != 1:

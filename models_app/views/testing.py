@@ -57,9 +57,11 @@ def _latest(model: Model) -> dict[str, object]:
     job = model.tests.filter(kind=TrainingJob.Kind.TEST).select_related("revision").order_by("-pk").first()
     if job is None or job.state == TrainingJob.State.DONE:
         return {"job": None}
+    outlook = Outlook() if job.is_ended else look_ahead()
     return {
         "job": job,
-        "state": journal.state_words(job, Outlook() if job.is_ended else look_ahead()),
+        "state": journal.state_words(job, outlook),
+        "outlook": outlook.words(job),
         "percent": journal.percent_of(job),
         "line": None if job.is_ended else journal.look_at_line(model.assistant),
     }

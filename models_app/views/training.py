@@ -22,6 +22,7 @@ from studio.web.keyset import page_of
 CANCELLED = {
     "training": "The training stops where it is and makes no model. Its log stays; the data can be trained again.",
     "test": "The test stops where it is and keeps no numbers. Its log stays; the model can be tested again.",
+    "validation": "The validation stops where it is and says nothing of the data. Its log stays.",
 }
 
 

@@ -43,8 +43,9 @@ def waiting_test(model: Model) -> TrainingJob:
 
 
 def running_test(model: Model) -> TrainingJob:
-    job = training.claim(waiting_test(model).pk, worker="w", rasa_version="3.6.21")
-    assert job is not None
+    waiting = waiting_test(model)
+    job = training.claim(worker="w", versions=["3.6.21"])
+    assert job is not None and job == waiting
     return job
 
 

@@ -54,6 +54,13 @@ def test_the_button_asks_for_a_test_and_stays_on_the_page(admin: Client, otter: 
     assert (job.kind, job.tested, job.requested_by_label) == ("test", otter, "ana")
 
 
+def test_a_training_is_asked_for_with_tests_by_a_button_of_its_own(admin: Client, otter: Model):
+    waiting_test(otter).delete()
+    assert 'name="test"' in page(admin, "/a/cafe/training/")
+    admin.post("/a/cafe/train", {"test": "on"})
+    assert TrainingJob.objects.get().test_after
+
+
 def test_pressing_it_twice_says_that_one_is_under_way(admin: Client, otter: Model):
     waiting_test(otter)
     admin.post("/a/cafe/models/otter/test")
@@ -227,4 +234,4 @@ def test_a_test_whose_worker_went_silent_is_tried_again(otter: Model):
     TrainingJob.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=1))
     training.reap()
     job.refresh_from_db()
-    assert job.state == "queued"
+    assert (job.state, job.message) == ("queued", "The worker of attempt 1 went silent; the test starts again.")

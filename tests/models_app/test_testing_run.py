@@ -15,6 +15,7 @@ from models_app.training import attempt as following
 from models_app.training import run
 from models_app.training.testing import move_single_examples, story_file_names
 from studio.rasa.process import Handle, LogChunk, Spec, Status
+from studio.rasa.runtime import Runtime
 from tests.factories import make_model
 
 RECORDED = Path(__file__).parent / "rasa_results"
@@ -107,13 +108,9 @@ def trained_from(files: dict[str, bytes]) -> Model:
 def attempt(model: Model, monkeypatch, settings, rasa: RecordedRasa | None = None) -> TrainingJob:
     rasa = rasa or RecordedRasa()
     monkeypatch.setattr(run, "LocalProcesses", lambda python, home: rasa)
-    job = training.claim(request_test(actor=None, model=model).pk, worker="w", rasa_version="3.6.21")
-
-    class Runtime:
-        python = None
-        environment: dict[str, str] = {}
-
-    run._attempt(job, Runtime(), settings.JOBS_DIR / "1-1")
+    request_test(actor=None, model=model)
+    job = training.claim(worker="w", versions=["3.6.21"])
+    run._attempt(job, Runtime("3.6.21", Path("/rasa"), "3.6.21"), settings.JOBS_DIR / "1-1")
     job.refresh_from_db()
     return job
 

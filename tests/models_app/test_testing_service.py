@@ -33,8 +33,8 @@ def revise(assistant: Assistant, content: bytes, parent: int | None = None):
 
 
 def claimed(job: TrainingJob) -> TrainingJob:
-    found = training.claim(job.pk, worker="w", rasa_version="3.6.21")
-    assert found is not None
+    found = training.claim(worker="w", versions=["3.6.21"])
+    assert found == job
     return found
 
 
@@ -64,7 +64,7 @@ def test_the_same_test_is_not_asked_for_twice_while_it_waits_or_runs(model: Mode
         with pytest.raises(Conflict) as refused:
             request_test(actor=None, model=model)
         assert refused.value.details["job"] == job.number
-        training.claim(job.pk, worker="w", rasa_version="3.6.21")
+        training.claim(worker="w", versions=["3.6.21"])
 
 
 def test_a_deleted_model_is_not_tested(model: Model):
