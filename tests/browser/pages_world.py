@@ -16,6 +16,7 @@ from models_app.data.examples import Annotation
 from models_app.models import Assistant, TrainingJob
 from models_app.services.revisions import save_revision
 from models_app.services.tags import set_tag
+from models_app.services.testing import Measured
 from models_app.services.training import append_log, request_training
 from studio.jobs import heartbeat
 from studio.rasa.models import RasaRuntime
@@ -23,6 +24,7 @@ from tests.conversations.dead import make_letter
 from tests.conversations.events import action, bot, small_talk, user
 from tests.factories import environment_of, make_assistant, make_model, make_person, store_events
 from tests.house.world import make_world
+from tests.models_app.measured import better, result_of, waiting_test
 
 STARTER = Path(__file__).parents[2] / "starter"
 LONG_NAME = "a-model-with-a-name-that-nobody-would-type-" + "x" * 150
@@ -41,6 +43,7 @@ def make_pages_world() -> dict[str, object]:
     empty = make_assistant("empty", "An assistant with a title that fills more than the whole width of its switcher")
     _fill_models(cafe)
     _fill_training(cafe)
+    tested = _fill_tests(cafe)
     _fill_rasas()
     _fill_conversations(environment_of(cafe))
     letters = _fill_dead_letters(environment_of(cafe))
@@ -53,6 +56,7 @@ def make_pages_world() -> dict[str, object]:
         "empty": empty.slug,
         "model": LONG_NAME,
         "other_model": "otter",
+        **tested,
         "admin": world.people["admin"].pk,
         "failed_run": _fill_completeness(environment_of(cafe)),
     }
@@ -69,11 +73,24 @@ def _fill_training(cafe: Assistant) -> None:
     files = {str(path.relative_to(STARTER)): path.read_bytes() for path in STARTER.rglob("*.yml")}
     revision = save_revision(actor=None, assistant=cafe, files=files, message="Summer hours", parent_number=1)
     failed = request_training(actor=None, assistant=cafe, revision=revision)
+    TrainingJob.objects.filter(pk=failed.pk).update(state=TrainingJob.State.TRAINING, attempt=1)
+    failed.refresh_from_db()
     append_log(failed, "Starting to train component 'LogisticRegressionClassifier'.\n" * 20)
     TrainingJob.objects.filter(pk=failed.pk).update(
-        state=TrainingJob.State.FAILED, attempt=1, message=f"Duplicate intent '{'order_' * 30}' in line 12."
+        state=TrainingJob.State.FAILED, message=f"Duplicate intent '{'order_' * 30}' in line 12."
     )
     request_training(actor=None, assistant=cafe, revision=revision)
+
+
+def _fill_tests(cafe: Assistant) -> dict[str, object]:
+    """A model with two tests and a third that waits, and one of which nothing could be measured."""
+    crane, bare = make_model(cafe, "crane"), make_model(cafe, "bare-crane")
+    result_of(make_model(cafe, "better-crane"), better())
+    result_of(bare, Measured(stories_note="The data has no test stories.", nlu_note="The data has no NLU examples."))
+    result_of(crane, better())
+    test = result_of(crane)
+    waiting_test(crane)
+    return {"test": test.job.number, "pair": test.confusions.earliest("pk").pk}
 
 
 def _fill_rasas() -> None:

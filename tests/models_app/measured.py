@@ -44,6 +44,7 @@ def waiting_test(model: Model) -> TrainingJob:
 
 def running_test(model: Model) -> TrainingJob:
     waiting = waiting_test(model)
+    TrainingJob.objects.filter(pk=waiting.pk).update(priority=0)  # before whatever else waits
     job = training.claim(worker="w", versions=["3.6.21"])
     assert job is not None and job == waiting
     return job
