@@ -41,6 +41,26 @@ def targets(overviews: Iterable[Overview], model: Model, user: User) -> list[Tar
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A model that an environment may be promoted to; `tested` and `warning` are sentences or empty."""
+
+    model: Model
+    tested: str
+    warning: str
+
+
+def choices(models: Iterable[Model], live: Model | None) -> list[Choice]:
+    """Models beside the one that is live now."""
+    rows = list(models)
+    tests = newest_tests([*(model.pk for model in rows), *([live.pk] if live else [])])
+    return [Choice(model, _words(tests.get(model.pk)), _worse(tests, model, live)) for model in rows]
+
+
+def _words(test: ModelTest | None) -> str:
+    return ", ".join(short_words(test)) if test is not None else ""
+
+
 def _worse(tests: Mapping[int, ModelTest], model: Model, live: Model | None) -> str:
     """How the model's tests stand below those of the one that is live."""
     if live is None or live == model or model.pk not in tests or live.pk not in tests:
@@ -51,8 +71,7 @@ def _worse(tests: Mapping[int, ModelTest], model: Model, live: Model | None) -> 
 
 def tested_words(model: Model) -> str:
     """`12 of 13 stories, F1 91.4 %`; empty for a model that was never tested."""
-    test = newest_tests([model.pk]).get(model.pk)
-    return ", ".join(short_words(test)) if test is not None else ""
+    return _words(newest_tests([model.pk]).get(model.pk))
 
 
 def _why_not(row: Overview, model: Model, user: User) -> str:

@@ -16,7 +16,7 @@ from environments.loaders import load_modifiable
 from environments.models import Environment, Promotion
 from environments.presentation import running as presentation
 from environments.presentation import timeline
-from environments.presentation.promoting import Target, never_ran, targets, tested_words
+from environments.presentation.promoting import Target, choices, never_ran, targets, tested_words
 from environments.services.overview import Overview, overview, overviews
 from environments.services.promotion import promote
 from environments.services.transitions import last_that_ran
@@ -182,7 +182,7 @@ def promote_here(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse
         "environment": environment,
         "overview": now,
         "form": form,
-        "models": _choices(models, request.GET.get("q", ""), signed_in(request)),
+        "choices": choices(_choices(models, request.GET.get("q", ""), signed_in(request)), now.model),
         "chosen": form["model"].value(),
         "total": models.count(),
     }

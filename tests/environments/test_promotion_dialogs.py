@@ -5,6 +5,7 @@ from environments.models import Environment
 from environments.services.promotion import promote
 from models_app.models import Assistant, Model
 from tests.factories import environment_of, make_model, make_person
+from tests.models_app.measured import better, result_of
 
 OTTER = "/a/default/models/otter/promote"
 PRODUCTION = "/a/default/environments/production"
@@ -148,3 +149,24 @@ def test_there_is_nothing_to_return_to_at_first(admin: Client, otter: Model, pro
     promote(actor=None, environment=production, model=otter)
     answer = admin.post(f"{PRODUCTION}/return", {"expected": otter.pk}, headers=HTMX)
     assert (answer.status_code, live(production)) == (422, "otter")
+
+
+def test_both_dialogs_warn_of_a_model_whose_tests_are_worse(admin: Client, assistant, otter: Model, production):
+    heron = make_model(assistant, "heron")
+    promote(actor=None, environment=production, model=heron)
+    result_of(otter)
+    assert "Its tests are worse" not in admin.get(OTTER).content.decode()  # heron has none
+    result_of(heron, better())
+    for address in (OTTER, f"{PRODUCTION}/promote"):
+        page = admin.get(address).content.decode()
+        assert "1 of 5 stories, F1 90.5 %" in page
+        assert "worse than those of heron: stories 20 % instead of 100 %, F1 of intents 90.5 % instead of 99 %" in page
+
+
+def test_a_model_whose_tests_are_better_warns_nobody(admin: Client, assistant, otter: Model, production: Environment):
+    heron = make_model(assistant, "heron")
+    promote(actor=None, environment=production, model=heron)
+    result_of(heron)
+    result_of(otter, better())
+    assert "worse" not in admin.get(OTTER).content.decode()
+    assert "worse" not in admin.get(f"{PRODUCTION}/promote").content.decode()
