@@ -5,7 +5,8 @@ comes back finds that its attempt is over, and everything it still says is refus
 """
 
 import hashlib
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from django.db import connection, transaction
@@ -26,6 +27,7 @@ from studio.jobs import queues
 State = TrainingJob.State
 Priority = TrainingJob.Priority
 RUN = "models_app.jobs.train"
+GAP = re.compile(r"… (\d+) lines left out …")
 SILENT_AFTER = timedelta(seconds=30)  # without a heartbeat a running job's worker counts as dead
 
 
@@ -161,11 +163,46 @@ def keep_facts(job: TrainingJob, *, packages: str, **facts: object) -> None:
 
 
 @transaction.atomic
-def append_log(job: TrainingJob, text: str) -> None:
-    """Keep a piece of this attempt's output. PostgreSQL text holds no NUL. Raises Superseded."""
+def append_log(job: TrainingJob, text: str) -> int:
+    """Keep a piece of this attempt's output; its id. Raises Superseded."""
     if not _own(job).select_for_update(no_key=True).exists():
         raise Superseded(f"attempt {job.attempt} of job {job.pk} is over")
-    TrainingLog.objects.create(job=job, attempt=job.attempt, text=text.replace("\0", "\ufffd"))
+    return _add_to_log(job, text)
+
+
+def rescue_log(job: TrainingJob, text: str) -> None:
+    """Keep what an attempt that is over had written and nobody had come to."""
+    _add_to_log(job, text)
+
+
+def _add_to_log(job: TrainingJob, text: str) -> int:
+    """PostgreSQL text holds no NUL."""
+    return TrainingLog.objects.create(job=job, attempt=job.attempt, text=text.replace("\0", "\ufffd")).pk
+
+
+@transaction.atomic
+def roll_log(job: TrainingJob, text: str, *, gap: int | None, left_out: int, gone: Sequence[int]) -> tuple[int, int]:
+    """Keep a piece of the end for the pieces `gone`; `gap` is the row that says how many lines are `left_out` in all.
+
+    Returns the ids of the gap and of the piece.
+    """
+    if gap is None:
+        gap = append_log(job, "")
+    row = append_log(job, text)
+    TrainingLog.objects.filter(job=job, pk__in=gone).delete()
+    if left_out:
+        TrainingLog.objects.filter(pk=gap).update(text=f"… {left_out} lines left out …\n")
+    return gap, row
+
+
+def end_of_log(job: TrainingJob, length: int) -> str:
+    """The last characters that are kept of this attempt."""
+    text = ""
+    for piece in TrainingLog.objects.filter(job=job, attempt=job.attempt).order_by("-pk").iterator(chunk_size=10):
+        text = piece.text + text
+        if len(text) >= length:
+            break
+    return text[-length:]
 
 
 @transaction.atomic

@@ -13,6 +13,7 @@ from django.db import InterfaceError, OperationalError, connection
 from models_app.models import TrainingJob
 from models_app.services import training
 from models_app.services.training_settings import Limits
+from models_app.training.keeping_log import TAIL, KeptLog
 from models_app.training.output import Progress
 from models_app.training.patience import BEAT_SECONDS, insist
 from studio.rasa import process
@@ -22,8 +23,6 @@ from studio.web.formats import duration, size
 log = structlog.get_logger()
 
 LOOK_SECONDS = 0.5
-LOG_KEPT = 2 * 1024**2  # characters of output kept from the start; the end is kept whatever comes between
-LOG_TAIL = 64 * 1024
 ROOM = 1024**2  # bytes; a disk with less is full
 NO_SPACE, TOO_LARGE = "No space left on device", "File too large"
 RAISE_LIMIT = "Raise the limit in the assistant’s training settings, or train with less."
@@ -59,15 +58,14 @@ class Attempt:
     _progress: Progress = field(default_factory=lambda: Progress(()), init=False)
     _look: Callable[[], None] = field(default=lambda: None, init=False)
     _until: float = field(init=False)
+    _log: KeptLog = field(init=False)
     _commands: int = field(default=0, init=False)
     _offset: int = field(default=0, init=False)
-    _kept: int = field(default=0, init=False)
-    _unwritten: str = field(default="", init=False)
-    _left_out: int = field(default=0, init=False)
     _next_beat: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         self._until = time.monotonic() + self.limits.seconds
+        self._log = KeptLog(self.job)
 
     def run(
         self,
@@ -86,7 +84,7 @@ class Attempt:
             status = self._follow(handle)
         finally:
             self.peak_memory = max(self.peak_memory, self.processes.stop(handle, grace=5).peak_memory or 0)
-        insist(partial(self._take_log, handle))
+            insist(partial(self._take_log, handle))
         insist(partial(self._beat, self._progress.step))
         self._refuse_what_the_data_did_not_do(status)
         return status
@@ -117,10 +115,8 @@ class Attempt:
             raise AttemptFailed(status.explain(), again=True)
 
     def close(self) -> None:
-        """After the last command: write the end of a log that was too long to keep."""
-        if self._left_out:
-            cut = max(0, self._left_out - LOG_TAIL)
-            training.append_log(self.job, f"\n… {cut} characters left out …\n{self.tail[-self._left_out :]}")
+        """After the last command: write what is not written of the log."""
+        self._log.flush()
 
     def _spec(self, arguments: tuple[str, ...]) -> Spec:
         return Spec(
@@ -164,21 +160,10 @@ class Attempt:
             raise Cancelled
 
     def _take_log(self, handle: Handle) -> None:
-        while True:
-            chunk = self.processes.read_log(handle, self._offset)
-            if not chunk.text:
-                return
+        """What cannot be written now, because the database is away, waits for the next time."""
+        while (chunk := self.processes.read_log(handle, self._offset)).text:
             self._progress.read(chunk.text)
             self._offset = chunk.offset
-            self._keep_output(chunk.text)
-
-    def _keep_output(self, text: str) -> None:
-        """Write what came; what cannot be written now, because the database is away, waits for the next time."""
-        self.tail = (self.tail + text)[-LOG_TAIL:]
-        room = LOG_KEPT - self._kept - len(self._unwritten)
-        self._unwritten += text[: max(0, room)]
-        self._left_out += max(0, len(text) - max(0, room))
-        if self._unwritten:
-            training.append_log(self.job, self._unwritten)
-            self._kept += len(self._unwritten)
-            self._unwritten = ""
+            self.tail = (self.tail + chunk.text)[-TAIL:]
+            self._log.add(chunk.text)
+        self._log.flush()

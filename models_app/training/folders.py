@@ -12,6 +12,7 @@ import structlog
 from django.conf import settings
 
 from models_app.models import TrainingJob
+from models_app.training.keeping_log import rescue
 from studio.rasa.local import end_all_of
 
 log = structlog.get_logger()
@@ -53,6 +54,7 @@ def sweep() -> None:
         if folder.name not in active:
             if strays := end_all_of(folder):
                 log.warning("ended what a killed training left running", folder=folder.name, processes=strays)
+            rescue(folder)
             shutil.rmtree(folder, ignore_errors=True)
     for folder in aside:
         if folder.name not in unended:

@@ -1,6 +1,5 @@
-"""A training as people follow it: its steps, what it waits for, and its log."""
+"""A training as people follow it: its steps, and what it waits for."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +7,7 @@ from datetime import datetime
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from models_app.models import Assistant, TrainingJob, TrainingLog
+from models_app.models import Assistant, TrainingJob
 from models_app.services.training_settings import settings_of
 from models_app.training.outlook import WORKER, Outlook, look_ahead
 from studio import redis
@@ -16,10 +15,6 @@ from studio.jobs import heartbeat
 from studio.rasa.services import runtime_named
 
 State = TrainingJob.State
-SHOWN = 200_000  # characters of a log that its page begins with; the whole is a download
-TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-# A progress bar is drawn over itself: all but its last state is noise on a page.
-OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
 
 
 # What the states are called in jobs that train nothing.
@@ -150,35 +145,3 @@ def _redis_answers() -> bool:
     except RedisError:
         return False
     return True
-
-
-# --- Log ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class LogText:
-    text: str
-    last: int  # id of the newest piece in it, to ask for what comes after
-    cut: bool  # the beginning was left out
-
-
-def log_after(job: TrainingJob, after: int = 0, limit: int = SHOWN) -> LogText:
-    """What the log has beyond the piece `after`, readable; with a heading where a new attempt begins."""
-    pieces = list(TrainingLog.objects.filter(job=job, pk__gt=after).order_by("pk"))
-    before = TrainingLog.objects.filter(job=job, pk__lte=after).order_by("-pk").first() if after else None
-    text = readable("".join(_with_headings(pieces, before.attempt if before else 1)))
-    last = pieces[-1].pk if pieces else after
-    return LogText(text[-limit:], last, cut=len(text) > limit)
-
-
-def _with_headings(pieces: Iterable[TrainingLog], attempt: int) -> Iterable[str]:
-    for piece in pieces:
-        if piece.attempt != attempt:
-            attempt = piece.attempt
-            yield f"\n── attempt {attempt} ──\n"
-        yield piece.text
-
-
-def readable(text: str) -> str:
-    """Without colours and without the overwritten states of progress bars."""
-    return OVERWRITTEN.sub("", TERMINAL_CODES.sub("", text)).replace("\r\n", "\n")

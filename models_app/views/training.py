@@ -11,7 +11,7 @@ from models_app.models import TrainingJob
 from models_app.services.revisions import newest_revision
 from models_app.services.training import cancel_training, changes_since_training
 from models_app.services.validation import validation_of
-from models_app.training import journal
+from models_app.training import journal, reading_log
 from models_app.training.outlook import Outlook, look_ahead, usual_words, workers
 from studio.access.loaders import signed_in
 from studio.access.permissions import EVERYWHERE, Permission
@@ -49,21 +49,28 @@ def job_list(request: HtmxHttpRequest, slug: str) -> HttpResponse:
 
 @require_safe
 def job_detail(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """`?q=` shows the lines of the log that hold these words, `?line=` what stands around that line."""
     job = load_job(request, slug, number)
-    context = {"log": journal.log_after(job), **_live_context(request, job)}
-    return render(request, "models_app/training/detail.html", context)
+    words, line = request.GET.get("q", "").strip()[:200], request.GET.get("line", "")
+    log: dict[str, object]
+    if words:
+        log = {"found": reading_log.search(job, words)}
+    else:
+        log = {"log": reading_log.page(job, int(line) if line.isdigit() else None)}
+    return render(request, "models_app/training/detail.html", {**log, **_live_context(request, job)})
 
 
 @require_safe
 def job_live(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """What changed since the log's piece `?after=`: states replace theirs, new lines are added to the log."""
+    """What changed since the log's piece `?after=`: states replace theirs, new lines are added to the log.
+
+    `?line=` is the number of the next line. Without them only the states are asked for.
+    """
     job = load_job(request, slug, number)
-    after = request.GET.get("after", "")
-    context = {
-        "log": journal.log_after(job, int(after) if after.isdigit() else 0),
-        "is_poll": True,
-        **_live_context(request, job),
-    }
+    after, line = request.GET.get("after", ""), request.GET.get("line", "1")
+    context = {"is_poll": True, **_live_context(request, job)}
+    if after.isdigit() and line.isdigit():
+        context["log"] = reading_log.after(job, int(after), int(line))
     return render(request, "models_app/training/_live.html", context)
 
 
@@ -88,7 +95,7 @@ def _live_context(request: HttpRequest, job: TrainingJob) -> dict[str, object]:
 def job_log(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """The whole log as a file."""
     job = load_job(request, slug, number)
-    text = journal.log_after(job, limit=2**31).text
+    text = reading_log.whole(job)
     headers = {"Content-Disposition": f'attachment; filename="{slug}-training-{number}.log"'}
     return HttpResponse(text, content_type="text/plain; charset=utf-8", headers=headers)
 

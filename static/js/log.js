@@ -15,6 +15,8 @@ function follow(log) {
   log.addEventListener("scroll", () => setFollowing(atEnd(log)), { passive: true });
   button?.addEventListener("click", () => { toEnd(); setFollowing(true); });
   new MutationObserver(() => { if (following) toEnd(); }).observe(log, { childList: true, subtree: true, characterData: true });
+  const wanted = document.getElementById(location.hash.slice(1)); // a link to a line leads there, not to the end
+  if (wanted && log.contains(wanted)) { wanted.scrollIntoView({ block: "center" }); setFollowing(atEnd(log)); return; }
   toEnd();
   setFollowing(true);
 }

@@ -122,23 +122,13 @@ def test_the_log_comes_piece_by_piece(admin: Client, job: TrainingJob):
     assert "first" in page(admin, "1")
     last = attempt.log.get().pk
     training.append_log(attempt, "\x1b[32msecond <b>\x1b[0m\n")
-    shown = page(admin, f"1/live?after={last}")
+    shown = page(admin, f"1/live?after={last}&line=2")
     assert "first" not in shown
-    assert '<span hx-swap-oob="beforeend:#log">second &lt;b&gt;\n</span>' in shown
+    assert '<div hx-swap-oob="beforeend:#log"><span class="line" id="L2">' in shown
+    assert "second &lt;b&gt;\n</span></div>" in shown
+    assert "line=3" in shown  # of the next poll
+    assert 'hx-swap-oob="beforeend:#log"' not in page(admin, "1/live")
     assert page(admin, "1/log") == "first\nsecond <b>\n"
-
-
-def test_a_later_attempt_is_told_from_the_one_before(job: TrainingJob):
-    attempt = claimed(job)
-    training.append_log(attempt, "one\n")
-    attempt.attempt = 2
-    attempt.save()
-    training.append_log(attempt, "two\n")
-    assert journal.log_after(job).text == "one\n\n── attempt 2 ──\ntwo\n"
-
-
-def test_of_a_progress_bar_only_the_last_state_stays():
-    assert journal.readable("Epochs: 1%\rEpochs: 50%\rEpochs: 100%\ndone\r\n") == "Epochs: 100%\ndone\n"
 
 
 def test_what_rasa_said_stands_in_plain_sight(admin: Client, job: TrainingJob):

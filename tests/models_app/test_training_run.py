@@ -142,16 +142,6 @@ def test_a_training_over_its_time_is_ended_with_why(job, monkeypatch, settings):
     assert "longer than" in job.message
 
 
-def test_an_endless_log_keeps_its_head_and_its_tail(job, monkeypatch, settings):
-    monkeypatch.setattr(following, "LOG_KEPT", 100)
-    monkeypatch.setattr(following, "LOG_TAIL", 20)
-    attempt(job, ScriptedRasa("a" * 150 + "the end\n", code=1), monkeypatch, settings)
-    text = "".join(job.log.values_list("text", flat=True))
-    assert text.startswith("a" * 100)
-    assert text.endswith("the end\n")
-    assert "38 characters left out" in text
-
-
 def test_folders_of_killed_attempts_are_swept(job, settings):
     left, home = settings.JOBS_DIR / "99-1", settings.JOBS_DIR / "home"
     left.mkdir(parents=True)
