@@ -1,6 +1,7 @@
 """The worker that takes jobs from a queue; each job runs in a forked child (RQ's "horse")."""
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -47,6 +48,7 @@ class HorseWorker(Worker):
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         connections.close_all()
+        gc.freeze()  # the child's collector would touch, and so copy, every page of ours
         super().fork_work_horse(job, queue)
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandParser
 from rq.serializers import JSONSerializer
 
@@ -13,6 +14,7 @@ from studio.redis import blocking_client
 
 class Command(BaseCommand):
     help = "Take jobs from a queue."
+    requires_system_checks = (Tags.security,)  # the others would load every page of the web
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("queue", choices=[queues.TRAINING, queues.BACKGROUND], nargs="+")
