@@ -75,7 +75,8 @@ def _up(store: "S3Store", boto: Any, file: Path) -> Row:
 
 
 def _row(what: str, ours: Callable[[], None], other: Callable[[], None], named: str, aim: float) -> Row:
-    ours(), other()
+    ours()
+    other()
     pairs = [(_seconds(other), _seconds(ours)) for _ in range(TIMES)]
     ratio = statistics.median(theirs / own for theirs, own in pairs)
     speeds = [f"{SIZE / 1e6 / statistics.median(pair[which] for pair in pairs):.0f} MB/s" for which in (0, 1)]

@@ -52,7 +52,7 @@ class KeepForm(forms.Form):
     reason = forms.CharField(
         max_length=200,
         required=False,
-        label="Why (optional)",
+        label="Why",
         help_text="Shown where somebody would delete it.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )

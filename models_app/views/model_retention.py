@@ -78,11 +78,11 @@ def switch(request: HtmxHttpRequest, slug: str, to: str) -> HttpResponse:
     text = "No model is deleted by rule any more."
     if to == "on":
         text = (
-            f"{_would_go(plan_of(assistant, rule.newest))} They are deleted in the coming night, and each night what "
-            "the rule keeps no longer. Nobody is asked again."
+            f"{_would_go(plan_of(assistant, rule.newest))} From the coming night on, what the rule keeps no longer is "
+            "deleted. Nobody is asked again."
         )
     context = {
-        "heading": f"Switch {to}: {rule}",
+        "heading": f"Switch the rule {to}: {rule} stay",
         "text": text,
         "confirm_label": f"Switch {to}",
         "danger": to == "on",
@@ -92,8 +92,10 @@ def switch(request: HtmxHttpRequest, slug: str, to: str) -> HttpResponse:
 
 def _would_go(plan: Plan) -> str:
     count = len(plan.doomed)
+    if not count:
+        return "No model would go now."
     models = "1 model" if count == 1 else f"{count:,} models"
-    return f"{models} would go now, and {formats.size(plan.freed)} with {'it' if count == 1 else 'them'}."
+    return f"{models} would go now, which frees {formats.size(plan.freed)}."
 
 
 @require_http_methods(METHODS)

@@ -272,6 +272,7 @@ class TestThePages:
     def test_a_model_is_kept_and_the_page_says_by_whom(self, person, models):
         address = reverse("models:keep", args=["cafe", "model-0"])
         assert person.post(address, {"reason": "the one of the fair"}).status_code == 302
+        assert "· kept" in person.get(reverse("models:list", args=["cafe"])).content.decode()
         page = person.get(reverse("models:detail", args=["cafe", "model-0"])).content.decode()
         assert "by anna: the one of the fair" in page
         person.post(address, {"drop": "1"})
