@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 PART = 16 * 1024 * 1024  # S3 takes 10,000 parts: 160 GB
 PARTS_AT_ONCE = 4
-BLOCK = 256 * 1024
+BLOCK = 1024 * 1024  # read at once; a download holds three
 UNFINISHED_AFTER = timedelta(days=1)
 
 # The bytes came by another upload of the same, or by an earlier try of ours whose answer was lost.
