@@ -22,7 +22,7 @@ BENCHMARKS = {
     "training": "a training through the queue, against bare `rasa train`",
     "training_beside_chat": "a live server's answers while a training runs on the same machine, against none",
     "promotion": "from Save to running, against a real Rasa's poll interval and load",
-    "s3": "models to and from a real S3 server, against boto3 alone",
+    "bucket": "models to and from a real S3 server, against boto3 alone",
     "export": "conversations as a file of JSON lines, against a COPY of the same rows",
     "sign_in": "a sign-in through a real Keycloak, against the same round trip without Parley",
     "clone": "from a fresh clone to a talking assistant, by step",

@@ -33,8 +33,10 @@ START_SECONDS = 30  # 1 on a quiet machine
 class S3Server:
     """Every bucket is a folder below `folder`/data, every object a file in it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, megabytes: int | None = None) -> None:
+        """`megabytes`: so large is the disk that it writes to, which only it sees."""
         self.folder = folder
+        self.megabytes = megabytes
         self.data = folder / "data"
         self.data.mkdir()
         self.port = free_port()
@@ -43,6 +45,9 @@ class S3Server:
     def start(self) -> None:
         environment = {**os.environ, "ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY}
         server = [str(program()), "--port", f"127.0.0.1:{self.port}", "posix", str(self.data)]
+        if self.megabytes is not None:
+            mount = f'mount -t tmpfs -o size={self.megabytes}m tmpfs "$0" && exec "$@"'
+            server = ["unshare", "-rm", "sh", "-c", mount, str(self.data), *server]
         # A test run that is killed takes its server with it.
         command = [sys.executable, "-I", child.__file__, "SIGKILL", "-", *server]
         with (self.folder / "log").open("ab") as log:
@@ -77,10 +82,16 @@ class S3Server:
         return name
 
 
+def can_mount() -> bool:
+    """Whether this machine lets a process have a disk of its own."""
+    line = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return subprocess.run(line, check=False, capture_output=True).returncode == 0
+
+
 @contextmanager
-def running() -> Iterator[S3Server]:
+def running(*, megabytes: int | None = None) -> Iterator[S3Server]:
     with tempfile.TemporaryDirectory(prefix="parley-s3-") as folder:
-        server = S3Server(Path(folder))
+        server = S3Server(Path(folder), megabytes=megabytes)
         server.start()
         try:
             yield server

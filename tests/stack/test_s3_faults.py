@@ -19,6 +19,7 @@ from models_app.storage import s3 as backend
 from models_app.storage.s3 import PART, S3Store
 from models_app.storage.s3_client import Patience, Patiences, Place, in_words
 from tests.stack import proxy as proxies
+from tests.stack import s3 as servers
 from tests.stack.proxy import Proxy
 from tests.stack.s3 import S3Server
 
@@ -112,7 +113,7 @@ class TestSaidInWords:
 
     @pytest.mark.parametrize("code", ["QuotaExceeded", "XMinioStorageFull", "507"])
     def test_a_full_bucket(self, code: str):
-        """No server here can be filled in a test; these are the words of Ceph and versitygw, of MinIO, and of none."""
+        """The words of Ceph and versitygw, of MinIO, and of none; TestFull fills a real one."""
         answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 507 if code == "507" else 403}}
         with pytest.raises(StoreFull, match="no room left"), in_words():
             raise ClientError(answer, "PutObject")
@@ -264,6 +265,24 @@ class TestUpload:
         sizes = ("70", "400")  # MB; both are sent by all threads
         peaks = [int(subprocess.check_output([sys.executable, "-c", script, size], text=True)) for size in sizes]
         assert peaks[1] - peaks[0] < 20  # MB
+
+
+class TestFull:
+    def test_a_server_whose_disk_is_full_says_so_and_what_is_there_stays(self, tmp_path: Path):
+        if not servers.can_mount():
+            pytest.skip("this machine gives no process a small disk of its own (unshare and mount are refused)")
+        with servers.running(megabytes=30) as small:
+            store = S3Store(small.place(bucket=small.make_bucket()), tmp_path / "incoming")
+            kept = store.put(io.BytesIO(os.urandom(PART))).sha256
+            for size in (15 * MB, 40 * MB):  # whole, and in parts
+                content = os.urandom(size)
+                with pytest.raises(StoreFull, match="no room left"):
+                    store.put(io.BytesIO(content))
+                assert not store.exists(sha256(content))
+            assert nothing_unfinished(store)
+            assert sha256(read(store, kept)) == kept
+            store.delete(kept)
+            store.put(io.BytesIO(os.urandom(15 * MB)))
 
 
 class TestWhatLiesInTheBucket:

@@ -1,4 +1,4 @@
-"""`python -m bench s3`: models to and from a real S3 server through our store, against boto3 alone."""
+"""`python -m bench bucket`: models to and from a real S3 server through our store, against boto3 alone."""
 
 import hashlib
 import os
