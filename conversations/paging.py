@@ -137,13 +137,8 @@ class Listing:
         if self.found_by is FoundBy.ORDER:
             return _keys(matching.order_by(*steps), count)
         ahead, unindexed = self.everything.filter(beyond).order_by(*steps), self.order.unindexed_steps(onwards=onwards)
-        found: list[int] = []
-        for first, end in ((0, NEAREST), (NEAREST, NEAR)):
-            near = self.looked_at.filter(pk__in=ahead.values("pk")[first:end]).exclude(pk__in=found)
-            found += _keys(near.order_by(*unindexed), count - len(found))
-            if len(found) == count:
-                return found
-        if ahead.values("pk")[:NEAR].count() < NEAR:
+        found, is_all = self._near_keys(ahead, count, onwards=onwards)
+        if len(found) == count or is_all:
             return found
         from_indexes = matching.order_by(*unindexed)
         if self.order is NEWEST and self.found_by is FoundBy.TERMS:
@@ -153,6 +148,18 @@ class Listing:
             if len(found) == count or stretch.is_all:
                 return found
         return _keys(from_indexes, count)
+
+    def _near_keys(self, ahead: ConversationQuerySet, count: int, *, onwards: bool) -> tuple[list[int], bool]:
+        """Of those that are near, by a look at each; and whether there are no others ahead."""
+        looked_at = self.looked_at.order_by(*self.order.unindexed_steps(onwards=onwards))
+        nearest = list(ahead.values_list(self.order.column, "pk")[:NEAREST])
+        found = _keys(looked_at.filter(pk__in=[pk for _, pk in nearest]), count)
+        if len(found) == count or len(nearest) < NEAREST:
+            return found, len(nearest) < NEAREST
+        farther = ahead.filter(self.order.beyond(Cursor(*nearest[-1]), onwards=onwards))
+        near = farther.values("pk")[: NEAR - NEAREST]
+        found += _keys(looked_at.filter(pk__in=near), count - len(found))
+        return found, len(found) < count and near.count() < NEAR - NEAREST
 
 
 def _keys(conversations: ConversationQuerySet, count: int) -> list[int]:
