@@ -15,6 +15,7 @@ from models_app.training import facts
 from models_app.training.finetune import candidates
 from models_app.training.project import read_project
 from studio.errors import Conflict
+from studio.web import formats
 from tests.factories import make_model, make_person
 
 CONFIG = b"""recipe: default.v1
@@ -182,7 +183,7 @@ def test_the_models_page_tells_how_it_was_made(admin: Client, assistant: Assista
     assert "DIETClassifier 42; not fixed in TEDPolicy" in shown
     assert hashlib.sha256(CONFIG).hexdigest()[:12] in shown
     assert hashlib.sha256(b"rasa==3.6.21\ntensorflow==2.12.0\n").hexdigest() in shown
-    assert "668 MB" in shown
+    assert formats.size(700_000_000) in shown
     assert "/a/cafe/models/otter" in shown
     assert "Gone on to" in admin.get("/a/cafe/models/otter").content.decode()
 
