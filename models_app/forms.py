@@ -90,6 +90,7 @@ class TrainForm(forms.Form):
         self, data: Mapping[str, str] | None = None, *, initial: Mapping[str, object], models: Iterable[Model]
     ) -> None:
         super().__init__(data, initial=dict(initial))
+        self.fields["percent"].required = not self.is_bound or bool(self.data.get("finetune"))
         self._models = {model.name: model for model in models}
 
     def clean_finetune(self) -> str:

@@ -39,6 +39,7 @@ def request_validation(*, actor: User | None, assistant: Assistant, revision: Re
         number=last + 1,
         kind=Kind.VALIDATION,
         revision=revision,
+        priority=training.priority_of(actor),
         requested_by=actor,
         requested_by_label=actor.username if actor else "Parley",
     )

@@ -55,7 +55,7 @@ class Outlook:
 
     def _words_waiting(self, job: TrainingJob, usual: Spread | None) -> str:
         start = self.starts[job.pk]
-        begins = "starts at a time not known: what runs before it has no history"
+        begins = "no estimate of its start: how long others before it take is not known"
         if start is not None:
             begins = "starts at once" if start.high < 1 else f"starts in {estimate.words(start)}"
         takes = (
