@@ -9,6 +9,8 @@ from models_app.models import Model, valid_name
 from models_app.services.same_training import Finetuning
 from studio.rasa.services import current_runtime, ready_runtimes, runtime_named
 
+PERCENT = 50  # of the epochs, where nobody said how many
+
 
 class AssistantForm(forms.Form):
     title = forms.CharField(max_length=120, label="Name", widget=forms.TextInput(attrs={"autofocus": True}))
@@ -76,8 +78,7 @@ class TrainForm(forms.Form):
     percent = forms.IntegerField(
         min_value=1,
         max_value=100,
-        initial=50,
-        required=False,
+        initial=PERCENT,
         label="Epochs",
         help_text="Percent of the epochs in the configuration that it goes on for.",
     )
@@ -89,8 +90,7 @@ class TrainForm(forms.Form):
     def __init__(
         self, data: Mapping[str, str] | None = None, *, initial: Mapping[str, object], models: Iterable[Model]
     ) -> None:
-        super().__init__(data, initial=dict(initial))
-        self.fields["percent"].required = not self.is_bound or bool(self.data.get("finetune"))
+        super().__init__(None if data is None else _with_percent(data), initial=dict(initial))
         self._models = {model.name: model for model in models}
 
     def clean_finetune(self) -> str:
@@ -102,8 +102,13 @@ class TrainForm(forms.Form):
     def finetuning(self) -> Finetuning | None:
         """None is a training anew."""
         model = self._models.get(self.cleaned_data["finetune"])
-        percent = self.cleaned_data["percent"] or self.fields["percent"].initial
-        return None if model is None else Finetuning(model, percent / 100)
+        return None if model is None else Finetuning(model, self.cleaned_data["percent"] / 100)
+
+
+def _with_percent(data: Mapping[str, str]) -> dict[str, str]:
+    """The Train button asks nothing, and a training anew takes all epochs; a dialog that follows shows a number."""
+    said = {name: data[name] for name in data}
+    return said if said.get("finetune") and "percent" in said else {**said, "percent": str(PERCENT)}
 
 
 class TrainingSettingsForm(forms.Form):

@@ -72,11 +72,14 @@ def _draw(seconds: Sequence[float], chance: random.Random) -> float:
 
 
 def words(spread: Spread) -> str:
-    """`about 4 min (3–6)`, `about 40 s`: in the unit of the middle, without a spread that rounds to nothing."""
+    """`about 4 min (3–6)`, `about 40 s`: in the unit of the middle, without a spread that rounds to nothing.
+
+    Number and unit stay on one line.
+    """
     unit, size = ("s", 1) if spread.middle < 90 else ("min", _MINUTE) if spread.middle < 90 * _MINUTE else ("h", _HOUR)
     low, middle, high = (_rounded(value / size, unit) for value in (spread.low, spread.middle, spread.high))
     between = "" if low == high else f" ({low}–{high})"
-    return f"about {middle} {unit}{between}"
+    return f"about {middle}\u00a0{unit}{between}"
 
 
 def _rounded(value: float, unit: str) -> str:

@@ -118,6 +118,7 @@ def test_the_button_names_the_model_and_offers_to_train_all_the_same(admin: Clie
     shown = answer.content.decode()
     assert answer.status_code == 422
     assert "This model exists already" in shown
+    assert 'name="percent" value="50"' in shown
     assert "/a/cafe/models/otter" in shown
     assert TrainingJob.objects.count() == 1
     assert admin.post("/a/cafe/train", {"known": "1"})["Location"] == "/a/cafe/training/2"
