@@ -48,14 +48,22 @@ show(
 )
 show(PackageLock, ("pk",), ("^sha256", "packages"))
 show(TrainingLog, ("pk", "job_id", "attempt", "at"), ("=pk", "=job__id"))
-show(TrainingSettings, ("pk", "rasa_version", "validate_first", "test_after", "minutes", "memory_mb"), ("=pk",))
+show(
+    TrainingSettings,
+    ("pk", "rasa_version", "validate_first", "test_after", "minutes", "memory_mb"),
+    ("=assistant__id",),
+)
 show(
     Validation,
     ("pk", "assistant_id", "revision_id", "job_id", "rasa_version", "errors", "warnings", "finished_at"),
     ("=pk", "=assistant__id", "=revision__id", "=job__id"),
 )
 show(Finding, ("pk", "validation_id", "severity", "path", "line"), ("=pk", "=validation__id", "=path"))
-show(ModelTest, ("pk", "model_id", "stories", "stories_correct", "accuracy", "macro_f1", "at"), ("=pk", "=model__id"))
-show(LabelScore, ("pk", "test_id", "kind", "name", "f1", "support"), ("=pk", "=test__pk", "=name"))
-show(Confusion, ("pk", "test_id", "expected", "predicted", "count"), ("=pk", "=test__pk", "=expected"))
-show(StoryFault, ("pk", "test_id", "name", "path", "is_warning"), ("=pk", "=test__pk"))
+show(
+    ModelTest,
+    ("pk", "model_id", "stories", "stories_correct", "accuracy", "macro_f1", "at"),
+    ("=job__id", "=model__id"),
+)
+show(LabelScore, ("pk", "test_id", "kind", "name", "f1", "support"), ("=pk", "=test__job__id", "=name"))
+show(Confusion, ("pk", "test_id", "expected", "predicted", "count"), ("=pk", "=test__job__id", "=expected"))
+show(StoryFault, ("pk", "test_id", "name", "path", "is_warning"), ("=pk", "=test__job__id"))

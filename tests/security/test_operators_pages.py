@@ -7,9 +7,11 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.db import InternalError, connection
-from django.db.models import BinaryField, Model
+from django.db.models import BinaryField
+from django.db.models import Model as Table
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from conversations.models import (
     DeadLetter,
@@ -28,7 +30,21 @@ from conversations.services import tallies
 from conversations.services.corrections import Verdict, correct
 from conversations.services.inbox import hold
 from environments.models import EnvironmentAlias, ManagedServer, Replica
-from models_app.models import TrainingLog
+from models_app.models import (
+    Assistant,
+    Confusion,
+    Finding,
+    LabelScore,
+    Model,
+    ModelRetention,
+    ModelTest,
+    PackageLock,
+    StoryFault,
+    TrainingJob,
+    TrainingLog,
+    TrainingSettings,
+    Validation,
+)
 from studio.access.models import ApiToken, BrowserSession, Identity, SignInFailure, User
 from studio.access.services import sign_in
 from studio.jobs.models import Heartbeat
@@ -53,10 +69,6 @@ def world(settings, tmp_path):
 
 
 def _one_of_what_the_world_lacks(person: User) -> None:
-    from django.utils import timezone
-
-    from models_app.models import Assistant, TrainingJob
-
     cafe, now = Assistant.objects.get(slug="cafe"), timezone.now()
     production = environment_of(cafe)
     identity = Identity.objects.create(user=person, issuer="https://id.example.com", subject="s-1")
@@ -68,7 +80,7 @@ def _one_of_what_the_world_lacks(person: User) -> None:
     SignInFailure.objects.create(username="x")
     Heartbeat.objects.create(kind="worker", name="w", started_at=now, at=now)
     RasaRuntime.objects.get_or_create(version="3.6.21")
-    TrainingLog.objects.create(job=TrainingJob.objects.earliest("pk"), attempt=1, text="x")
+    _of_trainings(TrainingJob.objects.earliest("pk"))
     EnvironmentAlias.objects.create(environment=production, assistant=cafe, name="old")
     ManagedServer.objects.get_or_create(environment=production)
     Replica.objects.create(environment=production, key="r-1", last_seen_at=now)
@@ -97,13 +109,36 @@ def _one_of_what_the_world_lacks(person: User) -> None:
     )
 
 
+def _of_trainings(job: TrainingJob) -> None:
+    """What the workers of trainings, tests and validations leave."""
+    TrainingLog.objects.create(job=job, attempt=1, text="x")
+    TrainingSettings.objects.get_or_create(assistant=job.assistant)
+    ModelRetention.objects.get_or_create(assistant=job.assistant)
+    PackageLock.objects.create(sha256="0" * 64, packages="rasa==3.6.21\n")
+    facts = {"revision": job.revision, "job": job}
+    test = ModelTest.objects.create(model=Model.objects.earliest("pk"), **facts)
+    LabelScore.objects.create(test=test, kind="intent", name="greet", precision=1, recall=1, f1=1, support=2)
+    Confusion.objects.create(test=test, expected="greet", predicted="goodbye", count=1)
+    StoryFault.objects.create(test=test, name="Greet", text="- action: utter_greet")
+    validation = Validation.objects.create(
+        assistant=job.assistant,
+        digest=b"d",
+        rasa_version="3.6.21",
+        errors=1,
+        warnings=0,
+        finished_at=timezone.now(),
+        **facts,
+    )
+    Finding.objects.create(validation=validation, severity="error", message="No such intent.")
+
+
 def client_of(world, name: str) -> Client:
     client = Client()
     client.force_login(world.people[name])
     return client
 
 
-def list_of(model: type[Model]) -> str:
+def list_of(model: type[Table]) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
 
