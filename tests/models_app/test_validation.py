@@ -146,6 +146,7 @@ def test_another_version_of_rasa_or_an_error_is_reason_to_validate_again(assista
     do(training.request_training(actor=None, assistant=assistant), rasa)
     assert "--skip-validation" not in rasa.spec.arguments
     rasa = ScriptedRasa("Oh.\n", code=1)
+    save_settings(actor=None, assistant=assistant, values={"rasa_version": "3.6.20"})
     do(training.request_training(actor=None, assistant=assistant), rasa, version="3.6.20")
     assert "--skip-validation" not in rasa.spec.arguments
 
