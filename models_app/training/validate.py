@@ -40,6 +40,7 @@ class Validating(Progress):
 def validate(attempt: Attempt, project: Project) -> None:
     """A job of kind validation: keep what `rasa data validate` finds, and end as done whatever it is."""
     insist(partial(training.advance, attempt.job, State.TRAINING))
+    insist(partial(attempt.job.refresh_from_db, fields=["rasa_version"]))  # as before a training
     progress = Validating()
     try:
         status = attempt.run(validate_arguments(project.config, project.domain, project.data), progress)
@@ -64,6 +65,7 @@ class ValidationFirst:
 
     def __post_init__(self) -> None:
         job = self.attempt.job
+        job.refresh_from_db(fields=["rasa_version"])  # a team's own Rasa waits in line by a name, and has a version
         known = validation.known_valid(job.revision, job.rasa_version)
         self.is_left_out = known is not None or not settings_of(job.assistant).validate_first
         self.progress = Progress(self.components) if self.is_left_out else Validating(self.components)

@@ -41,6 +41,7 @@ def do(monkeypatch, settings):
     def do(job, rasa, version="3.6.21"):
         monkeypatch.setattr(run, "LocalProcesses", lambda python, home: rasa)
         claimed = training.claim(worker="w", versions=[version])
+        assert claimed.pk == job.pk
         run._attempt(claimed, Runtime(version, Path("/rasa"), version), settings.JOBS_DIR / f"{job.pk}-1")
         job.refresh_from_db()
         return job
@@ -140,13 +141,17 @@ def test_data_known_to_be_valid_is_not_validated_again(assistant, do):
     assert "validation 1 found 1 warning in the same data" in job.log.first().text
 
 
-def test_another_version_of_rasa_or_an_error_is_reason_to_validate_again(assistant, do):
+def test_data_with_errors_is_validated_again(assistant, do):
     do(request_validation(actor=None, assistant=assistant), ScriptedRasa(ERROR, code=1))
-    rasa = ScriptedRasa(TRAINS, leaves=model_archive())
+    rasa = ScriptedRasa("Oh.\n", code=1)
     do(training.request_training(actor=None, assistant=assistant), rasa)
     assert "--skip-validation" not in rasa.spec.arguments
-    rasa = ScriptedRasa("Oh.\n", code=1)
+
+
+def test_another_version_of_rasa_validates_again(assistant, do):
+    do(request_validation(actor=None, assistant=assistant), ScriptedRasa(WARNING))
     save_settings(actor=None, assistant=assistant, values={"rasa_version": "3.6.20"})
+    rasa = ScriptedRasa("Oh.\n", code=1)
     do(training.request_training(actor=None, assistant=assistant), rasa, version="3.6.20")
     assert "--skip-validation" not in rasa.spec.arguments
 
