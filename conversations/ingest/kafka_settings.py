@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from conversations.ingest.kafka_hosts import CHECKED
 from conversations.models import IntakeSource
 from studio.crypto import decrypt, encrypt
 
@@ -59,6 +58,8 @@ def keep_settings(source: IntakeSource, settings: KafkaSettings) -> None:
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
     """What kafka-python's clients take to reach the cluster. ValueError or ssl.SSLError for a bad certificate."""
+    from conversations.ingest.kafka_hosts import CHECKED  # brings kafka-python, 7 MB for each process of ours
+
     options: dict[str, Any] = {
         "bootstrap_servers": list(settings.servers),
         "security_protocol": settings.security_protocol,
