@@ -17,27 +17,34 @@ pytestmark = [pytest.mark.rasa, pytest.mark.django_db]
 
 COMPONENT = """
 import subprocess, time
-from rasa.engine.graph import GraphComponent
+from typing import Any, Dict, List
+from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
 
 @DefaultV1Recipe.register([DefaultV1Recipe.ComponentType.MESSAGE_FEATURIZER], is_trainable=True)
 class Greedy(GraphComponent):
-    @classmethod
-    def create(cls, config, model_storage, resource, execution_context):
-        return cls()
+    def __init__(self, resource: Resource) -> None:
+        self.resource = resource
 
     @classmethod
-    def load(cls, config, model_storage, resource, execution_context, **kwargs):
-        return cls()
+    def create(
+        cls, config: Dict[str, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext
+    ) -> "Greedy":
+        return cls(resource)
 
-    def train(self, training_data):
-        {greed}
-        time.sleep(120)
+    def train(self, training_data: TrainingData) -> Resource:
+        hold = {greed}
+        time.sleep(240)
+        return self.resource
 
-    def process_training_data(self, training_data):
+    def process_training_data(self, training_data: TrainingData) -> TrainingData:
         return training_data
 
-    def process(self, messages):
+    def process(self, messages: List[Message]) -> List[Message]:
         return messages
 """
 CONFIG = b"""
@@ -51,14 +58,14 @@ policies:
 - name: RulePolicy
 """
 GREED = {
-    "memory": ("hog = b'x' * (3 * 2**30)", {"memory_mb": 2000}, "GB of memory; it may use 2 GB."),
+    "memory": ("b'x' * (3 * 2**30)", {"memory_mb": 2000}, "GB of memory; it may use 2 GB."),
     "disk": ("open('large', 'wb').write(b'x' * (200 * 2**20))", {"disk_mb": 100}, "of the disk"),
     "processes": (
         "[subprocess.Popen(['sleep', '60'], start_new_session=True) for _ in range(20)]",
         {"processes": 10},
         "processes at once; it may run 10.",
     ),
-    "time": ("pass", {}, "longer than the 40 s it may take"),
+    "time": ("None", {}, "longer than the 40 s it may take"),
 }
 
 
@@ -78,7 +85,7 @@ def test_what_a_component_of_the_assistant_takes_is_counted_and_ended(assistant,
         "domain.yml": b'version: "3.1"\nintents: [greet, bye]\n',
         "data/nlu.yml": b'version: "3.1"\nnlu:\n- intent: greet\n  examples: |\n    - hi\n    - hello\n- intent: bye\n  examples: |\n    - bye\n    - goodbye\n',
         "data/rules.yml": b'version: "3.1"\nrules:\n- rule: wait\n  steps:\n  - intent: greet\n  - action: action_listen\n',
-        "greedy.py": COMPONENT.format(greed=greed).encode(),
+        "greedy.py": COMPONENT.replace("{greed}", greed).encode(),
     }
     save_revision(actor=None, assistant=assistant, files=files, message="", parent_number=None)
     job = training.request_training(actor=None, assistant=assistant)
