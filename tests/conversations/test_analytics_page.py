@@ -151,7 +151,7 @@ def much_happened(environment: Environment) -> None:
         ({"tz": "Asia/Kolkata"}, {*COUNTED}),
         ({"since": "2026-09-18"}, {*COUNTED}),
     ],
-    ids=str,
+    ids=["everything", "web", "rasa", "otter", "kolkata", "since"],
 )
 def test_the_list_of_a_point_holds_what_the_point_counts(
     client_of_admin: Client, environment: Environment, query: dict[str, str], happens: set[str]
