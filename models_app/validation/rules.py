@@ -114,6 +114,11 @@ RULES = (
         "Add a response of that name to the domain, or correct the name.",
     ),
     _rule(
+        r"The utterance '(?P<name>utter_ask_.+?|utter_default|utter_restart)' is not used in any story or rule\.",
+        _domain("responses"),
+        "Rasa sends it by itself, or a form asks with it: then it can stay.",
+    ),
+    _rule(
         r"The utterance '(?P<name>.+?)' is not used in any story or rule\.",
         _domain("responses"),
         "Use it in a story or a rule, or delete it. A response that only an action server sends can stay.",

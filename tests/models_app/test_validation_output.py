@@ -193,6 +193,14 @@ def test_what_nothing_is_known_of_stands_without_a_place_before_the_others():
     assert next((one.message, one.places) for one in found(output)) == ("Something new.", ())
 
 
+@pytest.mark.parametrize(
+    ("name", "may_stay"), [("utter_ask_day", True), ("utter_default", True), ("utter_never", False)]
+)
+def test_a_response_that_rasa_or_a_form_sends_is_not_to_be_deleted(name, may_stay):
+    (one,) = found(f"{WARNS}The utterance '{name}' is not used in any story or rule.\n")
+    assert ("delete" not in one.advice) is may_stay
+
+
 def test_an_unknown_message_that_names_a_file_stands_in_it():
     assert only("RasaException: /jobs/1-1/data/nlu.yml:4 is odd.\n") == ("error", ["data/nlu.yml:4"])
 
