@@ -10,6 +10,7 @@ import jwt
 import pytest
 
 from studio.rasa import client as rasa
+from studio.rasa import proc
 from studio.rasa.signing import chat_token, generate_key_pair
 from tests.rasa_fixtures import RunningRasa, running_rasa
 
@@ -50,7 +51,10 @@ def test_a_server_with_another_token_is_not_taken_for_ours(rasa_server):
 
 
 def test_a_token_never_stands_on_the_command_line(rasa_server):
-    assert rasa_server.token not in Path(f"/proc/{rasa_server.handle.pid}/cmdline").read_text()
+    started = [one.pid for one in proc.descendants(rasa_server.handle.pid)]
+    assert started
+    for pid in (rasa_server.handle.pid, *started):
+        assert rasa_server.token not in Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def test_it_answers_on_the_rasa_channel(rasa_server):
