@@ -18,6 +18,12 @@ pytestmark = pytest.mark.django_db
 State = TrainingJob.State
 
 
+@pytest.fixture(autouse=True)
+def long_connected(monkeypatch):
+    """The reaper judges nobody while its connection is young, as one may be here."""
+    monkeypatch.setattr(training, "_connected_for", lambda: timedelta(hours=1))
+
+
 @pytest.fixture
 def assistant():
     return add_assistant(actor=None, slug="cafe", title="Café")

@@ -192,7 +192,7 @@ def test_a_runtime_that_does_not_start_is_not_marked_as_whole(tmp_path, monkeypa
 
 
 def test_the_check_compiles_the_largest_part_beside_it_and_does_not_wait_for_that(tmp_path, monkeypatch):
-    facts = json.dumps({"version": "3.6.21", "minimum_compatible_version": "3.6.0"})
+    facts = json.dumps({"version": "3.6.21", "python": "3.10.13", "minimum_compatible_version": "3.6.0"})
     make = f'[ "$1" != venv ] || {{ mkdir -p "$4/bin"; cp {tmp_path}/fake "$4/bin/python"; }}'
     here = f"touch {tmp_path}/beside; exec sleep 60"
     wait = f"until [ -e {tmp_path}/beside ]; do sleep 0.01; done"

@@ -18,6 +18,9 @@ PLAIN = {
     "environments/model_server.py": "whether the proof is that of every tag, which no caller can show",
     "environments/controller/supervisor.py": "digest of the code that a server runs",
     "models_app/services/revisions.py": "digest of training data",
+    "models_app/training/attempt.py": "exit codes",
+    "models_app/training/finetune.py": "digest of a configuration",
+    "models_app/training/validate.py": "exit codes",
     "studio/operators/tables.py": "names of columns",
 }
 
