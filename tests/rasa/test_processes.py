@@ -209,7 +209,7 @@ DELETED = (
 )
 ONE_FILE = f"open('large', 'wb').write(b'x' * {30 * MB})\n"
 FORKS = "import subprocess\nfor _ in range(20):\n    subprocess.Popen(['sleep', '60'], start_new_session=True)\n" + WAIT
-# STOP: at most 7 doublings, each ending by itself: 200 doublings filled the whole machine (see READ-THIS-FROM-LEAD.txt).
+# Bounded, each ends by itself: an endless one fills the machine before any limit can hold.
 DOUBLE = "import os, time\nfor _ in range(7):\n    os.fork()\ntime.sleep(20)\n"  # 128, which end by themselves
 EXCEEDED = {
     "memory": (HOG, Limits(memory=100 * MB), "memory"),
