@@ -11,6 +11,7 @@ from django.utils import timezone
 from models_app.models import Artifact
 from models_app.storage import ArtifactMissing, ArtifactStore, StoreFailed
 from studio.errors import Conflict
+from studio.jobs.schedule import hold_lock
 
 PIECE = 1024 * 1024
 MOVING, VERIFYING = 7_270_553_911, 7_270_553_912  # advisory locks: any numbers of our own
@@ -21,10 +22,7 @@ Tell = Callable[[int], None]  # so many bytes were read
 @contextmanager
 def alone(lock: int, refusal: str) -> Iterator[None]:
     """Hold an advisory lock on this connection; Conflict with `refusal` when somebody else does."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
-        row = cursor.fetchone()
-    if not (row and row[0]):
+    if not hold_lock(lock):
         raise Conflict(refusal)
     try:
         yield

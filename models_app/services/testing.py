@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 
 from django.db import transaction
-from django.db.models import Max
 
 from models_app.models import (
     Assistant,
@@ -20,9 +19,7 @@ from models_app.services.revisions import newest_revision
 from models_app.training.results import Nlu, Stories
 from studio.access.models import User
 from studio.audit.actions import Action
-from studio.audit.services import record
 from studio.errors import Conflict, Invalid
-from studio.jobs import queues
 
 State = TrainingJob.State
 
@@ -56,27 +53,15 @@ def request_test(
     known = under_way.filter(kind=TrainingJob.Kind.TEST, tested=model, revision=revision).first()
     if known is not None:
         raise Conflict(f"Test {known.number} of this model is under way already.", job=known.number)
-    last = TrainingJob.objects.filter(assistant=assistant).aggregate(last=Max("number"))["last"] or 0
-    job = TrainingJob.objects.create(
-        assistant=assistant,
-        number=last + 1,
+    return training.put_in_line(
+        Action.TEST_REQUESTED,
+        actor=actor,
+        actor_label=actor_label,
+        revision=revision,
+        after={"model": model.name, "revision": revision.number},
         kind=TrainingJob.Kind.TEST,
         tested=model,
-        revision=revision,
-        priority=training.priority_of(actor),
-        requested_by=actor,
-        requested_by_label=actor_label or (actor.username if actor else "Parley"),
     )
-    record(
-        actor,
-        Action.TEST_REQUESTED,
-        job,
-        assistant_id=assistant.pk,
-        after={"model": model.name, "revision": revision.number},
-        actor_label=actor_label,
-    )
-    queues.enqueue(queues.TRAINING, training.RUN, job.pk)
-    return job
 
 
 @transaction.atomic

@@ -60,20 +60,43 @@ def request_training(
     if revision is None:
         raise Invalid("There is no training data yet. Upload a project on the Data page first.")
     refuse_same(assistant, revision, finetuning, known)
-    last = TrainingJob.objects.filter(assistant=assistant).aggregate(last=Max("number"))["last"] or 0
-    job = TrainingJob.objects.create(
-        assistant=assistant,
-        number=last + 1,
+    after: dict[str, object] = {"revision": revision.number}
+    if finetuning:
+        after["finetune"] = finetuning.model.name
+    return put_in_line(
+        Action.TRAINING_REQUESTED,
+        actor=actor,
+        actor_label=actor_label,
         revision=revision,
+        after=after,
         finetune_from=finetuning.model if finetuning else None,
         epoch_fraction=finetuning.epoch_fraction if finetuning else None,
-        priority=priority_of(actor),
         test_after=test_after or settings_of(assistant).test_after,
+    )
+
+
+def put_in_line(
+    action: Action,
+    *,
+    actor: User | None,
+    revision: Revision,
+    after: dict[str, object],
+    actor_label: str = "",
+    **facts: object,
+) -> TrainingJob:
+    """Queue a job of the revision's assistant, whose row the caller holds; `facts` are fields of its kind by name."""
+    assistant_id = revision.assistant_id
+    last = TrainingJob.objects.filter(assistant=assistant_id).aggregate(last=Max("number"))["last"] or 0
+    job = TrainingJob.objects.create(
+        assistant_id=assistant_id,
+        number=last + 1,
+        revision=revision,
+        priority=priority_of(actor),
         requested_by=actor,
         requested_by_label=actor_label or (actor.username if actor else "Parley"),
+        **facts,
     )
-    after = {"revision": revision.number} | ({"finetune": finetuning.model.name} if finetuning else {})
-    record(actor, Action.TRAINING_REQUESTED, job, assistant_id=assistant.pk, after=after, actor_label=actor_label)
+    record(actor, action, job, assistant_id=assistant_id, after=after, actor_label=actor_label)
     queues.enqueue(queues.TRAINING, RUN, job.pk)
     return job
 

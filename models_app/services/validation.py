@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from models_app.data.check import Severity
@@ -13,9 +13,7 @@ from models_app.services.revisions import newest_revision
 from models_app.validation.meaning import Found
 from studio.access.models import User
 from studio.audit.actions import Action
-from studio.audit.services import record
 from studio.errors import Conflict, Invalid
-from studio.jobs import queues
 
 STEP = "Validating the data"
 KEPT = 1_000  # findings of one validation; who has more mends those first
@@ -33,19 +31,13 @@ def request_validation(*, actor: User | None, assistant: Assistant, revision: Re
     under_way = job_under_way(revision)
     if under_way is not None:
         raise Conflict(f"Revision {revision.number} is being validated already.", job=under_way.number)
-    last = TrainingJob.objects.filter(assistant=assistant).aggregate(last=Max("number"))["last"] or 0
-    job = TrainingJob.objects.create(
-        assistant=assistant,
-        number=last + 1,
-        kind=Kind.VALIDATION,
+    return training.put_in_line(
+        Action.VALIDATION_REQUESTED,
+        actor=actor,
         revision=revision,
-        priority=training.priority_of(actor),
-        requested_by=actor,
-        requested_by_label=actor.username if actor else "Parley",
+        after={"revision": revision.number},
+        kind=Kind.VALIDATION,
     )
-    record(actor, Action.VALIDATION_REQUESTED, job, assistant_id=assistant.pk, after={"revision": revision.number})
-    queues.enqueue(queues.TRAINING, training.RUN, job.pk)
-    return job
 
 
 @transaction.atomic
