@@ -92,6 +92,18 @@ def train(page: Page) -> str:
     """Press Train; the address of the job's page."""
     page.goto("/a/default/data/")
     page.get_by_role("button", name="Train", exact=True).click()
+    return address_of_the_training(page)
+
+
+def train_once_more(page: Page) -> str:
+    """Press Train with data that a model was made of, or is being made of; the address of the job's page."""
+    page.goto("/a/default/data/")
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Train all the same").click()
+    return address_of_the_training(page)
+
+
+def address_of_the_training(page: Page) -> str:
     expect(page.get_by_role("heading", name=re.compile(r"^Training \d+"))).to_be_visible(timeout=SOON)
     return page.url
 
@@ -190,8 +202,8 @@ def test_a_changed_response_is_trained_promoted_and_said(page: Page) -> None:
 
 
 def test_a_cancelled_training_ends_at_once_and_the_next_in_line_begins(page: Page, house: Installation) -> None:
-    first = train(page)
-    waiting = train(page)
+    first = train_once_more(page)
+    waiting = train_once_more(page)
     expect(page.get_by_role("heading", level=1)).to_contain_text("in line", timeout=SOON)
     page.goto(first)
     expect(page.get_by_role("progressbar")).to_be_visible(timeout=SOON)
@@ -207,9 +219,9 @@ def test_a_cancelled_training_ends_at_once_and_the_next_in_line_begins(page: Pag
 
 
 def test_a_training_that_waits_is_cancelled_without_having_begun(page: Page, house: Installation) -> None:
-    first = train(page)
+    first = train_once_more(page)
     expect(page.get_by_role("progressbar")).to_be_visible(timeout=SOON)
-    train(page)
+    train_once_more(page)
     cancel(page)
     expect(page.get_by_role("button", name=re.compile(r"^Train revision \d+ again"))).to_be_visible(timeout=SOON)
     page.goto(first)

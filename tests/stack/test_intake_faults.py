@@ -147,7 +147,7 @@ def test_a_process_that_stands_still_while_it_sends_a_batch_holds_up_nobody(kafk
     sending = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND starts_with(query, 'COPY incoming')"
     the_stage.eventually(lambda: the_stage.one(sending) == 1)
     the_stage.ingest()
-    the_stage.has(800, seconds=60)
+    the_stage.has(800, seconds=120)
     first.send_signal(signal.SIGCONT)
     kafka.publish(topic, talks(40, start=100))
     the_stage.has(1120)
