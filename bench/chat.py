@@ -67,9 +67,9 @@ def rasa_server(house: Installation, model: "Model") -> Iterator[str]:
 
 
 def _with_rest_channel(port: int, model: "Model", runtime: "Runtime") -> "Spec":
-    from environments.controller.code import code_of
     from environments.controller.folder import prepare
     from environments.services.database import ensure_intake
+    from environments.serving.code import code_of
 
     ensure_intake(production())
     spec = prepare(production(), port=port, token=TOKEN, code=code_of(model), runtime=runtime)

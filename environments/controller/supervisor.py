@@ -12,15 +12,17 @@ import structlog
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
-from environments.controller import memory
-from environments.controller.code import code_of
-from environments.controller.folder import cap_log, prepare
+from environments.controller.folder import prepare
 from environments.controller.versions import Choice, choose
-from environments.controller.watch import Answer, Watch
 from environments.models import Environment, ManagedServer
 from environments.services import starter
 from environments.services.database import ensure_intake
 from environments.services.environments import note_server
+from environments.services.managed import log_path
+from environments.serving import memory
+from environments.serving.code import code_of
+from environments.serving.files import cap_log
+from environments.serving.watch import Answer, Watch
 from models_app.models import Model
 from models_app.services.rasa_uses import chosen_by
 from studio.crypto import decrypt, encrypt
@@ -259,7 +261,7 @@ class Supervisor:
         self._logs_due = time.monotonic() + LOG_SECONDS
         for server in _rows():
             with suppress(OSError):  # a full disk: the log goes on growing, and the next turn tries again
-                cap_log(server.environment)
+                cap_log(log_path(server.environment))
 
 
 def _rows() -> list[ManagedServer]:

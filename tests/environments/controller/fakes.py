@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from environments.controller.watch import Answer, Watch
+from environments.serving.watch import Answer, Watch
 from studio.rasa.process import Handle, LogChunk, Spec, StartFailed, Status
 
 

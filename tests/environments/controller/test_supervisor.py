@@ -11,10 +11,10 @@ import time_machine
 from django.utils import timezone
 
 from environments.controller.supervisor import AWAITS_MODEL, LOADED_NOTHING, NO_MODEL, Supervisor
-from environments.controller.watch import Answer
 from environments.models import Environment, ManagedServer
 from environments.services import database, managed
 from environments.services.address import NoServer, server_of
+from environments.serving.watch import Answer
 from models_app.models import Artifact, Model, Tag
 from models_app.services.revisions import save_revision
 from models_app.services.training_settings import save_settings

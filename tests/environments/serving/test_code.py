@@ -2,7 +2,7 @@
 
 import pytest
 
-from environments.controller.code import Code, code_of
+from environments.serving.code import Code, code_of
 from models_app.models import Assistant, Model
 from models_app.services.revisions import save_revision
 from tests.factories import make_assistant, make_model

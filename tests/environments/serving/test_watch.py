@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from environments.controller.watch import Answer, Watch, look
+from environments.serving.watch import Answer, Watch, look
 from studio.rasa.commands import free_port
 from tests.rasa.servers import Reply, SmallServer
 
