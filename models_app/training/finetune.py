@@ -5,21 +5,18 @@ not older than the minimum compatible one; of the configuration only epochs diff
 and the like; and the NLU data has the same labels (intents, entities, roles, groups), with an example of each.
 """
 
-import hashlib
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from models_app.models import Assistant, Model, Revision, TrainingJob
+from models_app.services.archives import NoArchive, fetch_archive
 from models_app.services.revisions import files_of
-from models_app.storage import ArtifactMissing, store
 from models_app.training.attempt import AttemptFailed
 from models_app.training.facts import core_digest
 from models_app.training.project import NotTrainable, read_project
 
 OFFERED = 50  # the newest models are looked at
 FOLDER = "finetune"
-_PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +66,7 @@ def fetch(model: Model, folder: Path) -> Path:
     target = folder / FOLDER / model.file_name
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with store().open(model.artifact_id) as source, target.open("wb") as copy:
-            shutil.copyfileobj(source, copy, _PIECE)
-    except ArtifactMissing:
-        raise AttemptFailed(
-            f"The archive of {model.name}, the model to go on from, is not in the artifact store. "
-            "Upload it again under the same name, or train anew."
-        ) from None
-    with target.open("rb") as copy:
-        found = hashlib.file_digest(copy, "sha256").hexdigest()
-    if found != model.artifact_id:
-        raise AttemptFailed(
-            f"The archive of {model.name}, the model to go on from, is damaged in the artifact store: "
-            f"its SHA-256 is {found[:12]}…, not {model.artifact_id[:12]}…."
-        )
+        fetch_archive(model, target)
+    except NoArchive as error:
+        raise AttemptFailed(f"The model to go on from cannot be had. {error.message}") from None
     return target

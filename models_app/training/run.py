@@ -14,7 +14,6 @@ from models_app.services.training_settings import limits_of
 from models_app.training import folders
 from models_app.training.attempt import Attempt, AttemptFailed, Cancelled
 from models_app.training.facts import facts_of
-from models_app.training.patience import insist
 from models_app.training.project import NotTrainable, Project, read_project
 from models_app.training.testing import test
 from models_app.training.train import train
@@ -22,6 +21,7 @@ from models_app.training.validate import validate
 from studio.errors import DomainError
 from studio.jobs import heartbeat
 from studio.jobs.heartbeat import process_name
+from studio.jobs.patience import insist
 from studio.rasa.local import LocalProcesses
 from studio.rasa.packages import installed_packages
 from studio.rasa.process import StartFailed

@@ -5,7 +5,6 @@ trained with the same configuration on a part of the examples and measured with 
 """
 
 import re
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -17,15 +16,17 @@ from models_app.data.outline import roles_at_a_glance
 from models_app.data.vocabulary import vocabulary
 from models_app.models import Model, TrainingJob
 from models_app.services import training
+from models_app.services.archives import NoArchive, fetch_archive
 from models_app.services.revisions import files_of, write_files
 from models_app.services.testing import Measured, finish_test
 from models_app.services.training_settings import settings_of
-from models_app.storage import ArtifactMissing, StoreFailed, store
+from models_app.storage import StoreFailed
 from models_app.training.attempt import Attempt, AttemptFailed
 from models_app.training.output import Progress, failure_message
-from models_app.training.patience import insist, pulse
+from models_app.training.patience import pulse
 from models_app.training.project import Project
 from models_app.training.results import Stories, Unreadable, read_nlu, read_stories
+from studio.jobs.patience import insist
 from studio.rasa import commands
 
 Read = TypeVar("Read")
@@ -125,12 +126,12 @@ def _named_as_in_revision(stories: Stories, names: dict[str, str]) -> Stories:
 
 def _fetch(job: TrainingJob, model: Model, to: Path) -> None:
     try:
-        with pulse(job), store().open(model.artifact_id) as source, to.open("wb") as target:
-            shutil.copyfileobj(source, target, 1024**2)
+        with pulse(job):
+            fetch_archive(model, to)
     except StoreFailed as error:
         raise AttemptFailed(error.message, again=True) from error
-    except ArtifactMissing as error:
-        raise AttemptFailed("The model's archive is not in the artifact store, so it cannot be tested.") from error
+    except NoArchive as error:
+        raise AttemptFailed(f"The model cannot be tested. {error.message}") from error
 
 
 # --- NLU ----------------------------------------------------------------------------------------------------------

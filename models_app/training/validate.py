@@ -13,11 +13,12 @@ from models_app.services import revisions, training, validation
 from models_app.services.training_settings import settings_of
 from models_app.training.attempt import Attempt, AttemptFailed
 from models_app.training.output import Progress, failure_message
-from models_app.training.patience import insist, pulse
+from models_app.training.patience import pulse
 from models_app.training.project import Project
 from models_app.validation.meaning import Found, findings
 from models_app.validation.output import ValidationOutput
 from models_app.validation.places import Places
+from studio.jobs.patience import insist
 from studio.rasa.commands import validate_arguments
 from studio.rasa.process import Status
 
