@@ -32,7 +32,7 @@ class ExampleFilter(forms.Form):
         waiting = self.rows.order_by()
         intents = waiting.values_list("intent", flat=True).distinct()[:MOST_OFFERED]
         people = waiting.values_list("person_label", flat=True).distinct()[:MOST_OFFERED]
-        places = Environment.objects.with_permission(viewer, Permission.CONVERSATIONS_VIEW).filter(assistant=assistant)
+        places = Environment.objects.heard_by(viewer, Permission.CONVERSATIONS_VIEW).filter(assistant=assistant)
         self._offer("intent", sorted(intents))
         self._offer("person", sorted(people))
         self._offer("environment", [one.name for one in places])

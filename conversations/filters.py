@@ -34,8 +34,8 @@ _LINK = "link:"
 
 def _with_conversations(viewer: User) -> EnvironmentQuerySet:
     """Where the viewer can have conversations to see: everybody's, or their own."""
-    everything = Environment.objects.with_permission(viewer, Permission.CONVERSATIONS_VIEW)
-    return everything | Environment.objects.with_permission(viewer, Permission.TALK)
+    everything = Environment.objects.heard_by(viewer, Permission.CONVERSATIONS_VIEW)
+    return everything | Environment.objects.heard_by(viewer, Permission.TALK)
 
 
 _TIME = forms.TimeInput(attrs={"type": "time"})
@@ -87,9 +87,7 @@ class ConversationFilter(DayRangeFilter):
         self.assistant, self.viewer = assistant, viewer
         self.environments = list(_with_conversations(viewer).filter(assistant=assistant))
         self.models = list(Model.objects.visible_to(viewer).filter(assistant=assistant)[:MODELS_OFFERED])
-        readable = Environment.objects.with_permission(viewer, Permission.CONVERSATIONS_VIEW).filter(
-            assistant=assistant
-        )
+        readable = Environment.objects.heard_by(viewer, Permission.CONVERSATIONS_VIEW).filter(assistant=assistant)
         self.sees_everything = viewer.may(Permission.CONVERSATIONS_VIEW, Scope(assistant.pk))
         self.links = list(ShareLink.objects.filter(environment__in=readable))
         self._offer("environment", [(one.name, one.name) for one in self.environments] + [(NO_ENVIRONMENT, "unknown")])

@@ -2,6 +2,7 @@
 
 from django.http import Http404, HttpRequest
 
+from conversations.chat.targets import Kind, Target
 from conversations.models import (
     Conversation,
     DeadLetter,
@@ -13,7 +14,9 @@ from conversations.models import (
     Mark,
     RetentionRule,
 )
-from models_app.loaders import load_assistant
+from environments.loaders import load_environment
+from environments.services.trying import place_of
+from models_app.loaders import load_assistant, load_model
 from models_app.models import Assistant
 from studio.access.loaders import require, signed_in
 from studio.access.models import User
@@ -34,6 +37,14 @@ def load_conversation(request: HttpRequest, slug: str, pk: int, permission: Perm
     if permission is not None:
         require(signed_in(request), permission, Scope(assistant.pk, conversation.environment_id))
     return conversation
+
+
+def load_target(request: HttpRequest, slug: str, kind: Kind, name: str) -> Target:
+    """Whom the person may talk to. A model is tried by whoever may see it and talk within its whole assistant."""
+    if kind is Kind.ENVIRONMENT:
+        return Target(load_environment(request, slug, name, Permission.TALK))
+    model = load_model(request, slug, name, Permission.TALK)
+    return Target(place_of(model.assistant), model)
 
 
 def load_event(conversation: Conversation, pk: int) -> Event:

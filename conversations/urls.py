@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from conversations.chat.targets import Kind
 from conversations.views import (
     analytics,
     completeness,
@@ -26,6 +27,7 @@ from conversations.views import (
     share,
     stories,
     talk,
+    trying,
 )
 
 app_name = "conversations"
@@ -33,6 +35,21 @@ _ONE = "a/<str:slug>/conversations/<int:pk>"
 _UNREADABLE = "a/<str:slug>/conversations/unreadable"
 _MESSAGE = "a/<str:slug>/conversations/<int:pk>/events/<int:event_pk>"
 _CAUSE = f"{_UNREADABLE}/cause/<slug:fault>"
+
+
+def _talking(kind: Kind) -> list[URLPattern]:
+    """The pages of talking to one target; Kind says where they are and what they are called."""
+    one = f"a/<str:slug>/{kind}/<str:name>"
+    given = {"kind": kind}
+    return [
+        path(f"{one}/", talk.talk_page, given, name=f"{kind}-in"),
+        path(f"{one}/say", talk.say_something, given, name=f"{kind}-say-first"),
+        path(f"{one}/<str:sender>", talk.talk_page, given, name=f"{kind}-with"),
+        path(f"{one}/<str:sender>/say", talk.say_something, given, name=f"{kind}-say"),
+        path(f"{one}/<str:sender>/news", talk.news, given, name=f"{kind}-news"),
+    ]
+
+
 COMPLETENESS = "a/<str:slug>/environments/<str:name>/completeness"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("a/<str:slug>/", home.home, name="home"),
@@ -107,12 +124,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("a/<str:slug>/intake/<int:pk>/alarm/<str:then>", intake_dialogs.alarm, name="intake-alarm"),
     path("a/<str:slug>/intake/<int:pk>/incidents/<int:incident>", intake_dialogs.close, name="intake-close"),
     path("a/<str:slug>/talk/", talk.talk, name="talk"),
-    path("a/<str:slug>/talk/<str:name>/", talk.talk_page, name="talk-in"),
-    path("a/<str:slug>/talk/<str:name>/say", talk.say_something, name="talk-say-first"),
     path("a/<str:slug>/talk/<str:name>/server", talk.server_state, name="talk-server"),
-    path("a/<str:slug>/talk/<str:name>/<str:sender>", talk.talk_page, name="talk-with"),
-    path("a/<str:slug>/talk/<str:name>/<str:sender>/say", talk.say_something, name="talk-say"),
-    path("a/<str:slug>/talk/<str:name>/<str:sender>/news", talk.news, name="talk-news"),
+    path("a/<str:slug>/try/<str:name>/slot", trying.slot, name="try-slot"),
+    path("a/<str:slug>/try/<str:name>/slot/stop", trying.stop_slot, name="try-stop"),
+    *_talking(Kind.ENVIRONMENT),
+    *_talking(Kind.MODEL),
     path("a/<str:slug>/share/", share.share, name="share"),
     path("a/<str:slug>/share/new", share.new_link, name="share-new"),
     path("a/<str:slug>/share/<int:pk>/edit", share.edit_link, name="share-edit"),

@@ -7,8 +7,8 @@ class EnvironmentsConfig(AppConfig):
 
     def ready(self) -> None:
         from environments import health, jobs, navigation, places, rivals
-        from environments.services import pointers, rasa, transitions
-        from models_app.services import models, tags
+        from environments.services import pointers, rasa, slots, transitions
+        from models_app.services import models, tags, training
         from models_app.testing.rivals import register as register_rivals
         from studio.access import scopes
         from studio.rasa import uses
@@ -21,3 +21,4 @@ class EnvironmentsConfig(AppConfig):
         models.guard(transitions.reasons_to_keep)
         register_rivals(rivals.live)
         tags.watch(pointers.refresh)
+        training.when_trained(slots.after_training)

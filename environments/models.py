@@ -15,6 +15,7 @@ class Environment(models.Model):
     """A Rasa server plus the tag of the same name, of one assistant.
 
     `connected`: the team runs the server at `url`. `managed`: our controller runs it. `unset`: neither is decided yet.
+    `tried`: no deployment, but where the conversations with the assistant's slots belong; it has no tag.
     Everything named `*_encrypted` is opened with studio.crypto.
     """
 
@@ -22,6 +23,7 @@ class Environment(models.Model):
         UNSET = "unset", "not set up"
         CONNECTED = "connected", "connected"
         MANAGED = "managed", "managed"
+        TRIED = "tried", "tried models"
 
     assistant = models.ForeignKey(Assistant, on_delete=models.CASCADE, related_name="environments")
     name = models.CharField(max_length=63, validators=[valid_name])
@@ -58,7 +60,8 @@ class Environment(models.Model):
                 fields=["assistant", "name"], condition=Q(removed_at=None), name="environment_name_unique"
             ),
             models.CheckConstraint(
-                condition=Q(removed_at__isnull=False) | Q(tag__isnull=False), name="environment_has_tag"
+                condition=Q(removed_at__isnull=False) | Q(tag__isnull=False) ^ Q(kind="tried"),
+                name="environment_has_tag",
             ),
         ]
 
@@ -111,6 +114,96 @@ class ManagedServer(models.Model):
 
     def __str__(self) -> str:
         return f"server of {self.environment}"
+
+
+class Slot(models.Model):
+    """One Rasa process of the running service, with one model, from the wish to have it until it has ended.
+
+    Each row is one life of a slot. What waits in line is a row too; a worker takes it by counting `attempt` up, and
+    whatever an earlier attempt still says is refused.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "In line"
+        STARTING = "starting", "Starting"
+        RUNNING = "running", "Running"
+        STOPPING = "stopping", "Stopping"
+        ENDED = "ended", "Ended"
+        FAILED = "failed", "Failed"
+
+    HELD = (State.STARTING, State.RUNNING, State.STOPPING)  # by a worker
+    USABLE = (State.WAITING, State.STARTING, State.RUNNING)  # answers, or soon will
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="slots")
+    model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="slots")
+    state = models.CharField(max_length=16, choices=State, default=State.WAITING)
+    step = models.CharField(max_length=200, blank=True)  # what it does while it starts
+    message = models.TextField(blank=True)  # why it is as it is, for people
+    is_automatic = models.BooleanField(default=False)  # nobody asked for it: a training ended
+    replaces = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="+")  # ends when it runs
+    requested_by = models.ForeignKey(PERSON, on_delete=models.SET_NULL, null=True, related_name="+")
+    requested_by_label = models.CharField(max_length=200)
+    requested_at = models.DateTimeField(auto_now_add=True)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    deaths = models.PositiveSmallIntegerField(default=0)  # of its process or its worker; after one it is replaced
+    worker = models.CharField(max_length=200, blank=True)
+    host = models.CharField(max_length=255, blank=True)  # where the web reaches it
+    port = models.PositiveIntegerField(null=True)
+    token_encrypted = EncryptedField(default=bytes)  # of its HTTP API, random for each start
+    log = models.TextField(blank=True)  # the end of what it wrote; can hold what people said, and is soon removed
+    rasa = models.CharField(max_length=40, blank=True)
+    rasa_version = models.CharField(max_length=40, blank=True)
+    memory = models.PositiveBigIntegerField(null=True)  # bytes in use now
+    peak_memory = models.PositiveBigIntegerField(null=True)
+    started_at = models.DateTimeField(null=True)
+    ready_at = models.DateTimeField(null=True)
+    used_at = models.DateTimeField(null=True)  # somebody asked for it, or said something
+    heartbeat_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["model"],
+                condition=Q(state__in=["waiting", "starting", "running"]),
+                name="slot_once_for_each_model",
+            )
+        ]
+        indexes = [models.Index(fields=["state", "is_automatic", "id"])]
+
+    def __str__(self) -> str:
+        return f"slot {self.pk} with {self.model}"
+
+    @property
+    def is_usable(self) -> bool:
+        return self.state in self.USABLE
+
+    @property
+    def is_ended(self) -> bool:
+        return self.state in (self.State.ENDED, self.State.FAILED)
+
+    @property
+    def status_kind(self) -> str:
+        """The kind that the `{% status %}` tag shows this state as."""
+        if self.state == self.State.RUNNING:
+            return "running"
+        if self.state == self.State.FAILED:
+            return "failed"
+        return "silent" if self.state == self.State.ENDED else "busy"
+
+
+class TryingSettings(models.Model):
+    """How an assistant's models are tried. What is None here is as the installation's settings say."""
+
+    assistant = models.OneToOneField(
+        Assistant, on_delete=models.CASCADE, primary_key=True, related_name="trying_settings"
+    )
+    start_after_training = models.BooleanField(default=True)  # the model of a person's training, in a free slot
+    idle_minutes = models.PositiveIntegerField(null=True)  # without a word; then its slot is stopped
+
+    def __str__(self) -> str:
+        return f"trying settings of {self.assistant_id}"
 
 
 class Replica(models.Model):

@@ -13,17 +13,29 @@ if TYPE_CHECKING:
 
 
 class EnvironmentQuerySet(models.QuerySet["Environment"]):
-    def current(self) -> Self:
+    def in_use(self) -> Self:
+        """Wherever conversations are held now: the deployment environments, and where models are tried."""
         return self.filter(removed_at=None, assistant__deleted_at=None)
 
+    def current(self) -> Self:
+        """Deployment environments."""
+        return self.in_use().exclude(kind="tried")
+
     def with_permission(self, user: "User | AnonymousUser", permission: Permission) -> Self:
-        """Environments in which the person holds `permission`, by a grant on all, on their assistant, or on them."""
+        """Deployments in which the person holds `permission`, by a grant on all, on their assistant, or on them."""
+        return self.current()._allowing(user, permission)
+
+    def heard_by(self, user: "User | AnonymousUser", permission: Permission) -> Self:
+        """The same of wherever conversations are held."""
+        return self.in_use()._allowing(user, permission)
+
+    def _allowing(self, user: "User | AnonymousUser", permission: Permission) -> Self:
         if isinstance(user, AnonymousUser):
             return self.none()
         assistants, environments = user.environments_with(permission)
         if assistants is None:
-            return self.current()
-        return self.current().filter(models.Q(assistant_id__in=assistants) | models.Q(pk__in=environments))
+            return self
+        return self.filter(models.Q(assistant_id__in=assistants) | models.Q(pk__in=environments))
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         return self.with_permission(user, Permission.ENVIRONMENTS_VIEW)

@@ -77,6 +77,8 @@ INTAKE_DATABASE_PORT = env.whole("PARLEY_INTAKE_DATABASE_PORT", 0, most=65535)
 STARTER = env.flag("PARLEY_STARTER", True)
 TRAINING_WORKERS = env.whole("PARLEY_TRAINING_WORKERS", 1)
 RUNNING_WORKERS = env.whole("PARLEY_RUNNING_WORKERS", 1)
+SLOT_IDLE_MINUTES = env.whole("PARLEY_SLOT_IDLE_MINUTES", 15, least=1)  # without a word; then a slot is stopped
+SLOT_HOST = env.text("PARLEY_SLOT_HOST", "127.0.0.1")  # where the web reaches the slots of this machine's workers
 WEB_WORKERS = env.whole("PARLEY_WEB_WORKERS", 2, least=1)  # web processes
 WEB_THREADS = env.whole("PARLEY_WEB_THREADS", 80, least=4)  # threads of each; made as they are needed
 TRANSFERS = max(1, WEB_THREADS - max(2, WEB_THREADS // 5))  # of them may send files; polls and pages keep the rest

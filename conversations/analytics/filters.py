@@ -42,7 +42,7 @@ class AnalyticsFilter(DayRangeFilter):
         super().__init__(_with_dates(data))
         self.assistant = assistant
         self.sees_all = viewer.may(Permission.ANALYTICS_VIEW, Scope(assistant.pk))
-        seen = Environment.objects.with_permission(viewer, Permission.ANALYTICS_VIEW).filter(assistant=assistant)
+        seen = Environment.objects.heard_by(viewer, Permission.ANALYTICS_VIEW).filter(assistant=assistant)
         self.environments = list(seen)
         self.models = list(Model.objects.visible_to(viewer).filter(assistant=assistant)[:MODELS_OFFERED])
         unknown = [(NO_ENVIRONMENT, "unknown")] if self.sees_all else []

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from conversations.chat.sending import explain
-from environments.models import Environment
-from environments.services.address import server_of
+from conversations.chat.targets import Target
 from studio.errors import DomainError
 from studio.rasa.client import NoChatChannel, NoModel, RasaClient, RasaError, WrongToken
 
@@ -19,11 +18,11 @@ class Trouble:
     blocks: bool
 
 
-def trouble_of(environment: Environment) -> Trouble | None:
+def trouble_of(target: Target) -> Trouble | None:
     """The first thing that stands in the way, None when all is well."""
     try:
-        address = server_of(environment)
-        return _trouble(RasaClient(address.url, address.token, timeout=SECONDS))
+        address = target.address()
+        return _trouble(address.client(SECONDS))
     except DomainError as error:
         return Trouble(error.message, blocks=True)
     except WrongToken:

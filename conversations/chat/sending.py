@@ -6,13 +6,13 @@ import redis
 import structlog
 
 from conversations.chat.sessions import note_said
+from conversations.chat.targets import target_of
 from conversations.chat.turns import Turn, answered
 from conversations.models import TalkSession
-from environments.services.address import server_of
 from studio.crypto import decrypt
 from studio.errors import Conflict, DomainError
 from studio.rasa import client as rasa
-from studio.rasa.client import RasaClient, RasaError
+from studio.rasa.client import RasaError
 from studio.rasa.signing import chat_token
 from studio.redis import client as redis_client
 
@@ -74,11 +74,11 @@ def say(*, session: TalkSession, text: str) -> tuple[Turn, float]:
     Noting what was answered is left to the caller (`note_said`), who can do it when the answer is out.
     """
     environment = session.environment
-    address = server_of(environment)
+    address = target_of(session).address()
     token = chat_token(decrypt(environment.private_key_encrypted), session.sender_id)
     began = time.monotonic()
     try:
-        replies = RasaClient(address.url, address.token, timeout=TIMEOUT).send(token, text)
+        replies = address.client(TIMEOUT).send(token, text)
     except (rasa.WrongToken, rasa.ApiDisabled):
         # The message was taken and nothing was answered; only whether a model is there could not be asked.
         replies = []

@@ -6,16 +6,18 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from conversations.chat.targets import Kind, Target
 from conversations.models import ShareLink, TalkSession
-from environments.models import Environment
 from studio.access.models import User
 from studio.crypto import digest
 
 TITLE_LENGTH = 200
 
 
-def begin_talk(*, actor: User, environment: Environment) -> TalkSession:
-    return TalkSession.objects.create(environment=environment, sender_id=_new_id("talk"), person=actor)
+def begin_talk(*, actor: User, target: Target) -> TalkSession:
+    return TalkSession.objects.create(
+        environment=target.environment, model=target.model, sender_id=_new_id("talk"), person=actor
+    )
 
 
 @transaction.atomic
@@ -28,21 +30,23 @@ def begin_guest(*, link: ShareLink) -> tuple[TalkSession, str]:
     return session, secret
 
 
-def own_talks(person: User, environment: Environment) -> QuerySet[TalkSession]:
-    return TalkSession.objects.filter(person=person, environment=environment).select_related("environment__assistant")
+def own_talks(person: User, target: Target) -> QuerySet[TalkSession]:
+    rows = TalkSession.objects.filter(person=person, environment=target.environment, model=target.model)
+    return rows.select_related("environment__assistant", "model")
 
 
-def own_talk(person: User, slug: str, name: str, sender: str) -> TalkSession | None:
+def own_talk(person: User, slug: str, kind: Kind, name: str, sender: str) -> TalkSession | None:
     """Their conversation with all that a message needs, in one query: it is asked at every message."""
+    named = {"model__name": name} if kind is Kind.MODEL else {"environment__name": name, "model": None}
     talks = TalkSession.objects.filter(
         person=person,
         sender_id=sender,
-        environment__name=name,
         environment__removed_at=None,
         environment__assistant__slug=slug,
         environment__assistant__deleted_at=None,
+        **named,
     )
-    return talks.select_related("environment__assistant", "environment__server").first()
+    return talks.select_related("environment__assistant", "environment__server", "model").defer("model__domain").first()
 
 
 def guest_session(link: ShareLink, secret: str) -> TalkSession | None:

@@ -9,13 +9,13 @@ import structlog
 from django.db.models import Q
 from django.utils import timezone
 
+from conversations.chat.targets import target_of
 from conversations.chat.turns import END_OF_TURN, KINDS, Turn, turns_of
 from conversations.ingest.whose import sender_key
 from conversations.models import Conversation, Event, TalkSession
 from conversations.presentation import StoredEvent
-from environments.services.address import server_of
 from studio.errors import DomainError
-from studio.rasa.client import RasaClient, RasaError
+from studio.rasa.client import RasaError
 
 log = structlog.get_logger()
 
@@ -47,8 +47,8 @@ def remembered(session: TalkSession) -> list[Turn]:
     if not session.first_text:  # asked for a conversation that it does not know, Rasa would make one up
         return []
     try:
-        address = server_of(session.environment)
-        tracker = RasaClient(address.url, address.token, timeout=MEMORY_SECONDS).tracker(session.sender_id)
+        address = target_of(session).address()
+        tracker = address.client(MEMORY_SECONDS).tracker(session.sender_id)
     except (DomainError, RasaError) as error:
         log.info("conversation not remembered", environment=session.environment_id, error=type(error).__name__)
         return []

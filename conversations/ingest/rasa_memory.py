@@ -166,7 +166,7 @@ class RasaMemory:
     def _once(self, sender_id: str) -> list[dict[str, Any]]:
         address = server_of(self.environment)  # anew each time: a managed server that was restarted is elsewhere
         asked_at = time.monotonic()
-        tracker = rasa.RasaClient(address.url, address.token, timeout=ANSWER_SECONDS).tracker(sender_id)
+        tracker = address.client(ANSWER_SECONDS).tracker(sender_id)
         self.sleep(self.pace.pause_after(time.monotonic() - asked_at))
         if tracker.get("sender_id", sender_id) != sender_id:  # a proxy in between changed the address
             raise rasa.CannotBeAsked(NO_ANSWER)

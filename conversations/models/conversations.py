@@ -11,7 +11,7 @@ from django.db.models.functions import Floor
 
 from conversations.querysets import ConversationQuerySet
 from environments.models import Environment
-from models_app.models import Assistant
+from models_app.models import Assistant, Model
 from studio.fields import EncryptedField
 
 PERSON = settings.AUTH_USER_MODEL
@@ -35,6 +35,7 @@ class ShareLink(models.Model):
     """A link by which guests talk to an environment's assistant without an account."""
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="share_links")
+    model = models.ForeignKey(Model, on_delete=models.CASCADE, null=True, related_name="+")  # that a slot serves for it
     name = models.CharField(max_length=120)
     greeting = models.TextField(blank=True)
     code_encrypted = EncryptedField()  # 128 random bits, shown again to whoever may share
@@ -249,6 +250,7 @@ class TalkSession(models.Model):
     """A conversation that one of us, or one guest, holds through Parley; it exists before its first event arrives."""
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="talks")
+    model = models.ForeignKey(Model, on_delete=models.CASCADE, null=True, related_name="+")  # that a slot serves for it
     sender_id = models.CharField(max_length=255, unique=True)
     person = models.ForeignKey(PERSON, on_delete=models.CASCADE, null=True, related_name="talk_sessions")
     share_link = models.ForeignKey(ShareLink, on_delete=models.CASCADE, null=True, related_name="sessions")

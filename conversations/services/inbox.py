@@ -94,10 +94,8 @@ class Spot:
 
 def places_of(user: User, assistant: Assistant) -> list[Environment]:
     """Environments of the assistant where the person may both read what people said and say what it was."""
-    seen = Environment.objects.with_permission(user, Permission.CONVERSATIONS_VIEW)
-    return list(
-        seen & Environment.objects.with_permission(user, Permission.CONVERSATIONS_FLAG).filter(assistant=assistant)
-    )
+    seen = Environment.objects.heard_by(user, Permission.CONVERSATIONS_VIEW)
+    return list(seen & Environment.objects.heard_by(user, Permission.CONVERSATIONS_FLAG).filter(assistant=assistant))
 
 
 def find(

@@ -45,7 +45,7 @@ def retention_page(request: HtmxHttpRequest, slug: str) -> HttpResponse:
 def _free_places(assistant: Assistant) -> tuple[list[Environment], bool]:
     """Environments without a rule of their own, and whether there is none for everywhere else."""
     ruled = set(assistant.retention_rules.values_list("environment_id", flat=True))
-    environments = Environment.objects.current().filter(assistant=assistant).order_by("name")
+    environments = Environment.objects.in_use().filter(assistant=assistant).order_by("name")
     return [one for one in environments if one.pk not in ruled], None not in ruled
 
 

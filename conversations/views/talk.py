@@ -1,4 +1,4 @@
-"""Talk: speak with the assistant of an environment."""
+"""Talk: speak with the assistant of an environment, or with any one of its models."""
 
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -10,11 +10,13 @@ from django.views.decorators.http import require_POST, require_safe
 from conversations.chat.readiness import trouble_of
 from conversations.chat.sending import NotAnswered, claim, say
 from conversations.chat.sessions import begin_talk, own_talk, own_talks
+from conversations.chat.targets import Kind, Target, target_of
 from conversations.chat.transcript import conversation_of, turns_since
 from conversations.forms import LONGEST_MESSAGE, MessageForm
+from conversations.loaders import load_target
 from conversations.models import Conversation, TalkSession
 from conversations.views import messages
-from environments.loaders import load_environment, scope_of
+from environments.loaders import scope_of
 from environments.models import Environment
 from models_app.loaders import load_assistant
 from models_app.models import Assistant
@@ -27,7 +29,7 @@ from studio.web.ratelimit import allow
 RECENT = 12
 MESSAGES_A_MINUTE = 60
 # Of what cannot be carried out; everything else is our caller's fault.
-_STATUS = {"timeout": 504, "twice": 409, "no-server": 503}
+_STATUS = {"timeout": 504, "twice": 409, "no-server": 503, "no-slot": 503}
 
 
 @require_safe
@@ -59,45 +61,51 @@ def _live(environment: Environment) -> object | None:
 
 @never_cache
 @require_safe
-def talk_page(request: HttpRequest, slug: str, name: str, sender: str = "") -> HttpResponse:
+def talk_page(request: HttpRequest, slug: str, name: str, kind: Kind, sender: str = "") -> HttpResponse:
     """A new conversation, or one that goes on. Nothing is stored before the first word."""
-    environment = load_environment(request, slug, name, Permission.TALK)
+    target = load_target(request, slug, kind, name)
     person = signed_in(request)
-    session = own_talks(person, environment).filter(sender_id=sender).first()
+    session = own_talks(person, target).filter(sender_id=sender).first()
     if sender and session is None:
-        return _others(request, environment, sender)
+        return _others(request, target, sender)
     turns, conversation = messages.history(session) if session else ([], None)
     context = {
-        "environment": environment,
-        "environments": _environments(person, environment.assistant),
-        "live": _live(environment),
+        "target": target,
+        "environment": target.environment,
+        "model": target.model,
+        "environments": _environments(person, target.environment.assistant),
+        "live": _live(target.environment),
         "session": session,
         "turns": turns,
         "after": messages.place_of(turns),
-        "addresses": _addresses(request, environment, session),
+        "addresses": _addresses(target, session),
+        "begin_url": target.url("in"),
         "conversation_page": _conversation_page(request, conversation),
-        "recent": _recent(person, environment, session),
+        "recent": _recent(person, target),
         "longest": LONGEST_MESSAGE,
-        **_rights(person, environment),
+        **_rights(person, target),
     }
     return render(request, "conversations/talk.html", context)
 
 
-def _others(request: HttpRequest, environment: Environment, sender: str) -> HttpResponseRedirect:
+def _others(request: HttpRequest, target: Target, sender: str) -> HttpResponseRedirect:
     """Somebody else's conversation can be read by who may view it, and is gone on with by nobody."""
+    assistant = target.environment.assistant
     visible = Conversation.objects.visible_to(signed_in(request))
-    found = visible.filter(assistant=environment.assistant_id, sender_id=sender).first()
+    found = visible.filter(assistant=assistant, sender_id=sender).first()
     if found is None:
         raise Http404("There is no such conversation, or you may not see it.")
-    return redirect("conversations:detail", environment.assistant.slug, found.pk)
+    return redirect("conversations:detail", assistant.slug, found.pk)
 
 
-def _recent(person: User, environment: Environment, session: TalkSession | None) -> QuerySet[TalkSession]:
-    return own_talks(person, environment).exclude(first_text="")[:RECENT]
+def _recent(person: User, target: Target) -> list[tuple[TalkSession, str]]:
+    rows: QuerySet[TalkSession] = own_talks(person, target).exclude(first_text="")[:RECENT]
+    return [(row, target.url("with", row.sender_id)) for row in rows]
 
 
-def _rights(person: User, environment: Environment) -> dict[str, object]:
-    may_see = person.may(Permission.ENVIRONMENTS_VIEW, scope_of(environment))
+def _rights(person: User, target: Target) -> dict[str, object]:
+    environment = target.environment
+    may_see = target.kind is Kind.ENVIRONMENT and person.may(Permission.ENVIRONMENTS_VIEW, scope_of(environment))
     return {
         "environment_page": _page(environment, "detail") if may_see else "",
         "connection_page": _page(environment, "connection") if may_see else "",
@@ -116,16 +124,16 @@ def _page(environment: Environment, which: str) -> str:
 @require_safe
 def server_state(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     """What stands in the way of talking, as a fragment that the page loads after itself."""
-    environment = load_environment(request, slug, name, Permission.TALK)
-    context = {"trouble": trouble_of(environment), **_rights(signed_in(request), environment)}
+    target = load_target(request, slug, Kind.ENVIRONMENT, name)
+    context = {"trouble": trouble_of(target), **_rights(signed_in(request), target)}
     return render(request, "conversations/_server_state.html", context)
 
 
 @require_POST
-def say_something(request: HttpRequest, slug: str, name: str, sender: str = "") -> JsonResponse:
+def say_something(request: HttpRequest, slug: str, name: str, kind: Kind, sender: str = "") -> JsonResponse:
     person = signed_in(request)
-    session = _load_own(request, slug, name, sender) if sender else None
-    environment = session.environment if session else load_environment(request, slug, name, Permission.TALK)
+    session = _load_own(request, slug, kind, name, sender) if sender else None
+    target = target_of(session) if session else load_target(request, slug, kind, name)
     form = MessageForm(request.POST)
     if not form.is_valid():
         return messages.problem_json(form.problem, "invalid", 422)
@@ -135,26 +143,27 @@ def say_something(request: HttpRequest, slug: str, name: str, sender: str = "") 
         claim(f"person:{person.pk}", form.cleaned_data["nonce"])
     except DomainError as error:
         return messages.problem_json(error.message, error.code, 409)
-    return _say(request, session or begin_talk(actor=person, environment=environment), form.cleaned_data["text"])
+    return _say(request, session or begin_talk(actor=person, target=target), form.cleaned_data["text"])
 
 
-def _load_own(request: HttpRequest, slug: str, name: str, sender: str) -> TalkSession:
+def _load_own(request: HttpRequest, slug: str, kind: Kind, name: str, sender: str) -> TalkSession:
     """404 also for somebody else's conversation."""
     person = signed_in(request)
-    session = own_talk(person, slug, name, sender)
+    session = own_talk(person, slug, kind, name, sender)
     if session is None or not person.may(Permission.TALK, scope_of(session.environment)):
-        load_environment(request, slug, name, Permission.TALK)  # refuses in its own words
+        load_target(request, slug, kind, name)  # refuses in its own words
         raise Http404("There is no such conversation, or it is somebody else's.")
     return session
 
 
 def _say(request: HttpRequest, session: TalkSession, text: str) -> JsonResponse:
-    addresses = _addresses(request, session.environment, session)
+    target = target_of(session)
+    addresses = _addresses(target, session)
     try:
         turn, seconds = say(session=session, text=text)
     except DomainError as error:
-        page = _rights(signed_in(request), session.environment)["environment_page"]
-        link = {"url": page, "label": f"Open {session.environment.name}"} if page else None
+        page = _rights(signed_in(request), target)["environment_page"]
+        link = {"url": page, "label": f"Open {target.name}"} if page else None
         status = _STATUS.get(error.code, 502 if isinstance(error, NotAnswered) else 409)
         return messages.problem_json(error.message, error.code, status, addresses=addresses, link=link)
     facts = {**messages.answer_json(turn, seconds, text), "addresses": addresses}
@@ -162,9 +171,9 @@ def _say(request: HttpRequest, session: TalkSession, text: str) -> JsonResponse:
 
 
 @require_safe
-def news(request: HttpRequest, slug: str, name: str, sender: str) -> JsonResponse:
+def news(request: HttpRequest, slug: str, name: str, kind: Kind, sender: str) -> JsonResponse:
     """Turns whose events came since `after`."""
-    conversation = conversation_of(_load_own(request, slug, name, sender))
+    conversation = conversation_of(_load_own(request, slug, kind, name, sender))
     turns = turns_since(conversation, messages.after_of(request)) if conversation else []
     return JsonResponse(
         {
@@ -174,16 +183,14 @@ def news(request: HttpRequest, slug: str, name: str, sender: str) -> JsonRespons
     )
 
 
-def _addresses(request: HttpRequest, environment: Environment, session: TalkSession | None) -> dict[str, str]:
+def _addresses(target: Target, session: TalkSession | None) -> dict[str, str]:
     """Where the page's script asks: of a new conversation, or of one that has begun."""
-    place = [environment.assistant.slug, environment.name]
     if session is None:
-        return {"say": reverse("conversations:talk-say-first", args=place), "news": "", "page": ""}
-    place.append(session.sender_id)
+        return {"say": target.url("say-first"), "news": "", "page": ""}
     return {
-        "say": reverse("conversations:talk-say", args=place),
-        "news": reverse("conversations:talk-news", args=place),
-        "page": reverse("conversations:talk-with", args=place),
+        "say": target.url("say", session.sender_id),
+        "news": target.url("news", session.sender_id),
+        "page": target.url("with", session.sender_id),
     }
 
 

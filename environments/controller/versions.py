@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from environments.models import ManagedServer
+from environments.serving.rasa import loads
 from models_app.models import Model
 from studio.rasa.runtime import Runtime
 from studio.rasa.services import find_runtime
-from studio.rasa.versions import can_load
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,3 @@ def choose(server: ManagedServer, model: Model | None, wanted: str) -> Choice:
     if former is None or not loads(former, model):
         return Choice(chosen, f"{old} Promote a model that it loads.")
     return Choice(former, f"{old} It runs Rasa {former.label} until a newer model is promoted.")
-
-
-def loads(runtime: Runtime, model: Model | None) -> bool:
-    if model is None or not model.rasa_version:
-        return True
-    return can_load(model.rasa_version, runtime.minimum_compatible_version) is not False

@@ -49,7 +49,7 @@ def update_environment(
         _change_kind(locked, kind)
     locked.url = checked_url(url, "url") if url is not None else locked.url
     if action_server_url is not None:
-        locked.action_server_url = _checked_action_server(action_server_url)
+        locked.action_server_url = checked_action_server(action_server_url)
     if server_token:
         locked.server_token_encrypted = encrypt(server_token)
     locked.save(update_fields=["name", "kind", "url", "action_server_url", "server_token_encrypted"])
@@ -90,7 +90,7 @@ def note_server(*, environment: Environment, version: str, minimum_compatible_ve
 
 def environment_named(*, slug: str, name: str) -> Environment | None:
     """The environment of that name, or of that former name: servers keep what their files were written with."""
-    rows = Environment.objects.current().select_related("assistant").filter(assistant__slug=slug)
+    rows = Environment.objects.in_use().select_related("assistant").filter(assistant__slug=slug)
     return rows.filter(name=name).first() or rows.filter(aliases__name=name).first()
 
 
@@ -168,7 +168,7 @@ def checked_url(url: str, field: str) -> str:
     return url
 
 
-def _checked_action_server(url: str) -> str:
+def checked_action_server(url: str) -> str:
     """Rasa calls it, not we; yet nobody shall make a Rasa on our machine look around our network."""
     url = checked_url(url, "action_server_url")
     try:

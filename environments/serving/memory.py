@@ -15,11 +15,12 @@ def available(table: Path = Path("/proc/meminfo")) -> int | None:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
 
 
-def shortage(free: int | None) -> str:
-    """A sentence when `free` bytes are too few, else nothing."""
-    if free is None or free >= NEEDED_BYTES:
+def shortage(free: int | None, needed: int | None = None) -> str:
+    """A sentence when `free` bytes are too few for a server that takes `needed`, else nothing."""
+    needed = max(needed or 0, NEEDED_BYTES)
+    if free is None or free >= needed:
         return ""
     return (
         f"This machine has {free // MEGABYTE} MB of memory left, and a Rasa server needs "
-        f"{NEEDED_BYTES // MEGABYTE} MB. Stop another server, or give the machine more memory."
+        f"{needed // MEGABYTE} MB. Stop another server, or give the machine more memory."
     )

@@ -6,7 +6,7 @@ comes back finds that its attempt is over, and everything it still says is refus
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 
 from django.db import connection, transaction
@@ -29,6 +29,14 @@ Priority = TrainingJob.Priority
 RUN = "models_app.jobs.train"
 GAP = re.compile(r"… (\d+) lines left out …")
 SILENT_AFTER = timedelta(seconds=30)  # without a heartbeat a running job's worker counts as dead
+
+
+_watchers: list[Callable[[TrainingJob, Model], None]] = []
+
+
+def when_trained(tell: Callable[[TrainingJob, Model], None]) -> None:
+    """Have `tell` called with each training that ends well and its model, in the transaction that ends it."""
+    _watchers.append(tell)
 
 
 class Superseded(Exception):
@@ -253,6 +261,9 @@ def finish(job: TrainingJob, model: Model | None, message: str = "") -> None:
     if row.cancel_requested_at is not None:
         raise CancelRequested
     _end(job, State.DONE, message, model=model)
+    if model is not None:
+        for tell in _watchers:
+            tell(job, model)
 
 
 @transaction.atomic

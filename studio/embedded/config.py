@@ -23,6 +23,7 @@ class Config:
     bind: str
     port: int
     training_workers: int
+    running_workers: int
     postgres_port: int | None
     has_database: bool
     has_redis: bool
@@ -41,6 +42,7 @@ def read() -> Config:
         bind=env.text("PARLEY_BIND", "127.0.0.1"),
         port=env.whole("PORT", 8000, least=1, most=65535),
         training_workers=env.whole("PARLEY_TRAINING_WORKERS", 1),
+        running_workers=env.whole("PARLEY_RUNNING_WORKERS", 1),
         postgres_port=postgres_port or None,
         has_database=_is_set("DATABASE_URL"),
         has_redis=_is_set("REDIS_URL"),

@@ -70,6 +70,12 @@ def application(config: Config) -> list[Program]:
             command=manage("worker", "training"),
             copies=config.training_workers,
         ),
+        Program(
+            name="running",
+            group=APPLICATION,
+            command=manage("worker", "running"),
+            copies=config.running_workers,
+        ),
         Program(name="background", group=APPLICATION, command=manage("worker", "background")),
         Program(name="controller", group=APPLICATION, command=manage("controller"), stop_seconds=20),
         Program(name="ingest", group=APPLICATION, command=manage("ingest")),

@@ -14,6 +14,7 @@ from studio import redis
 log = structlog.get_logger()
 
 TRAINING = "training"
+RUNNING = "running"
 BACKGROUND = "background"
 
 

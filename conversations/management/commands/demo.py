@@ -22,7 +22,7 @@ from models_app.services.training import request_training
 from studio.access.models import User
 from studio.crypto import decrypt
 from studio.errors import Conflict, DomainError
-from studio.rasa.client import RasaClient, RasaError
+from studio.rasa.client import RasaError
 from studio.rasa.signing import chat_token
 
 PATIENCE_SECONDS = 15 * 60  # for a step of the machine: an installation, a training, a roll-out
@@ -124,7 +124,7 @@ class Demo:
 
     def _talk(self, batch: list[list[str]]) -> None:
         address = server_of(Environment.objects.get(pk=self.production.pk))
-        client = RasaClient(address.url, address.token)
+        client = address.client(10.0)
         key = decrypt(self.production.private_key_encrypted)
         for number, messages in enumerate(batch, start=1):
             guest = f"guest-{secrets.token_hex(6)}"

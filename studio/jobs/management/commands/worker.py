@@ -17,7 +17,7 @@ class Command(BaseCommand):
     requires_system_checks = (Tags.security,)  # the others would load every page of the web
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("queue", choices=[queues.TRAINING, queues.BACKGROUND], nargs="+")
+        parser.add_argument("queue", choices=[queues.TRAINING, queues.RUNNING, queues.BACKGROUND], nargs="+")
 
     def handle(self, *args: Any, **options: Any) -> None:
         names: list[str] = options["queue"]
