@@ -8,6 +8,7 @@ from django import forms
 from environments.models import Environment
 from environments.services.environments import checked_url
 from environments.services.promotion import REASON_LENGTH
+from environments.services.trying import MOST_MINUTES
 from models_app.models import valid_name
 from studio.errors import DomainError, Invalid
 from studio.web import outgoing
@@ -148,3 +149,26 @@ class ReasonForm(forms.Form):
 class PromoteHereForm(ReasonForm):
     model = forms.CharField(max_length=200, label="Model", error_messages={"required": "Choose a model."})
     field_order = ["model", "reason", "expected"]
+
+
+class TryingForm(forms.Form):
+    """Fields of TryingSettings by their names, and the action server of the assistant's slots."""
+
+    start_after_training = forms.BooleanField(
+        required=False,
+        label="Start the model of each training that a person asked for",
+        help_text="In a free slot, or for the assistant’s idle one; never at the cost of a slot in use.",
+    )
+    idle_minutes = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MOST_MINUTES,
+        label="Idle minutes",
+        help_text="A slot is stopped when nobody spoke for so long. Empty: as the installation says.",
+    )
+    action_server_url = forms.CharField(
+        required=False,
+        max_length=500,
+        label="Action server",
+        help_text="Where slots send custom actions, such as http://actions:5055/webhook. Empty: they have none.",
+    )

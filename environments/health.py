@@ -1,6 +1,9 @@
 """What `/readyz` says of environments and of the Rasa runtime."""
 
-from environments.models import ManagedServer
+from django.conf import settings
+
+from environments.models import ManagedServer, Slot
+from environments.services import slots
 from models_app.services.rasa_uses import chosen_by
 from studio import health
 from studio.health import Part
@@ -14,6 +17,7 @@ DEGRADED = "degraded"
 def register() -> None:
     health.register("rasa", rasa_part)
     health.register("environments", environments_part)
+    health.register("running slots", slots_part)
 
 
 def rasa_part() -> Part:
@@ -48,3 +52,12 @@ def environments_part() -> Part:
         )
     # Nobody signs in here, so it names none: the environments' pages say which, and why.
     return Part(DEGRADED, f"{len(servers) - len(waiting)} of {len(servers)} managed servers run.")
+
+
+def slots_part() -> Part:
+    live = heartbeat.live(slots.WORKER)
+    waiting = slots.in_line().count()
+    if live == 0 and settings.RUNNING_WORKERS > 0:
+        return Part(DEGRADED, f"No worker of the running service lives; {waiting} wait for a slot.")
+    held = Slot.objects.filter(state__in=Slot.HELD).count()
+    return Part("ok", f"{held} of {live} slots in use, {waiting} wait.")

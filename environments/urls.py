@@ -3,13 +3,17 @@
 from django.urls import URLPattern, URLResolver, path
 
 from environments import model_server
-from environments.views import assistants, connection, pages, promotions, rasa, settings
+from environments.views import assistants, connection, pages, promotions, rasa, settings, slots
 
 app_name = "environments"
 ENVIRONMENT = "a/<str:slug>/environments/<str:name>"
 # Pages that are no environment's end in a slash: an environment may be called `new` or `running`.
 urlpatterns: list[URLPattern | URLResolver] = [
     path("assistants/new", assistants.assistant_new, name="assistant-new"),
+    path("settings/slots/", slots.slot_list, name="slots"),
+    path("settings/slots/<int:pk>", slots.slot_detail, name="slot"),
+    path("settings/slots/<int:pk>/stop", slots.slot_stop, name="slot-stop"),
+    path("a/<str:slug>/settings/trying", slots.trying_settings, name="trying-settings"),
     path("a/<str:slug>/delete", assistants.assistant_delete, name="assistant-delete"),
     path("a/<str:slug>/environments/", pages.environment_list, name="list"),
     path("a/<str:slug>/environments/new/", settings.add, name="add"),

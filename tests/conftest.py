@@ -6,6 +6,7 @@ conftest could start the servers that they name.
 
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 
 import django
 import pytest
@@ -14,6 +15,7 @@ from django.conf import settings
 from django.db import connection
 
 from studio.audit import ownership
+from studio.jobs import silence
 from tests.services import Services, use_redis_database
 
 
@@ -74,3 +76,9 @@ def flushing_empties_the_audit_log() -> Iterator[None]:
 
         patch.setattr(operations, "sql_flush", sql_flush)
         yield
+
+
+@pytest.fixture
+def long_connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reaper judges nobody while its connection is young, as that of a test is."""
+    monkeypatch.setattr(silence, "connected_for", lambda: timedelta(hours=1))

@@ -1,18 +1,24 @@
 """How a slot is, for people."""
 
 import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.utils import timezone
 
 from environments.models import Slot
 from environments.services import slots
-from models_app.models import Model
+from environments.serving.memory import available
+from models_app.models import Assistant, Model, TrainingJob
 from studio.jobs import heartbeat
 from studio.web.formats import duration
 
 State = Slot.State
 REMEMBERED = 10  # starts that tell how long one takes
+ENDED = 20  # of the last are listed
+OFTEN = timedelta(days=7)
+OFTEN_TRAINED = 10  # trainings of people within OFTEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +69,67 @@ def usual_seconds(model: Model) -> float | None:
         if times:
             return statistics.median((ready - began).total_seconds() for began, ready in times if ready and began)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One slot of the list. `is_used`: somebody said something within the last minutes."""
+
+    slot: Slot
+    is_used: bool
+    place: int | None = None
+
+    @property
+    def word(self) -> str:
+        if self.place is not None:
+            return f"In line, place {self.place}"
+        return self.slot.get_state_display()
+
+    @property
+    def seconds_to_start(self) -> float | None:
+        slot = self.slot
+        return (slot.ready_at - slot.started_at).total_seconds() if slot.ready_at and slot.started_at else None
+
+
+def rows(found: Iterable[Slot]) -> list[Row]:
+    quiet = timezone.now() - slots.IN_USE
+    return [
+        Row(
+            slot,
+            is_used=slot.state == State.RUNNING and slot.used_at is not None and slot.used_at > quiet,
+            place=slots.place_in_line(slot) if slot.state == State.WAITING else None,
+        )
+        for slot in found
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The running service of the whole installation. Memory is this machine's, in bytes."""
+
+    workers: int
+    busy: int
+    assistants: int
+    trains_often: bool
+    memory: int
+    free_memory: int | None
+
+    @property
+    def recommended(self) -> int:
+        """One for each assistant and one to change over; twice that where people train often."""
+        return (self.assistants + 1) * (2 if self.trains_often else 1)
+
+
+def house() -> House:
+    often = TrainingJob.objects.trainings().filter(
+        priority=TrainingJob.Priority.PERSON, requested_at__gt=timezone.now() - OFTEN
+    )
+    held = list(Slot.objects.filter(state__in=Slot.HELD).values_list("memory", flat=True))
+    return House(
+        workers=heartbeat.live(slots.WORKER),
+        busy=len(held),
+        assistants=Assistant.objects.current().count(),
+        trains_often=often.count() > OFTEN_TRAINED,
+        memory=sum(one or 0 for one in held),
+        free_memory=available(),
+    )

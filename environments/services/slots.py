@@ -5,7 +5,6 @@ that was idle longest is stopped for whoever waits.
 """
 
 from datetime import timedelta
-from typing import cast
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Case, F, Q, QuerySet, When
@@ -20,7 +19,7 @@ from studio.audit.actions import Action
 from studio.audit.services import record
 from studio.crypto import encrypt
 from studio.errors import Conflict
-from studio.jobs import heartbeat, queues
+from studio.jobs import heartbeat, queues, silence
 
 State = Slot.State
 RUN = "environments.jobs.run_slot"
@@ -296,7 +295,7 @@ def reap() -> int:
 
     Whose own connection is young judges nobody: while the database was away no worker could be heard.
     """
-    if _connected_for() < SILENT_AFTER:
+    if silence.connected_for() < SILENT_AFTER:
         return 0
     silent = Slot.objects.filter(state__in=Slot.HELD, heartbeat_at__lt=timezone.now() - SILENT_AFTER)
     return sum(_reap_one(slot) for slot in silent)
@@ -324,13 +323,6 @@ def _reap_one(slot: Slot) -> bool:
         queues.enqueue(queues.RUNNING, RUN, row.pk)
     row.save()
     return True
-
-
-def _connected_for() -> timedelta:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT now() - backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")
-        row = cursor.fetchone()
-    return cast(timedelta, row[0]) if row and row[0] is not None else SILENT_AFTER
 
 
 def wake_workers() -> int:

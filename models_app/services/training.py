@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
@@ -22,7 +22,7 @@ from studio.access.models import User
 from studio.audit.actions import Action
 from studio.audit.services import record
 from studio.errors import Conflict, Invalid
-from studio.jobs import queues
+from studio.jobs import queues, silence
 
 State = TrainingJob.State
 Priority = TrainingJob.Priority
@@ -303,17 +303,10 @@ def reap() -> int:
 
     Whose own connection is young judges nobody: while the database was away no worker could be heard.
     """
-    if _connected_for() < SILENT_AFTER:
+    if silence.connected_for() < SILENT_AFTER:
         return 0
     silent = TrainingJob.objects.filter(state__in=TrainingJob.ACTIVE, heartbeat_at__lt=timezone.now() - SILENT_AFTER)
     return sum(_reap_one(job) for job in silent)
-
-
-def _connected_for() -> timedelta:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT now() - backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()")
-        row = cursor.fetchone()
-    return row[0] if row and row[0] is not None else SILENT_AFTER
 
 
 @transaction.atomic

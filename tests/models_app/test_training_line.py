@@ -3,7 +3,6 @@
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
@@ -21,14 +20,9 @@ from studio.access.services.service_accounts import make_service
 from studio.errors import Conflict, DomainError
 from studio.jobs import queues
 
+pytestmark = pytest.mark.usefixtures("long_connected")
 State, Priority = TrainingJob.State, TrainingJob.Priority
 HERE = ["3.6.21"]
-
-
-@pytest.fixture(autouse=True)
-def long_connected(monkeypatch):
-    """The reaper judges nobody while its connection is young, as each thread's here is."""
-    monkeypatch.setattr(training, "_connected_for", lambda: timedelta(hours=1))
 
 
 @pytest.fixture

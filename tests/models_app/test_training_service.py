@@ -14,14 +14,8 @@ from studio.access.services.people import create_person
 from studio.audit.models import AuditEvent
 from studio.errors import Conflict, Invalid
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("long_connected")]
 State = TrainingJob.State
-
-
-@pytest.fixture(autouse=True)
-def long_connected(monkeypatch):
-    """The reaper judges nobody while its connection is young, as one may be here."""
-    monkeypatch.setattr(training, "_connected_for", lambda: timedelta(hours=1))
 
 
 @pytest.fixture

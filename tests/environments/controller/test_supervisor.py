@@ -20,7 +20,7 @@ from models_app.services.revisions import save_revision
 from models_app.services.training_settings import save_settings
 from studio.rasa.process import Spec
 from studio.rasa.runtime import Runtime
-from tests.environments.controller.fakes import FakeProcesses, FakeWatch
+from tests.environments.serving.fakes import FakeProcesses, FakeWatch
 from tests.factories import environment_of, make_assistant, make_model
 
 State = ManagedServer.State

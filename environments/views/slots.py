@@ -1,0 +1,101 @@
+"""The slots of the installation, and how an assistant's models are tried."""
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from environments.forms import TryingForm, add_error
+from environments.models import Slot
+from environments.presentation import slots as presentation
+from environments.services import slots, trying
+from models_app.loaders import load_assistant
+from studio.access.loaders import require, signed_in
+from studio.access.models import User
+from studio.access.permissions import MissingPermission, Permission, Scope
+from studio.errors import DomainError, Invalid
+from studio.web.htmx import HtmxHttpRequest, go
+
+
+@require_safe
+def slot_list(request: HtmxHttpRequest) -> HttpResponse:
+    """Of every assistant whose environments the viewer may modify."""
+    seen = _visible(signed_in(request))
+    context = {
+        "live": presentation.rows(seen.exclude(state__in=[Slot.State.ENDED, Slot.State.FAILED]).order_by("pk")),
+        "ended": presentation.rows(seen.filter(state__in=[Slot.State.ENDED, Slot.State.FAILED])[: presentation.ENDED]),
+        "house": presentation.house(),
+    }
+    return render(request, f"environments/slots.html{'#live' if request.htmx else ''}", context)
+
+
+@require_safe
+def slot_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
+    slot = _load(request, pk)
+    scope = Scope(slot.environment.assistant_id)
+    row = presentation.rows([slot])[0]
+    context = {"row": row, "slot": slot, "may_read": signed_in(request).may(Permission.CONVERSATIONS_VIEW, scope)}
+    return render(request, f"environments/slot.html{'#live' if request.htmx else ''}", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def slot_stop(request: HtmxHttpRequest, pk: int) -> HttpResponse:
+    slot = _load(request, pk)
+    refused = ""
+    if request.method == "POST":
+        person = signed_in(request)
+        try:
+            slots.stop(actor=person, slot=slot, why=f"{person.username} stopped it.")
+        except DomainError as error:
+            refused = error.message
+        else:
+            messages.success(request, f"The slot of {slot.model.name} stops.")
+            return go(request, reverse("environments:slots"))
+    context = {
+        "heading": f"Stop the slot of {slot.model.name}",
+        "text": "Whoever talks to it now gets no answer any more. Their conversations stay, and go on when it is "
+        "started again.",
+        "confirm_label": "Stop it",
+        "danger": True,
+        "refused": refused,
+    }
+    return render(request, "components/confirm.html", context, status=422 if refused else 200)
+
+
+def _visible(viewer: User) -> QuerySet[Slot]:
+    if not viewer.may_somewhere(Permission.ENVIRONMENTS_MODIFY):
+        raise MissingPermission(Permission.ENVIRONMENTS_MODIFY)
+    assistants, _environments = viewer.environments_with(Permission.ENVIRONMENTS_MODIFY)
+    rows = Slot.objects.select_related("model", "environment__assistant").defer("log", "model__domain")
+    return rows if assistants is None else rows.filter(environment__assistant__in=assistants)
+
+
+def _load(request: HttpRequest, pk: int) -> Slot:
+    slot = _visible(signed_in(request)).filter(pk=pk).first()
+    if slot is None:
+        raise Http404("There is no such slot, or you may not see it.")
+    require(signed_in(request), Permission.ENVIRONMENTS_MODIFY, Scope(slot.environment.assistant_id))
+    return slot
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def trying_settings(request: HttpRequest, slug: str) -> HttpResponse:
+    assistant = load_assistant(request, slug, Permission.ASSISTANTS_MODIFY)
+    row = trying.settings_of(assistant)
+    initial = {
+        "start_after_training": row.start_after_training,
+        "idle_minutes": row.idle_minutes,
+        "action_server_url": trying.place_of(assistant).action_server_url,
+    }
+    form = TryingForm(request.POST or None, initial=initial)
+    if form.is_valid():
+        try:
+            trying.change_settings(actor=signed_in(request), assistant=assistant, **form.cleaned_data)
+        except Invalid as error:
+            add_error(form, error)
+        else:
+            messages.success(request, "Saved. Slots that start from now on follow it.")
+            return redirect(request.path)
+    return render(request, "environments/trying_settings.html", {"form": form}, status=422 if form.is_bound else 200)
