@@ -18,6 +18,7 @@ from conversations.models import Conversation, TalkSession
 from conversations.views import messages
 from environments.loaders import scope_of
 from environments.models import Environment
+from environments.services.address import WAKING
 from models_app.loaders import load_assistant
 from models_app.models import Assistant
 from studio.access.loaders import signed_in
@@ -29,7 +30,7 @@ from studio.web.ratelimit import allow
 RECENT = 12
 MESSAGES_A_MINUTE = 60
 # Of what cannot be carried out; everything else is our caller's fault.
-_STATUS = {"timeout": 504, "twice": 409, "no-server": 503, "no-slot": 503}
+_STATUS = {"timeout": 504, "twice": 409, "no-server": 503, "no-slot": 503, WAKING: 503}
 
 
 @require_safe
@@ -140,9 +141,11 @@ def say_something(request: HttpRequest, slug: str, name: str, kind: Kind, sender
     if not allow(f"talk:{person.pk}", MESSAGES_A_MINUTE, 60):
         return messages.problem_json("That was quick. Wait a minute before you go on.", "too-many", 429)
     try:
+        if target.kind is Kind.MODEL:
+            target.address()  # before the nonce counts: the page sends the same again while a slot wakes up
         claim(f"person:{person.pk}", form.cleaned_data["nonce"])
     except DomainError as error:
-        return messages.problem_json(error.message, error.code, 409)
+        return messages.problem_json(error.message, error.code, _STATUS.get(error.code, 409))
     return _say(request, session or begin_talk(actor=person, target=target), form.cleaned_data["text"])
 
 

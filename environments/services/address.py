@@ -10,6 +10,7 @@ from studio.errors import DomainError
 from studio.rasa.client import RasaClient
 
 State = ManagedServer.State
+WAKING = "waking"  # the code of a NoSlot whose slot will soon answer
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def slot_of(model: Model) -> ServerAddress:
     """The address of the slot that serves the model, which is in use now; NoSlot says why there is none."""
     slot = slots.usable_of(model.pk)
     if slot is None or slot.state != Slot.State.RUNNING or slot.port is None:
-        raise NoSlot(_why_no_slot(model, slot))
+        raise NoSlot(_why_no_slot(model, slot), code=WAKING if slot is not None else None)
     slots.touch(slot)
     return ServerAddress(f"http://{slot.host}:{slot.port}", decrypt(slot.token_encrypted), (slot.host,))
 

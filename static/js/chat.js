@@ -9,7 +9,7 @@ const late = root.querySelector("[data-late]");
 const token = form.elements.csrfmiddlewaretoken.value;
 
 const urls = { say: root.dataset.sayUrl, news: root.dataset.newsUrl };
-const LATE = 10_000, RESTART = "/restart";
+const LATE = 10_000, WAKING = 180_000, RESTART = "/restart";
 let after = root.dataset.after;
 let conversation = root.dataset.conversationId ?? "";
 let draftKey = `parley-draft-${root.dataset.draft}`;
@@ -60,8 +60,17 @@ async function say(text, shown) {
   toEnd();
 }
 
+/* A slot that wakes up takes the message as soon as it answers. */
 async function send(text) {
   const body = new URLSearchParams({ text, nonce: nonce(), conversation });
+  for (const until = Date.now() + WAKING; ;) {
+    const answer = await post(body);
+    if (answer.code !== "waking" || Date.now() > until) return answer;
+    await new Promise((resume) => setTimeout(resume, 1_000));
+  }
+}
+
+async function post(body) {
   try {
     const response = await fetch(urls.say, { method: "POST", body, headers: { "X-CSRFToken": token, Accept: "application/json" } });
     return await read(response);

@@ -24,7 +24,7 @@ from models_app.services.models import add_model
 from studio import redis
 from studio.rasa import proc
 from studio.rasa.runtime import Runtime
-from tests.environments.controller.installation import Installation, is_alive, wait_for
+from tests.environments.installation import Installation, is_alive, wait_for
 from tests.factories import environment_of, make_assistant, make_person
 
 # Each test looks from within a transaction of its own, so what it wants written for others goes through `committed`.

@@ -19,7 +19,7 @@ from studio.rasa.commands import train_arguments
 from studio.rasa.local import LocalProcesses
 from studio.rasa.process import Spec
 from studio.rasa.runtime import Runtime
-from tests.environments.controller.installation import Installation, wait_for
+from tests.environments.installation import Installation, wait_for
 from tests.factories import environment_of, make_assistant
 from tests.rasa_fixtures import OLDER, SMALL, VERSION, runtime_folder, wait_for_end
 

@@ -1,4 +1,4 @@
-"""A web server and a controller as processes of their own, over the test database: they can be killed."""
+"""A web server, a controller and workers as processes of their own, over the test database: they can be killed."""
 
 import os
 import signal
@@ -43,6 +43,13 @@ class Installation:
 
     def start_controller(self) -> subprocess.Popen[bytes]:
         return self._run("manage.py", "controller")
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        """Of the running service."""
+        return self._run("manage.py", "worker", "running")
+
+    def start_schedule(self) -> subprocess.Popen[bytes]:
+        return self._run("manage.py", "schedule")
 
     def stop(self) -> None:
         for process in reversed(self.processes):
