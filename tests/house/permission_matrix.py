@@ -137,6 +137,10 @@ RASA = [
     Row("GET",  "/rasa/status",                                   302, 200, 200, 200, 200),
     Row("GET",  "/a/cafe/environments/rasa/",                     302, 403, 403, 200, 403),
     Row("POST", "/rasa/install",                                  302, 403, 200, 200, 200),
+    Row("GET",  "/settings/slots/",                               302, 403, 403, 200, 403),
+    Row("GET",  "/settings/slots/{slot}",                         302, 403, 403, 200, 403),
+    Row("GET",  "/settings/slots/{slot}/stop",                    302, 403, 403, 200, 403),
+    Row("POST", "/settings/slots/{slot}/stop",                    302, 403, 403, 302, 403),
     Row("GET",  "/settings/rasa/",                                302, 403, 403, 200, 403),
     Row("GET",  "/settings/rasa/add",                             302, 403, 403, 200, 403),
     Row("POST", "/settings/rasa/add",                             302, 403, 403, 422, 403),
@@ -153,6 +157,8 @@ ASSISTANTS = [
     Row("POST", "/a/cafe/settings",                               302, 403, 403, 422, 403),
     Row("GET",  "/a/cafe/settings/training",                      302, 403, 403, 200, 403),
     Row("POST", "/a/cafe/settings/training",                      302, 403, 403, 422, 403),
+    Row("GET",  "/a/cafe/settings/trying",                        302, 403, 403, 200, 403),
+    Row("POST", "/a/cafe/settings/trying",                        302, 403, 403, 302, 403),
     Row("GET",  "/a/cafe/settings/models",                        302, 403, 403, 200, 403),
     Row("GET",  "/a/cafe/settings/models/edit",                   302, 403, 403, 200, 403),
     Row("POST", "/a/cafe/settings/models/edit",                   302, 403, 403, 422, 403),
@@ -398,6 +404,15 @@ TALK = [
     Row("GET",  "/a/cafe/talk/production/{talk}",                 302, 404, 200, 404, 404),
     Row("POST", "/a/cafe/talk/production/{talk}/say",             302, 404, 503, 404, 404, {"text": "hi"}),
     Row("GET",  "/a/cafe/talk/production/{talk}/news",            302, 404, 200, 404, 404),
+    # A model belongs to no environment: whoever holds one of these alone cannot try it.
+    Row("GET",  "/a/cafe/try/otter/",                             302, 200, 200, 200, 403),
+    Row("POST", "/a/cafe/try/otter/say",                          302, 422, 422, 422, 403),
+    Row("GET",  "/a/cafe/try/otter/slot",                         302, 200, 200, 200, 403),
+    Row("POST", "/a/cafe/try/otter/slot",                         302, 200, 200, 200, 403),
+    Row("POST", "/a/cafe/try/otter/slot/stop",                    302, 200, 200, 200, 403),
+    Row("GET",  "/a/cafe/try/otter/{trial}",                      302, 404, 200, 404, 403),
+    Row("POST", "/a/cafe/try/otter/{trial}/say",                  302, 404, 503, 404, 403, {"text": "hi"}),
+    Row("GET",  "/a/cafe/try/otter/{trial}/news",                 302, 404, 200, 404, 403),
 ]
 
 SHARE = [

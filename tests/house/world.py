@@ -27,10 +27,11 @@ from conversations.services.exporting import Format
 from conversations.services.intake import Wishes, add_source
 from conversations.services.saved_filters import save_filter
 from environments.models import Environment
+from environments.services import slots
 from environments.services.birth import create_environment
 from environments.services.managed import run_here
 from environments.services.promotion import promote
-from models_app.models import Assistant
+from models_app.models import Assistant, Model
 from models_app.services.revisions import save_revision
 from models_app.services.training import request_training
 from studio.access.models import BrowserSession, Grant, User
@@ -68,7 +69,7 @@ def make_world() -> World:
     people = {role: make_person(role, username=role) for role in ("tester", "annotator", "admin")}
     people["worker_annotator"] = make_person("annotator", Scope(cafe.pk, worker.pk), username="worker-annotator")
     people["inn_annotator"] = make_person("annotator", Scope(make_assistant("inn", "Inn").pk), username="inn-annotator")
-    make_model(cafe, "otter")
+    otter = make_model(cafe, "otter")
     _train(cafe)
     words = {
         **_conversations(cafe, worker, people["admin"]),
@@ -77,6 +78,7 @@ def make_world() -> World:
         **_taking_out(cafe, people["admin"]),
         **_chats(environment_of(cafe), people),
         **_intake(cafe, "Kafka"),
+        **_trying(otter, people["annotator"]),
         "run": _run(environment_of(cafe), "anna"),
         "other_incident": _sealed_assistant(),
         "rasa": RasaRuntime.objects.create(version="3.5.17", state="failed").version,
@@ -197,6 +199,12 @@ def _chats(environment: Environment, people: dict[str, User], name: str = "frien
     talk = begin_talk(actor=people["annotator"], target=Target(environment))
     link = create_link(actor=people["admin"], environment=environment, name=name)
     return {"talk": talk.sender_id, "link": link.pk, "code": decrypt(link.code_encrypted)}
+
+
+def _trying(model: Model, person: User) -> dict[str, object]:
+    """A slot that waits in line, and a talk with its model."""
+    slot = slots.ask(actor=person, model=model)
+    return {"slot": slot.pk, "trial": begin_talk(actor=person, target=Target(slot.environment, model)).sender_id}
 
 
 def _browser(person: User) -> BrowserSession:
