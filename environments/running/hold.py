@@ -87,6 +87,7 @@ class Holder:
     processes: Processes
     ask: Callable[[int, str, bool], Answer] = look
     free_memory: Callable[[], int | None] = memory.available
+    is_over: Callable[[], bool] = lambda: False  # the worker is to end
     _tail: str = field(default="", init=False)
     _told: str = field(default="", init=False)
     _offset: int = field(default=0, init=False)
@@ -222,6 +223,8 @@ class Holder:
         status = self.processes.poll(handle)
         self._peak = max(self._peak, status.peak_memory or status.memory or 0)
         self._read(handle)
+        if self.is_over():
+            raise Stopped("The worker that held it was stopped.")
         if not status.running:
             raise self._death_of(status)
         self._tell(step, status)

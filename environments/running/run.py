@@ -11,6 +11,7 @@ from environments.running.hold import Holder, folder_of
 from environments.services import slots
 from studio.jobs import heartbeat
 from studio.jobs.heartbeat import process_name
+from studio.jobs.stopping import stop_on_signal
 from studio.rasa.local import LocalProcesses, end_all_of
 
 log = structlog.get_logger()
@@ -25,7 +26,7 @@ def run_slot(_woken_by: int | None = None, *, worker: str = "") -> None:
     heartbeat.say_busy(f"{slot.environment.assistant.slug}: {slot.model.name}", worker=slot.worker)
     processes = LocalProcesses(Path("python"), Path(settings.SERVERS_DIR) / "home")
     try:
-        Holder(slot, processes).hold()
+        Holder(slot, processes, is_over=stop_on_signal().is_set).hold()
     except slots.Superseded:
         log.warning("slot superseded", slot=slot.pk, attempt=slot.attempt)
     finally:

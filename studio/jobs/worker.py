@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.job import Job
 
-from studio.jobs import heartbeat
+from studio.jobs import heartbeat, queues
 
 log = structlog.get_logger()
 
@@ -41,6 +41,11 @@ class HorseWorker(Worker):
     """
 
     max_connection_wait_time = 5.0  # of RQ's 60: a minute after Redis is back everything is to be under way
+
+    def handle_warm_shutdown_request(self) -> None:
+        """What is held without an end is told to end; other jobs are waited for."""
+        if self.horse_pid and queues.RUNNING in self.queue_names():
+            self.kill_horse(signal.SIGTERM)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         with heartbeat.working():
