@@ -16,6 +16,7 @@ BENCHMARKS = {
     "ingest": "events taken from a real Kafka topic and stored, against a bare COPY of the same rows",
     "finding": "the list of conversations, each filter and search, among ever more of them",
     "chat": "a message through Talk, against the same straight to Rasa",
+    "slots": "a model tried in a slot, against `rasa run` by hand; and 1, 10 and 50 who talk to it at once",
     "reading": "the page of a conversation of 20 and of 5,000 events, and what leads to the next one",
     "access": "what permissions cost a page that lists 100 rows, against reading the rows",
     "analytics": "numbers of the analytics page, against one aggregate by hand over the same events",

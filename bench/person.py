@@ -1,4 +1,4 @@
-"""The first account, signed in, in a browser without a screen."""
+"""Somebody, the first account unless another is named, signed in, in a browser without a screen."""
 
 import time
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class Answer:
 
 
 class Person:
-    def __init__(self, house: Installation) -> None:
+    def __init__(self, house: Installation, username: str = "admin", password: str = ADMIN_PASSWORD) -> None:
         self.house = house
         self.session = requests.Session()
         self.session.get(f"{house.address}/sign-in", timeout=30).raise_for_status()
-        self.send("/sign-in", {"username": "admin", "password": ADMIN_PASSWORD})
+        self.send("/sign-in", {"username": username, "password": password})
 
     def send(self, path: str, fields: dict[str, str]) -> Answer:
         """What the form of a page sends; over a kept connection, as a browser has it."""

@@ -118,6 +118,27 @@ def trainings(house: Installation) -> list[psutil.Process]:
     return [process for process in house.processes() if "train" in process.cmdline()]
 
 
+def test_a_model_is_tried_before_it_is_promoted(page: Page) -> None:
+    page.goto("/a/default/models/")
+    page.get_by_role("button", name="Actions for starter").click()
+    page.get_by_role("menuitem", name="Try it").click()
+    expect(page.get_by_role("heading", name="Try starter")).to_be_visible()
+    page.get_by_label("Message").fill(QUESTION)  # while it starts: it is sent as soon as the slot answers
+    page.keyboard.press("Enter")
+    expect(page.locator(".turn").last).to_contain_text(OLD, timeout=LONG)
+    expect(page.locator("#slot")).to_contain_text("Running", timeout=SOON)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_text("admin stopped it.").first).to_be_visible(timeout=SOON)
+    page.get_by_role("button", name="Start it again").click(timeout=SOON)
+    expect(page.locator("#slot")).to_contain_text("Running", timeout=LONG)
+    expect(talk(page, QUESTION)).to_contain_text(OLD)
+    page.goto("/settings/slots/")
+    expect(page.get_by_role("row", name=re.compile("starter"))).to_have_count(2)
+    page.get_by_role("link", name="Stop the slot of starter").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop it").click()
+    expect(page.get_by_text("No model is being tried")).to_be_visible(timeout=SOON)
+
+
 def test_a_model_is_promoted_by_its_menu_and_runs_without_a_reload(page: Page) -> None:
     page.goto("/a/default/environments/production")
     page.get_by_role("link", name="Run here").click()
