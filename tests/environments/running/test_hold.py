@@ -57,7 +57,7 @@ class Written(FakeProcesses):
 
 @pytest.fixture
 def model() -> Model:
-    return make_model(make_assistant("cafe"), content=b"an archive")
+    return make_model(make_assistant("cafe"))
 
 
 @pytest.fixture
@@ -89,7 +89,8 @@ def test_it_fetches_the_model_serves_it_and_ends_when_it_is_stopped(stage: Stage
     [spec] = stage.processes.started
     archive = folder_of(stage.slot) / stage.slot.model.file_name
     assert spec.arguments[spec.arguments.index("--model") + 1] == str(archive)
-    assert archive.read_bytes() == b"an archive"
+    with store().open(stage.slot.model.artifact_id) as stored:
+        assert archive.read_bytes() == stored.read()
     assert seen[0].state == State.RUNNING
     assert (ended.state, ended.message) == (State.ENDED, "anna stopped it.")
     assert stage.processes.alive == {}
