@@ -1,5 +1,6 @@
 """Slots with real workers and real Rasa servers, and what goes wrong with them."""
 
+import io
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from conversations.ingest.share import InvalidShare
 from conversations.models import Conversation
 from environments.models import Environment, Slot
 from environments.services import database, slots, trying
+from environments.services.address import slot_of
 from models_app.models import Model
 from models_app.services.models import add_model
 from models_app.storage import store
@@ -158,13 +160,13 @@ def fresh_redis() -> None:
 
 @pytest.fixture
 def talk(client: Client, house: House) -> Client:
-    client.force_login(make_person("annotator"))
+    committed(lambda: client.force_login(make_person("annotator")))
     return client
 
 
 def say(client: Client, slot: Slot, text: str = "hello", sender: str = "") -> dict[str, object]:
     address = f"/a/default/try/{slot.model.name}/{sender}{'/' if sender else ''}say"
-    answer = client.post(address, {"text": text})
+    answer = committed(lambda: client.post(address, {"text": text}))
     assert answer.status_code == 200, answer.content
     found: dict[str, object] = answer.json()
     return found
@@ -195,20 +197,14 @@ def test_a_killed_slot_is_replaced_once_goes_on_with_the_conversation_and_then_s
     wait_for(lambda: Slot.objects.get(pk=slot.pk).deaths == 1, "its death")
     again = reaches(slot, State.RUNNING)
     say(talk, again, "bye", sender)
-    remembered = again_of(again).tracker(sender)
+    remembered = committed(lambda: slot_of(again.model).client(30).tracker(sender))
     assert [event["text"] for event in remembered["events"] if event["event"] == "user"] == ["hello", "bye"]
     kill_rasa(again)
     failed = reaches(slot, State.FAILED)
     assert "SIGKILL" in failed.message
-    refused = talk.post(f"/a/default/try/killed/{sender}/say", {"text": "hello?"})
+    refused = committed(lambda: talk.post(f"/a/default/try/killed/{sender}/say", {"text": "hello?"}))
     assert refused.status_code == 503
     assert "SIGKILL" in refused.json()["error"]
-
-
-def again_of(slot: Slot):
-    from environments.services.address import slot_of
-
-    return slot_of(slot.model).client(30)
 
 
 def test_nothing_outlives_a_killed_worker_and_another_takes_over(house: House) -> None:
@@ -256,12 +252,11 @@ def test_when_all_are_in_use_one_waits_until_one_is_idle(house: House) -> None:
 def test_a_model_whose_archive_is_gone(house: House) -> None:
     house.worker()
     model = house.model("gone")
-    content = store().open(model.artifact_id).read()
+    with store().open(model.artifact_id) as source:
+        content = source.read()
     store().delete(model.artifact_id)
     try:
         failed = reaches(committed(lambda: slots.ask(actor=None, model=model)), State.FAILED)
         assert "is not in the artifact store" in failed.message
     finally:
-        import io
-
         store().put(io.BytesIO(content))
