@@ -29,8 +29,8 @@ from studio.web.ratelimit import allow
 
 RECENT = 12
 MESSAGES_A_MINUTE = 60
-# Of what cannot be carried out; everything else is our caller's fault.
-_STATUS = {"timeout": 504, "twice": 409, "no-server": 503, "no-slot": 503, WAKING: 503}
+# Of what cannot be carried out now; everything else is our caller’s fault.
+_STATUS = {"timeout": 504, "twice": 409, "no-server": 503, "no-slot": 503, WAKING: 202}
 
 
 @require_safe
