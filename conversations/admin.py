@@ -20,10 +20,12 @@ from conversations.models import (
     MessageLease,
     NameEntry,
     NameTally,
+    Rating,
     ReadMark,
     RetentionRule,
     SavedFilter,
     SearchEntry,
+    ShareGuest,
     ShareLink,
     TalkSession,
     Tally,
@@ -34,6 +36,8 @@ from conversations.models import (
 from studio.operators.site import show
 
 show(ShareLink, ("pk", "environment_id", "name", "is_on", "expires_at", "revoked_at"), ("=pk", "=environment__id"))
+show(ShareGuest, ("pk", "link_id", "first_at", "last_at", "visits_count", "messages_count"), ("=pk", "=link__id"))
+show(Rating, ("pk", "link_id", "session_id", "event_id", "is_up", "at"), ("=pk", "=link__id", "=session__id"))
 show(
     Conversation,
     ("pk", "assistant_id", "environment_name", "sender_id", "origin", "events_count", "last_event_at"),

@@ -75,6 +75,11 @@ class ConversationFilter(DayRangeFilter):
         required=False,
         choices=[("", "any"), ("new", "Not reviewed"), ("reviewed", "Reviewed"), ("saved", "Saved for later")],
     )
+    rated = forms.ChoiceField(
+        required=False,
+        label="Rated by guests",
+        choices=[("", "any"), ("up", "Up"), ("down", "Down"), ("commented", "With a comment")],
+    )
     tag = forms.CharField(required=False, max_length=60)
     flagged = forms.BooleanField(required=False)
     unread = forms.BooleanField(required=False, label="Unread by me")
@@ -247,6 +252,8 @@ class ConversationFilter(DayRangeFilter):
                 conversations = conversations.filter(**{lookup: data[name]})
         if data["rejected"]:
             conversations = conversations.filter(rejected_count__gt=0)
+        if data["rated"]:
+            conversations = conversations.filter(**{_RATED[data["rated"]]: 0})
         return conversations.filter(handover_at__isnull=False) if data["handover"] else conversations
 
     def _by_what_people_noted(self, conversations: ConversationQuerySet) -> ConversationQuerySet:
@@ -265,9 +272,10 @@ _NAMES = {"channel": terms.CHANNEL, "intent": terms.INTENT, "action": terms.ACTI
 _WITH_VALUES = {"entity": (terms.ENTITY, terms.ENTITY_VALUE), "slot": (terms.SLOT, terms.SLOT_VALUE)}
 _MORE = {*_NAMES, *_WITH_VALUES, "not_intent", "below", "at_least", "at_most", "begun_from", "begun_until"}
 _MORE |= {"happened", "happened_from", "happened_until"}
-_MORE |= {"fallback", "rejected", "handover", "review", "tag", "flagged", "unread"}
+_MORE |= {"fallback", "rejected", "handover", "rated", "review", "tag", "flagged", "unread"}
 _FOUND_BY_TERMS = {*_NAMES, *_WITH_VALUES, "q", "model", "fallback"}
 _IN_NO_INDEX = {"begun_from", "begun_until", "not_intent", "unread"}
+_RATED = {"up": "rated_up__gt", "down": "rated_down__gt", "commented": "rated_comments__gt"}
 _NUMBERS = {"below": "min_confidence__lt", "at_least": "user_count__gte", "at_most": "user_count__lte"}
 
 

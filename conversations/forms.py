@@ -4,13 +4,19 @@ import time
 from typing import Any
 
 from django import forms
+from django.forms import BoundField
 
+from conversations.chat.links import NAMES, Options
+from conversations.chat.look import checked_accent
+from conversations.chat.origins import origins_in
+from conversations.chat.words import LANGUAGES
 from conversations.models import ShareLink
 from environments.models import Environment
 from environments.querysets import EnvironmentQuerySet
 from studio.errors import DomainError
 
 LONGEST_MESSAGE = 4000
+SHORTEST_PASSWORD = 6
 
 
 def refuse(form: forms.Form, error: DomainError) -> None:
@@ -37,9 +43,19 @@ class MessageForm(forms.Form):
         """The first error as a sentence."""
         return next((str(error) for errors in self.errors.values() for error in errors), "")
 
+    @property
+    def is_too_long(self) -> bool:
+        return any(error.code == "max_length" for errors in self.errors.as_data().values() for error in errors)
+
 
 class LinkForm(forms.Form):
-    """What people set on a share link."""
+    """What people set on a share link, in groups. A limit that is left empty is none."""
+
+    GROUPS = (
+        ("Look and language", ("look", "accent", "language")),
+        ("Who may come in", ("password", "no_password", "visitors_limit", "messages_limit")),
+        ("On other sites", ("origins",)),
+    )
 
     name = forms.CharField(
         max_length=120, help_text="For your team, such as “Friends of the house”. Guests do not see it."
@@ -56,13 +72,52 @@ class LinkForm(forms.Form):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text="Afterwards guests see a friendly page instead of the chat.",
     )
+    takes_ratings = forms.BooleanField(
+        required=False, initial=True, label="Guests may rate replies", help_text="Thumb up or down, and why."
+    )
+    look = forms.ChoiceField(required=False, choices=ShareLink.Look.choices)
+    accent = forms.CharField(
+        required=False,
+        max_length=7,
+        label="Colour",
+        widget=forms.TextInput(attrs={"placeholder": "#0b6e75", "spellcheck": "false"}),
+        help_text="Of buttons and of what guests say, such as <code>#7a1f5c</code>. Empty is Parley’s.",
+    )
+    language = forms.ChoiceField(
+        required=False,
+        choices=[("", "As the guest’s browser"), *LANGUAGES.items()],
+        help_text="Of what the page says by itself. The assistant speaks as you taught it.",
+    )
+    password = forms.CharField(
+        required=False,
+        min_length=SHORTEST_PASSWORD,
+        max_length=128,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text="Guests enter it once in each browser. It is not shown again.",
+    )
+    visitors_limit = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=1_000_000,
+        label="Visitors, at most",
+        help_text="Counted at their first message. Whoever is in goes on when it is reached.",
+    )
+    messages_limit = forms.IntegerField(
+        required=False, min_value=0, max_value=1_000_000, label="Messages of each visitor, at most"
+    )
+    origins = forms.CharField(
+        required=False,
+        label="Sites that may show the chat",
+        widget=forms.Textarea(attrs={"rows": 2, "placeholder": "https://www.example.org", "spellcheck": "false"}),
+        help_text="One on a line. The link’s page has the snippet for them. Nowhere else can the chat be embedded.",
+    )
 
     environment = forms.ModelChoiceField(
         Environment.objects.none(),
         empty_label=None,
         help_text="Guests talk to the model that is live there, also after later promotions.",
     )
-    field_order = ("is_on", "environment", "name", "greeting", "expires_at")
+    field_order = ("is_on", "environment", "name", "greeting", "expires_at", "takes_ratings")
 
     def __init__(self, data: Any, *, environments: EnvironmentQuerySet, initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, initial=initial)
@@ -70,14 +125,73 @@ class LinkForm(forms.Form):
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = environments
 
+    def clean_visitors_limit(self) -> int:
+        return self.cleaned_data["visitors_limit"] or 0
+
+    def clean_messages_limit(self) -> int:
+        return self.cleaned_data["messages_limit"] or 0
+
+    def clean_origins(self) -> list[str]:
+        try:
+            return origins_in(self.cleaned_data["origins"])
+        except DomainError as error:
+            raise forms.ValidationError(error.message) from None
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        try:
+            data["accent"] = checked_accent(data.get("accent", ""), data.get("look", ""))
+        except DomainError as error:
+            self.add_error("accent", error.message)
+        return data
+
+    @property
+    def wishes(self) -> dict[str, Any]:
+        """What the services of chat/links.py take."""
+        data = dict(self.cleaned_data)
+        return {"options": Options(**{name: data.pop(name) for name in NAMES}), **data}
+
+    @property
+    def first(self) -> list[BoundField]:
+        """The fields that stand before the groups."""
+        grouped = {name for _title, names in self.GROUPS for name in names}
+        return [self[name] for name in self.fields if name not in grouped]
+
+    @property
+    def groups(self) -> list[tuple[str, list[BoundField], bool]]:
+        """(title, fields, whether it is open: something is set there, or wrong)"""
+        found = []
+        for title, names in self.GROUPS:
+            fields = [self[name] for name in names if name in self.fields]
+            found.append((title, fields, any(field.errors or field.value() for field in fields)))
+        return found
+
 
 class ChangeLinkForm(LinkForm):
     is_on = forms.BooleanField(required=False, label="On", help_text="Off, guests are told to come back later.")
+    no_password = forms.BooleanField(required=False, label="No password any more")
 
     @classmethod
     def of(cls, link: ShareLink, data: Any, environments: EnvironmentQuerySet) -> "ChangeLinkForm":
-        names = ("environment", "name", "greeting", "expires_at", "is_on")
-        return cls(data, environments=environments, initial={name: getattr(link, name) for name in names})
+        names = ("environment", "name", "greeting", "expires_at", "is_on", *NAMES)
+        initial = {name: getattr(link, name) or None for name in names} | {"origins": "\n".join(link.origins)}
+        initial |= {"is_on": link.is_on, "takes_ratings": link.takes_ratings}
+        form = cls(data, environments=environments, initial=initial)
+        if link.password:
+            form.fields["password"].label = "New password"
+            form.fields["password"].help_text = "It has one. Another shuts out whoever came in by this one."
+        else:
+            del form.fields["no_password"]
+        return form
+
+    @property
+    def wishes(self) -> dict[str, Any]:
+        wishes = super().wishes
+        if not wishes.pop("no_password", False):
+            wishes["password"] = wishes["password"] or None
+        else:
+            wishes["password"] = ""
+        return wishes
 
 
 class DiscardForm(forms.Form):

@@ -13,8 +13,11 @@ from conversations.models import (
     IntakeSource,
     Mark,
     RetentionRule,
+    ShareLink,
 )
 from environments.loaders import load_environment
+from environments.models import Environment
+from environments.querysets import EnvironmentQuerySet
 from environments.services.trying import place_of
 from models_app.loaders import load_assistant, load_model
 from models_app.models import Assistant
@@ -170,3 +173,20 @@ def load_source(request: HttpRequest, slug: str, pk: int, *, to_change: bool = F
     if source is None:
         raise Http404("There is no such source, or you may not see it.")
     return source
+
+
+def places_to_share(request: HttpRequest, assistant: Assistant) -> EnvironmentQuerySet:
+    """Where the viewer may share; MissingPermission for whoever may nowhere in this assistant."""
+    viewer = signed_in(request)
+    if not viewer.may_somewhere(Permission.SHARE, assistant.pk):
+        raise MissingPermission(Permission.SHARE)
+    return Environment.objects.with_permission(viewer, Permission.SHARE).filter(assistant=assistant)
+
+
+def load_link(request: HttpRequest, slug: str, pk: int) -> ShareLink:
+    assistant = load_assistant(request, slug)
+    links = ShareLink.objects.select_related("environment__assistant", "created_by")
+    link = links.filter(environment__in=places_to_share(request, assistant), pk=pk).first()
+    if link is None:
+        raise Http404("There is no such link, or you may not see it.")
+    return link

@@ -1,5 +1,6 @@
 """What this app adds to the house: entries of the navigation, a health part, periodic work, what environments ask."""
 
+from conversations.chat import guests
 from conversations.services import (
     adoption,
     arrivals,
@@ -12,6 +13,7 @@ from conversations.services import (
     inbox,
     indexing,
     intake_health,
+    ratings,
     rebuild,
     retention,
     tallies,
@@ -94,7 +96,7 @@ _ENTRIES = (
         permission=Permission.SHARE,
         per_assistant=True,
         shortcut="s",
-        match=("conversations:share",),
+        match=("conversations:share", "conversations:share-link"),
     ),
 )
 
@@ -113,6 +115,8 @@ def register() -> None:
     schedule.every(10, tallies.settle, name="add up what was counted")
     schedule.every(10, tallies.count_waiting, name="count conversations that were stored before")
     schedule.every(30, completeness.resume, name="queue completeness checks that nobody works on")
+    schedule.every(10, ratings.settle_waiting, name="tie ratings to the replies that have arrived")
+    schedule.every(3600, guests.sweep, name="forget guests who only looked, long ago")
     schedule.every(600, inbox.sweep, name="sweep leases of messages")
     schedule.every(600, completeness.request_nightly, name="begin the nightly completeness checks")
     schedule.every(20, erasure_runs.resume, name="queue deletions that nobody works on")

@@ -1,6 +1,8 @@
 """Links by which guests talk to an assistant without an account."""
 
 import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -9,6 +11,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from conversations.chat.guests import hashed
 from conversations.models import ShareLink
 from environments.models import Environment
 from studio.access.models import User
@@ -18,6 +21,26 @@ from studio.crypto import decrypt, digest, encrypt
 from studio.errors import Conflict, Invalid
 
 CODE_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a link looks and whom it lets in, as its columns of the same names have it."""
+
+    look: str = ""
+    accent: str = ""
+    language: str = ""
+    visitors_limit: int = 0
+    messages_limit: int = 0
+    origins: Sequence[str] = ()
+    takes_ratings: bool = True
+
+    @classmethod
+    def of(cls, link: ShareLink) -> "Options":
+        return cls(**{name: getattr(link, name) for name in NAMES})
+
+
+NAMES = tuple(Options.__dataclass_fields__)
 
 
 class LinkState(StrEnum):
@@ -45,13 +68,20 @@ def address_of(link: ShareLink) -> str:
 
 def find_link(code: str) -> ShareLink | None:
     """In whatever state it is; None for a code that never was."""
-    links = ShareLink.objects.select_related("environment__assistant", "environment__server")
+    links = ShareLink.objects.select_related("environment__assistant", "environment__server", "environment__tag")
     return links.filter(code_digest=digest(code)).first()
 
 
 @transaction.atomic
 def create_link(
-    *, actor: User, environment: Environment, name: str, greeting: str = "", expires_at: datetime | None = None
+    *,
+    actor: User,
+    environment: Environment,
+    name: str,
+    greeting: str = "",
+    expires_at: datetime | None = None,
+    password: str = "",
+    options: Options | None = None,
 ) -> ShareLink:
     _refuse_past(expires_at)
     code = secrets.token_urlsafe(CODE_BYTES)
@@ -63,6 +93,8 @@ def create_link(
         code_encrypted=encrypt(code),
         code_digest=digest(code),
         created_by=actor,
+        password=hashed(password),
+        **_columns(options or Options()),
     )
     record(actor, Action.SHARE_LINK_CREATED, link, assistant_id=environment.assistant_id, after=_facts(link))
     return link
@@ -78,8 +110,13 @@ def change_link(
     greeting: str,
     expires_at: datetime | None,
     is_on: bool,
+    password: str | None = None,
+    options: Options | None = None,
 ) -> ShareLink:
-    """With another environment its guests begin anew there: what a server remembers of them does not move."""
+    """With another environment its guests begin anew there: what a server remembers of them does not move.
+
+    Another password, or an empty one for none, shuts out whoever came in by the one before; None keeps it.
+    """
     row = _locked(link)
     if row.revoked_at is not None:
         raise Conflict(f"{row.name} is revoked. Make a new link instead.")
@@ -89,16 +126,22 @@ def change_link(
         raise Invalid("This environment belongs to another assistant.", field="environment")
     before = _facts(row)
     row.environment, row.name, row.greeting, row.expires_at, row.is_on = environment, name, greeting, expires_at, is_on
-    if before == _facts(row):
+    columns = _columns(options or Options.of(row))
+    for column, value in columns.items():
+        setattr(row, column, value)
+    if password is not None:
+        row.password = hashed(password)
+    after = _facts(row) | ({"password": "changed"} if password else {})
+    if before == after:
         return row
-    row.save(update_fields=["environment", "name", "greeting", "expires_at", "is_on"])
+    row.save(update_fields=["environment", "name", "greeting", "expires_at", "is_on", "password", *columns])
     record(
         actor,
         Action.SHARE_LINK_CHANGED,
         row,
         assistant_id=row.environment.assistant_id,
         before=before,
-        after=_facts(row),
+        after=after,
     )
     return row
 
@@ -112,6 +155,10 @@ def revoke_link(*, actor: User, link: ShareLink) -> None:
     row.revoked_at = timezone.now()
     row.save(update_fields=["revoked_at"])
     record(actor, Action.SHARE_LINK_REVOKED, row, assistant_id=row.environment.assistant_id)
+
+
+def _columns(options: Options) -> dict[str, object]:
+    return {**asdict(options), "origins": list(options.origins)}
 
 
 def _locked(link: ShareLink) -> ShareLink:
@@ -130,4 +177,6 @@ def _facts(link: ShareLink) -> dict[str, object]:
         "greeting": link.greeting,
         "expires_at": link.expires_at.isoformat() if link.expires_at else None,
         "is_on": link.is_on,
+        "password": "set" if link.password else "none",
+        **_columns(Options.of(link)),
     }

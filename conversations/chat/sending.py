@@ -2,7 +2,6 @@
 
 import time
 
-import redis
 import structlog
 
 from conversations.chat.sessions import note_said
@@ -10,16 +9,14 @@ from conversations.chat.targets import target_of
 from conversations.chat.turns import Turn, answered
 from conversations.models import TalkSession
 from studio.crypto import decrypt
-from studio.errors import Conflict, DomainError
+from studio.errors import DomainError
 from studio.rasa import client as rasa
 from studio.rasa.client import RasaError
 from studio.rasa.signing import chat_token
-from studio.redis import client as redis_client
 
 log = structlog.get_logger()
 
 TIMEOUT = 30.0
-ONCE_SECONDS = 120
 
 # What people read names no address: who may talk need not know where the server is.
 _SENTENCES: dict[type[RasaError], tuple[str, str]] = {
@@ -98,16 +95,3 @@ def _explained(error: RasaError, session: TalkSession, text: str) -> NotAnswered
 def explain(error: RasaError) -> tuple[str, str]:
     """A stable word and a sentence with what to do, without the server's address."""
     return _SENTENCES.get(type(error), _OTHERWISE)
-
-
-def claim(owner: str, nonce: str) -> None:
-    """Refuse a message that is sent a second time, by a double click or a browser that tries again."""
-    if not nonce:
-        return
-    try:
-        first = redis_client().set(f"parley:said:{owner}:{nonce}", "1", nx=True, ex=ONCE_SECONDS)
-    except redis.RedisError as error:
-        log.warning("a doubled message would not be noticed", error=str(error))
-        return
-    if not first:
-        raise Conflict("This message was sent already.", code="twice")

@@ -2,14 +2,12 @@
 
 import secrets
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from conversations.chat.targets import Kind, Target
-from conversations.models import ShareLink, TalkSession
+from conversations.models import ShareGuest, ShareLink, TalkSession
 from studio.access.models import User
-from studio.crypto import digest
 
 TITLE_LENGTH = 200
 
@@ -20,14 +18,27 @@ def begin_talk(*, actor: User, target: Target) -> TalkSession:
     )
 
 
-@transaction.atomic
-def begin_guest(*, link: ShareLink) -> tuple[TalkSession, str]:
-    """A guest's conversation and the secret that proves it is theirs; only its digest is kept."""
-    secret = secrets.token_urlsafe(32)
-    session = TalkSession.objects.create(
-        environment=link.environment, sender_id=_new_id("guest"), share_link=link, guest_digest=digest(secret)
+def begin_guest(*, link: ShareLink, guest: ShareGuest) -> TalkSession:
+    """A guest's conversation. Only chat/guests.py calls it: whoever is one too many gets none."""
+    return TalkSession.objects.create(
+        environment=link.environment,
+        sender_id=_new_id("guest"),
+        share_link=link,
+        guest=guest,
+        began_with_id=live_model_id(link),
     )
-    return session, secret
+
+
+def live_model_id(link: ShareLink) -> int | None:
+    """What answers the link's guests now."""
+    tag = link.environment.tag
+    return tag.model_id if tag is not None else None
+
+
+def has_changed(session: TalkSession, link: ShareLink) -> bool:
+    """Whether another model answers than when the chat began."""
+    live = live_model_id(link)
+    return None not in (session.began_with_id, live) and session.began_with_id != live
 
 
 def own_talks(person: User, target: Target) -> QuerySet[TalkSession]:
@@ -47,17 +58,6 @@ def own_talk(person: User, slug: str, kind: Kind, name: str, sender: str) -> Tal
         **named,
     )
     return talks.select_related("environment__assistant", "environment__server", "model").defer("model__domain").first()
-
-
-def guest_session(link: ShareLink, secret: str) -> TalkSession | None:
-    """The conversation that this secret opens on this link, and no other; none from before the link moved."""
-    if not secret:
-        return None
-    sessions = TalkSession.objects.filter(share_link=link, environment=link.environment, guest_digest=digest(secret))
-    session = sessions.first()
-    if session is not None:
-        session.environment = link.environment  # which came with the link
-    return session
 
 
 def note_said(session: TalkSession, text: str) -> None:

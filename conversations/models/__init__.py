@@ -4,6 +4,7 @@ from conversations.models.conversations import Conversation, Event, ShareLink, T
 from conversations.models.corrections import Correction, MessageLease
 from conversations.models.erasure import ErasurePart, ErasureRun, RetentionRule, Tombstone
 from conversations.models.exports import ExportPart, ExportRun
+from conversations.models.guests import Rating, ShareGuest
 from conversations.models.intake import (
     DeadLetter,
     DeadLetterRun,
@@ -37,10 +38,12 @@ __all__ = [
     "MessageLease",
     "NameEntry",
     "NameTally",
+    "Rating",
     "ReadMark",
     "RetentionRule",
     "SavedFilter",
     "SearchEntry",
+    "ShareGuest",
     "ShareLink",
     "TalkSession",
     "Tally",

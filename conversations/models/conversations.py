@@ -34,6 +34,11 @@ HASH_OF_TEXT = Func(F("text"), function="hashtext", output_field=models.IntegerF
 class ShareLink(models.Model):
     """A link by which guests talk to an environment's assistant without an account."""
 
+    class Look(models.TextChoices):
+        SYSTEM = "", "As the guest’s device"
+        LIGHT = "light", "Light"
+        DARK = "dark", "Dark"
+
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="share_links")
     model = models.ForeignKey(Model, on_delete=models.CASCADE, null=True, related_name="+")  # that a slot serves for it
     name = models.CharField(max_length=120)
@@ -45,6 +50,19 @@ class ShareLink(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(PERSON, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    look = models.CharField(max_length=5, choices=Look, blank=True, default=Look.SYSTEM, db_default="")
+    accent = models.CharField(max_length=7, blank=True, default="", db_default="")  # `#0b6e75`; ours when empty
+    language = models.CharField(max_length=2, blank=True, default="", db_default="")  # as the guest's browser if empty
+    password = models.CharField(max_length=256, blank=True, default="", db_default="")  # hashed
+    visitors_limit = models.PositiveIntegerField(default=0, db_default=0)  # who write; 0 is none, here and below
+    messages_limit = models.PositiveIntegerField(default=0, db_default=0)  # of one visitor
+    # Of pages that may embed the chat, such as `https://www.example.org`.
+    origins = ArrayField(models.CharField(max_length=255), default=list, db_default=[], blank=True)
+    takes_ratings = models.BooleanField(default=True, db_default=True)
+    # Browsers that opened it, wrote, and came back later: each once, kept when its row goes.
+    opened_count = models.PositiveIntegerField(default=0, db_default=0)
+    wrote_count = models.PositiveIntegerField(default=0, db_default=0)
+    returned_count = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         ordering = ["-id"]
@@ -53,6 +71,7 @@ class ShareLink(models.Model):
         return self.name
 
 
+_RATED = ("rated_up", "rated_down", "rated_comments")
 _RARE = {
     "conversation_not_real": ~models.Q(origin="real"),
     "conversation_handed_over": models.Q(handover_at__isnull=False),
@@ -89,7 +108,9 @@ class Conversation(models.Model):
     sender_key = models.BinaryField(max_length=32)  # HMAC of sender_id: unique, and all that a tombstone needs
     sender_id = models.TextField()
     origin = models.CharField(max_length=8, choices=Origin, default=Origin.REAL)
-    share_link = models.ForeignKey(ShareLink, on_delete=models.SET_NULL, null=True, related_name="conversations")
+    share_link = models.ForeignKey(
+        ShareLink, on_delete=models.SET_NULL, null=True, related_name="conversations", db_index=False
+    )
     talker = models.ForeignKey(PERSON, on_delete=models.SET_NULL, null=True, related_name="talks")
     first_event_at = models.FloatField()  # seconds since 1970, as Rasa writes them
     last_event_at = models.FloatField()
@@ -126,6 +147,10 @@ class Conversation(models.Model):
     reviewed_events = models.PositiveIntegerField(default=0, db_default=0)  # how many events there were then
     is_flagged = models.BooleanField(default=False, db_default=False)  # itself, or one of its events
     tags = ArrayField(models.CharField(max_length=40), default=list, db_default=[])  # likewise, sorted
+    # How many of its replies guests rated so, and said why: services/ratings.py sums them up.
+    rated_up = models.PositiveIntegerField(default=0, db_default=0)
+    rated_down = models.PositiveIntegerField(default=0, db_default=0)
+    rated_comments = models.PositiveIntegerField(default=0, db_default=0)
     # Whether it is in the tallies: those that were stored before there were any wait until periodic work counts them.
     is_counted = models.BooleanField(db_default=False)
 
@@ -169,6 +194,19 @@ class Conversation(models.Model):
                 fields=["assistant", "-last_event_at", "-id"],
                 condition=~models.Q(tags=[]),
                 name="conversation_tagged",
+            ),
+            models.Index(
+                fields=["share_link", "-last_event_at", "-id"],
+                condition=models.Q(share_link__isnull=False),
+                name="conversation_of_link",
+            ),
+            *(
+                models.Index(
+                    fields=["assistant", "-last_event_at", "-id"],
+                    condition=models.Q(**{f"{rated}__gt": 0}),
+                    name=f"conversation_{rated}",
+                )
+                for rated in _RATED
             ),
             models.Index(
                 fields=["reviewed_by"], condition=models.Q(reviewed_by__isnull=False), name="conversation_reviewer"
@@ -254,7 +292,9 @@ class TalkSession(models.Model):
     sender_id = models.CharField(max_length=255, unique=True)
     person = models.ForeignKey(PERSON, on_delete=models.CASCADE, null=True, related_name="talk_sessions")
     share_link = models.ForeignKey(ShareLink, on_delete=models.CASCADE, null=True, related_name="sessions")
-    guest_digest = models.BinaryField(max_length=32, null=True)  # of the secret in the guest's cookie
+    guest = models.ForeignKey("conversations.ShareGuest", on_delete=models.SET_NULL, null=True, related_name="sessions")
+    # What was live in the environment when it began: a guest is told when that has changed.
+    began_with = models.ForeignKey(Model, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
     first_text = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     last_at = models.DateTimeField(auto_now=True)

@@ -103,6 +103,7 @@ class Message:
     channel: str = ""
     marks: Sequence[object] = ()  # flags and tags, for the page to show
     correction: object = None  # what a person said it means, likewise
+    rating: object = None  # what a guest thought of it, likewise
 
     @property
     def is_user(self) -> bool:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from conversations.chat.guests import forget_guests
 from conversations.ingest import statements
 from conversations.ingest.write import again_when_interrupted
 from conversations.models import (
@@ -141,9 +142,15 @@ def _delete_sessions(rows: Sequence[_Row]) -> set[str]:
     senders = [row.sender_id for row in rows]
     assistants = {row.assistant_id for row in rows}
     sessions = TalkSession.objects.filter(sender_id__in=senders, environment__assistant__in=assistants)
-    ours = set(sessions.values_list("sender_id", flat=True))
+    return delete_sessions(sessions)
+
+
+def delete_sessions(sessions: QuerySet[TalkSession]) -> set[str]:
+    """With what guests thought of the replies, and with the guests who have no other chat; returns their ids."""
+    found = list(sessions.values_list("sender_id", "guest"))
     sessions.delete()
-    return ours
+    forget_guests({guest for _sender, guest in found if guest is not None})
+    return {sender for sender, _guest in found}
 
 
 def _bury(rows: Sequence[_Row], *, ours: set[str]) -> None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from conversations.ingest.write import again_when_interrupted
 from conversations.models import Conversation, DeadLetter, ErasurePart, ErasureRun
 from conversations.services import erasure_plan
-from conversations.services.erasing import Erased, erase
+from conversations.services.erasing import Erased, delete_sessions, erase
 from conversations.services.pace import is_ingestion_behind
 from conversations.services.selection import without_words
 from models_app.models import Assistant
@@ -188,7 +188,7 @@ def _step_of_rest(run: ErasureRun) -> bool:
     letters = list(erasure_plan.letters_of(run).order_by("pk").values_list("pk", flat=True)[:LETTERS_AT_ONCE])
     gone, _ = DeadLetter.objects.filter(pk__in=letters).delete()
     talks = list(erasure_plan.talks_of(run).order_by("pk").values_list("pk", flat=True)[:LETTERS_AT_ONCE])
-    erasure_plan.talks_of(run).filter(pk__in=talks).delete()
+    delete_sessions(erasure_plan.talks_of(run).filter(pk__in=talks))
     _add(run, Erased(letters=gone), seen=0)
     return bool(letters or talks)
 

@@ -40,9 +40,20 @@ _COUNTED = (
     "events_count", "user_count", "bot_count", "action_count", "session_count", "fallback_count", "restart_count",
     "rejected_count", "reply_count", "reply_ms", "min_confidence", "handover_at", "first_event_at", "last_event_at",
 )  # fmt: skip
+# Of guests, by the time of the message that they rated.
+_RATINGS = """coalesce((
+        SELECT jsonb_agg(jsonb_build_object('event_time', event."timestamp", 'rating',
+            CASE WHEN rating.is_up THEN 'up' ELSE 'down' END, 'comment', rating.comment, 'at', rating.at)
+            ORDER BY event."timestamp", rating.id)
+        FROM conversations_talksession AS session
+        JOIN conversations_rating AS rating ON rating.session_id = session.id
+        LEFT JOIN conversations_event AS event ON event.id = rating.event_id
+        WHERE conversation.origin = 'share' AND session.sender_id = conversation.sender_id
+            AND session.share_link_id = conversation.share_link_id
+    ), '[]'::jsonb)"""
 _FACTS = f"""json_build_object(
     'id', conversation.id, 'environment', {_PLACE}, 'origin', conversation.origin,
-    {", ".join(f"'{name}', conversation.{name}" for name in (*_COUNTED, *_NAMED))})::text"""
+    {", ".join(f"'{name}', conversation.{name}" for name in (*_COUNTED, *_NAMED))}, 'ratings', {_RATINGS})::text"""
 # The rows that are read one by one stand in a query of their own: sorting must not drag all events along.
 _IN_ORDER = f"""
     SELECT conversation.id, conversation.sender_id, {_FACTS} AS facts FROM {_CHOSEN} ORDER BY part.place OFFSET 0
@@ -65,9 +76,12 @@ COPY (SELECT payload FROM conversations_event WHERE conversation_id = {{ids}} {_
 
 # Which action a bot's message is of stands in the last action before it.
 _EVENTS = f"""
-    SELECT event.*, part.place, conversation.sender_id, {_PLACE} AS environment_now,
+    SELECT event.*, part.place, conversation.sender_id, talk.id AS talk_id, {_PLACE} AS environment_now,
         count(*) FILTER (WHERE event.kind = 'action') OVER (PARTITION BY event.conversation_id {_ORDER}) AS act
     FROM {_CHOSEN} JOIN conversations_event AS event ON event.conversation_id = conversation.id
+    LEFT JOIN conversations_talksession AS talk
+        ON conversation.origin = 'share' AND talk.sender_id = conversation.sender_id
+        AND talk.share_link_id = conversation.share_link_id
 """  # noqa: S608
 _SPOKEN = f"""
     SELECT spoken.*, first_value(CASE WHEN kind = 'action' THEN spoken.name ELSE '' END) OVER saying AS action,
@@ -88,6 +102,8 @@ _MESSAGE = {
     "policy": _safe("CASE WHEN kind = 'bot' THEN action_policy END"),
     "channel": _safe("channel"),
     "model": _safe("model_id"),
+    "rating": "CASE WHEN is_up THEN 'up' WHEN NOT is_up THEN 'down' END",
+    "comment": _safe("guest_comment"),
 }
 _CONVERSATION = {
     "conversation": "conversation.id",
@@ -105,6 +121,9 @@ _CONVERSATION = {
     "sessions": "conversation.session_count",
     "fallbacks": "conversation.fallback_count",
     "rejected": "conversation.rejected_count",
+    "rated_up": "conversation.rated_up",
+    "rated_down": "conversation.rated_down",
+    "comments": "conversation.rated_comments",
     "lowest_confidence": "conversation.min_confidence",
     "handed_over": _time("conversation.handover_at"),
     "seconds_to_reply": "round(conversation.reply_ms / 1000.0 / nullif(conversation.reply_count, 0), 3)",
@@ -115,6 +134,8 @@ _CONVERSATION = {
 MESSAGES_AS_CSV = f"""
 COPY (
     SELECT {", ".join(_MESSAGE.values())} FROM ({_SPOKEN}) AS message
+    LEFT JOIN (SELECT session_id, event_id, is_up, comment AS guest_comment FROM conversations_rating) AS rating
+        ON rating.session_id = talk_id AND rating.event_id = message.id
     WHERE kind IN ('user', 'bot', 'agent') ORDER BY place, "timestamp", rank, digest
 ) TO STDOUT WITH {_CSV}
 """  # noqa: S608

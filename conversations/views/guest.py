@@ -1,59 +1,52 @@
-"""The chat of guests who opened a share link. They have no account: a cookie of the link's own proves who they are."""
+"""The chat of guests who opened a share link, by whichever door: what they see, say, rate and start over."""
 
+import time
 from dataclasses import replace
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
-from django.urls import reverse
+from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
-from conversations.chat.links import LinkState, find_link, state_of
-from conversations.chat.sending import claim, say
-from conversations.chat.sessions import begin_guest, guest_session
+from conversations.chat import guests, once
+from conversations.chat.links import LinkState
+from conversations.chat.look import style_of
+from conversations.chat.sending import say
+from conversations.chat.sessions import has_changed
 from conversations.chat.transcript import conversation_of, turns_since
 from conversations.chat.turns import Turn
 from conversations.forms import LONGEST_MESSAGE, MessageForm
-from conversations.models import ShareLink, TalkSession
+from conversations.models import TalkSession
+from conversations.models.guests import LONGEST_COMMENT
 from conversations.presentation import Message
+from conversations.services import ratings
+from conversations.services.ratings import Rate
 from conversations.views import messages
+from conversations.views.door import COOKIE, PASS_COOKIE, Door, open_door, private
 from studio.errors import DomainError
-from studio.web.addresses import client_address
-from studio.web.ratelimit import TooMany, Window, allow
+from studio.web.ratelimit import allow
 
-COOKIE = "parley_guest"
-COOKIE_SECONDS = 90 * 24 * 3600
-LINK_MESSAGES_A_MINUTE = 240
-ADDRESS_MESSAGES_A_MINUTE = 40
-ADDRESS_CONVERSATIONS_AN_HOUR = 60
-ADDRESS_PAGES_A_MINUTE = 240
-CODE_GUESSES = Window("share-code-guesses", most=30, seconds=600)  # of one address
+# For 200 people who write at once, and for a class or a fair that shares one address.
+LINK_MESSAGES_A_MINUTE = 2400
+ADDRESS_MESSAGES_A_MINUTE = 400
+GUEST_MESSAGES_A_MINUTE = 40
+ADDRESS_CONVERSATIONS_AN_HOUR = 240
+ADDRESS_RATINGS_A_MINUTE = 60
+STYLE_SECONDS = 300
 
-# Guests cannot mend anything, and learn nothing about what is behind the page.
-AWAY = "The assistant cannot be reached right now. Your message is kept below: try again in a moment."
-ENDED = "This chat has ended. Reload the page to see more."
-ELSEWHERE = "A new chat has begun, perhaps in another window. Reload the page to go on with it."
-TOO_MANY = "That was quick. Wait a minute before you go on."
-
-_OVER = {
-    "title": "This chat has ended",
-    "heading": "This chat has ended",
-    "text": "Thank you for stopping by. Whoever sent you the link can give you a new one.",
-}
-_PAUSED = {
-    "title": "This chat is paused",
-    "heading": "This chat is taking a break",
-    "text": "The link is right, and the chat is switched off for now. Please come back later.",
-}
+# The words of a page without a chat, and its status.
 _CLOSED = {
-    LinkState.OFF: _PAUSED,
-    LinkState.EXPIRED: _OVER,
-    LinkState.REVOKED: _OVER,
-    LinkState.GONE: _OVER,
+    LinkState.OFF: ("title_paused", "paused_heading", "paused_text", 410),
+    LinkState.EXPIRED: ("title_ended", "title_ended", "ended_text", 410),
+    LinkState.REVOKED: ("title_ended", "title_ended", "ended_text", 410),
+    LinkState.GONE: ("title_ended", "title_ended", "ended_text", 410),
+    "full": ("full_heading", "full_heading", "full_text", 403),
+    "locked": ("locked_heading", "locked_heading", "locked_text", 200),
 }
+_REFUSED = {"full": ("bad_full", 403), "locked": ("bad_locked", 403)}
 
 
 @login_not_required
@@ -61,115 +54,232 @@ _CLOSED = {
 @ensure_csrf_cookie
 @require_safe
 def guest(request: HttpRequest, code: str) -> HttpResponse:
-    link = _load(request, code)
-    state = state_of(link)
-    if state is not LinkState.OPEN:
-        return _private(render(request, "conversations/guest_closed.html", _CLOSED[state], status=410))
-    session = guest_session(link, request.COOKIES.get(COOKIE, ""))
+    door = open_door(request, code)
+    context, status = inside(door)
+    return private(render(request, "conversations/guest.html", context, status=status))
+
+
+def inside(door: Door, *, problem: str = "") -> tuple[dict[str, object], int]:
+    """What stands on the page, and its status."""
+    words, closed = door.words, door.closed
+    shell = {"door": door, "link": door.link, "words": words, "problem": problem}
+    if closed:
+        title, heading, text, status = _CLOSED[closed]
+        part = "conversations/_guest_locked.html" if closed == "locked" else "conversations/_guest_closed.html"
+        about = {"title": words[title], "heading": words[heading], "text": words[text], "part": part}
+        return shell | about, 422 if problem else status
+    session = door.session
     turns, _conversation = messages.history(session) if session else ([], None)
-    context = {
-        "link": link,
-        "code": code,
-        "title": link.environment.assistant.title,
+    if session is not None and door.link.takes_ratings:
+        ratings.settle(session)
+    title = door.link.environment.assistant.title
+    return shell | {
+        "part": "conversations/_guest_chat.html",
+        "title": title,
+        "chat_label": words.say("chat_with", title=title),
         "session": session,
         "after": messages.place_of(turns),
-        "turns": [_for_guest(turn) for turn in turns],
-        "addresses": _addresses(code, session),
+        "turns": _with_rates(door, session, turns),
+        "has_changed": session is not None and has_changed(session, door.link),
+        "addresses": _addresses(door, session),
         "longest": LONGEST_MESSAGE,
-    }
-    return _private(render(request, "conversations/guest.html", context))
+    }, 200
+
+
+def _with_rates(door: Door, session: TalkSession | None, turns: list[Turn]) -> list[tuple[Turn, Rate | None]]:
+    rates: list[Rate | None] = [None] * len(turns)
+    if session is not None and door.link.takes_ratings:
+        rates = ratings.rates_of(session, turns)
+    return [(_for_guest(turn), rate) for turn, rate in zip(turns, rates, strict=True)]
+
+
+@login_not_required
+@require_POST
+def guest_hello(request: HttpRequest, code: str) -> HttpResponse:
+    """The page's script says that somebody looks at it: programs that fetch a link to show it do not."""
+    door = open_door(request, code)
+    response: HttpResponse = JsonResponse({})
+    if not door.closed:
+        door.remember(response, COOKIE, door.meet())
+    return private(response)
+
+
+@login_not_required
+@require_POST
+def guest_password(request: HttpRequest, code: str) -> HttpResponse:
+    door = open_door(request, code)
+    problem = enter(door)
+    if problem:
+        context, status = inside(door, problem=problem)
+        return private(render(request, "conversations/guest.html", context, status=status))
+    response = HttpResponseRedirect(door.page)
+    door.remember(response, PASS_COOKIE, guests.pass_of(door.link))
+    return private(response)
+
+
+def enter(door: Door) -> str:
+    """What is wrong with the password that was sent; empty when it is the link's, or there is none."""
+    if not door.link.password:
+        return ""
+    typed = door.request.POST.get("password", "")[:200]
+    is_right, seconds = guests.try_password(door.link, door.address, typed)
+    if seconds:
+        return door.words.say("wait_guess", minutes=-(-seconds // 60))
+    return "" if is_right else door.words["wrong_password"]
 
 
 @login_not_required
 @require_POST
 def guest_say(request: HttpRequest, code: str) -> HttpResponse:
-    link = _load(request, code)
-    form = MessageForm(request.POST)
+    return say_by(open_door(request, code))
+
+
+def say_by(door: Door) -> HttpResponse:
+    form = MessageForm(door.request.POST)
     if not form.is_valid():
-        return _refused(form.problem, "invalid", 422)
-    if state_of(link) is not LinkState.OPEN:
-        return _refused(ENDED, "ended", 410)
-    session = guest_session(link, request.COOKIES.get(COOKIE, ""))
-    claimed = form.cleaned_data["conversation"]
+        return door.refuse("bad_long" if form.is_too_long else "bad_empty", "invalid", 422, count=LONGEST_MESSAGE)
+    refused = _why_not(door)
+    if refused:
+        return refused
+    session, claimed = door.session, form.cleaned_data["conversation"]
     if claimed and (session is None or session.sender_id != claimed):
-        return _refused(ELSEWHERE, "elsewhere", 403)
-    if not _may_say(request, link, is_new=session is None):
-        return _refused(TOO_MANY, "too-many", 429)
+        return door.refuse("bad_elsewhere", "elsewhere", 403)
+    if not _may_say(door, is_new=session is None):
+        return door.refuse("bad_many", "too-many", 429)
+    claim = f"guest:{door.guest.pk}" if door.guest else f"link:{door.link.pk}", form.cleaned_data["nonce"]
     try:
-        claim(f"link:{link.pk}", form.cleaned_data["nonce"])
+        known = once.claim(*claim)
     except DomainError as error:
-        return _refused(error.message, error.code, 409)
-    return _say(link, code, session, form.cleaned_data["text"])
+        return door.refuse("bad_twice", error.code, 409)
+    if known is not None:
+        return private(JsonResponse({**known, "repeated": True}))
+    return _say(door, form.cleaned_data["text"], claim)
 
 
-def _say(link: ShareLink, code: str, session: TalkSession | None, text: str) -> HttpResponse:
+def _why_not(door: Door) -> HttpResponse | None:
+    closed = door.closed
+    if not closed:
+        return None
+    name, status = _REFUSED.get(closed, ("bad_ended", 410))
+    return door.refuse(name, closed if closed in _REFUSED else "ended", status)
+
+
+def _say(door: Door, text: str, claim: tuple[str, str]) -> HttpResponse:
     """The cookie is set also when nobody answered: the next try belongs to the same conversation."""
-    secret = ""
-    if session is None:
-        session, secret = begin_guest(link=link)
-    addresses = _addresses(code, session)
-    response: HttpResponse
+    secret = door.meet_new() if door.guest is None else ""
+    assert door.guest is not None
+    try:
+        session = door.session or guests.begin(guest=door.guest, link=door.link)
+        guests.count_message(door.guest, door.link)
+    except DomainError as error:
+        once.release(*claim)
+        response = door.refuse(f"bad_{error.code}", error.code, 403, count=door.link.messages_limit)
+    else:
+        response = _answer(door, session, text, claim)
+    door.remember(response, COOKIE, secret)
+    return response
+
+
+def _answer(door: Door, session: TalkSession, text: str, claim: tuple[str, str]) -> HttpResponse:
+    place = {"addresses": _addresses(door, session), "conversation": session.sender_id}
+    assert door.guest is not None
     try:
         turn, seconds = say(session=session, text=text)
     except DomainError as error:
-        status = 504 if error.code == "timeout" else 503
-        response = _refused(AWAY, "away", status, addresses=addresses, conversation=session.sender_id)
-    else:
-        answer = messages.answer_json(_for_guest(turn), seconds, text)
-        facts = {**answer, "addresses": addresses, "conversation": session.sender_id}
-        response = _private(messages.AnswerJson(facts, session, text))
-    if secret:
-        _set_cookie(response, code, secret)
-    return response
+        if error.code == "timeout":  # it may have been heard, and its answer come with the events
+            once.lose(*claim)
+            return door.refuse("bad_timeout", "timeout", 504, **place)
+        once.release(*claim)
+        guests.uncount_message(door.guest)
+        return door.refuse("bad_away", "away", 503, **place)
+    answer = messages.answer_json(_for_guest(turn), seconds, text, words=door.words)
+    if door.link.takes_ratings and turn.answers and not turn.restarted:
+        rate = Rate(ratings.receipt_for(session, text, time.time()))
+        answer["html"] = f"{answer['html']}{_rate_html(door, rate)}"
+    facts = {**answer, **place, "changed": has_changed(session, door.link)}
+    once.keep(*claim, facts)
+    return private(messages.AnswerJson(facts, session, text))
 
 
 @login_not_required
 @require_safe
 def guest_news(request: HttpRequest, code: str) -> HttpResponse:
-    link = _load(request, code)
-    session = guest_session(link, request.COOKIES.get(COOKIE, ""))
-    if state_of(link) is not LinkState.OPEN or session is None:
-        return _refused(ENDED, "ended", 410)
-    if request.GET.get("conversation") not in (None, session.sender_id):
-        return _refused(ELSEWHERE, "elsewhere", 403)
+    return news_by(open_door(request, code))
+
+
+def news_by(door: Door) -> HttpResponse:
+    session = door.session
+    if door.closed or session is None:
+        return door.refuse("bad_ended", "ended", 410)
+    if door.request.GET.get("conversation") not in (None, session.sender_id):
+        return door.refuse("bad_elsewhere", "elsewhere", 403)
     conversation = conversation_of(session)
-    turns = turns_since(conversation, messages.after_of(request)) if conversation else []
-    return _private(JsonResponse({"turns": [messages.turn_json(_for_guest(turn)) for turn in turns]}))
+    turns = turns_since(conversation, messages.after_of(door.request)) if conversation else []
+    if turns and door.link.takes_ratings:
+        ratings.settle(session)
+    told = [_told(door, turn, rate) for turn, rate in _with_rates(door, session, turns)]
+    return private(JsonResponse({"turns": told, "changed": has_changed(session, door.link)}))
+
+
+def _told(door: Door, turn: Turn, rate: Rate | None) -> dict[str, object]:
+    facts = messages.turn_json(turn, words=door.words)
+    return {**facts, "html": f"{facts['html']}{_rate_html(door, rate)}"}
+
+
+def _rate_html(door: Door, rate: Rate | None) -> str:
+    context = {"rate": rate, "words": door.words, "longest_comment": LONGEST_COMMENT}
+    return render_to_string("conversations/_rate.html", context) if rate is not None else ""
+
+
+@login_not_required
+@require_POST
+def guest_rate(request: HttpRequest, code: str) -> HttpResponse:
+    return rate_by(open_door(request, code))
+
+
+def rate_by(door: Door) -> HttpResponse:
+    """What a guest thinks of one reply of their own chat."""
+    session, given = door.session, door.request.POST
+    if door.closed or session is None or not door.link.takes_ratings:
+        return door.refuse("rate_gone", "gone", 410)
+    if not allow(f"guest-rates:{door.address}", ADDRESS_RATINGS_A_MINUTE, 60):
+        return door.refuse("bad_many", "too-many", 429)
+    key, value, comment = (given.get(name, "").replace("\0", "") for name in ("key", "value", "comment"))
+    try:
+        ratings.rate(session=session, link=door.link, key=key, value=value, comment=comment)
+    except DomainError as error:
+        name, status = ("rate_gone", 410) if error.code == "gone" else ("rate_failed", 422)
+        return door.refuse(name, error.code, status)
+    return private(JsonResponse({"said": door.words["rate_thanks"] if value else ""}))
 
 
 @login_not_required
 @require_POST
 def guest_again(request: HttpRequest, code: str) -> HttpResponse:
     """Begin anew: the old conversation stays with the team, this browser forgets it."""
-    _load(request, code)
-    response = HttpResponseRedirect(_page(code))
-    response.delete_cookie(COOKIE, path=_page(code), samesite="Lax")
-    return _private(response)
+    door = open_door(request, code)
+    if door.guest is not None:
+        guests.leave(door.guest)
+    return private(HttpResponseRedirect(door.page))
 
 
-def _load(request: HttpRequest, code: str) -> ShareLink:
-    """404 for a code that never was, 429 after too many of them.
-
-    Guessing one of 128 bits is hopeless, so a right one is let through: guests can share an address with a guesser.
-    """
-    address = client_address(request)
-    if not allow(f"guest-pages:{address}", ADDRESS_PAGES_A_MINUTE, 60):
-        raise TooMany(TOO_MANY, 60)
-    link = find_link(code)
-    if link is not None:
-        return link
-    seconds = CODE_GUESSES.count(address)
-    if seconds:
-        raise TooMany("Too many links from here lead nowhere. Wait a few minutes, then try again.", seconds)
-    raise Http404("There is no such link.")
+@login_not_required
+@require_safe
+def guest_style(request: HttpRequest, code: str) -> HttpResponse:
+    """The link's colours, for both doors. Its address changes with them."""
+    link = open_door(request, code).link
+    style = style_of(link.accent, link.look) if link.accent else ""
+    response = HttpResponse(style, content_type="text/css")
+    response["Cache-Control"] = f"private, max-age={STYLE_SECONDS}"
+    return response
 
 
-def _may_say(request: HttpRequest, link: ShareLink, *, is_new: bool) -> bool:
-    address = client_address(request)
+def _may_say(door: Door, *, is_new: bool) -> bool:
     return (
-        allow(f"guest-from:{address}", ADDRESS_MESSAGES_A_MINUTE, 60)
-        and allow(f"guest-link:{link.pk}", LINK_MESSAGES_A_MINUTE, 60)
-        and (not is_new or allow(f"guest-new:{address}", ADDRESS_CONVERSATIONS_AN_HOUR, 3600))
+        allow(f"guest-from:{door.address}", ADDRESS_MESSAGES_A_MINUTE, 60)
+        and (door.guest is None or allow(f"guest:{door.guest.pk}", GUEST_MESSAGES_A_MINUTE, 60))
+        and allow(f"guest-link:{door.link.pk}", LINK_MESSAGES_A_MINUTE, 60)
+        and (not is_new or allow(f"guest-new:{door.address}", ADDRESS_CONVERSATIONS_AN_HOUR, 3600))
     )
 
 
@@ -183,33 +293,5 @@ def _plain(message: Message) -> Message:
     return replace(message, custom="", action="", policy="")
 
 
-def _addresses(code: str, session: TalkSession | None) -> dict[str, str]:
-    news = reverse("conversations:guest-news", args=[code]) if session else ""
-    return {"say": reverse("conversations:guest-say", args=[code]), "news": news, "page": ""}
-
-
-def _page(code: str) -> str:
-    return reverse("conversations:guest", args=[code])
-
-
-def _set_cookie(response: HttpResponse, code: str, secret: str) -> None:
-    response.set_cookie(
-        COOKIE,
-        secret,
-        max_age=COOKIE_SECONDS,
-        path=_page(code),
-        httponly=True,
-        secure=settings.SECURE_COOKIES,
-        samesite="Lax",
-    )
-
-
-def _refused(message: str, code: str, status: int, **more: object) -> HttpResponse:
-    return _private(messages.problem_json(message, code, status, **more))
-
-
-def _private(response: HttpResponse) -> HttpResponse:
-    """Nothing of a guest's chat is for search engines, or for a cache."""
-    response["X-Robots-Tag"] = "noindex, nofollow"
-    response["Cache-Control"] = "private, no-store"
-    return response
+def _addresses(door: Door, session: TalkSession | None) -> dict[str, str]:
+    return {"say": door.path("say"), "news": door.path("news") if session else "", "page": ""}

@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from conversations.chat.sessions import note_said
 from conversations.chat.transcript import conversation_of, remembered, turns_since
 from conversations.chat.turns import RESTART, Turn
+from conversations.chat.words import Words
 from conversations.models import Conversation, TalkSession
 
 Json = dict[str, object]
@@ -33,16 +34,17 @@ class AnswerJson(JsonResponse):
             super().close()
 
 
-def answer_json(turn: Turn, seconds: float, sent: str) -> Json:
-    """A turn just answered: the page shows what was sent by itself."""
+def answer_json(turn: Turn, seconds: float, sent: str, *, words: Words | None = None) -> Json:
+    """A turn just answered: the page shows what was sent by itself. `words`: of a guest's language."""
     turn.restarted = sent == RESTART
-    html = render_to_string("conversations/_turn.html", {"turn": turn, "took": seconds, "just_answered": True})
+    context = {"turn": turn, "took": seconds, "just_answered": True, "words": words}
+    html = render_to_string("conversations/_turn.html", context)
     return {"html": html, "said": turn.said}
 
 
-def turn_json(turn: Turn) -> Json:
+def turn_json(turn: Turn, *, words: Words | None = None) -> Json:
     """A turn as its events have it."""
-    html = render_to_string("conversations/_turn.html", {"turn": turn})
+    html = render_to_string("conversations/_turn.html", {"turn": turn, "words": words})
     return {
         "html": html,
         "text": turn.sent or None,

@@ -12,12 +12,13 @@ from django.views.decorators.http import require_safe
 from conversations import window
 from conversations.correcting import correcting
 from conversations.loaders import load_conversation, load_event
-from conversations.models import Conversation, Correction, Event, Mark
+from conversations.models import Conversation, Correction, Event, Mark, Rating
 from conversations.naming import model_names
 from conversations.presentation import Item, Machinery, Message, Slot, slots_of_turn, timeline
 from conversations.presentation.reading import indented, loaded, moment
 from conversations.services.corrections import corrections_of
 from conversations.services.marks import marks_of
+from conversations.services.ratings import ratings_of
 from conversations.services.review import read_until
 from conversations.views.lists import address_in_list, filter_query
 from conversations.views.neighbours import neighbours
@@ -78,7 +79,7 @@ def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     read = read_until(viewer, conversation)
     items = timeline(shown.events, names, several_models=len(conversation.model_ids) > 1, read_until=read)
     marks = marks_of(conversation)
-    _attach(marks, corrections_of(conversation), items)
+    _attach(marks, corrections_of(conversation), ratings_of(conversation), items)
     folding = Folding.of(items, request.GET.get("events", ""))
     chosen = _chosen(conversation, shown, items, request.GET.get("m", ""))
     context = {
@@ -157,11 +158,15 @@ def _panel(
 
 
 def _attach(
-    marks: Mapping[int | None, list[Mark]], corrections: Mapping[int, Correction], items: Sequence[Item]
+    marks: Mapping[int | None, list[Mark]],
+    corrections: Mapping[int, Correction],
+    ratings: Mapping[int, Rating],
+    items: Sequence[Item],
 ) -> None:
     for item in items:
         if isinstance(item, Message) and item.event_id:
             item.marks, item.correction = marks.get(item.event_id, []), corrections.get(item.event_id)
+            item.rating = ratings.get(item.event_id)
 
 
 def _links(request: HttpRequest, conversation: Conversation) -> dict[str, bool]:

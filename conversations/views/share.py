@@ -1,65 +1,29 @@
 """Share your assistant: the links, and their dialogs."""
 
-from dataclasses import dataclass
-
 from django.contrib import messages
 from django.db.models import Count
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from conversations.chat.links import LinkState, address_of, change_link, create_link, revoke_link, state_of
+from conversations.chat.links import change_link, create_link, revoke_link
 from conversations.forms import ChangeLinkForm, LinkForm, refuse
+from conversations.loaders import load_link, places_to_share
 from conversations.models import ShareLink
-from environments.models import Environment
-from environments.querysets import EnvironmentQuerySet
+from conversations.views.share_rows import Row
 from models_app.loaders import load_assistant
-from models_app.models import Assistant
 from studio.access.loaders import signed_in
-from studio.access.permissions import MissingPermission, Permission, Scope
+from studio.access.permissions import Permission, Scope
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, go
-
-_STATUS = {
-    LinkState.OPEN: ("running", "Open"),
-    LinkState.OFF: ("silent", "Off"),
-    LinkState.EXPIRED: ("silent", "Ended"),
-    LinkState.REVOKED: ("silent", "Revoked"),
-    LinkState.GONE: ("warning", "Environment removed"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One link of the list. `address` is empty once it can never work again."""
-
-    link: ShareLink
-    conversations: int
-    may_read: bool
-
-    @property
-    def state(self) -> LinkState:
-        return state_of(self.link)
-
-    @property
-    def key(self) -> str:
-        return str(self.link.pk)
-
-    @property
-    def status(self) -> tuple[str, str]:
-        return _STATUS[self.state]
-
-    @property
-    def address(self) -> str:
-        return "" if self.state in (LinkState.REVOKED, LinkState.GONE) else address_of(self.link)
 
 
 @require_safe
 def share(request: HttpRequest, slug: str) -> HttpResponse:
     assistant = load_assistant(request, slug)
     viewer = signed_in(request)
-    environments = _environments(request, assistant)
+    environments = places_to_share(request, assistant)
     links = ShareLink.objects.filter(environment__assistant=assistant, environment__in=environments)
     counted = links.select_related("environment__assistant", "created_by").annotate(count=Count("conversations"))
     rows = [
@@ -76,39 +40,39 @@ def share(request: HttpRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_link(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     assistant = load_assistant(request, slug)
-    environments = _environments(request, assistant)
+    environments = places_to_share(request, assistant)
     wanted = environments.filter(name=request.GET.get("environment", "")).first()
     form = LinkForm(request.POST or None, environments=environments, initial={"environment": wanted})
     if form.is_valid():
         data = form.cleaned_data
         try:
-            create_link(actor=signed_in(request), **data)
+            link = create_link(actor=signed_in(request), **form.wishes)
         except DomainError as error:
             refuse(form, error)
         else:
             messages.success(request, f"{data['name']} is open. Copy its address and send it to your guests.")
-            return go(request, reverse("conversations:share", args=[slug]))
+            return go(request, reverse("conversations:share-link", args=[slug, link.pk]))
     return _form(request, form, "Share your assistant", "Make the link")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_link(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
-    link = _load(request, slug, pk)
-    form = ChangeLinkForm.of(link, request.POST or None, _environments(request, link.environment.assistant))
+    link = load_link(request, slug, pk)
+    form = ChangeLinkForm.of(link, request.POST or None, places_to_share(request, link.environment.assistant))
     if form.is_valid():
         try:
-            change_link(actor=signed_in(request), link=link, **form.cleaned_data)
+            change_link(actor=signed_in(request), link=link, **form.wishes)
         except DomainError as error:
             refuse(form, error)
         else:
             messages.success(request, f"{form.cleaned_data['name']} is saved.")
-            return go(request, reverse("conversations:share", args=[slug]))
+            return go(request, reverse("conversations:share-link", args=[slug, pk]))
     return _form(request, form, f"Edit {link.name}", "Save")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def revoke(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
-    link = _load(request, slug, pk)
+    link = load_link(request, slug, pk)
     refused = ""
     if request.method == "POST":
         try:
@@ -127,23 +91,6 @@ def revoke(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
         "refused": refused,
     }
     return render(request, "components/confirm.html", context, status=422 if refused else 200)
-
-
-def _environments(request: HttpRequest, assistant: Assistant) -> EnvironmentQuerySet:
-    """Where the viewer may share; PermissionDenied for whoever may nowhere in this assistant."""
-    viewer = signed_in(request)
-    if not viewer.may_somewhere(Permission.SHARE, assistant.pk):
-        raise MissingPermission(Permission.SHARE)
-    return Environment.objects.with_permission(viewer, Permission.SHARE).filter(assistant=assistant)
-
-
-def _load(request: HttpRequest, slug: str, pk: int) -> ShareLink:
-    assistant = load_assistant(request, slug)
-    links = ShareLink.objects.select_related("environment__assistant")
-    link = links.filter(environment__in=_environments(request, assistant), pk=pk).first()
-    if link is None:
-        raise Http404("There is no such link, or you may not see it.")
-    return link
 
 
 def _form(request: HttpRequest, form: LinkForm, heading: str, label: str) -> HttpResponse:

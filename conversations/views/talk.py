@@ -7,8 +7,9 @@ from django.urls import NoReverseMatch, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from conversations.chat import once
 from conversations.chat.readiness import trouble_of
-from conversations.chat.sending import NotAnswered, claim, say
+from conversations.chat.sending import NotAnswered, say
 from conversations.chat.sessions import begin_talk, own_talk, own_talks
 from conversations.chat.targets import Kind, Target, target_of
 from conversations.chat.transcript import conversation_of, turns_since
@@ -140,13 +141,16 @@ def say_something(request: HttpRequest, slug: str, name: str, kind: Kind, sender
         return messages.problem_json(form.problem, "invalid", 422)
     if not allow(f"talk:{person.pk}", MESSAGES_A_MINUTE, 60):
         return messages.problem_json("That was quick. Wait a minute before you go on.", "too-many", 429)
+    claim = f"person:{person.pk}", form.cleaned_data["nonce"]
     try:
         if target.kind is Kind.MODEL:
-            target.address()  # before the nonce counts: the page sends the same again while a slot wakes up
-        claim(f"person:{person.pk}", form.cleaned_data["nonce"])
+            target.address()  # before a session begins: the page sends the same again while a slot wakes up
+        known = once.claim(*claim)
     except DomainError as error:
         return messages.problem_json(error.message, error.code, _STATUS.get(error.code, 409))
-    return _say(request, session or begin_talk(actor=person, target=target), form.cleaned_data["text"])
+    if known is not None:
+        return JsonResponse({**known, "repeated": True})
+    return _say(request, session or begin_talk(actor=person, target=target), form.cleaned_data["text"], claim)
 
 
 def _load_own(request: HttpRequest, slug: str, kind: Kind, name: str, sender: str) -> TalkSession:
@@ -159,17 +163,19 @@ def _load_own(request: HttpRequest, slug: str, kind: Kind, name: str, sender: st
     return session
 
 
-def _say(request: HttpRequest, session: TalkSession, text: str) -> JsonResponse:
+def _say(request: HttpRequest, session: TalkSession, text: str, claim: tuple[str, str]) -> JsonResponse:
     target = target_of(session)
     addresses = _addresses(target, session)
     try:
         turn, seconds = say(session=session, text=text)
     except DomainError as error:
+        (once.lose if error.code == "timeout" else once.release)(*claim)
         page = _rights(signed_in(request), target)["environment_page"]
         link = {"url": page, "label": f"Open {target.name}"} if page else None
         status = _STATUS.get(error.code, 502 if isinstance(error, NotAnswered) else 409)
         return messages.problem_json(error.message, error.code, status, addresses=addresses, link=link)
     facts = {**messages.answer_json(turn, seconds, text), "addresses": addresses}
+    once.keep(*claim, facts)
     return messages.AnswerJson(facts, session, text)
 
 

@@ -1,21 +1,34 @@
 // Talk and the guests' chat. An answer is shown at once; when the same turn arrives by its events, they take its place,
 // so that nothing is shown twice. Turns that nobody here asked for (reminders, another tab) are added as they come.
 
+import { headers, ready } from "./asking.js";
+import { mayBeBack, outbox } from "./outbox.js";
+
 const root = document.querySelector("[data-chat]");
 const log = root.querySelector("[data-log]");
 const form = root.querySelector("[data-composer]");
 const box = form.elements.text;
 const late = root.querySelector("[data-late]");
-const token = form.elements.csrfmiddlewaretoken.value;
+const offline = document.querySelector("[data-offline]");
+const sent = outbox(root.dataset.draft);
+const words = { // those of guests are of their language
+  bad_lost: "The connection to this page's server was lost. Your message is kept below: send it again.",
+  bad_old: "This page has been open too long. Your message is kept below: reload the page and send it.",
+  bad_server: "The server did not take the message. It is kept below: send it again in a moment.",
+  waiting: "Not sent yet: there is no connection. It is sent as soon as it is back.",
+  slow: "The answer takes longer than usual.",
+  ...JSON.parse(root.dataset.words ?? "{}"),
+};
 
 const urls = { say: root.dataset.sayUrl, news: root.dataset.newsUrl };
-const LATE = 10_000, WAKING = 180_000, RESTART = "/restart";
+const LATE = 10_000, PATIENCE = 45_000, UNDER_WAY = 60_000, WAKING = 180_000, RESTART = "/restart";
 let after = root.dataset.after;
 let conversation = root.dataset.conversationId ?? "";
 let draftKey = `parley-draft-${root.dataset.draft}`;
 let busy = false;
 let over = false;
-const pending = []; // { text, said, element, since }: answered, but their events have not come yet
+// { text, said, element, since }: answered, but their events have not come yet. With `until` also the answer is awaited.
+const pending = [];
 
 /* Saying something */
 
@@ -43,53 +56,99 @@ document.addEventListener("click", (event) => {
   if (button && !busy) say(button.dataset.say, "");
 });
 
-async function say(text, shown) {
+async function say(text, shown, message = { text, shown, nonce: nonce(), at: Date.now() }) {
   setBusy(true);
+  const before = log.querySelector(".turn:last-of-type .bubble-user")?.textContent.trim();
   const turn = add("turn");
   if (shown && text !== RESTART) turn.append(bubble(shown));
   const typing = root.querySelector("[data-typing]").content.firstElementChild.cloneNode(true);
   turn.append(typing);
-  keepDraft(text);
+  sent.keep(message);
+  keepDraft(box.value);
   toEnd();
-  const answer = await send(text);
+  const answer = await deliver(message, turn);
   typing.remove();
   setBusy(false);
   follow(answer);
-  if (answer.error) refuse(turn, answer, shown ? text : "");
+  const isShown = before === shown && message.reloaded; // the page came with it
+  if (isShown && (answer.repeated || answer.code === "twice")) drop(turn);
+  else if (["timeout", "twice"].includes(answer.code)) awaitNews(turn, answer, message);
+  else if (answer.error) refuse(turn, answer, shown ? text : "");
   else settle(turn, answer, text);
   toEnd();
 }
 
-/* A slot that wakes up takes the message as soon as it answers. */
-async function send(text) {
-  const body = new URLSearchParams({ text, nonce: nonce(), conversation });
-  for (const until = Date.now() + WAKING; ;) {
-    const answer = await post(body);
-    if (answer.code !== "waking" || Date.now() > until) return answer;
-    await new Promise((resume) => setTimeout(resume, 1_000));
+/* Again and again while there is no connection, or a slot wakes up: the server knows it by its nonce. */
+async function deliver(message, turn) {
+  const began = Date.now();
+  for (let tries = 0; ; tries++) {
+    const answer = await send(message);
+    const patience = { "under-way": UNDER_WAY, waking: WAKING }[answer.code] ?? 0;
+    const isUnderWay = Date.now() - began < patience;
+    showWaiting(turn, Boolean(answer.lost));
+    if (!answer.lost && !isUnderWay) return answer.code === "under-way" ? { ...answer, code: "twice" } : answer;
+    if (answer.lost) await mayBeBack(tries);
+    else await new Promise((resolve) => setTimeout(resolve, 1_000));
   }
 }
 
-async function post(body) {
+async function send({ text, nonce }) {
+  await ready;
+  const body = new URLSearchParams({ text, nonce, conversation });
   try {
-    const response = await fetch(urls.say, { method: "POST", body, headers: { "X-CSRFToken": token, Accept: "application/json" } });
+    const response = await fetch(urls.say, { method: "POST", body, headers: headers() });
     return await read(response);
   } catch {
-    return { error: "The connection to this page's server was lost. Your message is kept below: send it again." };
+    return { lost: true };
   }
 }
 
 async function read(response) {
   if (response.redirected) return { error: "You are signed out. Sign in in another tab, then send the message again." };
   if (response.headers.get("Content-Type")?.includes("json")) return response.json();
-  if (response.status === 403) return { error: "This page has been open too long. Your message is kept below: reload the page and send it." };
-  return { error: `The server did not take the message (${response.status}). It is kept below: send it again in a moment.` };
+  if (response.status === 403) return { error: words.bad_old };
+  if ([502, 503, 504].includes(response.status)) return { lost: true }; // what stands before the server
+  return { error: words.bad_server };
+}
+
+function showWaiting(turn, isWaiting) {
+  if (offline) offline.hidden = !isWaiting;
+  const note = turn.querySelector("[data-waiting]");
+  if (!isWaiting) return note?.remove();
+  if (!note) turn.append(noteOf(words.waiting));
+}
+
+function noteOf(text) {
+  const note = Object.assign(document.createElement("div"), { className: "bubble-note", textContent: text });
+  note.dataset.waiting = "";
+  note.setAttribute("role", "status");
+  return note;
+}
+
+/* It may have been heard: then its turn comes with the news, and until then nothing has failed. */
+function awaitNews(turn, answer, { text, shown }) {
+  turn.append(noteOf(words.slow));
+  pending.push({ text, said: [], element: turn, since: Date.now(), until: Date.now() + PATIENCE, answer, shown });
+  schedule(600);
+}
+
+function giveUp() {
+  for (const one of pending.filter((turn) => turn.until < Date.now())) {
+    pending.splice(pending.indexOf(one), 1);
+    refuse(one.element, one.answer, one.shown ? one.text : "");
+  }
+}
+
+function drop(turn) {
+  turn.remove();
+  sent.forget();
 }
 
 function settle(turn, answer, text) {
   turn.insertAdjacentHTML("beforeend", answer.html);
   pending.push({ text, said: answer.said, element: turn, since: Date.now() });
-  keepDraft(box.value);
+  sent.forget();
+  showChanged(answer);
   schedule(600);
 }
 
@@ -97,6 +156,7 @@ function settle(turn, answer, text) {
 function refuse(turn, answer, text) {
   turn.replaceChildren(problem(answer));
   turn.dataset.problem = "";
+  sent.forget();
   if (answer.code === "twice") return;
   box.value = [text, box.value].filter(Boolean).join("\n");
   keepDraft(box.value);
@@ -143,13 +203,14 @@ async function look() {
   } catch {
     // The next look may succeed; sending says so when it does not.
   }
+  giveUp();
   markLate();
   if (!over) schedule();
 }
 
 async function takeNews() {
   const query = new URLSearchParams({ after, ...(conversation && { conversation }) });
-  const response = await fetch(`${urls.news}?${query}`, { headers: { Accept: "application/json" } });
+  const response = await fetch(`${urls.news}?${query}`, { headers: headers() });
   if (response.redirected || [403, 404, 410].includes(response.status)) over = true;
   if (!response.ok || response.redirected) return;
   const news = await response.json();
@@ -160,6 +221,7 @@ async function takeNews() {
     after = turn.ends_at;
   }
   showConversation(news.conversation);
+  showChanged(news);
 }
 
 function take(turn) {
@@ -167,13 +229,24 @@ function take(turn) {
   if (index === -1) return addTurn(turn);
   const [shown] = pending.splice(0, index + 1).slice(-1);
   if (shown.said.every((piece) => turn.said.includes(piece))) replace(shown.element, turn);
+  if (shown.until) sent.forget();
 }
 
 function replace(element, turn) {
   const took = element.querySelector("[data-took]")?.textContent;
+  const [rate, focused] = [element.querySelector("[data-rate]"), document.activeElement];
   element.innerHTML = turn.html;
+  keepRate(rate, element.querySelector("[data-rate]"), focused);
   const note = element.querySelector("[data-took]");
   if (took && note) note.textContent = took;
+}
+
+/* Whoever is rating the answer goes on with it; it only has another name now. */
+function keepRate(rate, fresh, focused) {
+  if (!rate || !fresh) return;
+  rate.dataset.rate = fresh.dataset.rate;
+  fresh.replaceWith(rate);
+  if (rate.contains(focused)) focused.focus({ preventScroll: true });
 }
 
 function addTurn(turn) {
@@ -186,7 +259,7 @@ function addTurn(turn) {
 
 function markLate() {
   if (!late) return;
-  const hidden = !pending.some((turn) => Date.now() - turn.since > LATE);
+  const hidden = !pending.some((turn) => !turn.until && Date.now() - turn.since > LATE);
   if (hidden === late.hidden) return;
   const stays = nearEnd();
   late.hidden = hidden;
@@ -198,6 +271,11 @@ function showConversation(url) {
   if (!link || !url) return;
   link.href = url;
   link.hidden = false;
+}
+
+function showChanged({ changed }) {
+  const note = root.querySelector("[data-changed]");
+  if (note && changed) note.hidden = false;
 }
 
 /* Small things */
@@ -250,3 +328,12 @@ log.addEventListener("load", (event) => { if (event.target.matches("img") && nea
 if (log.querySelector(".turn")) toEnd();
 if (matchMedia("(pointer: fine)").matches) box.focus(); // on a phone the keyboard would hide the conversation
 schedule(urls.news ? 500 : undefined);
+
+/* What a reload interrupted goes on by itself. */
+const left = sent.kept();
+if (left?.fresh) say(left.text, left.shown, { ...left, reloaded: true });
+else if (left) {
+  box.value = [left.shown && left.text, box.value].filter(Boolean).join("\n");
+  keepDraft(box.value);
+  sent.forget();
+}

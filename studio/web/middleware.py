@@ -28,7 +28,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "script-src 'self'",
         "style-src 'self'",
         "img-src 'self' data: https:",  # bots answer with pictures from anywhere
-        "frame-ancestors 'none'",
+        "frame-ancestors {ancestors}",
         # Signing out is a form whose answer leads to the single sign-on, and browsers hold redirects to this as well.
         "form-action {forms}",
         "base-uri 'self'",
@@ -40,10 +40,11 @@ CONTENT_SECURITY_POLICY = "; ".join(
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 
-def content_security_policy() -> str:
+def content_security_policy(ancestors: str = "'none'") -> str:
+    """`ancestors`: origins of the pages that may embed this one, with spaces between."""
     issuer = urlsplit(settings.OIDC_ISSUER)
     forms = f"'self' {issuer.scheme}://{issuer.netloc}" if issuer.netloc else "'self'"
-    return CONTENT_SECURITY_POLICY.format(forms=forms)
+    return CONTENT_SECURITY_POLICY.format(forms=forms, ancestors=ancestors)
 
 
 class RequestIdMiddleware:

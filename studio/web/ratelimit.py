@@ -21,6 +21,10 @@ local count = redis.call('INCR', KEYS[1])
 if count == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
 return {count, redis.call('TTL', KEYS[1])}
 """
+_GIVE_BACK = """
+if tonumber(redis.call('GET', KEYS[1]) or 0) > 0 then redis.call('DECR', KEYS[1]) end
+return {0, 1}
+"""
 _LOOK = "return {tonumber(redis.call('GET', KEYS[1]) or 0), redis.call('TTL', KEYS[1])}"
 
 
@@ -46,6 +50,10 @@ class Window:
         """Count once more. The seconds to wait when that was too often, else 0."""
         times, left = _ask(_COUNT, f"{self.name}:{who}", self.seconds)
         return left if times > self.most else 0
+
+    def give_back(self, who: object) -> None:
+        """Undo one `count` that was for nothing."""
+        _ask(_GIVE_BACK, f"{self.name}:{who}", self.seconds)
 
     def wait(self, who: object) -> int:
         """The seconds to wait before one more is not too often, 0 for none. Counts nothing."""

@@ -1,15 +1,19 @@
 """One of everything that pages show, some of it long or written from right to left, and an assistant that has nothing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from django.utils import timezone
 
+from conversations.chat import guests
+from conversations.chat.links import Options, create_link
 from conversations.ingest.kafka_settings import KafkaSettings
 from conversations.models import CompletenessFinding, CompletenessRun, Correction, Event, IntakePosition, IntakeSource
 from conversations.services.corrections import Verdict, correct
 from conversations.services.examples import discard
 from conversations.services.intake import Wishes, add_source
+from conversations.services.ratings import rate
 from environments.models import Environment
 from environments.services.promotion import promote
 from models_app.data.examples import Annotation
@@ -18,6 +22,7 @@ from models_app.services.revisions import save_revision
 from models_app.services.tags import set_tag
 from models_app.services.testing import Measured
 from models_app.services.training import append_log, request_training
+from studio.crypto import decrypt
 from studio.jobs import heartbeat
 from studio.rasa.models import RasaRuntime
 from tests.conversations.dead import make_letter
@@ -50,6 +55,7 @@ def make_pages_world() -> dict[str, object]:
     return {
         **world.words,
         **letters,
+        **_fill_links(environment_of(cafe)),
         **_fill_examples(cafe),
         **_fill_intake(cafe, int(str(world.words["source"]))),
         "slug": cafe.slug,
@@ -107,6 +113,22 @@ def _fill_conversations(production: Environment) -> None:
     for at, text in enumerate(QUESTIONS):
         events = _dialogue(f"guest-{at}-{'x' * 40}", 1_790_000_000.0 + at * 3600, text)
         store_events(production, *events)
+
+
+def _fill_links(production: Environment) -> dict[str, object]:
+    """A link with every option and long comments, and one with a password."""
+    options = Options(look="dark", accent="#e5a3ff", language="de", visitors_limit=3, messages_limit=20)
+    options = replace(options, origins=["https://" + "a-long-name." * 8 + "example.org"])
+    busy = create_link(actor=None, environment=production, name="Friends " * 14, greeting=QUESTIONS[0], options=options)
+    locked = create_link(actor=None, environment=production, name="Locked", password="open sesame")
+    for at, device in enumerate(("phone", "computer", "")):
+        guest, _secret = guests.meet(link=busy, about=guests.About(language="pt", device=device, is_embedded=at == 1))
+        session = guests.begin(guest=guest, link=busy)
+        store_events(production, *small_talk(1_790_000_000.0 + at, sender=session.sender_id))
+        spoken = Event.objects.get(conversation__sender_id=session.sender_id, kind="bot")
+        rate(session=session, link=busy, key=f"e{spoken.pk}", value=("up", "down")[at % 2], comment=QUESTIONS[2][:500])
+    codes = {"busy_code": decrypt(busy.code_encrypted), "locked_code": decrypt(locked.code_encrypted)}
+    return {**codes, "busy_link": busy.pk}
 
 
 def _fill_examples(cafe: Assistant) -> dict[str, object]:

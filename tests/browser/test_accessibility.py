@@ -122,6 +122,9 @@ PAGES = [
     "/a/{slug}/talk/production/",
     "/a/{slug}/share/",
     "/a/{slug}/share/new",
+    "/a/{slug}/share/{link}",
+    "/a/{slug}/share/{busy_link}",
+    "/a/{slug}/share/{busy_link}/edit",
     "/a/{slug}/share/{link}/edit",
     "/a/{slug}/share/{link}/revoke",
     "/a/{slug}/settings",
@@ -189,7 +192,15 @@ DIALOGS = [  # over the page from which they are opened, whose fields may have t
     ("/assistants/", "/assistants/new"),
     ("/settings/rasa/", "/settings/rasa/add"),
 ]
-PUBLIC_PAGES = ["/sign-in", "/sign-in/worn-out", "/s/{code}", "/s/never-was", "/nowhere"]
+PUBLIC_PAGES = [
+    "/sign-in",
+    "/sign-in/worn-out",
+    "/s/{code}",
+    "/s/{busy_code}",
+    "/s/{locked_code}",
+    "/s/never-was",
+    "/nowhere",
+]
 
 
 @pytest.fixture(scope="module")

@@ -167,7 +167,7 @@ def test_a_guest_keeps_the_conversation_through_a_reload(page: Page, chromium: B
     dialog.get_by_label("Environment").select_option(label="production")
     dialog.get_by_label("Name").fill("Friends of the house")
     dialog.get_by_role("button").last.click()
-    address = page.get_by_role("button", name="Copy the address of Friends of the house").get_attribute("data-copy")
+    address = page.get_by_role("button", name="Copy the address").get_attribute("data-copy")
     with watched(chromium, viewport={"width": 390, "height": 844}) as context:
         guest = context.new_page()
         guest.goto(address or "")

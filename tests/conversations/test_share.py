@@ -5,8 +5,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from conversations.chat.guests import About, begin, find_guest, meet, session_of
 from conversations.chat.links import LinkState, address_of, change_link, create_link, find_link, revoke_link, state_of
-from conversations.chat.sessions import begin_guest, guest_session
 from conversations.models import ShareLink, TalkSession
 from environments.models import Environment
 from models_app.models import Assistant
@@ -127,8 +127,8 @@ def test_the_list_costs_the_same_however_long_it_is(
 def test_a_link_is_made_in_the_dialog(client: Client, person: User, environment: Environment, base: str):
     data = {"environment": environment.pk, "name": "Spring fair", "greeting": "Hello", "expires_at": ""}
     response = client.post(f"{base}new", data, headers=HTMX)
-    assert response["HX-Redirect"] == base
     link = ShareLink.objects.get()
+    assert response["HX-Redirect"] == f"{base}{link.pk}"
     assert (link.name, link.environment, link.created_by, link.is_on) == ("Spring fair", environment, person, True)
 
 
@@ -152,7 +152,8 @@ def test_a_link_is_switched_off_and_revoked_in_dialogs(client: Client, link: Sha
 
 def test_a_link_moves_to_another_environment_and_the_log_says_so(client: Client, link: ShareLink, base: str):
     worker = environment_of(link.environment.assistant, "worker")
-    _session, secret = begin_guest(link=link)
+    guest, secret = meet(link=link, about=About())
+    begin(guest=guest, link=link)
     assert 'name="environment"' in client.get(f"{base}{link.pk}/edit").content.decode()
     data = {"environment": worker.pk, "name": link.name, "greeting": link.greeting, "expires_at": "", "is_on": "on"}
     assert client.post(f"{base}{link.pk}/edit", data).status_code == 302
@@ -160,7 +161,7 @@ def test_a_link_moves_to_another_environment_and_the_log_says_so(client: Client,
     assert link.environment == worker
     event = AuditEvent.objects.get(action=Action.SHARE_LINK_CHANGED)
     assert (event.before["environment"], event.after["environment"]) == ("production", "worker")
-    assert guest_session(link, secret) is None, "its guests begin anew where the link leads now"
+    assert session_of(find_guest(link, secret), link) is None, "its guests begin anew where the link leads now"
 
 
 def test_a_link_moves_only_where_one_may_share(client: Client, assistant: Assistant, link: ShareLink, base: str):

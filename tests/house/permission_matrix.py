@@ -419,6 +419,9 @@ SHARE = [
     Row("GET",  "/a/cafe/share/",                                 302, 403, 200, 200, 200),
     Row("GET",  "/a/cafe/share/new",                              302, 403, 200, 200, 200),
     Row("POST", "/a/cafe/share/new",                              302, 403, 422, 422, 422, {"name": ""}),
+    Row("GET",  "/a/cafe/share/{link}",                           302, 403, 200, 200, 404),
+    Row("GET",  "/a/cafe/share/{link}/qr.svg",                    302, 403, 200, 200, 404),
+    Row("GET",  "/a/cafe/share/{link}/qr.png",                    302, 403, 200, 200, 404),
     Row("GET",  "/a/cafe/share/{link}/edit",                      302, 403, 200, 200, 404),
     Row("POST", "/a/cafe/share/{link}/edit",                      302, 403, 422, 422, 404, {"name": ""}),
     Row("GET",  "/a/cafe/share/{link}/revoke",                    302, 403, 200, 200, 404),
@@ -428,6 +431,18 @@ SHARE = [
     Row("POST", "/s/{code}/say",                                  422, 422, 422, 422, 422),
     Row("GET",  "/s/{code}/news",                                 410, 410, 410, 410, 410),
     Row("POST", "/s/{code}/again",                                302, 302, 302, 302, 302),
+    Row("POST", "/s/{code}/hello",                                200, 200, 200, 200, 200),
+    Row("POST", "/s/{code}/password",                             302, 302, 302, 302, 302),
+    Row("POST", "/s/{code}/rate",                                 410, 410, 410, 410, 410),
+    Row("GET",  "/s/{code}/style.css",                            200, 200, 200, 200, 200),
+    Row("GET",  "/share/{code}/widget.js",                        200, 200, 200, 200, 200),
+    Row("GET",  "/share/{code}/chat",                             200, 200, 200, 200, 200),
+    Row("POST", "/share/{code}/open",                             200, 200, 200, 200, 200),
+    Row("POST", "/share/{code}/say",                              422, 422, 422, 422, 422),
+    Row("GET",  "/share/{code}/news",                             410, 410, 410, 410, 410),
+    Row("POST", "/share/{code}/rate",                             410, 410, 410, 410, 410),
+    Row("POST", "/share/{code}/again",                            200, 200, 200, 200, 200),
+    Row("POST", "/share/{code}/password",                         200, 200, 200, 200, 200),
 ]
 
 # Rasa servers show tokens; being signed in is worth nothing here. What tokens open: tests/environments/.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.contrib.sessions.backends.db import SessionStore
 
-from conversations.chat.links import create_link
+from conversations.chat.links import Options, create_link
 from conversations.chat.sessions import begin_talk
 from conversations.chat.targets import Target
 from conversations.ingest.kafka_settings import KafkaSettings
@@ -197,7 +197,8 @@ def _run(environment: Environment, sender: str) -> int:
 def _chats(environment: Environment, people: dict[str, User], name: str = "friends") -> dict[str, object]:
     """The annotator's talk in an environment, and a link to it for guests."""
     talk = begin_talk(actor=people["annotator"], target=Target(environment))
-    link = create_link(actor=people["admin"], environment=environment, name=name)
+    options = Options(origins=["https://www.example.org"])
+    link = create_link(actor=people["admin"], environment=environment, name=name, options=options)
     return {"talk": talk.sender_id, "link": link.pk, "code": decrypt(link.code_encrypted)}
 
 

@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from conversations.chat import guests
 from conversations.models import (
     DeadLetter,
     ErasurePart,
@@ -23,7 +24,9 @@ from conversations.models import (
     IntakeIncident,
     IntakePosition,
     IntakeSource,
+    Rating,
     ReadMark,
+    ShareLink,
     Tombstone,
 )
 from conversations.services import tallies
@@ -89,6 +92,10 @@ def _one_of_what_the_world_lacks(person: User) -> None:
     hold(actor=person, event=said)
     Tombstone.objects.create(assistant=cafe, sender_key=b"k", up_to=1.0)
     ReadMark.objects.create(person=person, conversation=said.conversation, read_until=1.0)
+    link = ShareLink.objects.earliest("pk")
+    guest, _secret = guests.meet(link=link, about=guests.About())
+    session = guests.begin(guest=guest, link=link)
+    Rating.objects.create(link=link, session=session, reply="r-1", is_up=True)
     ErasurePart.objects.create(run=ErasureRun.objects.earliest("pk"), number=1, ids=[1])
     ExportPart.objects.create(run=ExportRun.objects.earliest("pk"), number=1, ids=[1])
     tallies.settle()

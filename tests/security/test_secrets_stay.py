@@ -26,7 +26,13 @@ SERVER_TOKEN, TYPED = "canary-server-token-51", "canary-typed-password-52"
 # Where a secret is shown on purpose, to people who may use it.
 SHOWN = {
     "model token": {"/a/cafe/environments/production/connection"},
-    "share code": {"/a/cafe/share/", "/s/{code}"},
+    "share code": {
+        "/a/cafe/share/",
+        "/a/cafe/share/{link}",
+        "/s/{code}",
+        "/share/{code}/chat",
+        "/share/{code}/widget.js",
+    },
 }
 
 

@@ -1,0 +1,177 @@
+"""What guests think of replies: kept as soon as they say so, tied to the reply's event once that has arrived."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.core import signing
+from django.db import transaction
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from conversations.chat.transcript import conversation_of, turns_since
+from conversations.chat.turns import Turn
+from conversations.models import Conversation, Event, Rating, ShareLink, TalkSession
+from conversations.models.guests import LONGEST_COMMENT
+from studio.crypto import keyed_digest
+from studio.errors import Conflict, Invalid
+
+_SALT = "parley.reply"
+_RECEIPT_SECONDS = 30 * 24 * 3600
+_WAITS = timedelta(days=7)  # for the event; then it stays with the conversation alone
+AT_ONCE = 200  # sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A reply as its guest can rate it. `key` names it: `e17` is an event, anything else a receipt of `receipt_for`."""
+
+    key: str
+    value: str = ""  # up, down, or empty
+    comment: str = ""
+
+
+def receipt_for(session: TalkSession, sent: str, answered_at: float) -> str:
+    """Names an answer whose event has not come yet. Signed, so that a browser can name only what it was answered."""
+    facts = {"s": session.pk, "r": secrets.token_hex(8), "d": _digest(sent).hex(), "t": answered_at}
+    return signing.dumps(facts, salt=_SALT)
+
+
+def rates_of(session: TalkSession, turns: Sequence[Turn]) -> list[Rate | None]:
+    """For each turn what its guest made of it; None of a turn that cannot be rated."""
+    ids = [message.event_id for turn in turns for message in turn.answers if message.event_id]
+    found = {one.event_id: one for one in Rating.objects.filter(session=session, event__in=ids)} if ids else {}
+    return [_rate_of(turn, found) for turn in turns]
+
+
+def _rate_of(turn: Turn, found: dict[int | None, Rating]) -> Rate | None:
+    ids = [message.event_id for message in turn.answers if message.event_id]
+    if not ids or turn.restarted:
+        return None
+    rating = next((found[pk] for pk in ids if pk in found), None)
+    if rating is None:
+        return Rate(f"e{ids[-1]}")
+    return Rate(f"e{rating.event_id}", "up" if rating.is_up else "down", rating.comment)
+
+
+@transaction.atomic
+def rate(*, session: TalkSession, link: ShareLink, key: str, value: str, comment: str = "") -> None:
+    """`value` is up, down, or empty to take it back. Raises Invalid for what cannot be, Conflict for a reply or chat
+    that is no more."""
+    if value not in ("up", "down", ""):
+        raise Invalid("A reply is rated up or down.")
+    if len(comment) > LONGEST_COMMENT:
+        raise Invalid(f"A comment has at most {LONGEST_COMMENT} characters.", code="too-long")
+    conversation = _locked(session)
+    reply = _named(key, session, conversation)
+    ratings = Rating.objects.filter(session=session)
+    rating = ratings.filter(Q(event=reply.event_id) if reply.event_id else Q(reply=reply.reply)).first() or reply
+    if value:
+        rating.link, rating.is_up, rating.comment = link, value == "up", comment.strip()
+        rating.save()
+    elif rating.pk:
+        rating.delete()
+    if conversation is not None:
+        _settle(session, conversation)
+
+
+def _named(key: str, session: TalkSession, conversation: Conversation | None) -> Rating:
+    """A rating, not yet saved, of the reply of that name."""
+    if key[:1] == "e" and key[1:].isdecimal():
+        spoken = Event.objects.filter(conversation=conversation, pk=int(key[1:]), kind__in=("bot", "agent"))
+        if conversation is None or not spoken.exists():
+            raise Conflict("This reply cannot be rated any more.", code="gone")
+        return Rating(session=session, event_id=int(key[1:]))
+    try:
+        facts = signing.loads(key, salt=_SALT, max_age=_RECEIPT_SECONDS)
+    except signing.BadSignature:
+        raise Conflict("This reply cannot be rated any more.", code="gone") from None
+    if facts["s"] != session.pk:
+        raise Conflict("This reply belongs to another chat.", code="gone")
+    sent = bytes.fromhex(facts["d"])
+    return Rating(session=session, reply=facts["r"], sent_digest=sent, answered_at=facts["t"])
+
+
+def _locked(session: TalkSession) -> Conversation | None:
+    """First the conversation, as who erases takes them. Raises Conflict for a chat that was erased."""
+    found = conversation_of(session)
+    conversation = Conversation.objects.select_for_update(no_key=True).filter(pk=found.pk).first() if found else None
+    if not TalkSession.objects.select_for_update(no_key=True).filter(pk=session.pk).exists():
+        raise Conflict("This chat is no more.", code="gone")
+    return conversation
+
+
+# --- Events that arrive later -----------------------------------------------------------------------------------------
+
+
+def settle_waiting() -> int:
+    """Tie ratings to events that have come since; returns of how many chats."""
+    waiting = Rating.objects.filter(event=None, at__gt=timezone.now() - _WAITS).order_by("-at")
+    ids = list(dict.fromkeys(waiting.values_list("session_id", flat=True)[: AT_ONCE * 5]))[:AT_ONCE]
+    return sum(map(settle, TalkSession.objects.filter(pk__in=ids).select_related("environment")))
+
+
+@transaction.atomic
+def settle(session: TalkSession) -> bool:
+    """Tie what waits in a chat; whether there was something, and its conversation has come."""
+    if not Rating.objects.filter(session=session, event=None).exists():
+        return False
+    try:
+        conversation = _locked(session)
+    except Conflict:
+        return False
+    if conversation is not None:
+        _settle(session, conversation)
+    return conversation is not None
+
+
+def _settle(session: TalkSession, conversation: Conversation) -> None:
+    waiting = list(Rating.objects.filter(session=session, event=None).order_by("answered_at"))
+    turns = [turn for turn in turns_since(conversation, 0.0) if turn.complete and turn.answers] if waiting else []
+    for rating in waiting:
+        tied = _tie(rating, turns)
+        turns = [turn for turn in turns if turn is not tied]
+    _sum_up(session, conversation)
+
+
+def _tie(rating: Rating, turns: Sequence[Turn]) -> Turn | None:
+    """To the reply of the same message whose time is nearest, for Rasa's clock may differ from ours; which that was."""
+    same = [turn for turn in turns if turn.sent and _digest(turn.sent) == bytes(rating.sent_digest or b"")]
+    if not same:
+        return None
+    nearest = min(same, key=lambda turn: abs(turn.ends_at - (rating.answered_at or 0.0)))
+    ids = [message.event_id for message in nearest.answers if message.event_id]
+    if not ids:
+        return None
+    Rating.objects.filter(session=rating.session_id, event__in=ids).delete()  # of before the guest changed their mind
+    rating.event_id = ids[-1]
+    rating.save(update_fields=["event"])
+    return nearest
+
+
+def _sum_up(session: TalkSession, conversation: Conversation) -> None:
+    """What lists are filtered by stands on the conversation itself."""
+    ups, comments = Q(is_up=True), ~Q(comment="")
+    counts = Rating.objects.filter(session=session).aggregate(
+        rated_up=Count("pk", filter=ups),
+        rated_down=Count("pk", filter=~ups),
+        rated_comments=Count("pk", filter=comments),
+    )
+    Conversation.objects.filter(pk=conversation.pk).exclude(**counts).update(**counts)
+
+
+def ratings_of(conversation: Conversation) -> dict[int, Rating]:
+    """By the event that they stand on, for the team's page."""
+    if conversation.origin != Conversation.Origin.SHARE:
+        return {}
+    found = Rating.objects.filter(
+        session__sender_id=conversation.sender_id,
+        session__environment__assistant=conversation.assistant_id,
+        event__isnull=False,
+    )
+    return {one.event_id: one for one in found if one.event_id}
+
+
+def _digest(sent: str) -> bytes:
+    return keyed_digest("rated-message", sent)

@@ -1,0 +1,168 @@
+"""What guests think of replies: before and after the reply's event came, for the team, in files, and gone with it all."""
+
+import csv
+import io
+import json
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from conversations.filters import ConversationFilter
+from conversations.models import Conversation, Event, Rating, ShareGuest, ShareLink, TalkSession
+from conversations.services import ratings
+from conversations.services.erasing import erase_conversation
+from conversations.services.exporting import Format, content
+from models_app.models import Assistant
+from tests.conversations.events import action, bot, small_talk, user
+from tests.conversations.guest_fixtures import channel, link, page, say, set_options
+from tests.factories import make_person
+
+__all__ = ["channel", "link", "page"]
+
+
+def key_in(html: str) -> str:
+    return re.findall(r'data-rate="([^"]+)"', html)[-1]
+
+
+def rate(client: Client, page: str, key: str, value: str = "up", comment: str = "") -> Any:
+    return client.post(f"{page}/rate", {"key": key, "value": value, "comment": comment})
+
+
+def sender() -> str:
+    return TalkSession.objects.latest("pk").sender_id
+
+
+def counts() -> tuple[int, int, int]:
+    row = Conversation.objects.get()
+    return row.rated_up, row.rated_down, row.rated_comments
+
+
+def test_a_rating_of_a_reply_whose_event_comes_later_finds_it(client: Client, page: str, stored):
+    key = key_in(say(client, page).json()["html"])
+    assert rate(client, page, key, "down", "Too short").status_code == 200
+    rating = Rating.objects.get()
+    assert (rating.event, rating.is_up, rating.comment) == (None, False, "Too short")
+    assert ratings.settle_waiting() == 0
+    stored(*small_talk(sender=sender()))
+    assert ratings.settle_waiting() == 1
+    rating.refresh_from_db()
+    assert rating.event == Event.objects.get(kind="bot")
+    assert counts() == (0, 1, 1)
+
+
+def test_a_rating_can_be_changed_and_taken_back_by_either_name(client: Client, page: str, stored):
+    receipt = key_in(say(client, page).json()["html"])
+    rate(client, page, receipt, "down", "Hm")
+    stored(*small_talk(sender=sender()))
+    [turn] = client.get(f"{page}/news", {"after": "0"}).json()["turns"]
+    event = key_in(turn["html"])
+    assert event.startswith("e") and 'data-value="down"' in turn["html"] and ">Hm</textarea>" in turn["html"]
+    rate(client, page, event, "up", "Better now")
+    assert counts() == (1, 0, 1)
+    rate(client, page, receipt, "up")
+    assert (counts(), Rating.objects.count()) == ((1, 0, 0), 1)
+    assert 'aria-pressed="true"' in client.get(page).content.decode()
+    rate(client, page, event, "")
+    assert (counts(), Rating.objects.count()) == ((0, 0, 0), 0)
+
+
+def test_of_the_same_words_said_twice_each_rating_finds_its_own(client: Client, page: str, stored):
+    keys = [key_in(say(client, page).json()["html"]) for _ in range(2)]
+    who = sender()
+    rate(client, page, keys[0], "down")
+    rate(client, page, keys[1], "up")
+    first, second = Rating.objects.order_by("answered_at")
+    at = first.answered_at or 0.0
+    Rating.objects.filter(pk=second.pk).update(answered_at=at + 10)
+    for start in (at - 1, at + 9):
+        stored(*[one | {"sender_id": who} for one in (
+            user("hi", start), action("utter_greet", start + 0.5), bot("Hello!", start + 1),
+            action("action_listen", start + 1.1),
+        )])  # fmt: skip
+    ratings.settle_waiting()
+    tied = dict(Rating.objects.values_list("event__timestamp", "is_up"))
+    assert tied == {at: False, at + 10: True}
+
+
+def test_only_ones_own_replies_can_be_rated(client: Client, page: str, stored):
+    key = key_in(say(client, page).json()["html"])
+    stored(*small_talk(sender=sender()))
+    event = f"e{Event.objects.get(kind='bot').pk}"
+    said = f"e{Event.objects.get(kind='user').pk}"
+    stranger = Client()
+    assert rate(stranger, page, key).status_code == 410
+    say(stranger, page)
+    for foreign in (key, event, "e999999999", "nonsense", "", "e1; drop"):
+        assert rate(stranger, page, foreign).status_code == 410, foreign
+    assert rate(client, page, said).status_code == 410, "nobody rates what they said themselves"
+    assert rate(client, page, key, "sideways").status_code == 422
+    assert rate(client, page, key, "up", "x" * 501).status_code == 422
+    assert not Rating.objects.exists()
+    assert rate(client, page, event).status_code == 200
+
+
+def test_where_ratings_are_off_there_are_none(client: Client, page: str, link: ShareLink):
+    key = key_in(say(client, page).json()["html"])
+    set_options(link, takes_ratings=False)
+    assert rate(client, page, key).status_code == 410
+    assert "data-rate=" not in say(client, page).json()["html"]
+
+
+def test_a_rating_goes_with_its_conversation_and_so_does_the_guest(client: Client, page: str, stored):
+    key = key_in(say(client, page).json()["html"])
+    rate(client, page, key, "up", "Thank you, says Anna")
+    stored(*small_talk(sender=sender()))
+    ratings.settle_waiting()
+    erase_conversation(actor=make_person("admin"), conversation=Conversation.objects.get())
+    assert [one.objects.count() for one in (Rating, TalkSession, ShareGuest, Conversation)] == [0, 0, 0, 0]
+    assert rate(client, page, key).status_code == 410
+
+
+@pytest.fixture
+def rated(client: Client, page: str, stored) -> Conversation:
+    key = key_in(say(client, page).json()["html"])
+    stored(*small_talk(sender=sender()))
+    stored(*small_talk(sender="somebody"))
+    rate(client, page, key, "down", '=1+1 "so" \n{bad}')
+    ratings.settle_waiting()
+    return Conversation.objects.get(origin="share")
+
+
+@pytest.mark.parametrize(("asked", "found"), [("down", True), ("commented", True), ("up", False)])
+def test_the_list_is_narrowed_by_what_guests_thought(
+    assistant: Assistant, rated: Conversation, asked: str, found: bool
+):
+    filters = ConversationFilter({"rated": asked}, assistant=assistant, viewer=make_person("admin"))
+    assert list(filters.apply(Conversation.objects.all())) == ([rated] if found else [])
+
+
+def test_the_team_reads_it_at_the_reply_and_in_the_list(assistant: Assistant, rated: Conversation, redis_client):
+    client = Client()
+    client.force_login(make_person("annotator"))
+    text = client.get(f"/a/{assistant.slug}/conversations/{rated.pk}").content.decode()
+    assert "the guest disliked this" in text and "&quot;so&quot;" in text
+    listed = client.get(f"/a/{assistant.slug}/conversations/?rated=commented").content.decode()
+    assert "Replies that the guest disliked" in listed and "With a comment" in listed
+
+
+def test_files_hold_the_ratings(rated: Conversation):
+    ids = [list(Conversation.objects.order_by("pk").values_list("pk", flat=True))]
+    lines = [json.loads(line) for line in b"".join(content(ids, Format.JSONL)).splitlines()]
+    facts = {line["parley"]["id"]: line["parley"]["ratings"] for line in lines}
+    (one,) = facts.pop(rated.pk)
+    bot_at = Event.objects.get(conversation=rated, kind="bot").timestamp
+    assert (one["rating"], one["comment"], one["event_time"]) == ("down", '=1+1 "so" \n{bad}', bot_at)
+    assert list(facts.values()) == [[]]
+    messages = csv.DictReader(io.StringIO(b"".join(content(ids, Format.MESSAGES)).decode(), newline=""))
+    noted = [(row["who"], row["rating"], row["comment"]) for row in messages if row["rating"]]
+    assert noted == [("bot", "down", '\'=1+1 "so" \n{bad}')]
+    rows = csv.DictReader(io.StringIO(b"".join(content(ids, Format.CONVERSATIONS)).decode(), newline=""))
+    assert sorted((row["rated_down"], row["comments"]) for row in rows) == [("0", "0"), ("1", "1")]
+
+
+def test_a_long_conversation_keeps_its_ratings_in_the_file(rated: Conversation, monkeypatch):
+    monkeypatch.setattr("conversations.services.exporting.LONG", 2)
+    (line,) = b"".join(content([[rated.pk]], Format.JSONL)).splitlines()
+    assert json.loads(line)["parley"]["ratings"][0]["rating"] == "down"
