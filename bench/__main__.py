@@ -17,6 +17,7 @@ BENCHMARKS = {
     "finding": "the list of conversations, each filter and search, among ever more of them",
     "chat": "a message through Talk, against the same straight to Rasa",
     "slots": "a model tried in a slot, against `rasa run` by hand; and 1, 10 and 50 who talk to it at once",
+    "guests": "200 guests on one share link, against asking a server with a fixed delay directly",
     "reading": "the page of a conversation of 20 and of 5,000 events, and what leads to the next one",
     "access": "what permissions cost a page that lists 100 rows, against reading the rows",
     "analytics": "numbers of the analytics page, against one aggregate by hand over the same events",
