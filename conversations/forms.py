@@ -1,6 +1,7 @@
 """Forms of talking and sharing, and of comparing events."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -9,10 +10,9 @@ from django.forms import BoundField
 from conversations.chat.links import NAMES, Options
 from conversations.chat.look import checked_accent
 from conversations.chat.origins import origins_in
+from conversations.chat.targets import Kind, Target
 from conversations.chat.words import LANGUAGES
 from conversations.models import ShareLink
-from environments.models import Environment
-from environments.querysets import EnvironmentQuerySet
 from studio.errors import DomainError
 
 LONGEST_MESSAGE = 4000
@@ -112,18 +112,27 @@ class LinkForm(forms.Form):
         help_text="One on a line. The link’s page has the snippet for them. Nowhere else can the chat be embedded.",
     )
 
-    environment = forms.ModelChoiceField(
-        Environment.objects.none(),
-        empty_label=None,
-        help_text="Guests talk to the model that is live there, also after later promotions.",
+    target = forms.ChoiceField(
+        label="Environment or model",
+        help_text="In an environment guests talk to the model that is live there, also after later promotions. One "
+        "model is started for them in a slot when they come, so their first answer takes longer.",
     )
-    field_order = ("is_on", "environment", "name", "greeting", "expires_at", "takes_ratings")
+    field_order = ("is_on", "target", "name", "greeting", "expires_at", "takes_ratings")
 
-    def __init__(self, data: Any, *, environments: EnvironmentQuerySet, initial: dict[str, Any] | None = None) -> None:
+    def __init__(self, data: Any, *, targets: Sequence[Target], initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, initial=initial)
-        field = self.fields["environment"]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = environments
+        self._targets = {one.key: one for one in targets}
+        kinds = (("Environments", Kind.ENVIRONMENT), ("Models", Kind.MODEL))
+        field = self.fields["target"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [
+            (title, [(one.key, one.name) for one in targets if one.kind is kind])
+            for title, kind in kinds
+            if any(one.kind is kind for one in targets)
+        ]
+
+    def clean_target(self) -> Target:
+        return self._targets[self.cleaned_data["target"]]
 
     def clean_visitors_limit(self) -> int:
         return self.cleaned_data["visitors_limit"] or 0
@@ -149,6 +158,8 @@ class LinkForm(forms.Form):
     def wishes(self) -> dict[str, Any]:
         """What the services of chat/links.py take."""
         data = dict(self.cleaned_data)
+        target: Target = data.pop("target")
+        data |= {"environment": target.environment, "model": target.model}
         return {"options": Options(**{name: data.pop(name) for name in NAMES}), **data}
 
     @property
@@ -172,11 +183,14 @@ class ChangeLinkForm(LinkForm):
     no_password = forms.BooleanField(required=False, label="No password any more")
 
     @classmethod
-    def of(cls, link: ShareLink, data: Any, environments: EnvironmentQuerySet) -> "ChangeLinkForm":
-        names = ("environment", "name", "greeting", "expires_at", "is_on", *NAMES)
+    def of(cls, link: ShareLink, data: Any, targets: Sequence[Target]) -> "ChangeLinkForm":
+        own = Target(link.environment, link.model)
+        if own.key not in {one.key for one in targets}:  # an older model than those that are offered
+            targets = [*targets, own]
+        names = ("name", "greeting", "expires_at", "is_on", *NAMES)
         initial = {name: getattr(link, name) or None for name in names} | {"origins": "\n".join(link.origins)}
-        initial |= {"is_on": link.is_on, "takes_ratings": link.takes_ratings}
-        form = cls(data, environments=environments, initial=initial)
+        initial |= {"target": own.key, "is_on": link.is_on, "takes_ratings": link.takes_ratings}
+        form = cls(data, targets=targets, initial=initial)
         if link.password:
             form.fields["password"].label = "New password"
             form.fields["password"].help_text = "It has one. Another shuts out whoever came in by this one."

@@ -20,10 +20,12 @@ from environments.models import Environment
 from environments.querysets import EnvironmentQuerySet
 from environments.services.trying import place_of
 from models_app.loaders import load_assistant, load_model
-from models_app.models import Assistant
+from models_app.models import Assistant, Model
 from studio.access.loaders import require, signed_in
 from studio.access.models import User
 from studio.access.permissions import MissingPermission, Permission, Scope
+
+MODELS_OFFERED = 50  # the newest
 
 
 def load_conversation(request: HttpRequest, slug: str, pk: int, permission: Permission | None = None) -> Conversation:
@@ -176,16 +178,28 @@ def load_source(request: HttpRequest, slug: str, pk: int, *, to_change: bool = F
 
 
 def places_to_share(request: HttpRequest, assistant: Assistant) -> EnvironmentQuerySet:
-    """Where the viewer may share; MissingPermission for whoever may nowhere in this assistant."""
+    """Where the viewer may share, also tried models; MissingPermission for whoever may nowhere in this assistant."""
     viewer = signed_in(request)
     if not viewer.may_somewhere(Permission.SHARE, assistant.pk):
         raise MissingPermission(Permission.SHARE)
-    return Environment.objects.with_permission(viewer, Permission.SHARE).filter(assistant=assistant)
+    return Environment.objects.heard_by(viewer, Permission.SHARE).filter(assistant=assistant)
+
+
+def targets_to_share(request: HttpRequest, assistant: Assistant) -> list[Target]:
+    """What the viewer may make a link for: environments, and models when they may share in the whole assistant."""
+    deployments = places_to_share(request, assistant).exclude(kind=Environment.Kind.TRIED)
+    found = [Target(environment) for environment in deployments]
+    viewer = signed_in(request)
+    if viewer.may(Permission.SHARE, Scope(assistant.pk)):
+        models = Model.objects.visible_to(viewer).filter(assistant=assistant).defer("domain")[:MODELS_OFFERED]
+        place = place_of(assistant) if models else None
+        found += [Target(place, model) for model in models if place]
+    return found
 
 
 def load_link(request: HttpRequest, slug: str, pk: int) -> ShareLink:
     assistant = load_assistant(request, slug)
-    links = ShareLink.objects.select_related("environment__assistant", "created_by")
+    links = ShareLink.objects.select_related("environment__assistant", "model", "created_by")
     link = links.filter(environment__in=places_to_share(request, assistant), pk=pk).first()
     if link is None:
         raise Http404("There is no such link, or you may not see it.")

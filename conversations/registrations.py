@@ -1,6 +1,6 @@
 """What this app adds to the house: entries of the navigation, a health part, periodic work, what environments ask."""
 
-from conversations.chat import guests
+from conversations.chat import guests, links
 from conversations.services import (
     adoption,
     arrivals,
@@ -19,6 +19,7 @@ from conversations.services import (
     tallies,
 )
 from environments.services.arrivals import provide, provide_brokers
+from models_app.services import models
 from studio import health
 from studio.access.permissions import Permission
 from studio.jobs import schedule
@@ -102,6 +103,7 @@ _ENTRIES = (
 
 
 def register() -> None:
+    models.guard(links.reasons_to_keep)
     for entry in _ENTRIES:
         add_to_navigation(entry)
     provide(arrivals.arrivals)

@@ -95,11 +95,11 @@ def come_back(guest: ShareGuest) -> None:
 
 
 def session_of(guest: ShareGuest | None, link: ShareLink) -> TalkSession | None:
-    """The chat that a guest is in; none from before the link moved to another environment."""
+    """The chat that a guest is in; none from before the link moved to another target."""
     session = guest.session if guest is not None else None
-    if session is None or session.environment_id != link.environment_id:
+    if session is None or (session.environment_id, session.model_id) != (link.environment_id, link.model_id):
         return None
-    session.environment = link.environment  # with all that sending needs
+    session.environment, session.model = link.environment, link.model  # with all that sending needs
     return session
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from conversations.chat.guests import hashed
 from conversations.models import ShareLink
 from environments.models import Environment
+from models_app.models import Model
 from studio.access.models import User
 from studio.audit.actions import Action
 from studio.audit.services import record
@@ -48,13 +49,14 @@ class LinkState(StrEnum):
     OFF = "off"
     EXPIRED = "expired"
     REVOKED = "revoked"
-    GONE = "gone"  # its environment or assistant was removed
+    GONE = "gone"  # its environment, model or assistant was removed
 
 
 def state_of(link: ShareLink) -> LinkState:
     if link.revoked_at is not None:
         return LinkState.REVOKED
-    if link.environment.removed_at is not None or link.environment.assistant.deleted_at is not None:
+    is_gone = link.environment.removed_at is not None or link.environment.assistant.deleted_at is not None
+    if is_gone or (link.model is not None and link.model.deleted_at is not None):
         return LinkState.GONE
     if link.expires_at is not None and link.expires_at <= timezone.now():
         return LinkState.EXPIRED
@@ -68,8 +70,19 @@ def address_of(link: ShareLink) -> str:
 
 def find_link(code: str) -> ShareLink | None:
     """In whatever state it is; None for a code that never was."""
-    links = ShareLink.objects.select_related("environment__assistant", "environment__server", "environment__tag")
-    return links.filter(code_digest=digest(code)).first()
+    links = ShareLink.objects.select_related(
+        "environment__assistant", "environment__server", "environment__tag", "model"
+    )
+    return links.defer("model__domain").filter(code_digest=digest(code)).first()
+
+
+def reasons_to_keep(models: Sequence[Model]) -> dict[int, str]:
+    """A guard of models_app: what guests may still come to talk to is not deleted."""
+    links = ShareLink.objects.filter(model__in=models, revoked_at=None).select_related(
+        "environment__assistant", "model"
+    )
+    waiting = [link for link in links if state_of(link) in (LinkState.OPEN, LinkState.OFF)]
+    return {link.model_id: f"guests talk to it by the link {link.name}" for link in waiting if link.model_id}
 
 
 @transaction.atomic
@@ -78,6 +91,7 @@ def create_link(
     actor: User,
     environment: Environment,
     name: str,
+    model: Model | None = None,
     greeting: str = "",
     expires_at: datetime | None = None,
     password: str = "",
@@ -87,6 +101,7 @@ def create_link(
     code = secrets.token_urlsafe(CODE_BYTES)
     link = ShareLink.objects.create(
         environment=environment,
+        model=model,
         name=name,
         greeting=greeting,
         expires_at=expires_at,
@@ -106,6 +121,7 @@ def change_link(
     actor: User,
     link: ShareLink,
     environment: Environment,
+    model: Model | None = None,
     name: str,
     greeting: str,
     expires_at: datetime | None,
@@ -113,7 +129,7 @@ def change_link(
     password: str | None = None,
     options: Options | None = None,
 ) -> ShareLink:
-    """With another environment its guests begin anew there: what a server remembers of them does not move.
+    """With another target its guests begin anew there: what a server remembers of them does not move.
 
     Another password, or an empty one for none, shuts out whoever came in by the one before; None keeps it.
     """
@@ -123,9 +139,10 @@ def change_link(
     if expires_at != row.expires_at:
         _refuse_past(expires_at)
     if environment.assistant_id != row.environment.assistant_id:
-        raise Invalid("This environment belongs to another assistant.", field="environment")
+        raise Invalid("This belongs to another assistant.", field="target")
     before = _facts(row)
-    row.environment, row.name, row.greeting, row.expires_at, row.is_on = environment, name, greeting, expires_at, is_on
+    row.environment, row.model = environment, model
+    row.name, row.greeting, row.expires_at, row.is_on = name, greeting, expires_at, is_on
     columns = _columns(options or Options.of(row))
     for column, value in columns.items():
         setattr(row, column, value)
@@ -134,7 +151,7 @@ def change_link(
     after = _facts(row) | ({"password": "changed"} if password else {})
     if before == after:
         return row
-    row.save(update_fields=["environment", "name", "greeting", "expires_at", "is_on", "password", *columns])
+    row.save(update_fields=["environment", "model", "name", "greeting", "expires_at", "is_on", "password", *columns])
     record(
         actor,
         Action.SHARE_LINK_CHANGED,
@@ -162,7 +179,8 @@ def _columns(options: Options) -> dict[str, object]:
 
 
 def _locked(link: ShareLink) -> ShareLink:
-    return ShareLink.objects.select_for_update(of=("self",)).select_related("environment__assistant").get(pk=link.pk)
+    rows = ShareLink.objects.select_for_update(of=("self",))
+    return rows.select_related("environment__assistant", "model").get(pk=link.pk)
 
 
 def _refuse_past(expires_at: datetime | None) -> None:
@@ -174,6 +192,7 @@ def _facts(link: ShareLink) -> dict[str, object]:
     return {
         "name": link.name,
         "environment": link.environment.name,
+        "model": link.model.name if link.model else None,
         "greeting": link.greeting,
         "expires_at": link.expires_at.isoformat() if link.expires_at else None,
         "is_on": link.is_on,

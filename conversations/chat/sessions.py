@@ -22,6 +22,7 @@ def begin_guest(*, link: ShareLink, guest: ShareGuest) -> TalkSession:
     """A guest's conversation. Only chat/guests.py calls it: whoever is one too many gets none."""
     return TalkSession.objects.create(
         environment=link.environment,
+        model=link.model,
         sender_id=_new_id("guest"),
         share_link=link,
         guest=guest,
@@ -31,6 +32,8 @@ def begin_guest(*, link: ShareLink, guest: ShareGuest) -> TalkSession:
 
 def live_model_id(link: ShareLink) -> int | None:
     """What answers the link's guests now."""
+    if link.model_id is not None:
+        return link.model_id
     tag = link.environment.tag
     return tag.model_id if tag is not None else None
 

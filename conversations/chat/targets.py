@@ -33,6 +33,11 @@ class Target:
     def name(self) -> str:
         return self.environment.name if self.model is None else self.model.name
 
+    @property
+    def key(self) -> str:
+        """Among the targets of one assistant."""
+        return f"{'environment' if self.model is None else 'model'}:{self.name}"
+
     def url(self, page: str, *more: str) -> str:
         """Of one of its pages: "in", "with", "say", "say-first", "news"."""
         return reverse(f"conversations:{self.kind}-{page}", args=[self.environment.assistant.slug, self.name, *more])

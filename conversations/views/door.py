@@ -17,6 +17,8 @@ from conversations.chat.links import LinkState, find_link, state_of
 from conversations.chat.words import Words, asked_for, spoken, words_of
 from conversations.models import ShareGuest, ShareLink, TalkSession
 from conversations.views import messages
+from environments.services import slots
+from studio.errors import DomainError
 from studio.web.addresses import client_address
 from studio.web.ratelimit import TooMany, Window, allow
 
@@ -93,6 +95,15 @@ class Door:
         )
         self.guest, secret = guests.meet(link=self.link, about=about)
         return secret
+
+    def wake(self) -> bool:
+        """Have the link's model start when no slot serves it; whether it will answer in a while."""
+        if self.link.model is None or slots.has_just_failed(self.link.model.pk):
+            return False
+        try:
+            return slots.ask(actor=None, model=self.link.model, actor_label=f"guests of {self.link.name}").is_usable
+        except DomainError:
+            return False
 
     @property
     def script_words(self) -> str:

@@ -26,6 +26,7 @@ from conversations.services import ratings
 from conversations.services.ratings import Rate
 from conversations.views import messages
 from conversations.views.door import COOKIE, PASS_COOKIE, Door, open_door, private
+from environments.services.address import WAKING, NoSlot
 from studio.errors import DomainError
 from studio.web.ratelimit import allow
 
@@ -101,6 +102,7 @@ def guest_hello(request: HttpRequest, code: str) -> HttpResponse:
     response: HttpResponse = JsonResponse({})
     if not door.closed:
         door.remember(response, COOKIE, door.meet())
+        door.wake()
     return private(response)
 
 
@@ -191,6 +193,8 @@ def _answer(door: Door, session: TalkSession, text: str, claim: tuple[str, str])
             return door.refuse("bad_timeout", "timeout", 504, **place)
         once.release(*claim)
         guests.uncount_message(door.guest)
+        if isinstance(error, NoSlot) and door.wake():
+            return door.refuse("bad_waking", WAKING, 202, **place)
         return door.refuse("bad_away", "away", 503, **place)
     answer = messages.answer_json(_for_guest(turn), seconds, text, words=door.words)
     if door.link.takes_ratings and turn.answers and not turn.restarted:

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from conversations.chat.links import change_link, create_link, revoke_link
 from conversations.forms import ChangeLinkForm, LinkForm, refuse
-from conversations.loaders import load_link, places_to_share
+from conversations.loaders import load_link, places_to_share, targets_to_share
 from conversations.models import ShareLink
 from conversations.views.share_rows import Row
 from models_app.loaders import load_assistant
@@ -25,7 +25,8 @@ def share(request: HttpRequest, slug: str) -> HttpResponse:
     viewer = signed_in(request)
     environments = places_to_share(request, assistant)
     links = ShareLink.objects.filter(environment__assistant=assistant, environment__in=environments)
-    counted = links.select_related("environment__assistant", "created_by").annotate(count=Count("conversations"))
+    related = links.select_related("environment__assistant", "model", "created_by").defer("model__domain")
+    counted = related.annotate(count=Count("conversations"))
     rows = [
         Row(
             link,
@@ -34,15 +35,17 @@ def share(request: HttpRequest, slug: str) -> HttpResponse:
         )
         for link in counted.order_by("revoked_at", "-id")
     ]
-    return render(request, "conversations/share.html", {"rows": rows, "can_add": bool(environments)})
+    can_add = bool(targets_to_share(request, assistant))
+    return render(request, "conversations/share.html", {"rows": rows, "can_add": can_add})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_link(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     assistant = load_assistant(request, slug)
-    environments = places_to_share(request, assistant)
-    wanted = environments.filter(name=request.GET.get("environment", "")).first()
-    form = LinkForm(request.POST or None, environments=environments, initial={"environment": wanted})
+    targets = targets_to_share(request, assistant)
+    wanted = {name: request.GET.get(name, "") for name in ("environment", "model")}
+    chosen = next((f"{kind}:{name}" for kind, name in wanted.items() if name), None)
+    form = LinkForm(request.POST or None, targets=targets, initial={"target": chosen})
     if form.is_valid():
         data = form.cleaned_data
         try:
@@ -58,7 +61,7 @@ def new_link(request: HtmxHttpRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_link(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
     link = load_link(request, slug, pk)
-    form = ChangeLinkForm.of(link, request.POST or None, places_to_share(request, link.environment.assistant))
+    form = ChangeLinkForm.of(link, request.POST or None, targets_to_share(request, link.environment.assistant))
     if form.is_valid():
         try:
             change_link(actor=signed_in(request), link=link, **form.wishes)

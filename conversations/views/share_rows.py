@@ -12,7 +12,7 @@ _STATUS = {
     LinkState.OFF: ("silent", "Off"),
     LinkState.EXPIRED: ("silent", "Ended"),
     LinkState.REVOKED: ("silent", "Revoked"),
-    LinkState.GONE: ("warning", "Environment removed"),
+    LinkState.GONE: ("warning", "Gone"),
 }
 
 

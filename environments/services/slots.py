@@ -26,6 +26,7 @@ RUN = "environments.jobs.run_slot"
 WORKER = "running-worker"
 IN_USE = timedelta(minutes=2)  # since the last word; whoever is quiet for longer may lose the slot to who waits
 SILENT_AFTER = timedelta(seconds=20)  # without a heartbeat a slot's worker counts as dead
+FAILED_JUST_NOW = timedelta(minutes=1)
 LOG_TAIL = 64 * 1024  # characters
 LOG_KEPT = timedelta(days=1)  # of an ended slot
 ROWS_KEPT = timedelta(days=30)
@@ -91,6 +92,14 @@ def usable_of(model_id: int) -> Slot | None:
 def last_of(model_id: int) -> Slot | None:
     """The model's newest slot, also one that has ended."""
     return Slot.objects.filter(model=model_id).defer("log").first()
+
+
+def has_just_failed(model_id: int) -> bool:
+    """Whoever asks again and again, such as a page, is not to start what fails again and again."""
+    last = last_of(model_id)
+    if last is None or last.state != State.FAILED or last.ended_at is None:
+        return False
+    return timezone.now() - last.ended_at < FAILED_JUST_NOW
 
 
 def touch(slot: Slot) -> None:

@@ -85,7 +85,7 @@ async function deliver(message, turn) {
     const answer = await send(message);
     const patience = { "under-way": UNDER_WAY, waking: WAKING }[answer.code] ?? 0;
     const isUnderWay = Date.now() - began < patience;
-    showWaiting(turn, Boolean(answer.lost));
+    showWaiting(turn, answer);
     if (!answer.lost && !isUnderWay) return answer.code === "under-way" ? { ...answer, code: "twice" } : answer;
     if (answer.lost) await mayBeBack(tries);
     else await new Promise((resolve) => setTimeout(resolve, 1_000));
@@ -111,11 +111,13 @@ async function read(response) {
   return { error: words.bad_server };
 }
 
-function showWaiting(turn, isWaiting) {
-  if (offline) offline.hidden = !isWaiting;
+function showWaiting(turn, answer) {
+  if (offline) offline.hidden = !answer.lost;
+  const text = answer.lost ? words.waiting : answer.code === "waking" ? answer.error : "";
   const note = turn.querySelector("[data-waiting]");
-  if (!isWaiting) return note?.remove();
-  if (!note) turn.append(noteOf(words.waiting));
+  if ((note?.textContent ?? "") === text) return;
+  note?.remove();
+  if (text) turn.append(noteOf(text));
 }
 
 function noteOf(text) {

@@ -125,7 +125,7 @@ def test_the_list_costs_the_same_however_long_it_is(
 
 
 def test_a_link_is_made_in_the_dialog(client: Client, person: User, environment: Environment, base: str):
-    data = {"environment": environment.pk, "name": "Spring fair", "greeting": "Hello", "expires_at": ""}
+    data = {"target": "environment:production", "name": "Spring fair", "greeting": "Hello", "expires_at": ""}
     response = client.post(f"{base}new", data, headers=HTMX)
     link = ShareLink.objects.get()
     assert response["HX-Redirect"] == f"{base}{link.pk}"
@@ -133,7 +133,7 @@ def test_a_link_is_made_in_the_dialog(client: Client, person: User, environment:
 
 
 def test_a_dialog_with_an_error_says_it_beside_its_field(client: Client, person: User, environment, base: str):
-    data = {"environment": environment.pk, "name": "Fair", "expires_at": "2020-01-01T10:00"}
+    data = {"target": "environment:production", "name": "Fair", "expires_at": "2020-01-01T10:00"}
     response = client.post(f"{base}new", data, headers=HTMX)
     assert response.status_code == 422
     assert "Choose a later time" in response.content.decode()
@@ -141,7 +141,7 @@ def test_a_dialog_with_an_error_says_it_beside_its_field(client: Client, person:
 
 
 def test_a_link_is_switched_off_and_revoked_in_dialogs(client: Client, link: ShareLink, base: str):
-    data = {"environment": link.environment_id, "name": "Renamed", "greeting": "", "expires_at": ""}
+    data = {"target": "environment:production", "name": "Renamed", "greeting": "", "expires_at": ""}
     assert client.post(f"{base}{link.pk}/edit", data).status_code == 302
     link.refresh_from_db()
     assert (link.name, link.is_on) == ("Renamed", False)
@@ -154,8 +154,14 @@ def test_a_link_moves_to_another_environment_and_the_log_says_so(client: Client,
     worker = environment_of(link.environment.assistant, "worker")
     guest, secret = meet(link=link, about=About())
     begin(guest=guest, link=link)
-    assert 'name="environment"' in client.get(f"{base}{link.pk}/edit").content.decode()
-    data = {"environment": worker.pk, "name": link.name, "greeting": link.greeting, "expires_at": "", "is_on": "on"}
+    assert 'name="target"' in client.get(f"{base}{link.pk}/edit").content.decode()
+    data = {
+        "target": "environment:worker",
+        "name": link.name,
+        "greeting": link.greeting,
+        "expires_at": "",
+        "is_on": "on",
+    }
     assert client.post(f"{base}{link.pk}/edit", data).status_code == 302
     link.refresh_from_db()
     assert link.environment == worker
@@ -166,8 +172,8 @@ def test_a_link_moves_to_another_environment_and_the_log_says_so(client: Client,
 
 def test_a_link_moves_only_where_one_may_share(client: Client, assistant: Assistant, link: ShareLink, base: str):
     client.force_login(make_person("annotator", Scope(assistant.pk, link.environment_id)))
-    worker = environment_of(assistant, "worker")
-    data = {"environment": worker.pk, "name": link.name, "greeting": "", "expires_at": "", "is_on": "on"}
+    environment_of(assistant, "worker")
+    data = {"target": "environment:worker", "name": link.name, "greeting": "", "expires_at": "", "is_on": "on"}
     assert client.post(f"{base}{link.pk}/edit", data).status_code == 422
     link.refresh_from_db()
     assert link.environment.name == "production"
@@ -183,6 +189,6 @@ def test_one_shares_only_where_one_may(client: Client, assistant: Assistant, lin
     client.force_login(make_person("annotator", Scope(assistant.pk, worker.pk)))
     assert "Revoke" not in client.get(base).content.decode()
     assert client.post(f"{base}{link.pk}/revoke").status_code == 404
-    data = {"environment": link.environment_id, "name": "sneaky"}
+    data = {"target": "environment:production", "name": "sneaky"}
     assert client.post(f"{base}new", data).status_code == 422
     assert ShareLink.objects.count() == 1

@@ -109,7 +109,7 @@ FORM = {"name": "friends", "greeting": "", "expires_at": "", "is_on": "on", "tak
 
 def test_options_are_set_in_the_dialog_shown_on_the_list_and_audited(client: Client, base: str, link: ShareLink):
     data = FORM | {
-        "environment": str(link.environment_id), "look": "dark", "accent": "#E5A3FF", "language": "de",
+        "target": "environment:production", "look": "dark", "accent": "#E5A3FF", "language": "de",
         "password": "open sesame", "visitors_limit": "5", "messages_limit": "", "origins": "https://shop.example.org/",
     }  # fmt: skip
     assert client.post(f"{base}/edit", data).status_code == 302
@@ -126,7 +126,7 @@ def test_options_are_set_in_the_dialog_shown_on_the_list_and_audited(client: Cli
 
 
 def test_a_password_stays_until_it_is_changed_or_taken_away(client: Client, base: str, link: ShareLink):
-    data = FORM | {"environment": str(link.environment_id)}
+    data = FORM | {"target": "environment:production"}
     client.post(f"{base}/edit", data | {"password": "open sesame"})
     kept = ShareLink.objects.get().password
     client.post(f"{base}/edit", data | {"name": "renamed"})
@@ -145,7 +145,7 @@ def test_a_password_stays_until_it_is_changed_or_taken_away(client: Client, base
     ],
 )
 def test_what_cannot_be_is_said_at_its_field(client: Client, base: str, link: ShareLink, field, typed, sentence):
-    data = FORM | {"environment": str(link.environment_id), field: typed}
+    data = FORM | {"target": "environment:production", field: typed}
     response = client.post(f"{base}/edit", data)
     assert response.status_code == 422
     assert sentence in response.content.decode()
