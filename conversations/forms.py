@@ -121,12 +121,12 @@ class LinkForm(forms.Form):
 
     def __init__(self, data: Any, *, targets: Sequence[Target], initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, initial=initial)
-        self._targets = {one.key: one for one in targets}
+        self._targets = {str(one): one for one in targets}
         kinds = (("Environments", Kind.ENVIRONMENT), ("Models", Kind.MODEL))
         field = self.fields["target"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [
-            (title, [(one.key, one.name) for one in targets if one.kind is kind])
+            (title, [(str(one), one.name) for one in targets if one.kind is kind])
             for title, kind in kinds
             if any(one.kind is kind for one in targets)
         ]
@@ -185,11 +185,11 @@ class ChangeLinkForm(LinkForm):
     @classmethod
     def of(cls, link: ShareLink, data: Any, targets: Sequence[Target]) -> "ChangeLinkForm":
         own = Target(link.environment, link.model)
-        if own.key not in {one.key for one in targets}:  # an older model than those that are offered
+        if str(own) not in {str(one) for one in targets}:  # an older model than those that are offered
             targets = [*targets, own]
         names = ("name", "greeting", "expires_at", "is_on", *NAMES)
         initial = {name: getattr(link, name) or None for name in names} | {"origins": "\n".join(link.origins)}
-        initial |= {"target": own.key, "is_on": link.is_on, "takes_ratings": link.takes_ratings}
+        initial |= {"target": str(own), "is_on": link.is_on, "takes_ratings": link.takes_ratings}
         form = cls(data, targets=targets, initial=initial)
         if link.password:
             form.fields["password"].label = "New password"

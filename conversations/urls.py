@@ -29,6 +29,9 @@ from conversations.views import (
     share_page,
     stories,
     talk,
+    talk_compare,
+    talk_rewind,
+    talk_why,
     trying,
 )
 
@@ -49,6 +52,9 @@ def _talking(kind: Kind) -> list[URLPattern]:
         path(f"{one}/<str:sender>", talk.talk_page, given, name=f"{kind}-with"),
         path(f"{one}/<str:sender>/say", talk.say_something, given, name=f"{kind}-say"),
         path(f"{one}/<str:sender>/news", talk.news, given, name=f"{kind}-news"),
+        path(f"{one}/<str:sender>/why", talk_why.why_panel, given, name=f"{kind}-why"),
+        path(f"{one}/<str:sender>/actions", talk_why.action_trouble, given, name=f"{kind}-actions"),
+        path(f"{one}/<str:sender>/rewind", talk_rewind.rewind, given, name=f"{kind}-rewind"),
     ]
 
 
@@ -126,6 +132,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("a/<str:slug>/intake/<int:pk>/alarm/<str:then>", intake_dialogs.alarm, name="intake-alarm"),
     path("a/<str:slug>/intake/<int:pk>/incidents/<int:incident>", intake_dialogs.close, name="intake-close"),
     path("a/<str:slug>/talk/", talk.talk, name="talk"),
+    path("a/<str:slug>/talk/compare", talk_compare.compare, name="talk-compare"),
     path("a/<str:slug>/talk/<str:name>/server", talk.server_state, name="talk-server"),
     path("a/<str:slug>/try/<str:name>/slot", trying.slot, name="try-slot"),
     path("a/<str:slug>/try/<str:name>/slot/stop", trying.stop_slot, name="try-stop"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 
 from conversations.models import Conversation, Event
+from conversations.presentation.explained import turn_around
 from conversations.presentation.slots import KINDS as SLOT_KINDS
 
 SHOWN = 400
@@ -30,24 +31,21 @@ class Window:
     def turn(self, event: Event) -> "Turn":
         """The turn that one of the events belongs to; what the window does not hold is looked up."""
         if not self.is_whole:
-            return Turn(_number_of(event), *_slot_events(event))
+            return Turn(_number_of(event), *_turn_events(event))
         at = next(number for number, one in enumerate(self.events) if one.pk == event.pk)
-        said = [number for number, one in enumerate(self.events) if one.kind == "user"]
-        begins = max((number for number in said if number <= at), default=0)
-        ends = min((number for number in said if number > at), default=len(self.events))
-        changes = [
-            [one for one in part if one.kind in SLOT_KINDS] for part in (self.events[:begins], self.events[begins:ends])
-        ]
-        return Turn(sum(number <= at for number in said), *changes)
+        begins, ends = turn_around(self.events, at)
+        number = sum(one.kind == "user" for one in self.events[: at + 1])
+        return Turn(number, self.events[:begins], self.events[begins:ends])
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Which of the person's messages began it, from 1, and what slots_of_turn needs."""
+    """Which of the person's messages began it, from 1, and what `explained` needs: of the events before it at least
+    those of slots and forms."""
 
     number: int
-    slots_before: Sequence[Event]
-    slots_within: Sequence[Event]
+    before: Sequence[Event]
+    within: Sequence[Event]
 
 
 def latest(conversation: Conversation) -> Window:
@@ -81,26 +79,22 @@ def all_of(conversation: Conversation) -> QuerySet[Event]:
     return _events(conversation).order_by(*_OLDEST_FIRST)
 
 
-def _slot_events(event: Event) -> tuple[list[Event], list[Event]]:
-    events = Event.objects.filter(conversation_id=event.conversation_id)
-    next_turn = events.filter(later_than(event), kind="user").order_by(*_OLDEST_FIRST).first()
-    changes = events.filter(kind__in=SLOT_KINDS).order_by(*_OLDEST_FIRST)
-    found = list(changes.filter(earlier_than(next_turn)) if next_turn else changes)
+def _turn_events(event: Event) -> tuple[list[Event], list[Event]]:
+    events = Event.objects.filter(conversation_id=event.conversation_id).order_by(*_OLDEST_FIRST)
     begins = event if event.kind == "user" else _latest_said(event)
+    ends = events.filter(later_than(event), kind__in=("user", "rewind")).first()
+    within = events.filter(earlier_than(ends)) if ends else events
     if begins is None:
-        return [], found
-    earlier = [one for one in found if _place(one) < _place(begins)]
-    return earlier, found[len(earlier) :]
+        return [], list(within[:SHOWN])
+    since = Q(pk=begins.pk) | later_than(begins)
+    before = events.filter(earlier_than(begins), kind__in=SLOT_KINDS)
+    return list(before), list(within.filter(since, timestamp__gte=begins.timestamp)[:SHOWN])
 
 
 def _latest_said(event: Event) -> Event | None:
     """The user's message that `event` follows."""
     said = Event.objects.filter(earlier_than(event), conversation_id=event.conversation_id, kind="user")
     return said.order_by(*_NEWEST_FIRST).first()
-
-
-def _place(event: Event) -> tuple[float, int, bytes]:
-    return event.timestamp, event.rank, bytes(event.digest)
 
 
 def _number_of(event: Event) -> int:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from conversations.chat import actions
 from conversations.chat.sending import explain
 from conversations.chat.targets import Target
 from studio.errors import DomainError
@@ -21,8 +22,7 @@ class Trouble:
 def trouble_of(target: Target) -> Trouble | None:
     """The first thing that stands in the way, None when all is well."""
     try:
-        address = target.address()
-        return _trouble(address.client(SECONDS))
+        return _trouble(target.address().client(SECONDS)) or _without_actions(target)
     except DomainError as error:
         return Trouble(error.message, blocks=True)
     except WrongToken:
@@ -43,3 +43,14 @@ def _trouble(client: RasaClient) -> Trouble | None:
             blocks=False,
         )
     return None
+
+
+def _without_actions(target: Target) -> Trouble | None:
+    url = actions.server_of(target)
+    if not url or actions.answers(url):
+        return None
+    return Trouble(
+        f"The action server of {target.name} does not answer, so what the assistant does by custom actions will not "
+        "happen. Start it, or correct its address.",
+        blocks=False,
+    )

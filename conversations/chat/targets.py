@@ -17,6 +17,10 @@ class Kind(StrEnum):
     ENVIRONMENT = "talk"
     MODEL = "try"
 
+    @property
+    def word(self) -> str:
+        return "environment" if self is Kind.ENVIRONMENT else "model"
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -34,12 +38,16 @@ class Target:
         return self.environment.name if self.model is None else self.model.name
 
     @property
-    def key(self) -> str:
-        """Among the targets of one assistant."""
-        return f"{'environment' if self.model is None else 'model'}:{self.name}"
+    def answering(self) -> Model | None:
+        """The model that answers; None while none is live in the environment."""
+        return self.model or (self.environment.tag.model if self.environment.tag else None)
+
+    def __str__(self) -> str:
+        """As addresses and forms name it, `environment:production` or `model:calm-otter`."""
+        return f"{self.kind.word}:{self.name}"
 
     def url(self, page: str, *more: str) -> str:
-        """Of one of its pages: "in", "with", "say", "say-first", "news"."""
+        """Of one of its pages: "in", "with", "say", "say-first", "news", "why", "rewind", "actions"."""
         return reverse(f"conversations:{self.kind}-{page}", args=[self.environment.assistant.slug, self.name, *more])
 
     def address(self) -> ServerAddress:

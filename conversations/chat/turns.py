@@ -1,15 +1,17 @@
 """A conversation as its own speaker sees it: what they said and what was answered, turn by turn. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from conversations.presentation import Message, StoredEvent, bot_message, reply_message, user_message
+from conversations.presentation.applied import repeats, rewound_to
 from conversations.presentation.reading import loaded, member, moment, text_of
 
 RESTART = "/restart"
 # The events that `turns_of` needs. Of actions only the one with which every turn of Rasa ends.
-KINDS = ("user", "bot", "agent", "restart")
+KINDS = ("user", "bot", "agent", "restart", "rewind")
 END_OF_TURN = "action_listen"
 
 
@@ -27,7 +29,10 @@ class Turn:
     said: list[str] = field(default_factory=list)
     restarted: bool = False
     complete: bool = False
-    ends_at: float = 0.0  # of its last event, in Rasa's own time
+    begins_at: float = 0.0  # of its first event, in Rasa's own time: by this a page names a turn
+    ends_at: float = 0.0  # of its last event
+    was_said: bool = False  # begun by a message, if only a reminder's
+    is_undone: bool = False  # a rewind took it back
 
     @property
     def seconds(self) -> float | None:
@@ -35,6 +40,11 @@ class Turn:
         if self.asked is None or not self.answers:
             return None
         return max(0.0, (self.answers[0].at - self.asked.at).total_seconds())
+
+    @property
+    def place(self) -> str:
+        """How a page names it; empty while its events have not come."""
+        return repr(self.begins_at) if self.begins_at else ""
 
     @property
     def is_empty(self) -> bool:
@@ -45,12 +55,13 @@ def turns_of(events: Iterable[StoredEvent]) -> list[Turn]:
     """The turns that `events`, in their order, make. The last is complete only when its end is among them."""
     turns: list[Turn] = []
     for event in events:
-        turn = turns[-1] if turns else None
-        if event.kind == "user" or ((turn is None or turn.complete) and event.kind in KINDS):
-            turn = Turn()
-            turns.append(turn)
-        if turn is not None:
-            _add(turn, event)
+        payload = loaded(event.payload)
+        if event.kind == "rewind":
+            _undo(turns, payload)
+        elif not repeats(payload):
+            _take(turns, event, payload)
+        if turns:
+            turns[-1].ends_at = event.timestamp
     named = list(_with_button_titles(turns))
     return [turn for turn in named if not turn.is_empty]
 
@@ -64,9 +75,31 @@ def answered(replies: Iterable[dict[str, Any]], at: float) -> Turn:
     return turn
 
 
-def _add(turn: Turn, event: StoredEvent) -> None:
-    turn.ends_at = event.timestamp
-    payload = loaded(event.payload)
+def _undo(turns: Sequence[Turn], payload: dict[str, Any]) -> None:
+    """A rewind of ours says how far it goes; one of an action takes the last message back."""
+    to = rewound_to(payload)
+    if to is None:
+        said = (turn.begins_at for turn in reversed(turns) if turn.was_said and not turn.is_undone)
+        to = next(said, None)
+    for turn in turns:
+        if to is not None and turn.begins_at >= to:
+            turn.is_undone = True
+
+
+def grouped(turns: Iterable[Turn]) -> list[tuple[bool, list[Turn]]]:
+    """In stretches, each with whether it was undone."""
+    return [(undone, list(some)) for undone, some in groupby(turns, key=lambda turn: turn.is_undone)]
+
+
+def _take(turns: list[Turn], event: StoredEvent, payload: dict[str, Any]) -> None:
+    is_between = not turns or turns[-1].complete
+    if event.kind == "user" or (is_between and event.kind in KINDS):
+        turns.append(Turn(begins_at=event.timestamp))
+    if turns:
+        _add(turns[-1], event, payload)
+
+
+def _add(turn: Turn, event: StoredEvent, payload: dict[str, Any]) -> None:
     if event.kind == "user":
         _ask(turn, event, payload)
     elif event.kind in ("bot", "agent"):
@@ -80,6 +113,7 @@ def _add(turn: Turn, event: StoredEvent) -> None:
 
 
 def _ask(turn: Turn, event: StoredEvent, payload: dict[str, Any]) -> None:
+    turn.was_said = True
     if member(payload, "metadata").get("is_external"):
         return  # what a reminder or a program triggered; nobody said it
     message = user_message(payload, moment(event.timestamp), event.pk)

@@ -1,5 +1,6 @@
 """What a conversation's page is made of."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ FALLBACK_INTENT = "nlu_fallback"
 # Below this, or with the next intent this near, a message deserves a look.
 UNSURE_BELOW = 0.6
 AMBIGUOUS_WITHIN = 0.1
+_INTENT = re.compile(r"/[^\s{@/]+\s*(?:@[0-9.]+)?\s*(?:\{|$)")
 MOST_NAMED = 6  # steps in a folded line; of more, it counts the kinds
 
 
@@ -40,6 +42,10 @@ class Entity:
     name: str
     value: str
     role: str = ""
+    group: str = ""
+    extractor: str = ""
+    start: int | None = None  # place in the text, in characters
+    end: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,7 @@ class Message:
     answered_in: float | None = None  # seconds until the first answer
     after: float | None = None  # seconds that a first answer took
     channel: str = ""
+    is_repeated: bool = False  # said to Rasa again after a rewind, which took back too much; nobody said it
     marks: Sequence[object] = ()  # flags and tags, for the page to show
     correction: object = None  # what a person said it means, likewise
     rating: object = None  # what a guest thought of it, likewise
@@ -108,6 +115,11 @@ class Message:
     @property
     def is_user(self) -> bool:
         return self.by == "user"
+
+    @property
+    def is_intent(self) -> bool:
+        """Whether the person named the intent itself, `/greet`, and wrote no words."""
+        return self.is_user and _INTENT.match(self.text) is not None
 
     @property
     def clock(self) -> str:

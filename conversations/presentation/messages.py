@@ -27,12 +27,23 @@ def understanding_of(parse: dict[str, Any]) -> Understanding | None:
     intent = member(parse, "intent")
     if not intent:
         return None
-    entities = [
-        Entity(text_of(one.get("entity")), shown(one.get("value")), text_of(one.get("role")))
-        for one in listed(parse, "entities")
-    ]
+    entities = [_entity(one) for one in listed(parse, "entities")]
     ranking = sorted(map(_intent, listed(parse, "intent_ranking")), key=lambda one: -one.confidence)
     return Understanding(_intent(intent), ranking, entities)
+
+
+def _entity(found: dict[str, Any]) -> Entity:
+    start, end = found.get("start"), found.get("end")
+    has_place = type(start) is int and type(end) is int and 0 <= start < end
+    return Entity(
+        text_of(found.get("entity")),
+        shown(found.get("value")),
+        text_of(found.get("role")),
+        text_of(found.get("group")),
+        text_of(found.get("extractor")),
+        start if has_place else None,
+        end if has_place else None,
+    )
 
 
 def _intent(found: dict[str, Any]) -> Intent:

@@ -74,3 +74,9 @@ def as_facts(annotations: Sequence[Annotation]) -> list[Facts]:
 
 def from_facts(facts: Sequence[Facts]) -> list[Annotation]:
     return [Annotation(**one) for one in facts]
+
+
+def as_parse_data(text: str, intent: str, facts: Sequence[Facts]) -> Facts:
+    """What people said of a message, in the shape in which Rasa writes what NLU makes of one."""
+    entities = [{**one, "value": one.get("value") or text[one["start"] : one["end"]]} for one in facts]
+    return {"intent": {"name": intent, "confidence": 1.0}, "entities": entities, "text": text}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from conversations.presentation.items import StoredEvent
 from conversations.presentation.reading import loaded, shown, text_of
 
-KINDS = ("slot", "restart", "session_started")  # the events that `slots_after` needs
+# The events that `slots_after`, and what says which form is active, need.
+KINDS = ("slot", "restart", "session_started", "active_loop", "form")
 _INTERNAL = {"session_started_metadata", "requested_slot"}
 
 

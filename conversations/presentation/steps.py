@@ -21,9 +21,14 @@ def step_of(event: StoredEvent, payload: Payload) -> Step:
     return Step.of(say(payload), event_id=event.pk, kind=event.kind, at=moment(event.timestamp))
 
 
+def policy_name(payload: Payload) -> str:
+    """`RulePolicy` of Rasa's `policy_2_RulePolicy`."""
+    return _ENSEMBLE_PREFIX.sub("", text_of(payload.get("policy")))
+
+
 def policy_of(payload: Payload) -> str:
-    """`RulePolicy 1.00` of Rasa's `policy_2_RulePolicy` and its confidence."""
-    name = _ENSEMBLE_PREFIX.sub("", text_of(payload.get("policy")))
+    """`RulePolicy 1.00`: with its confidence."""
+    name = policy_name(payload)
     return f"{name} {number(payload.get('confidence')):.2f}" if name else ""
 
 

@@ -5,7 +5,8 @@ what a rewind or an undo took back as well, as in Rasa's own writer (rasa/shared
 """
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from ruamel.yaml import YAML
@@ -13,6 +14,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
 from conversations.presentation.annotation import annotated
+from conversations.presentation.applied import repeats, rewound_to
 from conversations.presentation.items import StoredEvent
 from conversations.presentation.reading import clean, listed, loaded, member, shown, text_of
 
@@ -23,22 +25,74 @@ Payload = dict[str, Any]
 FORMAT = "3.1"
 LONGEST_COMMENT = 80
 _BEGINS_SESSION = {"session_started", "restart"}
-_OF_RASA = {"action_listen", "action_session_start", "action_unlikely_intent"}
+_NEW_SESSION = "action_session_start"
+_OF_RASA = {"action_listen", _NEW_SESSION, "action_unlikely_intent"}
 _SLOTS_OF_RASA = {"session_started_metadata"}
 
 
-def stories_yaml(events: Iterable[StoredEvent], kind: Kind, title: str) -> str:
-    """A file with a story for each session of `events`, which come in their order; empty where nothing was said.
+@dataclass(frozen=True, slots=True)
+class Story:
+    name: str
+    steps: Sequence[Step]
+    entities: Sequence[str] = ()  # that its messages name, also where they stand in the text
 
-    `title` begins the stories' names. Test stories have what people wrote, training stories what NLU made of it.
+    def names(self) -> Iterator[tuple[str, str]]:
+        """What it asks the domain for: (`intent`, `greet`), (`slot`, `day`) and so on."""
+        for step in self.steps:
+            if intent := step.get("intent"):
+                yield "intent", intent
+            if action := step.get("action"):
+                yield "action", action
+            if loop := step.get("active_loop"):
+                yield "form", loop
+            yield from (("slot", name) for one in step.get("slot_was_set", ()) for name in one)
+        yield from (("entity", name) for name in self.entities)
+
+
+def stories_yaml(
+    events: Iterable[StoredEvent], kind: Kind, title: str, meant: Mapping[int, Payload] | None = None
+) -> str:
+    """A file with a story for each session of `events`, which come in their order; empty where nothing was said."""
+    stories = stories_of(events, kind, title, meant)
+    return file_yaml(stories) if stories else ""
+
+
+def stories_of(
+    events: Iterable[StoredEvent], kind: Kind, title: str, meant: Mapping[int, Payload] | None = None
+) -> list[Story]:
+    """`title` begins the stories' names. Test stories have what people wrote, training stories what NLU made of it.
+
+    `meant` has what people said of messages, by event: `parse_data` that takes the place of NLU's.
     """
-    sessions = [steps for payloads in _sessions(events) if (steps := list(_steps(payloads, kind)))]
-    if not sessions:
-        return ""
+    found = ((payloads, list(_steps(payloads, kind))) for payloads in _sessions(events, meant or {}))
+    sessions = [(payloads, steps) for payloads, steps in found if steps and steps != [{"action": _NEW_SESSION}]]
     names = [title] if len(sessions) == 1 else [f"{title}, session {number}" for number in range(1, len(sessions) + 1)]
-    stories = [{"story": name, "steps": steps} for name, steps in zip(names, sessions, strict=True)]
+    return [
+        Story(name, steps, _entity_names(payloads)) for name, (payloads, steps) in zip(names, sessions, strict=True)
+    ]
+
+
+def _entity_names(payloads: Iterable[Payload]) -> list[str]:
+    found = (one for payload in payloads for one in listed(member(payload, "parse_data"), "entities"))
+    return list(dict.fromkeys(name for one in found if (name := text_of(one.get("entity")))))
+
+
+def file_yaml(stories: Sequence[Story]) -> str:
+    return _dumped({"version": DoubleQuotedScalarString(FORMAT), "stories": _mappings(stories)})
+
+
+def list_yaml(stories: Sequence[Story]) -> str:
+    """The stories alone, as entries of a list at the left margin."""
+    return _dumped(_mappings(stories))
+
+
+def _mappings(stories: Sequence[Story]) -> list[dict[str, Any]]:
+    return [{"story": story.name, "steps": list(story.steps)} for story in stories]
+
+
+def _dumped(what: Any) -> str:
     stream = io.StringIO()
-    _yaml().dump({"version": DoubleQuotedScalarString(FORMAT), "stories": stories}, stream)
+    _yaml().dump(what, stream)
     return stream.getvalue()
 
 
@@ -49,22 +103,33 @@ def _yaml() -> YAML:
     return yaml
 
 
-def _sessions(events: Iterable[StoredEvent]) -> Iterator[list[Payload]]:
+def _sessions(events: Iterable[StoredEvent], meant: Mapping[int, Payload]) -> Iterator[list[Payload]]:
     """What Rasa kept of each session."""
     session: list[Payload] = []
     for event in events:
-        payload = loaded(event.payload) | {"event": event.kind}
+        payload = loaded(event.payload) | {"event": event.kind, "timestamp": event.timestamp}
+        if event.pk in meant:
+            payload["parse_data"] = meant[event.pk]
         if event.kind in _BEGINS_SESSION:
             yield session
             session = []
-        elif event.kind == "rewind":  # the message, and the listening before it
-            _take_back(session, "user")
-            _take_back(session, "action")
+        elif event.kind == "rewind":
+            _rewind(session, rewound_to(payload))
         elif event.kind == "undo":
             _take_back(session, "action")
-        else:
+        elif not repeats(payload):
             session.append(payload)
     yield session
+
+
+def _rewind(session: list[Payload], to: float | None) -> None:
+    """One of ours says how far; another takes the last message, and the listening before it."""
+    if to is None:
+        _take_back(session, "user")
+        _take_back(session, "action")
+        return
+    kept = [at for at, payload in enumerate(session) if payload["timestamp"] < to]
+    del session[kept[-1] + 1 if kept else 0 :]
 
 
 def _take_back(session: list[Payload], kind: str) -> None:
@@ -143,6 +208,8 @@ def _entity(found: Payload) -> Step:
 
 def _action(payload: Payload) -> Step:
     name, text = text_of(payload.get("name")), text_of(payload.get("action_text"))
+    if name == _NEW_SESSION and text_of(payload.get("policy")):  # a policy's decision, and no session that expired
+        return {"action": name}
     if name:
         return {} if name in _OF_RASA else {"action": name}
     return {"bot": text} if text else {}

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import date
 
+from conversations.presentation.applied import repeats
 from conversations.presentation.items import Divider, Item, Machinery, Message, StoredEvent
 from conversations.presentation.messages import bot_message, user_message
 from conversations.presentation.reading import loaded, member, moment, text_of
@@ -60,11 +61,13 @@ class _Page:
 
     def _add_user(self, event: StoredEvent, payload: dict[str, object]) -> None:
         message = user_message(payload, moment(event.timestamp), event.pk)
+        message.is_repeated = repeats(payload)
         self.unanswered, self.policies = message, {}
         self.items.append(message)
 
     def _add_bot(self, event: StoredEvent, payload: dict[str, object]) -> None:
         message = bot_message(payload, moment(event.timestamp), event.pk, by=event.kind)
+        message.is_repeated = repeats(payload)
         message.policy = self.policies.get(message.action, "")
         if self.unanswered is not None:
             self.unanswered.answered_in = message.after = (message.at - self.unanswered.at).total_seconds()

@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 
 from conversations.chat.sessions import note_said
 from conversations.chat.transcript import conversation_of, remembered, turns_since
-from conversations.chat.turns import RESTART, Turn
+from conversations.chat.turns import RESTART, Turn, grouped
 from conversations.chat.words import Words
 from conversations.models import Conversation, TalkSession
 
@@ -39,7 +39,7 @@ def answer_json(turn: Turn, seconds: float, sent: str, *, words: Words | None = 
     turn.restarted = sent == RESTART
     context = {"turn": turn, "took": seconds, "just_answered": True, "words": words}
     html = render_to_string("conversations/_turn.html", context)
-    return {"html": html, "said": turn.said}
+    return {"html": html, "said": turn.said, "seconds": round(seconds, 3)}
 
 
 def turn_json(turn: Turn, *, words: Words | None = None) -> Json:
@@ -51,7 +51,14 @@ def turn_json(turn: Turn, *, words: Words | None = None) -> Json:
         "said": turn.said,
         "complete": turn.complete,
         "ends_at": repr(turn.ends_at),
+        "place": turn.place,
     }
+
+
+def log_json(turns: list[Turn]) -> Json:
+    """The whole conversation anew, for a page in which something was taken back."""
+    html = render_to_string("conversations/_log.html", {"stretches": grouped(turns)})
+    return {"log": html, "after": place_of(turns)}
 
 
 def problem_json(message: str, code: str, status: int, **more: object) -> JsonResponse:

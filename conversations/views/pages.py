@@ -14,7 +14,8 @@ from conversations.correcting import correcting
 from conversations.loaders import load_conversation, load_event
 from conversations.models import Conversation, Correction, Event, Mark, Rating
 from conversations.naming import model_names
-from conversations.presentation import Item, Machinery, Message, Slot, slots_of_turn, timeline
+from conversations.presentation import Item, Machinery, Message, timeline
+from conversations.presentation.explained import Explanation, explained
 from conversations.presentation.reading import indented, loaded, moment
 from conversations.services.corrections import corrections_of
 from conversations.services.marks import marks_of
@@ -33,12 +34,12 @@ NEIGHBOURS = 60  # events on each side that a message's answer and policy are lo
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What stands beside the conversation: one message explained, and what slots held after its turn."""
+    """What stands beside the conversation: one message, and its turn explained."""
 
     message: Message
     event: Event
     number: int  # of a person's message; 0 of the assistant's
-    slots: list[Slot]
+    turn: Explanation
     model: str  # that answered; its name where people know one
     marks: Sequence[Mark]
 
@@ -152,9 +153,9 @@ def _panel(
     if message is None:  # not a message, or one of another part of a long conversation
         return None
     turn = shown.turn(event)
-    slots = slots_of_turn(turn.slots_before, turn.slots_within)
+    number = turn.number if message.is_user else 0
     model = names.get(event.model_id, event.model_id)
-    return Panel(message, event, turn.number if message.is_user else 0, slots, model, marks.get(event.pk, []))
+    return Panel(message, event, number, explained(turn.before, turn.within), model, marks.get(event.pk, []))
 
 
 def _attach(

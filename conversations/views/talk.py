@@ -1,5 +1,7 @@
 """Talk: speak with the assistant of an environment, or with any one of its models."""
 
+import json
+
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
@@ -7,12 +9,14 @@ from django.urls import NoReverseMatch, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from conversations.chat import once
+from conversations.chat import once, typed
+from conversations.chat.actions import may_fail
 from conversations.chat.readiness import trouble_of
 from conversations.chat.sending import NotAnswered, say
 from conversations.chat.sessions import begin_talk, own_talk, own_talks
 from conversations.chat.targets import Kind, Target, target_of
-from conversations.chat.transcript import conversation_of, turns_since
+from conversations.chat.transcript import conversation_of, news_since
+from conversations.chat.turns import grouped
 from conversations.forms import LONGEST_MESSAGE, MessageForm
 from conversations.loaders import load_target
 from conversations.models import Conversation, TalkSession
@@ -21,7 +25,7 @@ from environments.loaders import scope_of
 from environments.models import Environment
 from environments.services.address import WAKING
 from models_app.loaders import load_assistant
-from models_app.models import Assistant
+from models_app.models import Assistant, Model
 from studio.access.loaders import signed_in
 from studio.access.models import User
 from studio.access.permissions import MissingPermission, Permission
@@ -29,6 +33,7 @@ from studio.errors import DomainError
 from studio.web.ratelimit import allow
 
 RECENT = 12
+ASKED = ("news", "why", "rewind", "actions")  # of a conversation that has begun
 MESSAGES_A_MINUTE = 60
 # Of what cannot be carried out now; everything else is our caller’s fault.
 _STATUS = {"timeout": 504, "twice": 409, "no-server": 503, "no-slot": 503, WAKING: 202}
@@ -38,27 +43,32 @@ _STATUS = {"timeout": 504, "twice": 409, "no-server": 503, "no-slot": 503, WAKIN
 def talk(request: HttpRequest, slug: str) -> HttpResponse:
     """To the environment that `?environment=` names, else to the one where an answer is most likely."""
     assistant = load_assistant(request, slug)
-    environments = _environments(signed_in(request), assistant)
+    environments = talkable(signed_in(request), assistant)
     if not environments:
         if not signed_in(request).may_somewhere(Permission.TALK, assistant.pk):
             raise MissingPermission(Permission.TALK)
         return render(request, "conversations/talk_nowhere.html")
     asked = request.GET.get("environment")
-    chosen = next((one for one in environments if one.name == asked), None) or _likeliest(environments)
+    chosen = next((one for one in environments if one.name == asked), None) or likeliest(environments)
     return redirect("conversations:talk-in", slug, chosen.name)
 
 
-def _environments(person: User, assistant: Assistant) -> list[Environment]:
+def talkable(person: User, assistant: Assistant) -> list[Environment]:
     held = Environment.objects.with_permission(person, Permission.TALK)
     return list(held.filter(assistant=assistant).select_related("tag__model"))
 
 
-def _likeliest(environments: list[Environment]) -> Environment:
-    return max(environments, key=lambda one: (one.kind != Environment.Kind.UNSET, _live(one) is not None))
+def likeliest(environments: list[Environment]) -> Environment:
+    return max(environments, key=lambda one: (one.kind != Environment.Kind.UNSET, live_in(one) is not None))
 
 
-def _live(environment: Environment) -> object | None:
-    return environment.tag.model if environment.tag else None
+def live_in(environment: Environment) -> Model | None:
+    return Target(environment).answering
+
+
+def _typed(model: Model | None) -> dict[str, object]:
+    """What the composer offers to whoever types an intent."""
+    return {"intents": typed.intents_of(model), "entity_names": json.dumps(typed.entities_of(model))}
 
 
 @never_cache
@@ -75,17 +85,19 @@ def talk_page(request: HttpRequest, slug: str, name: str, kind: Kind, sender: st
         "target": target,
         "environment": target.environment,
         "model": target.model,
-        "environments": _environments(person, target.environment.assistant),
-        "live": _live(target.environment),
+        "environments": talkable(person, target.environment.assistant),
+        "live": live_in(target.environment),
         "session": session,
-        "turns": turns,
+        "stretches": grouped(turns),
         "after": messages.place_of(turns),
-        "addresses": _addresses(target, session),
+        "addresses": addresses_of(target, session),
         "begin_url": target.url("in"),
         "conversation_page": _conversation_page(request, conversation),
         "recent": _recent(person, target),
         "longest": LONGEST_MESSAGE,
-        **_rights(person, target),
+        "may_miss_actions": may_fail(target),
+        **_typed(target.answering),
+        **rights(person, target),
     }
     return render(request, "conversations/talk.html", context)
 
@@ -105,7 +117,7 @@ def _recent(person: User, target: Target) -> list[tuple[TalkSession, str]]:
     return [(row, target.url("with", row.sender_id)) for row in rows]
 
 
-def _rights(person: User, target: Target) -> dict[str, object]:
+def rights(person: User, target: Target) -> dict[str, object]:
     environment = target.environment
     may_see = target.kind is Kind.ENVIRONMENT and person.may(Permission.ENVIRONMENTS_VIEW, scope_of(environment))
     return {
@@ -127,18 +139,20 @@ def _page(environment: Environment, which: str) -> str:
 def server_state(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     """What stands in the way of talking, as a fragment that the page loads after itself."""
     target = load_target(request, slug, Kind.ENVIRONMENT, name)
-    context = {"trouble": trouble_of(target), **_rights(signed_in(request), target)}
+    context = {"trouble": trouble_of(target), **rights(signed_in(request), target)}
     return render(request, "conversations/_server_state.html", context)
 
 
 @require_POST
 def say_something(request: HttpRequest, slug: str, name: str, kind: Kind, sender: str = "") -> JsonResponse:
     person = signed_in(request)
-    session = _load_own(request, slug, kind, name, sender) if sender else None
+    session = load_own(request, slug, kind, name, sender) if sender else None
     target = target_of(session) if session else load_target(request, slug, kind, name)
     form = MessageForm(request.POST)
     if not form.is_valid():
         return messages.problem_json(form.problem, "invalid", 422)
+    if problem := typed.problem_of(form.cleaned_data["text"]):
+        return messages.problem_json(problem, "invalid", 422)
     if not allow(f"talk:{person.pk}", MESSAGES_A_MINUTE, 60):
         return messages.problem_json("That was quick. Wait a minute before you go on.", "too-many", 429)
     claim = f"person:{person.pk}", form.cleaned_data["nonce"]
@@ -153,7 +167,7 @@ def say_something(request: HttpRequest, slug: str, name: str, kind: Kind, sender
     return _say(request, session or begin_talk(actor=person, target=target), form.cleaned_data["text"], claim)
 
 
-def _load_own(request: HttpRequest, slug: str, kind: Kind, name: str, sender: str) -> TalkSession:
+def load_own(request: HttpRequest, slug: str, kind: Kind, name: str, sender: str) -> TalkSession:
     """404 also for somebody else's conversation."""
     person = signed_in(request)
     session = own_talk(person, slug, kind, name, sender)
@@ -165,12 +179,12 @@ def _load_own(request: HttpRequest, slug: str, kind: Kind, name: str, sender: st
 
 def _say(request: HttpRequest, session: TalkSession, text: str, claim: tuple[str, str]) -> JsonResponse:
     target = target_of(session)
-    addresses = _addresses(target, session)
+    addresses = addresses_of(target, session)
     try:
         turn, seconds = say(session=session, text=text)
     except DomainError as error:
         (once.lose if error.code == "timeout" else once.release)(*claim)
-        page = _rights(signed_in(request), target)["environment_page"]
+        page = rights(signed_in(request), target)["environment_page"]
         link = {"url": page, "label": f"Open {target.name}"} if page else None
         status = _STATUS.get(error.code, 502 if isinstance(error, NotAnswered) else 409)
         return messages.problem_json(error.message, error.code, status, addresses=addresses, link=link)
@@ -181,26 +195,23 @@ def _say(request: HttpRequest, session: TalkSession, text: str, claim: tuple[str
 
 @require_safe
 def news(request: HttpRequest, slug: str, name: str, kind: Kind, sender: str) -> JsonResponse:
-    """Turns whose events came since `after`."""
-    conversation = conversation_of(_load_own(request, slug, kind, name, sender))
-    turns = turns_since(conversation, messages.after_of(request)) if conversation else []
-    return JsonResponse(
-        {
-            "turns": [messages.turn_json(turn) for turn in turns],
-            "conversation": _conversation_page(request, conversation),
-        }
-    )
+    """Turns whose events came since `after`; the whole conversation anew when something was taken back since."""
+    session = load_own(request, slug, kind, name, sender)
+    conversation = conversation_of(session)
+    page = _conversation_page(request, conversation)
+    turns, rewound = news_since(conversation, messages.after_of(request)) if conversation else ([], False)
+    if rewound:
+        whole, _ = messages.history(session)
+        return JsonResponse({"turns": [], "conversation": page, **messages.log_json(whole)})
+    return JsonResponse({"turns": [messages.turn_json(turn) for turn in turns], "conversation": page})
 
 
-def _addresses(target: Target, session: TalkSession | None) -> dict[str, str]:
+def addresses_of(target: Target, session: TalkSession | None) -> dict[str, str]:
     """Where the page's script asks: of a new conversation, or of one that has begun."""
     if session is None:
-        return {"say": target.url("say-first"), "news": "", "page": ""}
-    return {
-        "say": target.url("say", session.sender_id),
-        "news": target.url("news", session.sender_id),
-        "page": target.url("with", session.sender_id),
-    }
+        return {"say": target.url("say-first"), "page": "", **dict.fromkeys(ASKED, "")}
+    begun = {what: target.url(what, session.sender_id) for what in ("say", *ASKED)}
+    return {**begun, "page": target.url("with", session.sender_id)}
 
 
 def _conversation_page(request: HttpRequest, conversation: Conversation | None) -> str:

@@ -63,13 +63,13 @@ def add_examples(data: bytes, examples: Mapping[str, Sequence[str]]) -> bytes | 
         blocks[block.intent] = block  # the last one of an intent
     others = {intent: lines for intent, lines in examples.items() if intent not in blocks}
     column = entries.start_mark.column
-    places = [(_end(text, entries), [line for one in others.items() for line in _entry(*one, column)])]
+    places = [(end_of(text, entries), [line for one in others.items() for line in _entry(*one, column)])]
     for intent in examples.keys() & blocks.keys():
         places.append((blocks[intent].last, _items(examples[intent], blocks[intent].indent)))
     # From the end on, so that the places before stay where they are.
     for at, lines in sorted(places, key=lambda place: -place[0]):
         if lines:
-            _insert(text, at, lines)
+            insert(text, at, lines)
     return text.bytes()
 
 
@@ -110,10 +110,10 @@ def add_names(data: bytes, section: str, names: Sequence[str]) -> bytes | None:
     if node is None:
         if root is not None and (not isinstance(root, MappingNode) or root.flow_style):
             return None
-        _insert(text, len(text.lines), ["", f"{section}:", *(f"  - {word}" for word in words)])
+        insert(text, len(text.lines), ["", f"{section}:", *(f"  - {word}" for word in words)])
     elif isinstance(node, SequenceNode) and not node.flow_style:
         column = " " * node.start_mark.column
-        _insert(text, _end(text, node), [f"{column}- {word}" for word in words])
+        insert(text, end_of(text, node), [f"{column}- {word}" for word in words])
     elif isinstance(node, SequenceNode):
         _insert_in_flow(text, node, words)
     else:
@@ -167,7 +167,7 @@ def _entry(intent: str, lines: Iterable[str], column: int) -> list[str]:
     return [f"{space}- intent: {quoted(intent)}", f"{space}  examples: |", *_items(lines, column + 4)]
 
 
-def _end(text: Text, sequence: SequenceNode) -> int:
+def end_of(text: Text, sequence: SequenceNode) -> int:
     """The line before which the next entry of a sequence stands: what follows may be introduced by comments."""
     mark = sequence.end_mark
     at: int = mark.line + 1 if mark.column else mark.line  # the file may end without a line end
@@ -181,7 +181,7 @@ def _is_between(line: str, column: int) -> bool:
     return not bare or (bare.startswith("#") and len(line) - len(bare) <= column)
 
 
-def _insert(text: Text, at: int, lines: Sequence[str]) -> None:
+def insert(text: Text, at: int, lines: Sequence[str]) -> None:
     """After the last line the file gets a line end, also where it had none."""
     if at >= len(text.lines):
         while text.lines and not text.lines[-1]:

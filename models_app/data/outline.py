@@ -96,11 +96,11 @@ def _counts(sections: dict[str, list[str]]) -> Iterator[tuple[int, str]]:
     for key, lines in sections.items():
         if key == "nlu":
             yield from _nlu_counts(lines)
-        elif key in NOUNS and (number := len(_children(lines))):
+        elif key in NOUNS and (number := len(children(lines))):
             yield number, NOUNS[key]
 
 
-def _children(lines: list[str]) -> list[str]:
+def children(lines: list[str]) -> list[str]:
     """The entries of a section, without their indentation."""
     inline, below = f" {lines[0]}".partition(" #")[0].strip(), lines[1:]
     if inline.startswith(("[", "{")):
@@ -118,7 +118,7 @@ def _children(lines: list[str]) -> list[str]:
 def _nlu_counts(lines: list[str]) -> Iterator[tuple[int, str]]:
     found: dict[str, int] = {}
     names: set[str] = set()
-    for child in _children(lines):
+    for child in children(lines):
         if match := ENTRY.match(child):
             found[match["key"]] = found.get(match["key"], 0) + 1
             names.add(child)
@@ -127,5 +127,5 @@ def _nlu_counts(lines: list[str]) -> Iterator[tuple[int, str]]:
     for key, noun in NLU_NOUNS.items():
         if key in found:
             yield found[key], noun
-    if examples := sum(bool(LIST_ITEM.match(line)) for line in lines[1:]) - len(_children(lines)):
+    if examples := sum(bool(LIST_ITEM.match(line)) for line in lines[1:]) - len(children(lines)):
         yield examples, "examples"

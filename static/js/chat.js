@@ -21,7 +21,8 @@ const words = { // those of guests are of their language
 };
 
 const urls = { say: root.dataset.sayUrl, news: root.dataset.newsUrl };
-const LATE = 10_000, PATIENCE = 45_000, UNDER_WAY = 60_000, WAKING = 180_000, RESTART = "/restart";
+const LATE = 10_000, PATIENCE = 45_000, UNDER_WAY = 60_000, WAKING = 180_000;
+const RESTART = "/restart", INTENT = /^\/[^\s{@/]+\s*(?:@[0-9.]+)?\s*(?:\{|$)/;
 let after = root.dataset.after;
 let conversation = root.dataset.conversationId ?? "";
 let draftKey = `parley-draft-${root.dataset.draft}`;
@@ -148,10 +149,12 @@ function drop(turn) {
 
 function settle(turn, answer, text) {
   turn.insertAdjacentHTML("beforeend", answer.html);
+  turn.dataset.took = answer.seconds;
   pending.push({ text, said: answer.said, element: turn, since: Date.now() });
   sent.forget();
   showChanged(answer);
   schedule(600);
+  tell("chat:answered", turn);
 }
 
 /* What was typed goes back into the box, before whatever was typed meanwhile. */
@@ -179,6 +182,7 @@ function follow(answer) {
   if (answer.conversation) conversation = answer.conversation;
   if (!answer.addresses) return;
   const began = !urls.news;
+  for (const [what, url] of Object.entries(answer.addresses)) root.dataset[`${what}Url`] = url;
   urls.say = answer.addresses.say;
   urls.news = answer.addresses.news;
   if (!began) return;
@@ -217,6 +221,7 @@ async function takeNews() {
   if (!response.ok || response.redirected) return;
   const news = await response.json();
   if (busy) return; // this turn may be among them, and its answer is still to come
+  if (news.log !== undefined) begin(news, "Something was taken back in another tab.");
   for (const turn of news.turns) {
     if (!turn.complete) break;
     take(turn);
@@ -225,6 +230,23 @@ async function takeNews() {
   showConversation(news.conversation);
   showChanged(news);
 }
+
+/* Something was taken back, here or in another tab: the conversation as it is now */
+function begin({ log: html, after: place }, told) {
+  log.innerHTML = html;
+  pending.length = 0;
+  after = place;
+  tell("chat:begun", log);
+  if (told) document.dispatchEvent(new CustomEvent("toast", { detail: { text: told, kind: "info" } }));
+  toEnd();
+}
+
+root.addEventListener("chat:taken-back", ({ detail }) => {
+  begin(detail, "");
+  box.value = [detail.text, box.value].filter(Boolean).join("\n");
+  keepDraft(box.value);
+  box.focus();
+});
 
 function take(turn) {
   const index = pending.findIndex((shown) => shown.text === turn.text);
@@ -237,7 +259,7 @@ function take(turn) {
 function replace(element, turn) {
   const took = element.querySelector("[data-took]")?.textContent;
   const [rate, focused] = [element.querySelector("[data-rate]"), document.activeElement];
-  element.innerHTML = turn.html;
+  show(element, turn);
   keepRate(rate, element.querySelector("[data-rate]"), focused);
   const note = element.querySelector("[data-took]");
   if (took && note) note.textContent = took;
@@ -251,10 +273,16 @@ function keepRate(rate, fresh, focused) {
   if (rate.contains(focused)) focused.focus({ preventScroll: true });
 }
 
+function show(element, turn) {
+  element.innerHTML = turn.html;
+  element.dataset.place = turn.place;
+  tell("chat:arrived", element);
+}
+
 function addTurn(turn) {
   const stays = nearEnd();
   const element = add("turn");
-  element.innerHTML = turn.html;
+  show(element, turn);
   if (pending.length) pending[0].element.before(element);
   if (stays) toEnd();
 }
@@ -273,6 +301,13 @@ function showConversation(url) {
   if (!link || !url) return;
   link.href = url;
   link.hidden = false;
+  const story = document.querySelector("[data-story][hidden]");
+  if (!story) return;
+  story.href = `${url}/story`;
+  story.setAttribute("hx-get", story.href);
+  story.removeAttribute("aria-disabled");
+  story.hidden = false;
+  htmx.process(story);
 }
 
 function showChanged({ changed }) {
@@ -281,6 +316,12 @@ function showChanged({ changed }) {
 }
 
 /* Small things */
+
+/* For the modules of the page beside this one; `root.dataset` has the addresses and `after`. */
+function tell(what, turn) {
+  root.dataset.after = after;
+  turn.dispatchEvent(new CustomEvent(what, { bubbles: true }));
+}
 
 function add(className) {
   root.querySelector("[data-hint]")?.remove();
@@ -292,7 +333,12 @@ function add(className) {
 
 function bubble(text) {
   const said = Object.assign(document.createElement("div"), { className: "said said-user" });
-  said.append(Object.assign(document.createElement("div"), { className: "bubble bubble-user", textContent: text }));
+  const words = Object.assign(document.createElement("div"), { className: "bubble bubble-user", textContent: text });
+  if (INTENT.test(text)) {
+    words.classList.add("bubble-intent");
+    words.prepend(Object.assign(document.createElement("small"), { textContent: "intent " }));
+  }
+  said.append(words);
   return said;
 }
 

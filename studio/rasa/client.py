@@ -163,10 +163,25 @@ class RasaClient:
         Rasa makes up the opening events of a conversation that it does not know. It takes the id from the address as
         it stands there and turns no %40 back into @, so that an id with spaces or letters beyond ASCII has none.
         """
+        path = f"{self._conversation(conversation_id)}/tracker"
+        return self._tracker(self._ask("GET", path, params={"include_events": "ALL"}, limit=TRACKER_LIMIT))
+
+    def append_events(self, conversation_id: str, events: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Add events to the conversation, all of them or none; what is said meanwhile comes before or after them.
+
+        Rasa gives those without a time the time that it is, and publishes them as all others. The answer is as that
+        of `tracker`, of the latest session alone.
+        """
+        path = f"{self._conversation(conversation_id)}/tracker/events"
+        params = {"include_events": "ALL"}
+        return self._tracker(self._ask("POST", path, params=params, json=list(events), limit=TRACKER_LIMIT))
+
+    def _conversation(self, conversation_id: str) -> str:
         if not _ASKABLE.fullmatch(conversation_id) or not {".", ".."}.isdisjoint(conversation_id.split("/")):
             raise CannotBeAsked("Rasa's HTTP API cannot be asked for a conversation with such an id.")
-        path = f"/conversations/{conversation_id}/tracker"
-        answer = self._ask("GET", path, params={"include_events": "ALL"}, limit=TRACKER_LIMIT)
+        return f"/conversations/{conversation_id}"
+
+    def _tracker(self, answer: outgoing.Answer) -> dict[str, Any]:
         if answer.status == 409:
             raise NoModel("This Rasa server has no model yet, so it cannot show conversations.")
         data = self._checked(answer)

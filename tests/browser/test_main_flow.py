@@ -126,11 +126,11 @@ def test_a_model_is_tried_before_it_is_promoted(page: Page) -> None:
     page.get_by_label("Message").fill(QUESTION)  # while it starts: it is sent as soon as the slot answers
     page.keyboard.press("Enter")
     expect(page.locator(".turn").last).to_contain_text(OLD, timeout=LONG)
-    expect(page.locator("#slot")).to_contain_text("Running", timeout=SOON)
+    expect(page.locator("[data-slot]")).to_contain_text("Running", timeout=SOON)
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_text("admin stopped it.").first).to_be_visible(timeout=SOON)
     page.get_by_role("button", name="Start it again").click(timeout=SOON)
-    expect(page.locator("#slot")).to_contain_text("Running", timeout=LONG)
+    expect(page.locator("[data-slot]")).to_contain_text("Running", timeout=LONG)
     expect(talk(page, QUESTION)).to_contain_text(OLD)
     page.goto("/settings/slots/")
     expect(page.get_by_role("row", name=re.compile("starter"))).to_have_count(2)

@@ -1,6 +1,6 @@
 """Imports are inside the fixtures: pytest loads this file before Django is set up when it is given this folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,9 +9,13 @@ import pytest
 import time_machine
 
 if TYPE_CHECKING:
+    from django.test import Client
+
     from conversations.ingest.write import Stored
     from environments.models import Environment
     from models_app.models import Assistant
+    from studio.access.models import User
+    from tests.conversations.fake_channel import Channel
 
 
 @pytest.fixture
@@ -44,3 +48,32 @@ def time_machine_later() -> "Callable[[float], time_machine.travel]":
         return time_machine.travel(datetime.now(UTC) + timedelta(seconds=seconds), tick=True)
 
     return travel
+
+
+@pytest.fixture
+def channel(environment: "Environment", redis_client: object) -> "Iterator[Channel]":
+    """A fake Rasa server of the environment. Limits and messages said before are counted in Redis, which is empty."""
+    from tests.conversations.fake_channel import Channel
+    from tests.rasa.servers import SmallServer
+
+    server = SmallServer()
+    channel = Channel(server)
+    channel.connect(environment)
+    yield channel
+    server.close()
+
+
+@pytest.fixture
+def person(client: "Client") -> "User":
+    """An annotator, signed in."""
+    from tests.factories import make_person
+
+    person = make_person("annotator")
+    client.force_login(person)
+    return person
+
+
+@pytest.fixture
+def base(assistant: "Assistant", person: "User") -> str:
+    """Where they talk."""
+    return f"/a/{assistant.slug}/talk/production/"

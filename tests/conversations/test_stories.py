@@ -40,6 +40,12 @@ def test_a_training_story_has_intents_slots_and_actions():
     ]  # fmt: skip
 
 
+def test_a_new_session_that_a_policy_decided_on_ends_the_story():
+    events = [*small_talk(), action("action_session_start", 1_790_000_002.0), event("session_started", 1_790_000_002.1)]
+    assert steps(*events)[-1] == {"action": "action_session_start"}
+    assert {"action": "action_session_start"} not in steps(*small_talk())
+
+
 def test_it_reads_as_people_write_it():
     found = [{"entity": "people", "value": "2", "start": 10, "end": 13}]
     text = stories_yaml(rows(user("table for two", 1.0, intent="book", entities=found), event("active_loop", 2.0, name=None)), "training", "conversation 7")  # fmt: skip

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,39 +14,14 @@ from studio.access.models import User
 from studio.access.permissions import Scope
 from studio.crypto import encrypt
 from tests.conversations.events import action, bot, small_talk, user
-from tests.conversations.fake_channel import TOKEN, Channel
+from tests.conversations.fake_channel import TOKEN, Channel, say
 from tests.factories import environment_of, make_person
-from tests.rasa.servers import Reply, SmallServer
+from tests.rasa.servers import Reply
 
 
 @pytest.fixture(autouse=True)
 def _fresh_redis(redis_client: object) -> None:
     """Limits and messages said before are counted there."""
-
-
-@pytest.fixture
-def channel(environment: Environment) -> Iterator[Channel]:
-    server = SmallServer()
-    channel = Channel(server)
-    channel.connect(environment)
-    yield channel
-    server.close()
-
-
-@pytest.fixture
-def person(client: Client) -> User:
-    person = make_person("annotator")
-    client.force_login(person)
-    return person
-
-
-@pytest.fixture
-def base(assistant: Assistant, person: User) -> str:
-    return f"/a/{assistant.slug}/talk/production/"
-
-
-def say(client: Client, address: str, text: str = "hi", **more: str) -> Any:
-    return client.post(address, {"text": text, **more})
 
 
 def test_talk_opens_where_an_answer_is_likeliest(client: Client, assistant: Assistant, person: User):

@@ -288,6 +288,8 @@ CONVERSATIONS = [
     Row("GET",  "/a/cafe/conversations/{conversation}/events/{event}",       302, 404, 200, 200, 404),
     Row("GET",  "/a/cafe/conversations/{conversation}/events/{event}/panel", 302, 404, 302, 302, 404),
     Row("GET",  "/a/cafe/conversations/{conversation}/story",     302, 404, 200, 200, 404),
+    Row("POST", "/a/cafe/conversations/{conversation}/story",     302, 404, 422, 422, 404),
+    Row("POST", "/a/cafe/conversations/{worker_conversation}/story", 302, 404, 422, 422, 403),
     Row("GET",  "/a/cafe/conversations/{conversation}/download",  302, 404, 200, 200, 404),
     Row("POST", "/a/cafe/conversations/{conversation}/read",      302, 404, 302, 302, 404),
     Row("POST", "/a/cafe/conversations/{worker_conversation}/review", 302, 404, 302, 302, 302),
@@ -413,6 +415,13 @@ TALK = [
     Row("GET",  "/a/cafe/try/otter/{trial}",                      302, 404, 200, 404, 403),
     Row("POST", "/a/cafe/try/otter/{trial}/say",                  302, 404, 202, 404, 403, {"text": "hi"}),
     Row("GET",  "/a/cafe/try/otter/{trial}/news",                 302, 404, 200, 404, 403),
+    Row("GET",  "/a/cafe/try/otter/{trial}/why",                  302, 404, 200, 404, 403),
+    Row("GET",  "/a/cafe/try/otter/{trial}/actions",              302, 404, 204, 404, 403),
+    Row("POST", "/a/cafe/try/otter/{trial}/rewind",               302, 404, 409, 404, 403),
+    Row("GET",  "/a/cafe/talk/production/{talk}/why",             302, 404, 200, 404, 404),
+    Row("GET",  "/a/cafe/talk/production/{talk}/actions",         302, 404, 204, 404, 404),
+    Row("POST", "/a/cafe/talk/production/{talk}/rewind",          302, 404, 409, 404, 404),
+    Row("GET",  "/a/cafe/talk/compare",                           302, 200, 200, 200, 200),
 ]
 
 SHARE = [

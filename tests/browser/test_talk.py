@@ -1,0 +1,241 @@
+"""Talk in a real browser: the panel that explains, taking back, typed intents, side by side."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connections
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from conversations.models import Correction, TalkSession
+from environments.models import Environment
+from models_app.services.revisions import save_revision
+from tests.browser.conftest import watched
+from tests.conversations.fake_channel import Channel
+from tests.factories import environment_of, make_assistant, make_model, make_person, store_events
+from tests.rasa.servers import Reply, SmallServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+PICTURES = os.environ.get("PARLEY_TEST_PICTURES", "")  # a folder, to look at the pages
+
+
+@pytest.fixture
+def channels(chromium: Browser, transactional_db: None, redis_client: object) -> Iterator[dict[str, Channel]]:
+    assistant = make_assistant("cafe")
+    files = {
+        "domain.yml": b"intents: [greet, inform]\nentities: [city]\nresponses:\n  utter_hello:\n  - text: Hello!\n"
+    }
+    save_revision(actor=None, assistant=assistant, files=files, message="", parent_number=None)
+    model = make_model(assistant, "20261128-calm-otter")
+    model.domain = {"intents": {"greet": "1", "inform": "2", "goodbye": "3"}, "entities": {"city": "4"}}
+    model.save(update_fields=["domain"])
+    found: dict[str, Channel] = {}
+    for name in ("production", "worker"):
+        environment = environment_of(assistant, name)
+        environment.tag.model = model
+        environment.tag.save(update_fields=["model"])
+        found[name] = Channel(SmallServer())
+        found[name].memory = {}
+        found[name].connect(environment)
+    yield found
+    for channel in found.values():
+        channel.server.close()
+
+
+@pytest.fixture
+def server(channels: dict[str, Channel]) -> Iterator[LiveServer]:
+    server = LiveServer("localhost")
+    yield server
+    server.stop()
+    connections.close_all()
+
+
+@pytest.fixture
+def context(chromium: Browser, server: LiveServer) -> Iterator[BrowserContext]:
+    with watched(chromium) as context:
+        client = Client()
+        client.force_login(make_person("admin", username="anna"))
+        context.add_cookies(
+            [{"name": n, "value": c.value, "domain": "localhost", "path": "/"} for n, c in client.cookies.items()]
+        )
+        yield context
+
+
+@pytest.fixture
+def page(context: BrowserContext, server: LiveServer) -> Page:
+    page = context.new_page()
+    page.goto(f"{server}/a/cafe/talk/production/")
+    return page
+
+
+def speak(page: Page, *texts: str) -> None:
+    for text in texts:
+        page.locator("#message").fill(text)
+        page.locator("#message").press("Enter")
+        expect(page.locator(".typing")).to_have_count(0)
+        expect(page.locator(".bubble-user", has_text=re.compile(f"{re.escape(text)}$")).last).to_be_visible()
+
+
+def deliver(channel: Channel, name: str = "production") -> None:
+    """What the server remembers arrives as events."""
+    environment = Environment.objects.get(name=name)
+    for sender, events in (channel.memory or {}).items():
+        store_events(environment, *({**one, "sender_id": sender} for one in events))
+
+
+def picture(page: Page, name: str) -> None:
+    if not PICTURES:
+        return
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(150)
+            page.screenshot(path=str(Path(PICTURES) / f"{name}-{width}-{scheme}.png"))
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.emulate_media(color_scheme="light")
+
+
+def test_the_panel_explains_the_last_turn_and_any_other(page: Page, channels: dict[str, Channel]) -> None:
+    panel = page.locator("#why")
+    expect(panel).to_contain_text("Say something")
+    speak(page, "hello")
+    expect(panel).to_contain_text("utter_hello", timeout=3000)
+    expect(panel).to_contain_text("From Rasa’s memory")
+    speak(page, "second")
+    expect(panel.locator("h2").nth(1)).to_have_text("second")
+    deliver(channels["production"])
+    expect(panel.locator("form[data-correction]")).to_be_visible(timeout=8000)
+    picture(page, "talk-panel")
+
+    page.locator(".turn", has=page.locator(".bubble-user", has_text="hello")).locator("[data-explain]").click()
+    expect(panel.locator("h2").nth(1)).to_have_text("hello")
+    assert "turn=" in page.url
+    page.reload()
+    expect(panel.locator("h2").nth(1)).to_have_text("hello")
+    expect(page.locator(".turn[data-chosen]")).to_contain_text("hello")
+
+
+def test_it_is_opened_by_key_and_remembered(page: Page) -> None:
+    panel = page.locator("#why")
+    expect(panel).to_be_visible()
+    page.locator("#message").press("Escape")
+    page.keyboard.press("w")
+    expect(panel).to_be_hidden()
+    page.reload()
+    expect(panel).to_be_hidden()
+    page.locator("#message").press("Escape")
+    page.keyboard.press("?")
+    expect(page.locator("#keys-help")).to_contain_text("Why it answered so")
+
+
+def test_a_correction_is_kept_from_the_panel(page: Page, channels: dict[str, Channel]) -> None:
+    speak(page, "hello")
+    deliver(channels["production"])
+    form = page.locator("#why form[data-correction]")
+    expect(form).to_be_visible(timeout=8000)
+    form.locator("input[name=intent]").fill("inform")
+    form.get_by_role("button", name="Save", exact=True).click()
+    expect(form).to_contain_text("Waits")
+    assert Correction.objects.get().intent == "inform"
+
+
+def test_intents_are_offered_and_bad_json_is_said(page: Page, channels: dict[str, Channel]) -> None:
+    box, offered = page.locator("#message"), page.locator("#intents-offered")
+    box.press_sequentially("/g")
+    expect(offered.locator("li:visible")).to_have_text(["/goodbye", "/greet"])
+    picture(page, "talk-intents")
+    box.press("ArrowDown")
+    box.press("Enter")
+    expect(box).to_have_value("/greet")
+    expect(offered).to_be_hidden()
+    box.press("Enter")
+    expect(page.locator(".bubble-intent")).to_contain_text("/greet")
+    box.fill('/inform{"city": Rome}')
+    box.press("Enter")
+    expect(page.locator("[data-intent-note]")).to_contain_text("not JSON")
+    expect(box).to_have_value('/inform{"city": Rome}')
+    assert len(channels["production"].heard) == 1
+    box.fill("/nothing")
+    expect(page.locator("[data-intent-note]")).to_contain_text("has no intent nothing")
+
+
+def test_what_was_said_is_taken_back_and_edited(
+    page: Page, context: BrowserContext, channels: dict[str, Channel], server: LiveServer
+) -> None:
+    speak(page, "one", "two", "three")
+    deliver(channels["production"])
+    turns = page.locator(".talk-log > .turn[data-place]")
+    expect(turns).to_have_count(3, timeout=8000)
+    other = context.new_page()
+    other.goto(page.url)
+    expect(other.locator(".talk-log > .turn")).to_have_count(3)
+
+    page.bring_to_front()
+    turns.nth(2).hover()
+    turns.nth(2).locator("[data-rewind]").click()  # the last one is not asked about
+    expect(page.locator(".undone > summary")).to_have_text("1 turn taken back")
+    expect(page.locator("#message")).to_have_value("three")
+
+    page.locator("#message").fill("")
+    page.locator(".talk-log > .turn").first.hover()
+    page.locator(".talk-log > .turn").first.locator("[data-rewind]").click()
+    dialog = page.locator("[data-rewind-dialog]")
+    expect(dialog).to_contain_text("2 messages")
+    picture(page, "talk-rewind-dialog")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".talk-log > .turn")).to_have_count(2)
+    page.locator(".talk-log > .turn").first.hover()
+    page.locator(".talk-log > .turn").first.locator("[data-rewind]").click()
+    dialog.get_by_role("button", name="Take back").click()
+    expect(page.locator(".undone > summary")).to_have_text("3 turns taken back")
+    expect(page.locator("#message")).to_have_value("one")
+    speak(page, "another")
+    picture(page, "talk-taken-back")
+
+    deliver(channels["production"])
+    other.bring_to_front()
+    expect(other.locator(".undone > summary")).to_have_text("3 turns taken back", timeout=10_000)
+    expect(other.locator(".toast")).to_contain_text("taken back in another tab")
+    expect(other.locator(".talk-log > .turn", has_text="another")).to_be_visible(timeout=10_000)
+
+
+def test_the_conversation_is_saved_as_a_story(page: Page, channels: dict[str, Channel]) -> None:
+    speak(page, "greet")
+    deliver(channels["production"])
+    expect(page.locator("[data-story]")).not_to_have_attribute("hidden", "", timeout=8000)
+    page.locator("#message").press("Escape")
+    page.keyboard.press("y")
+    dialog = page.locator("#dialog")
+    expect(dialog.locator("#story-text")).to_contain_text("intent: greet")
+    picture(page, "talk-story")
+    dialog.locator("input[name=name]").fill("Hello in Talk")
+    dialog.get_by_role("button", name="Save as a new revision").click()
+    expect(dialog).to_contain_text("Story “Hello in Talk” from conversation")
+
+
+def test_side_by_side_a_failing_side_holds_nobody(page: Page, channels: dict[str, Channel], server: LiveServer) -> None:
+    channels["worker"].replies = [{"text": "Moin!"}]
+    page.goto(f"{server}/a/cafe/talk/compare?left=environment:production&right=environment:worker")
+    speak(page, "hello")
+    left, right = page.locator("[data-side=left]"), page.locator("[data-side=right]")
+    expect(left.locator(".decision")).to_be_visible()
+    expect(right.locator(".decision")).to_be_visible()
+    expect(page.locator("[data-difference=answers]")).to_have_count(2)
+    expect(page.locator("[data-difference=intent]")).to_have_count(0)
+    picture(page, "compare")
+    channels["worker"].reply = Reply(500, {})
+    speak(page, "again")
+    expect(left.nth(1).locator(".decision")).to_be_visible()
+    expect(right.nth(1)).to_contain_text("Rasa failed on this message")
+    channels["worker"].reply = None
+    right.nth(1).get_by_role("button", name="Say it again here").click()
+    expect(right.nth(1)).to_contain_text("Moin!")
+    assert TalkSession.objects.count() == 2
+    page.reload()
+    expect(page.locator(".compare-row")).to_have_count(3)  # the failed one was heard by that server as well
+    expect(page.locator("[data-difference=answers]").first).to_be_visible()
