@@ -251,8 +251,8 @@ def _together(people: list[Callable[[], None]]) -> list[float]:
     start = threading.Barrier(len(people))
 
     def talk(say: Callable[[], None]) -> list[float]:
-        say()
         start.wait()
+        say()  # a conversation's first message is not like the others
         found = []
         for _ in range(MESSAGES):
             began = time.perf_counter()
