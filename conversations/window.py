@@ -82,13 +82,14 @@ def all_of(conversation: Conversation) -> QuerySet[Event]:
 def _turn_events(event: Event) -> tuple[list[Event], list[Event]]:
     events = Event.objects.filter(conversation_id=event.conversation_id).order_by(*_OLDEST_FIRST)
     begins = event if event.kind == "user" else _latest_said(event)
-    ends = events.filter(later_than(event), kind__in=("user", "rewind")).first()
+    ends = events.filter(later_than(event), kind="user").first()
     within = events.filter(earlier_than(ends)) if ends else events
     if begins is None:
         return [], list(within[:SHOWN])
     since = Q(pk=begins.pk) | later_than(begins)
     before = events.filter(earlier_than(begins), kind__in=SLOT_KINDS)
-    return list(before), list(within.filter(since, timestamp__gte=begins.timestamp)[:SHOWN])
+    found = list(within.filter(since, timestamp__gte=begins.timestamp)[:SHOWN])
+    return list(before), found[: turn_around(found, 0)[1]]
 
 
 def _latest_said(event: Event) -> Event | None:

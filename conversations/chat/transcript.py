@@ -14,7 +14,7 @@ from conversations.chat.turns import END_OF_TURN, KINDS, Turn, turns_of
 from conversations.ingest.whose import sender_key
 from conversations.models import Conversation, Event, TalkSession
 from conversations.presentation import StoredEvent
-from conversations.presentation.applied import is_rewound
+from conversations.presentation.applied import is_taking_back
 from conversations.presentation.reading import loaded, text_of
 from studio.errors import DomainError
 from studio.rasa.client import RasaClient, RasaError
@@ -47,7 +47,7 @@ def news_since(conversation: Conversation, after: float) -> tuple[list[Turn], bo
     turns = turns_of(events)
     if turns and events[-1].received_at < timezone.now() - SETTLED_AFTER:
         turns[-1].complete = True
-    return turns, is_rewound(events)
+    return turns, any(map(is_taking_back, events))
 
 
 def rasa_of(session: TalkSession, timeout: float = MEMORY_SECONDS) -> RasaClient:

@@ -76,11 +76,8 @@ def answered(replies: Iterable[dict[str, Any]], at: float) -> Turn:
 
 
 def _undo(turns: Sequence[Turn], payload: dict[str, Any]) -> None:
-    """A rewind of ours says how far it goes; one of an action takes the last message back."""
+    """A rewind that a person asked for says how far it goes. Those of actions change what Rasa knows, not the chat."""
     to = rewound_to(payload)
-    if to is None:
-        said = (turn.begins_at for turn in reversed(turns) if turn.was_said and not turn.is_undone)
-        to = next(said, None)
     for turn in turns:
         if to is not None and turn.begins_at >= to:
             turn.is_undone = True

@@ -74,7 +74,7 @@ def _at(events: Sequence[StoredEvent], asked: str, after: float) -> int | None:
 
 def _is_undone(events: Sequence[StoredEvent], at: int) -> bool:
     back = (rewound_to(loaded(one.payload)) for one in events[at + 1 :] if one.kind == "rewind")
-    return any(to is None or to <= events[at].timestamp for to in back)
+    return any(to is not None and to <= events[at].timestamp for to in back)
 
 
 def _listens(event: StoredEvent) -> bool:

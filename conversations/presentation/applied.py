@@ -20,13 +20,14 @@ _READ = frozenset({"action", "active_loop", "action_execution_rejected"})
 Has = Callable[[StoredEvent], bool]
 
 
-def is_rewound(events: Iterable[StoredEvent]) -> bool:
-    return any(event.kind in _REVERTING for event in events)
+def is_taking_back(event: StoredEvent) -> bool:
+    """Whether it is a rewind that a person asked for; Rasa's own fallback and other actions rewind as well."""
+    return event.kind == "rewind" and rewound_to(loaded(event.payload)) is not None
 
 
 def standing(events: Sequence[StoredEvent]) -> list[StoredEvent]:
     """`events` without what rewinds took back; all of them where there were none."""
-    return applied(events) if is_rewound(events) else list(events)
+    return applied(events) if any(event.kind in _REVERTING for event in events) else list(events)
 
 
 def applied(events: Sequence[StoredEvent]) -> list[StoredEvent]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from django.utils.safestring import SafeString
 
-from conversations.presentation.applied import repeats, standing
+from conversations.presentation.applied import is_taking_back, repeats, standing
 from conversations.presentation.examples import marked
 from conversations.presentation.items import Entity, Message, StoredEvent
 from conversations.presentation.messages import user_message
@@ -85,16 +85,16 @@ class Explanation:
 
 def explained(before: Sequence[StoredEvent], within: Sequence[StoredEvent]) -> Explanation:
     """The turn of the events `within`, which follow those `before`; both in their order."""
-    before = standing(before)
+    after = [*before, *within]
     message = _message(within)
     found = message.understanding if message else None
     entities = found.entities if found else ()
-    loop, requested = _form_of([*before, *within])
+    loop, requested = _form_of(standing(after))
     return Explanation(
         message,
         marked(message.text if message else "", _places(entities, message)),
         entities,
-        slots_of_turn(before, within),
+        slots_of_turn(standing(before), standing(after)),
         loop,
         requested,
         _decisions(within),
@@ -110,8 +110,8 @@ def turn_around(events: Sequence[StoredEvent], at: int) -> tuple[int, int]:
 
 
 def _begins(event: StoredEvent) -> bool:
-    """A message begins a turn; a rewind ends it and belongs to none."""
-    return event.kind in ("user", "rewind")
+    """A message begins a turn; who takes it back ends it."""
+    return event.kind == "user" or is_taking_back(event)
 
 
 def _message(within: Iterable[StoredEvent]) -> Message | None:

@@ -40,9 +40,8 @@ class Slot:
         return self.value != self.before
 
 
-def slots_of_turn(before: Iterable[StoredEvent], within: Iterable[StoredEvent]) -> list[Slot]:
-    """Every slot after the events `within` a turn, those that the turn changed first."""
-    earlier = list(before)
-    held, holds = slots_after(earlier), slots_after([*earlier, *within])
-    slots = [Slot(name, value, held.get(name)) for name, value in holds.items()]
+def slots_of_turn(before: Iterable[StoredEvent], after: Iterable[StoredEvent]) -> list[Slot]:
+    """Every slot by the events that count after a turn, and before it; those that the turn changed first."""
+    held, holds = slots_after(before), slots_after(after)
+    slots = [Slot(name, holds.get(name), held.get(name)) for name in sorted(held | holds)]
     return sorted(slots, key=lambda slot: not slot.is_changed)

@@ -17,6 +17,8 @@ from studio.access.loaders import signed_in
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, toast
 
+_TALKING = (["talk"], ["try"])  # pages that use the key N themselves
+
 
 @require_POST
 def correct(request: HtmxHttpRequest, slug: str, pk: int, event_pk: int) -> HttpResponse:
@@ -77,5 +79,6 @@ def _shown(request: HtmxHttpRequest, event: Event) -> Correcting | None:
 
 
 def _fragment(request: HtmxHttpRequest, shown: Correcting | None, status: int = 200) -> HttpResponse:
-    context = {"correcting": shown, "query": filter_query(request.GET).urlencode()}
+    page = (request.htmx.current_url_abs_path or "").split("/")
+    context = {"correcting": shown, "query": filter_query(request.GET).urlencode(), "in_talk": page[3:4] in _TALKING}
     return render(request, "conversations/_correction.html", context, status=status)

@@ -8,14 +8,17 @@ from conversations.chat.sending import NotAnswered
 from conversations.chat.targets import Kind
 from conversations.chat.transcript import remembered
 from conversations.views import messages
-from conversations.views.talk import load_own
+from conversations.views.talk import MESSAGES_A_MINUTE, load_own
 from studio.errors import DomainError
+from studio.web.ratelimit import allow
 
 
 @require_POST
 def rewind(request: HttpRequest, slug: str, name: str, kind: Kind, sender: str) -> JsonResponse:
     """From the turn on that `turn` names, the last one when it is empty. The conversation anew, and the text."""
     session = load_own(request, slug, kind, name, sender)
+    if not allow(f"talk:{session.person_id}", MESSAGES_A_MINUTE, 60):
+        return messages.problem_json("That was quick. Wait a minute before you go on.", "too-many", 429)
     try:
         taken = take_back(session=session, place=request.POST.get("turn", ""))
     except DomainError as error:

@@ -9,6 +9,7 @@ from conversations.chat.transcript import as_stored
 from conversations.chat.turns import grouped, turns_of
 from conversations.models import TalkSession
 from conversations.presentation.applied import REWOUND_TO, SAID_AGAIN, applied
+from conversations.presentation.explained import explained, turn_around
 from conversations.presentation.stories import stories_yaml
 from tests.conversations.events import action, bot, event, slot, small_talk, user
 from tests.conversations.fake_channel import Channel, say
@@ -93,9 +94,17 @@ def test_the_chat_shows_it_folded_and_nothing_twice():
     assert shown == [(False, ["a table please", "two on Sunday"]), (True, ["Sunday"])]
 
 
-def test_a_rewind_by_an_action_takes_the_last_message_back():
-    turns = turns_of(as_stored([*THREE, event("rewind", 30.0)]))
-    assert [turn.is_undone for turn in turns] == [False, False, True]
+def test_a_rewind_by_an_action_as_rasas_fallback_does_it_folds_nothing():
+    fallback = [
+        user("blorp", 30.0), slot("x", 2, 30.05), action("action_default_fallback", 30.1), event("rewind", 30.2),
+        bot("Say it again?", 30.3), action("action_listen", 30.4),
+    ]  # fmt: skip
+    found = as_stored([*THREE, *fallback])
+    assert [turn.is_undone for turn in turns_of(found)] == [False] * 4
+    turn = explained(found[: len(THREE)], found[len(THREE) :])
+    assert [one.name for one in turn.decisions] == ["action_default_fallback", "action_listen"]
+    assert [(one.name, one.value) for one in turn.slots if one.name == "x"] == [("x", "1")]
+    assert turn_around(found, len(found) - 1) == (len(THREE), len(found))
 
 
 def test_a_story_tells_what_stands():
