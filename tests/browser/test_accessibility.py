@@ -120,6 +120,7 @@ PAGES = [
     "/a/{slug}/environments/worker/connection?broker=other",
     "/a/{slug}/talk/",
     "/a/{slug}/talk/production/",
+    "/a/{slug}/talk/compare",
     "/a/{slug}/share/",
     "/a/{slug}/share/new",
     "/a/{slug}/share/{link}",
