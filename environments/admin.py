@@ -7,6 +7,8 @@ from environments.models import (
     Promotion,
     PromotionTransition,
     Replica,
+    Slot,
+    TryingSettings,
 )
 from studio.operators.site import show
 
@@ -32,3 +34,9 @@ show(
     ("=pk", "=environment__id", "actor_label"),
 )
 show(PromotionTransition, ("pk", "promotion_id", "state", "at"), ("=pk", "=promotion__id"))
+show(
+    Slot,
+    ("pk", "environment_id", "model_id", "state", "attempt", "deaths", "worker", "port", "heartbeat_at"),
+    ("=pk", "=environment__id", "=model__id", "worker"),
+)
+show(TryingSettings, ("assistant_id", "start_after_training", "idle_minutes"), ("=assistant__id",))

@@ -32,7 +32,7 @@ from conversations.models import (
 from conversations.services import tallies
 from conversations.services.corrections import Verdict, correct
 from conversations.services.inbox import hold
-from environments.models import EnvironmentAlias, ManagedServer, Replica
+from environments.models import EnvironmentAlias, ManagedServer, Replica, TryingSettings
 from models_app.models import (
     Assistant,
     Confusion,
@@ -87,6 +87,7 @@ def _one_of_what_the_world_lacks(person: User) -> None:
     EnvironmentAlias.objects.create(environment=production, assistant=cafe, name="old")
     ManagedServer.objects.get_or_create(environment=production)
     Replica.objects.create(environment=production, key="r-1", last_seen_at=now)
+    TryingSettings.objects.create(assistant=cafe)
     said = Event.objects.filter(kind="user", conversation__assistant=cafe).earliest("pk")
     correct(actor=person, event=said, verdict=Verdict("greet"))
     hold(actor=person, event=said)

@@ -16,6 +16,7 @@ PLAIN = {
     "conversations/services/intake.py": "names of settings",
     "environments/services/pointers.py": "digests of tokens: nobody can choose one that is almost right",
     "environments/model_server.py": "whether the proof is that of every tag, which no caller can show",
+    "conversations/services/ratings.py": "digest of what somebody said, by which their rating is found again",
     "environments/controller/supervisor.py": "digest of the code that a server runs",
     "models_app/services/revisions.py": "digest of training data",
     "models_app/training/attempt.py": "exit codes",
