@@ -149,7 +149,7 @@ def _directly(address: str, message: "Callable[[], Sent]") -> Callable[[], None]
 
     def say() -> None:
         body, headers = message()
-        answer = session.post(address, json=body, headers=headers, timeout=30)
+        answer = session.post(address, json=body, headers=headers, timeout=120)
         answer.raise_for_status()
         assert answer.json(), "Rasa said nothing"
 
