@@ -42,6 +42,7 @@ class Door:
     link: ShareLink
     is_embedded: bool
     guest: ShareGuest | None
+    secret: str = ""  # of a guest whom this request met
 
     @property
     def words(self) -> Words:
@@ -93,8 +94,13 @@ class Door:
             device=guests.device_of(headers.get("User-Agent", "")),
             is_embedded=self.is_embedded,
         )
-        self.guest, secret = guests.meet(link=self.link, about=about)
-        return secret
+        self.guest, self.secret = guests.meet(link=self.link, about=about)
+        return self.secret
+
+    @property
+    def introduction(self) -> dict[str, str]:
+        """For the answer: the secret of a guest just met, where no cookie can hold it."""
+        return {"guest": self.secret} if self.secret and self.is_embedded else {}
 
     def wake(self) -> bool:
         """Have the link's model start when no slot serves it; whether it will answer in a while."""

@@ -154,7 +154,7 @@ def say_by(door: Door) -> HttpResponse:
     except DomainError as error:
         return door.refuse("bad_twice", error.code, 409)
     if known is not None:
-        return private(JsonResponse({**known, "repeated": True}))
+        return _repeat(door, known)
     return _say(door, form.cleaned_data["text"], claim)
 
 
@@ -166,24 +166,34 @@ def _why_not(door: Door) -> HttpResponse | None:
     return door.refuse(name, closed if closed in _REFUSED else "ended", status)
 
 
+def _repeat(door: Door, known: once.Json) -> HttpResponse:
+    """With the answer that was lost on the way also a new guest's secret was."""
+    door.secret = str(known.pop("guest", ""))
+    response = private(JsonResponse({**known, **door.introduction, "repeated": True}))
+    door.remember(response, COOKIE, door.secret)
+    return response
+
+
 def _say(door: Door, text: str, claim: tuple[str, str]) -> HttpResponse:
-    """The cookie is set also when nobody answered: the next try belongs to the same conversation."""
-    secret = door.meet_new() if door.guest is None else ""
+    """The browser gets its secret also when nobody answered: the next try belongs to the same conversation."""
+    if door.guest is None:
+        door.meet_new()
     assert door.guest is not None
     try:
         session = door.session or guests.begin(guest=door.guest, link=door.link)
         guests.count_message(door.guest, door.link)
     except DomainError as error:
         once.release(*claim)
-        response = door.refuse(f"bad_{error.code}", error.code, 403, count=door.link.messages_limit)
+        facts = {"count": door.link.messages_limit, **door.introduction}
+        response = door.refuse(f"bad_{error.code}", error.code, 403, **facts)
     else:
         response = _answer(door, session, text, claim)
-    door.remember(response, COOKIE, secret)
+    door.remember(response, COOKIE, door.secret)
     return response
 
 
 def _answer(door: Door, session: TalkSession, text: str, claim: tuple[str, str]) -> HttpResponse:
-    place = {"addresses": _addresses(door, session), "conversation": session.sender_id}
+    place = {"addresses": _addresses(door, session), "conversation": session.sender_id, **door.introduction}
     assert door.guest is not None
     try:
         turn, seconds = say(session=session, text=text)
@@ -201,7 +211,7 @@ def _answer(door: Door, session: TalkSession, text: str, claim: tuple[str, str])
         rate = Rate(ratings.receipt_for(session, text, time.time()))
         answer["html"] = f"{answer['html']}{_rate_html(door, rate)}"
     facts = {**answer, **place, "changed": has_changed(session, door.link)}
-    once.keep(*claim, facts)
+    once.keep(*claim, {**facts, "guest": door.secret})
     return private(messages.AnswerJson(facts, session, text))
 
 

@@ -97,8 +97,9 @@ async function send({ text, nonce }) {
   await ready;
   const body = new URLSearchParams({ text, nonce, conversation });
   try {
-    const response = await fetch(urls.say, { method: "POST", body, headers: headers() });
-    return await read(response);
+    const answer = await read(await fetch(urls.say, { method: "POST", body, headers: headers() }));
+    if (answer.guest) root.dispatchEvent(new CustomEvent("chat:met", { bubbles: true, detail: answer.guest }));
+    return answer;
   } catch {
     return { lost: true };
   }

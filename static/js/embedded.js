@@ -38,6 +38,9 @@ document.addEventListener("submit", (event) => {
   post(form.getAttribute("action"), form).then(() => location.reload());
 });
 
+/* Where many come from one address, the server first meets a guest when they write. */
+document.addEventListener("chat:met", ({ detail }) => remember(GUEST, detail));
+
 async function unlock(form) {
   const answer = await post(form.getAttribute("action"), form);
   if (!answer) return fail();

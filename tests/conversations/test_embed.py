@@ -9,12 +9,13 @@ from django.test import Client
 
 from conversations.chat.links import change_link
 from conversations.models import ShareGuest, ShareLink, TalkSession
-from conversations.views.door import GUEST_HEADER, PASS_HEADER
+from conversations.views.door import COOKIE, GUEST_HEADER, PASS_HEADER
 from studio.crypto import decrypt
 from tests.conversations.events import small_talk
 from tests.conversations.fake_channel import Channel
 from tests.conversations.guest_fixtures import SITE, channel, link, page, say, set_options
 from tests.factories import make_person
+from tests.rasa.servers import Reply
 
 __all__ = ["channel", "link", "page"]
 
@@ -130,3 +131,44 @@ def test_the_frame_shows_the_chat_again_and_begins_anew(strict: Client, frame: s
     assert "Hello!" in html and "csrfmiddlewaretoken" not in html and f'action="{frame}/again"' in html
     post(strict, f"{frame}/again", secret=secret)
     assert "Hello!" not in post(strict, f"{frame}/open", secret=secret).json()["html"]
+
+
+@pytest.fixture
+def crowded(monkeypatch) -> None:
+    """So many came from this address that a guest is met only when they write."""
+    monkeypatch.setattr("conversations.views.door.ADDRESS_GUESTS_AN_HOUR", 0)
+
+
+@pytest.mark.usefixtures("crowded")
+def test_a_guest_of_a_busy_address_keeps_the_chat(strict: Client, frame: str, channel: Channel):
+    assert opened(strict, frame) == ""
+    answer = post(strict, f"{frame}/say", {"text": "hi"}).json()
+    follow_up = {"text": "go on", "conversation": answer["conversation"]}
+    assert post(strict, f"{frame}/say", follow_up, answer["guest"]).status_code == 200
+    assert ShareGuest.objects.get().session == TalkSession.objects.get()
+    assert "guest" not in post(strict, f"{frame}/say", follow_up, answer["guest"]).json()
+
+
+@pytest.mark.usefixtures("crowded")
+def test_a_repeated_first_message_is_the_same_guests(strict: Client, frame: str, channel: Channel):
+    message = {"text": "hi", "nonce": "a1b2c3"}
+    lost, again = (post(strict, f"{frame}/say", message).json() for _ in range(2))
+    assert (again["guest"], again["repeated"], len(channel.heard)) == (lost["guest"], True, 1)
+    assert strict.get(f"{frame}/news", headers={GUEST_HEADER: again["guest"]}).status_code == 200
+
+
+@pytest.mark.usefixtures("crowded")
+def test_who_was_not_answered_is_known_all_the_same(strict: Client, frame: str, channel: Channel):
+    channel.reply = Reply(500, {})
+    refused = post(strict, f"{frame}/say", {"text": "hi"})
+    assert (refused.status_code, ShareGuest.objects.count()) == (503, 1)
+    assert strict.get(f"{frame}/news", headers={GUEST_HEADER: refused.json()["guest"]}).status_code == 200
+
+
+def test_on_the_links_own_page_a_repeat_brings_the_cookie_and_no_secret(page: str, channel: Channel):
+    message = {"text": "hi", "nonce": "a1b2c3"}
+    lost, browser = Client(), Client()
+    say(lost, page, **message)
+    answer = say(browser, page, **message)
+    assert browser.cookies[COOKIE].value == lost.cookies[COOKIE].value
+    assert answer.json()["repeated"] and "guest" not in answer.json()
