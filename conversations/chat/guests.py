@@ -175,12 +175,13 @@ def try_password(link: ShareLink, address: str | None, typed: str) -> tuple[bool
     """(whether it is the link's, the seconds to wait after too many that were not).
 
     Each try is counted before it is looked at, so that many at once are no way around; one that was right is given
-    back, for many guests can share an address.
+    back, for many guests can share an address. What one address tries too often counts for nobody else.
     """
-    limits = ((GUESSES, f"{link.pk}:{address}"), (ALL_GUESSES, link.pk))
-    waits = [window.count(who) for window, who in limits]
-    if any(waits):
-        return False, max(waits)
+    limits = ((GUESSES, f"{link.pk}:{address}"), (ALL_GUESSES, str(link.pk)))
+    for window, who in limits:
+        seconds = window.count(who)
+        if seconds:
+            return False, seconds
     if not check_password(typed, link.password):
         return False, 0
     for window, who in limits:

@@ -1,6 +1,7 @@
 """Who may come in, and how much each may write: counted by the database, also of many at once."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from django.db import connection
@@ -155,6 +156,23 @@ def test_guesses_are_limited_and_the_right_password_is_no_guess(client: Client, 
         client.post(f"{page}/password", {"password": "guess"})
     slowed = client.post(f"{page}/password", {"password": "open sesame"})
     assert "Wait 10 minutes" in slowed.content.decode()
+
+
+def test_one_who_guesses_on_and_on_locks_out_nobody_else(link: ShareLink, monkeypatch):
+    with_password(link, "open sesame")
+    link.refresh_from_db()
+    monkeypatch.setattr(guests, "ALL_GUESSES", replace(guests.ALL_GUESSES, most=12))
+    waits = [guests.try_password(link, "203.0.113.1", "guess")[1] > 0 for _ in range(30)]
+    assert waits == [False] * 10 + [True] * 20
+    assert guests.try_password(link, "203.0.113.2", "open sesame") == (True, 0)
+
+
+def test_many_who_guess_together_are_slowed(link: ShareLink, monkeypatch):
+    with_password(link, "open sesame")
+    link.refresh_from_db()
+    monkeypatch.setattr(guests, "ALL_GUESSES", replace(guests.ALL_GUESSES, most=12))
+    waits = [guests.try_password(link, f"203.0.113.{number}", "guess")[1] > 0 for number in range(15)]
+    assert waits == [False] * 12 + [True] * 3
 
 
 def test_starting_over_keeps_the_browser_and_leaves_the_chat(client: Client, page: str):
