@@ -20,6 +20,8 @@ from studio.errors import Conflict, Invalid
 _SALT = "parley.reply"
 _RECEIPT_SECONDS = 30 * 24 * 3600
 _WAITS = timedelta(days=7)  # for the event; then it stays with the conversation alone
+_CLOCKS_APART = 60.0  # seconds, of Rasa's clock and ours, at most
+_LONGEST_KEY = 400
 AT_ONCE = 200  # sessions
 
 
@@ -40,19 +42,24 @@ def receipt_for(session: TalkSession, sent: str, answered_at: float) -> str:
 
 def rates_of(session: TalkSession, turns: Sequence[Turn]) -> list[Rate | None]:
     """For each turn what its guest made of it; None of a turn that cannot be rated."""
-    ids = [message.event_id for turn in turns for message in turn.answers if message.event_id]
+    ids = [pk for turn in turns for pk in _stored(turn)]
     found = {one.event_id: one for one in Rating.objects.filter(session=session, event__in=ids)} if ids else {}
     return [_rate_of(turn, found) for turn in turns]
 
 
 def _rate_of(turn: Turn, found: dict[int | None, Rating]) -> Rate | None:
-    ids = [message.event_id for message in turn.answers if message.event_id]
+    ids = _stored(turn)
     if not ids or turn.restarted:
         return None
     rating = next((found[pk] for pk in ids if pk in found), None)
     if rating is None:
         return Rate(f"e{ids[-1]}")
     return Rate(f"e{rating.event_id}", "up" if rating.is_up else "down", rating.comment)
+
+
+def _stored(turn: Turn) -> list[int]:
+    """The answers' events; none of what only Rasa's memory holds."""
+    return [message.event_id for message in turn.answers if message.event_id and message.event_id > 0]
 
 
 @transaction.atomic
@@ -78,6 +85,8 @@ def rate(*, session: TalkSession, link: ShareLink, key: str, value: str, comment
 
 def _named(key: str, session: TalkSession, conversation: Conversation | None) -> Rating:
     """A rating, not yet saved, of the reply of that name."""
+    if len(key) > _LONGEST_KEY:
+        raise Conflict("This reply cannot be rated any more.", code="gone")
     if key[:1] == "e" and key[1:].isdecimal():
         spoken = Event.objects.filter(conversation=conversation, pk=int(key[1:]), kind__in=("bot", "agent"))
         if conversation is None or not spoken.exists():
@@ -128,22 +137,33 @@ def settle(session: TalkSession) -> bool:
 
 def _settle(session: TalkSession, conversation: Conversation) -> None:
     waiting = list(Rating.objects.filter(session=session, event=None).order_by("answered_at"))
-    turns = [turn for turn in turns_since(conversation, 0.0) if turn.complete and turn.answers] if waiting else []
+    turns = _free_turns(session, conversation) if waiting else []
     for rating in waiting:
         tied = _tie(rating, turns)
         turns = [turn for turn in turns if turn is not tied]
     _sum_up(session, conversation)
 
 
+def _free_turns(session: TalkSession, conversation: Conversation) -> list[Turn]:
+    """Whole ones with an answer that was not already rated as what it was when it was given."""
+    tied = Rating.objects.filter(session=session, event__isnull=False).exclude(reply="")
+    taken = set(tied.values_list("event_id", flat=True))
+    turns = [turn for turn in turns_since(conversation, 0.0) if turn.complete and _stored(turn)]
+    return [turn for turn in turns if taken.isdisjoint(_stored(turn))]
+
+
 def _tie(rating: Rating, turns: Sequence[Turn]) -> Turn | None:
-    """To the reply of the same message whose time is nearest, for Rasa's clock may differ from ours; which that was."""
-    same = [turn for turn in turns if turn.sent and _digest(turn.sent) == bytes(rating.sent_digest or b"")]
+    """To the reply of the same message whose time is nearest; which that was. None while it has not come."""
+
+    def apart(turn: Turn) -> float:
+        return abs(turn.ends_at - (rating.answered_at or 0.0))
+
+    said = bytes(rating.sent_digest or b"")
+    same = [turn for turn in turns if apart(turn) <= _CLOCKS_APART and turn.sent and _digest(turn.sent) == said]
     if not same:
         return None
-    nearest = min(same, key=lambda turn: abs(turn.ends_at - (rating.answered_at or 0.0)))
-    ids = [message.event_id for message in nearest.answers if message.event_id]
-    if not ids:
-        return None
+    nearest = min(same, key=apart)
+    ids = _stored(nearest)
     Rating.objects.filter(session=rating.session_id, event__in=ids).delete()  # of before the guest changed their mind
     rating.event_id = ids[-1]
     rating.save(update_fields=["event"])

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -15,11 +16,18 @@ from conversations.services import ratings
 from conversations.services.erasing import erase_conversation
 from conversations.services.exporting import Format, content
 from models_app.models import Assistant
-from tests.conversations.events import action, bot, small_talk, user
+from tests.conversations.events import action, bot, user
+from tests.conversations.events import small_talk as small_talk_at
+from tests.conversations.fake_channel import Channel
 from tests.conversations.guest_fixtures import channel, link, page, say, set_options
 from tests.factories import make_person
 
 __all__ = ["channel", "link", "page"]
+
+
+def small_talk(sender: str) -> list[dict[str, Any]]:
+    """As it was just held: by the time of an answer its event is known."""
+    return small_talk_at(time.time(), sender)
 
 
 def key_in(html: str) -> str:
@@ -86,6 +94,39 @@ def test_of_the_same_words_said_twice_each_rating_finds_its_own(client: Client, 
     assert tied == {at: False, at + 10: True}
 
 
+def test_a_rating_waits_for_its_own_reply_and_takes_no_earlier_one(client: Client, page: str, stored):
+    rate(client, page, key_in(say(client, page).json()["html"]), "down")
+    at = Rating.objects.get().answered_at or 0.0
+    stored(*small_talk_at(at - 120, sender()))  # the same words, two minutes before
+    ratings.settle_waiting()
+    assert Rating.objects.get().event is None
+    stored(*small_talk_at(at - 1.3, sender()))
+    ratings.settle_waiting()
+    assert Rating.objects.get().event == Event.objects.filter(kind="bot").latest("timestamp")
+
+
+def test_a_rating_does_not_take_the_reply_of_another(client: Client, page: str, stored):
+    first, second = [key_in(say(client, page).json()["html"]) for _ in range(2)]
+    rate(client, page, second, "down", "Wrong")
+    stored(*small_talk(sender()))
+    ratings.settle_waiting()
+    rate(client, page, first, "up")  # its event is still to come
+    ratings.settle_waiting()
+    assert set(Rating.objects.values_list("is_up", "event")) == {
+        (True, None),
+        (False, Event.objects.get(kind="bot").pk),
+    }
+
+
+def test_what_only_rasa_remembers_has_no_thumbs(client: Client, page: str, channel: Channel, stored):
+    channel.memory = {}
+    say(client, page)
+    text = client.get(page).content.decode()
+    assert "Hello!" in text and "data-rate=" not in text
+    stored(*channel.memory[sender()])
+    assert "data-rate=" in client.get(page).content.decode()
+
+
 def test_only_ones_own_replies_can_be_rated(client: Client, page: str, stored):
     key = key_in(say(client, page).json()["html"])
     stored(*small_talk(sender=sender()))
@@ -94,7 +135,7 @@ def test_only_ones_own_replies_can_be_rated(client: Client, page: str, stored):
     stranger = Client()
     assert rate(stranger, page, key).status_code == 410
     say(stranger, page)
-    for foreign in (key, event, "e999999999", "nonsense", "", "e1; drop"):
+    for foreign in (key, event, "e999999999", "nonsense", "", "e1; drop", "e" + "9" * 30, "e" + "9" * 5000):
         assert rate(stranger, page, foreign).status_code == 410, foreign
     assert rate(client, page, said).status_code == 410, "nobody rates what they said themselves"
     assert rate(client, page, key, "sideways").status_code == 422
