@@ -10,7 +10,7 @@ const form = root.querySelector("[data-composer]");
 const box = form.elements.text;
 const late = root.querySelector("[data-late]");
 const offline = document.querySelector("[data-offline]");
-const sent = outbox(root.dataset.draft);
+let sent = outbox(root.dataset.draft);
 const words = { // those of guests are of their language
   bad_lost: "The connection to this page's server was lost. Your message is kept below: send it again.",
   bad_old: "This page has been open too long. Your message is kept below: reload the page and send it.",
@@ -57,7 +57,7 @@ document.addEventListener("click", (event) => {
   if (button && !busy) say(button.dataset.say, "");
 });
 
-async function say(text, shown, message = { text, shown, nonce: nonce(), at: Date.now() }) {
+async function say(text, shown, message = { text, shown, nonce: nonce(), at: Date.now(), conversation }) {
   setBusy(true);
   const before = log.querySelector(".turn:last-of-type .bubble-user")?.textContent.trim();
   const turn = add("turn");
@@ -70,6 +70,7 @@ async function say(text, shown, message = { text, shown, nonce: nonce(), at: Dat
   const answer = await deliver(message, turn);
   typing.remove();
   setBusy(false);
+  if (answer.repeated && isElsewhere(answer)) return drop(turn);
   follow(answer);
   const isShown = before === shown && message.reloaded; // the page came with it
   if (isShown && (answer.repeated || answer.code === "twice")) drop(turn);
@@ -178,6 +179,16 @@ function problem(answer) {
   return item;
 }
 
+/* Of a conversation that was left meanwhile, by "Start over" here or in another tab */
+const isElsewhere = (one) => Boolean(one.conversation && conversation && one.conversation !== conversation);
+
+/* Whoever begins anew waits for no answer any more. */
+for (const what of ["submit", "click"]) {
+  document.addEventListener(what, (event) => {
+    if (event.target.closest(what === "submit" ? "[data-again]" : "[data-begin]")) sent.forget();
+  });
+}
+
 /* The first message gives a conversation its address. */
 function follow(answer) {
   if (answer.conversation) conversation = answer.conversation;
@@ -190,8 +201,21 @@ function follow(answer) {
   for (const element of document.querySelectorAll("[data-restart], [data-copy-address], [data-again]")) element.hidden = false;
   if (!answer.addresses.page) return;
   history.replaceState(null, "", answer.addresses.page);
+  rename(root.dataset.draft.replace(/new$/, decodeURIComponent(answer.addresses.page.split("/").at(-1))));
   for (const element of document.querySelectorAll("[data-copy-address]")) element.dataset.copy = location.href;
   document.body.dispatchEvent(new Event("talk:began"));
+}
+
+/* What is kept of a new conversation belongs to this one now, and not to the next new one. */
+function rename(name) {
+  const message = sent.kept();
+  sent.forget();
+  keepDraft("");
+  root.dataset.draft = name;
+  sent = outbox(name);
+  draftKey = `parley-draft-${name}`;
+  if (message) sent.keep(message);
+  keepDraft(box.value);
 }
 
 /* What came by events */
@@ -380,7 +404,8 @@ schedule(urls.news ? 500 : undefined);
 
 /* What a reload interrupted goes on by itself. */
 const left = sent.kept();
-if (left?.fresh) say(left.text, left.shown, { ...left, reloaded: true });
+const isHere = !left?.conversation || left.conversation === conversation; // else it was begun anew since
+if (left?.fresh && isHere) say(left.text, left.shown, { ...left, reloaded: true });
 else if (left) {
   box.value = [left.shown && left.text, box.value].filter(Boolean).join("\n");
   keepDraft(box.value);
