@@ -38,7 +38,7 @@ log.addEventListener("click", (event) => {
   const again = event.target.closest("[data-again-here]");
   if (again) {
     const side = sides.find((one) => one.name === again.closest("[data-side]").dataset.side);
-    queue(side, again.closest("[data-row]"), again.dataset.againHere);
+    queue(side, again.closest("[data-row]"), again.dataset.againHere, again.dataset.nonce);
   }
 });
 
@@ -51,17 +51,17 @@ function sayToBoth(text, shown) {
   row.scrollIntoView({ block: "end" });
 }
 
-function queue(side, row, text) {
+function queue(side, row, text, number = nonce()) {
   const cell = row.querySelector(`[data-side=${side.name}]`);
   const answers = cell.querySelector("[data-answers]");
   answers.replaceChildren(root.querySelector("[data-typing]").content.firstElementChild.cloneNode(true));
-  side.line = side.line.then(() => say(side, cell, answers, text)).then(() => mark(row));
+  side.line = side.line.then(() => say(side, cell, answers, text, number)).then(() => mark(row));
 }
 
-async function say(side, cell, answers, text) {
-  const answer = await send(side, new URLSearchParams({ text, nonce: nonce() }));
+async function say(side, cell, answers, text, number) {
+  const answer = await send(side, new URLSearchParams({ text, nonce: number }));
   if (answer.addresses) follow(side, answer.addresses);
-  if (answer.error) return answers.replaceChildren(problem(answer.error, text));
+  if (answer.error) return answers.replaceChildren(problem(answer, text, number));
   answers.innerHTML = answer.html;
   const html = await get(`${side.why}?${new URLSearchParams({ after: side.after, brief: "1" })}`);
   if (html === null) return;
@@ -108,11 +108,13 @@ async function get(url) {
   }
 }
 
-function problem(words, text) {
-  const item = Object.assign(document.createElement("div"), { className: "bubble bubble-error", textContent: `${words} ` });
+/* Under the same number, for the server may have heard it; once it says so, whoever says it again means that. */
+function problem({ error, code }, text, number) {
+  const item = Object.assign(document.createElement("div"), { className: "bubble bubble-error", textContent: `${error} ` });
   item.setAttribute("role", "alert");
   const button = Object.assign(document.createElement("button"), { type: "button", className: "btn btn-small", textContent: "Say it again here" });
   button.dataset.againHere = text;
+  button.dataset.nonce = code === "twice" ? nonce() : number;
   item.append(button);
   return item;
 }
