@@ -16,7 +16,9 @@ root.addEventListener("submit", async (event) => {
   if (!form) return;
   event.preventDefault();
   const rate = form.closest("[data-rate]");
-  if (await send(rate, rate.dataset.value, form.elements.comment.value)) rate.querySelector("details").open = false;
+  if (!(await send(rate, rate.dataset.value, form.elements.comment.value))) return;
+  if (form.contains(document.activeElement)) rate.querySelector("summary").focus();
+  rate.querySelector("details").open = false;
 });
 
 /* A thumb that is pressed already is taken back. */

@@ -38,6 +38,11 @@ function open(value, { keep = true } = {}) {
   }
 }
 
+function close() {
+  open(false);
+  toggle.focus();
+}
+
 /* The chosen turn carries the mark, and a button for choosing is in each */
 function mark() {
   const current = isOpen() ? (turnOf(chosen) ?? (chosen ? null : lastOf())) : null;
@@ -98,12 +103,9 @@ function choose(turn) {
 }
 
 toggle.addEventListener("click", () => open(!isOpen()));
-panel.querySelector("[data-why-close]").addEventListener("click", () => {
-  open(false);
-  toggle.focus();
-});
+panel.querySelector("[data-why-close]").addEventListener("click", close);
 panel.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !event.defaultPrevented && !event.target.closest("form")) open(false);
+  if (event.key === "Escape" && !event.defaultPrevented && !event.target.closest("form")) close();
 });
 log.addEventListener("click", (event) => {
   if (event.target.closest("[data-explain]")) return choose(event.target.closest(".turn"));
