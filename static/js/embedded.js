@@ -26,13 +26,13 @@ function put(html) {
   document.body.innerHTML = html;
   if (!document.querySelector("[data-chat]")) return document.querySelector("[autofocus], input")?.focus();
   document.body.inert = true; // nobody writes into a form that nothing sends yet
-  Promise.all([import(chatModule), import(guestModule)]).then(() => { document.body.inert = false; });
+  Promise.all([import(chatModule), import(guestModule)]).catch(fail).finally(() => { document.body.inert = false; });
 }
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
+  event.preventDefault(); // also of a form whose module did not come
   if (!form.matches("[data-enter], [data-again]")) return;
-  event.preventDefault();
   if (form.matches("[data-enter]")) return unlock(form);
   document.body.inert = true; // what were typed now would go with the old page
   post(form.getAttribute("action"), form).then(() => location.reload());
@@ -61,7 +61,7 @@ async function post(address, form) {
 
 function fail() {
   const said = document.querySelector("[role=status]");
-  if (said) said.textContent = lost;
+  if (said) Object.assign(said, { textContent: lost, hidden: false });
   addEventListener("online", () => location.reload(), { once: true });
 }
 
