@@ -20,9 +20,10 @@
     section[data-open] { display: block; }
     iframe { display: block; width: 100%; height: 100%; border: 0; color-scheme: normal; }
     @media (max-width: 480px) {
-      :host(.open) { inset: 0; }
-      :host(.open) section { width: 100vw; height: 100dvh; margin: 0; border-radius: 0; }
-      :host(.open) button { display: none; }
+      :host(.open) { inset: 0; display: flex; flex-direction: column-reverse; }
+      :host(.open) section { flex: 1; width: 100%; margin: 0; border-radius: 0; }
+      :host(.open) button { flex: none; width: 100%; height: calc(44px + env(safe-area-inset-top, 0px)); padding-top: env(safe-area-inset-top, 0px); border-radius: 0; box-shadow: none; }
+      :host(.open) button:focus-visible { outline-color: ${facts.onAccent}; outline-offset: -6px; }
     }
     @media (forced-colors: active) { button { border: 2px solid ButtonText; } }`);
   shadow.adoptedStyleSheets = [sheet];
