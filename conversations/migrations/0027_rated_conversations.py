@@ -33,9 +33,20 @@ class Migration(migrations.Migration):
             model_name='conversation',
             index=models.Index(condition=models.Q(('share_link__isnull', False)), fields=['share_link', '-last_event_at', '-id'], name='conversation_of_link'),
         ),
-        migrations.AlterField(
-            model_name='conversation',
-            name='share_link',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='conversations', to='conversations.sharelink'),
+        # Django would make the foreign key anew for it, and check every row while nobody may write.
+        migrations.SeparateDatabaseAndState(
+            database_operations=[
+                migrations.RunSQL(
+                    'DROP INDEX CONCURRENTLY IF EXISTS conversations_conversation_share_link_id_1edb070c',
+                    'CREATE INDEX CONCURRENTLY conversations_conversation_share_link_id_1edb070c ON conversations_conversation (share_link_id)',
+                ),
+            ],
+            state_operations=[
+                migrations.AlterField(
+                    model_name='conversation',
+                    name='share_link',
+                    field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='conversations', to='conversations.sharelink'),
+                ),
+            ],
         ),
     ]
