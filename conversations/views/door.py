@@ -26,7 +26,8 @@ COOKIE, PASS_COOKIE = "parley_guest", "parley_pass"
 GUEST_HEADER, PASS_HEADER = "X-Parley-Guest", "X-Parley-Pass"
 COOKIE_SECONDS = 90 * 24 * 3600
 PASS_SECONDS = 30 * 24 * 3600
-ADDRESS_PAGES_A_MINUTE = 1200  # with what their scripts ask
+ADDRESS_PAGES_A_MINUTE = 1200  # of whom nobody knows
+GUEST_PAGES_A_MINUTE = 240  # with what their script asks
 ADDRESS_GUESTS_AN_HOUR = 240
 CODE_GUESSES = Window("share-code-guesses", most=30, seconds=600)  # of one address
 # What static/js/chat.js and rating.js say by themselves.
@@ -137,23 +138,31 @@ class Door:
 
 
 def open_door(request: HttpRequest, code: str, *, is_embedded: bool = False) -> Door:
-    """404 for a code that never was, 429 after too many of them; 403 for a request that another site makes.
+    """404 for a code that never was, 429 after too many of them.
 
     Guessing one of 128 bits is hopeless, so a right one is let through: guests can share an address with a guesser.
+    Those who are known are counted each for themselves: a whole school can share an address.
     """
     address = client_address(request)
-    if not allow(f"guest-pages:{address}", ADDRESS_PAGES_A_MINUTE, 60):
+    secret = request.headers.get(GUEST_HEADER, "") if is_embedded else request.COOKIES.get(COOKIE, "")
+    link = find_link(code) if secret else None
+    guest = guests.find_guest(link, secret) if link is not None else None
+    who, limit = (guest.pk, GUEST_PAGES_A_MINUTE) if guest else (address, ADDRESS_PAGES_A_MINUTE)
+    if not allow(f"guest-pages:{'guest' if guest else 'from'}:{who}", limit, 60):
         raise TooMany("That was quick. Wait a minute before you go on.", 60)
-    link = find_link(code)
+    link = link or find_link(code)
     if link is None:
-        seconds = CODE_GUESSES.count(address)
-        if seconds:
-            raise TooMany("Too many links from here lead nowhere. Wait a few minutes, then try again.", seconds)
-        raise Http404("There is no such link.")
+        raise _nowhere(address)
     if is_embedded and not link.origins:
         raise Http404("This link is on no other site.")
-    secret = request.headers.get(GUEST_HEADER, "") if is_embedded else request.COOKIES.get(COOKIE, "")
-    return Door(request, code, link, is_embedded, guests.find_guest(link, secret))
+    return Door(request, code, link, is_embedded, guest)
+
+
+def _nowhere(address: str | None) -> Exception:
+    seconds = CODE_GUESSES.count(address)
+    if seconds:
+        return TooMany("Too many links from here lead nowhere. Wait a few minutes, then try again.", seconds)
+    return Http404("There is no such link.")
 
 
 def is_from_here(request: HttpRequest) -> bool:

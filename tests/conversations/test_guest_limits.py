@@ -10,6 +10,7 @@ from django.test import Client
 from conversations.chat import guests
 from conversations.chat.links import change_link
 from conversations.models import ShareGuest, ShareLink
+from conversations.views import door
 from conversations.views.door import COOKIE
 from tests.conversations.fake_channel import Channel
 from tests.conversations.guest_fixtures import channel, link, page, say, set_options
@@ -165,6 +166,18 @@ def test_one_who_guesses_on_and_on_locks_out_nobody_else(link: ShareLink, monkey
     waits = [guests.try_password(link, "203.0.113.1", "guess")[1] > 0 for _ in range(30)]
     assert waits == [False] * 10 + [True] * 20
     assert guests.try_password(link, "203.0.113.2", "open sesame") == (True, 0)
+
+
+def test_who_is_known_is_not_slowed_by_others_of_the_same_address(client: Client, page: str, monkeypatch):
+    monkeypatch.setattr(door, "ADDRESS_PAGES_A_MINUTE", 5)
+    client.post(f"{page}/hello")
+    assert [Client().get(page).status_code for _ in range(6)] == [200] * 4 + [429] * 2
+    assert client.get(page).status_code == 200
+    forged = Client()
+    forged.cookies[COOKIE] = "made up"
+    assert forged.get(page).status_code == 429
+    monkeypatch.setattr(door, "GUEST_PAGES_A_MINUTE", 3)
+    assert [client.get(page).status_code for _ in range(3)] == [200, 200, 429]
 
 
 def test_many_who_guess_together_are_slowed(link: ShareLink, monkeypatch):
