@@ -140,6 +140,42 @@ def test_a_time_out_is_no_failure_when_the_answer_comes_with_the_events(
     assert guest.evaluate("sessionStorage.length") == 0
 
 
+def test_beginning_anew_during_a_slow_answer_does_not_lead_back(guest: Page, channel: Channel):
+    say(guest, "hi")
+    expect(answers(guest)).to_have_count(1)
+    guest.route("**/say", lambda route: (route.fetch(), route.abort("connectionreset")))
+    say(guest, "slow")
+    expect(guest.get_by_text("No connection.")).to_be_visible()
+    guest.unroute("**/say")
+    guest.get_by_role("button", name="Start over").click()
+    expect(guest.get_by_role("button", name="Start over")).to_be_hidden()
+    guest.wait_for_timeout(1000)
+    expect(guest.locator(".bubble-user")).to_have_count(0)
+    say(guest, "anew")
+    expect(answers(guest)).to_have_count(1)
+    assert [text for _, text in channel.heard][-2:] == ["slow", "anew"]
+    assert len({speaker for speaker, _ in channel.heard}) == 2
+
+
+def test_an_answer_of_a_chat_that_was_left_in_another_tab_is_not_shown(guest: Page, channel: Channel):
+    guest.route("**/say", lambda route: (route.fetch(), route.abort("connectionreset")))
+    say(guest, "slow")
+    expect(guest.get_by_text("No connection.")).to_be_visible()
+    guest.unroute("**/say")
+    other = guest.context.new_page()
+    other.goto(guest.url)
+    other.get_by_role("button", name="Start over").click()
+    expect(other.get_by_role("button", name="Start over")).to_be_hidden()
+    say(other, "anew")
+    expect(answers(other)).to_have_count(1)
+    guest.reload()
+    guest.wait_for_function("sessionStorage.length === 0")
+    expect(guest.locator(".bubble-user", has_text="slow")).to_have_count(0)
+    say(guest, "go on")
+    expect(answers(guest)).to_have_count(1)
+    assert len({speaker for speaker, _ in channel.heard}) == 2
+
+
 def test_a_rating_goes_on_while_its_event_arrives_and_is_there_after_a_reload(
     guest: Page, channel: Channel, environment: Environment
 ):
@@ -250,6 +286,39 @@ def test_the_chat_works_in_a_page_of_another_site(shop: BrowserContext, sites: t
     say(frame, "anew")
     expect(answers(frame)).to_have_count(1)
     assert len({speaker for speaker, _ in channel.heard}) == 2
+
+
+def test_a_guest_of_a_busy_address_keeps_the_chat(
+    shop: BrowserContext, sites: tuple[str, str], channel: Channel, monkeypatch
+):
+    monkeypatch.setattr("conversations.views.door.ADDRESS_GUESTS_AN_HOUR", 0)
+    page = shop.new_page()
+    page.goto(sites[0])
+    page.get_by_role("button", name="Open the chat").click()
+    chat = page.frame_locator("iframe")
+    for number, text in enumerate(("hi", "go on"), start=1):
+        say(chat, text)
+        expect(answers(chat)).to_have_count(number)
+    page.reload()
+    page.get_by_role("button", name="Open the chat").click()
+    say(chat, "and on")
+    expect(chat.locator(".bubble-user", has_text="and on")).to_be_visible()
+    expect(answers(chat).last).to_be_visible()
+    assert len({speaker for speaker, _ in channel.heard}) == 1
+
+
+def test_on_a_phone_it_is_closed_whatever_the_frame_shows(chromium: Browser, sites: tuple[str, str]):
+    with watched(chromium, viewport={"width": 390, "height": 844}, has_touch=True) as context:
+        page = context.new_page()
+        page.route("**/share/*/chat", lambda route: route.abort())
+        page.goto(sites[0])
+        page.get_by_role("button", name="Open the chat").tap()
+        expect(page.locator("section")).to_be_in_viewport(ratio=1)
+        bar = page.get_by_role("button", name="Close the chat")
+        assert bar.bounding_box() == {"x": 0, "y": 0, "width": 390, "height": 44}
+        bar.tap()
+        expect(page.locator("section")).to_be_hidden()
+        assert page.evaluate("document.activeElement.shadowRoot.activeElement.ariaLabel") == "Open the chat"
 
 
 def test_a_site_that_is_not_named_gets_no_chat(chromium: Browser, sites: tuple[str, str]):
