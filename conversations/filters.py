@@ -45,8 +45,8 @@ _MOMENT = forms.DateTimeInput(attrs={"type": "datetime-local"})
 class ConversationFilter(DayRangeFilter):
     """Only what the viewer may see is offered; a value that is not offered is an error beside its field.
 
-    Entities and slots are named `city`, or with their value `city=Paris`. With "what happened" besides, a model or
-    channel is that of what happened.
+    Entities and slots are named `city`, or with their value `city=Paris`. With "what happened" besides, a model,
+    channel, intent or action is that of what happened.
     """
 
     q = forms.CharField(required=False, max_length=200, label="Text")
@@ -211,7 +211,8 @@ class ConversationFilter(DayRangeFilter):
         if not what and since is None and until is None:
             return conversations
         models = self._rasa_models if self.cleaned_data["model"] else None
-        return Happened(what, since, until, channel, models).narrow(conversations)
+        names = {name: self.cleaned_data[name] for name in ("intent", "action")}
+        return Happened(what, since, until, channel, models, **names).narrow(conversations)
 
     def _by_time_of_day(self, conversations: ConversationQuerySet) -> ConversationQuerySet:
         first, last = self.cleaned_data["begun_from"], self.cleaned_data["begun_until"]

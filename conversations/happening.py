@@ -16,6 +16,7 @@ class Happening(TextChoices):
     SAID = "said", "the person wrote"
     ANSWERED = "answered", "the person wrote and was answered"
     REPLIED = "replied", "the assistant wrote"
+    ACTED = "acted", "an action ran"
     SESSION = "session", "a session began"
     FALLBACK = "fallback", "a message was not understood"
     UNSURE = "unsure", f"NLU was below {UNSURE_BELOW}"
@@ -29,6 +30,7 @@ _KINDS = {
     Happening.SAID: (Q(kind="user"), Q(user_count__gt=0)),
     Happening.ANSWERED: (Q(kind="user"), Q(reply_count__gt=0)),
     Happening.REPLIED: (Q(kind="bot"), Q(bot_count__gt=0)),
+    Happening.ACTED: (Q(kind="action"), Q()),
     Happening.SESSION: (Q(kind="session_started"), Q(session_count__gt=0)),
     Happening.FALLBACK: (Q(kind="user", name=FALLBACK_INTENT), Q(fallback_count__gt=0)),
     Happening.UNSURE: (Q(kind="user", confidence__lt=UNSURE_BELOW), Q(min_confidence__lt=UNSURE_BELOW)),
@@ -42,8 +44,8 @@ _MOMENTS = {Happening.BEGAN: "first_event_at", Happening.HANDED_OVER: "handover_
 class Happened:
     """`what` (empty for anything) from one moment on and before another, in seconds since 1970.
 
-    Where a channel or models are given, it is the event itself that has them; the assistant's events have the channel
-    that their conversation began with, as they do where they are counted.
+    Where a channel, models, an intent or an action are given, it is the event itself that has them; the assistant's
+    events have the channel that their conversation began with, as they do where they are counted.
     """
 
     what: str
@@ -51,6 +53,8 @@ class Happened:
     until: float | None
     channel: str = ""
     model_ids: Sequence[str] | None = None
+    intent: str = ""
+    action: str = ""
 
     def narrow(self, conversations: ConversationQuerySet) -> ConversationQuerySet:
         """Those in which it happened."""
@@ -79,7 +83,16 @@ class Happened:
             found = found.filter(channel=self.channel)
         if self.model_ids is not None:
             found = found.filter(model_id__in=self.model_ids)
+        if self._name:
+            found = found.filter(name=self._name)
         return found.alias(next=_next_speaker()).filter(next="bot") if self.what == Happening.ANSWERED else found
+
+    @property
+    def _name(self) -> str:
+        """Of the event. That a message was not understood is an intent of its own."""
+        if self.what == Happening.ACTED:
+            return self.action
+        return self.intent if _is_of_person(self.what) and self.what != Happening.FALLBACK else ""
 
     def _between(self, column: str) -> Q:
         condition = Q()

@@ -10,8 +10,10 @@ from conversations.analytics.charts import Drawing, Mark, labels, rungs, shapes,
 from conversations.analytics.metrics import METRICS, NO_CHANGE, Column, Metric, percent, relative
 from conversations.analytics.numbers import Name, Numbers, Series
 from conversations.analytics.period import Period, Point
+from conversations.happening import Happening
 
 PARTS_SHOWN = 20
+NAMED = {"intent": Happening.SAID, "action": Happening.ACTED}
 Parts = Sequence[tuple[str, Mapping[str, str], Numbers]]  # name, what the list is asked, numbers
 
 
@@ -23,8 +25,16 @@ class Links:
 
     def of_point(self, point: Point, column: Column) -> str:
         """The conversations in which happened then what is counted."""
-        ends = [datetime.fromtimestamp(hour * 3600, self._zone) for hour in (point.begin, point.end)]
-        asks = {"happened": str(column.happened)}
+        return self._between(point.begin, point.end, {"happened": str(column.happened)})
+
+    def of_name(self, period: Period, kind: str, name: str) -> str:
+        """The conversations in which people meant this intent then, or this action ran."""
+        asks = {kind: name, "happened": str(NAMED[kind])}
+        return self._between(period.points[0].begin, period.points[-1].end, asks)
+
+    def _between(self, begin: int, end: int, asks: dict[str, str]) -> str:
+        """In hours since 1970."""
+        ends = [datetime.fromtimestamp(hour * 3600, self._zone) for hour in (begin, end)]
         if any(_is_twice(end) for end in ends):
             ends, asks["tz"] = [end.astimezone(UTC) for end in ends], ""
         first, last = (f"{end:%Y-%m-%dT%H:%M}" for end in ends)
@@ -150,7 +160,7 @@ def bars(names: Sequence[Name], kind: str, period: Period, links: Links) -> list
             one,
             percent(one.share),
             f"{one.count / longest:.4f}",
-            links.of_period(period, {kind: one.name}),
+            links.of_name(period, kind, one.name),
             relative(one.before, one.count) if one.before else "new",
         )
         for one in chosen

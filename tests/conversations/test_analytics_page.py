@@ -92,8 +92,9 @@ def test_a_point_leads_to_the_list_of_what_it_counts(client_of_admin: Client, en
     day = "&happened_from=2026-09-21T00%3A00&happened_until=2026-09-22T00%3A00"
     assert f'href="{base}&happened=began{day}"' in text
     assert f'href="{base}&happened=said{day}"' in text
-    assert f'href="{base}&since=2026-09-20&until=2026-09-25&intent=greet"' in text
-    assert f'href="{base}&since=2026-09-20&until=2026-09-25&action=utter_greet"' in text
+    days = "&happened_from=2026-09-20T00%3A00&happened_until=2026-09-26T00%3A00"
+    assert f'href="{base}&intent=greet&happened=said{days}"' in text
+    assert f'href="{base}&action=utter_greet&happened=acted{days}"' in text
     listed = client_of_admin.get(f"{base}&happened=said{day}").content.decode()
     assert "anna" in listed
     assert "What happened: <b>the person wrote</b>" in listed
@@ -110,18 +111,31 @@ COUNTED = {
     "fallback": {"fallbacks"},
     "unsure": {f"confidence_{number}" for number in range(6)},
     "rejected": {"rejected"},
+    "acted": set(),
 }
 LINK = re.compile(r'href="/a/[^"]+/conversations/[?]([^"]*happened=[^"]+)"')
 
 
 def counted_in(conversation: Conversation, query: dict[str, str], first: float, end: float) -> bool:
-    """Whether what a point counts is in one, by its events alone."""
+    """Whether what a point or a name counts is in one, by its events alone."""
+    if "intent" in query or "action" in query:
+        return named_in(conversation, query, first, end)
     return any(
         what in COUNTED[query["happened"]] and first <= at < end
         and query.get("channel") in (None, channel) and (model == "m-2" or "model" not in query)
         for at, model, channel, what, amount in facts(conversation)
         if amount
     )  # fmt: skip
+
+
+def named_in(conversation: Conversation, query: dict[str, str], first: float, end: float) -> bool:
+    kind, name = ("user", query["intent"]) if "intent" in query else ("action", query["action"])
+    return any(
+        first <= one.timestamp < end
+        and query.get("channel") in (None, one.channel if kind == "user" else conversation.first_channel)
+        and (one.model_id == "m-2" or "model" not in query)
+        for one in conversation.events.filter(kind=kind, name=name)
+    )
 
 
 def much_happened(environment: Environment) -> None:
@@ -169,7 +183,8 @@ def test_the_list_of_a_point_holds_what_the_point_counts(
             datetime.fromisoformat(asked[name]).replace(tzinfo=zone).timestamp()
             for name in ("happened_from", "happened_until")
         )
-        assert end - first == (86_400 if "since" in query else 3600)
+        whole = 86_400 * (4 if "since" in query else 1)
+        assert end - first == (whole if {"intent", "action"} & {*asked} else 86_400 if "since" in query else 3600)
         wanted = {one.pk for one in everything if counted_in(one, asked.dict(), first, end)}
         assert set(filters.apply(Conversation.objects.all()).values_list("pk", flat=True)) == wanted, link
         led_to |= {asked["happened"]} if wanted else set()
