@@ -18,6 +18,7 @@ class EnvironmentsConfig(AppConfig):
         navigation.register()
         scopes.register("environments", places.places)
         uses.register("environments", rasa.uses_by_servers)
+        uses.register("slots", rasa.uses_by_slots)
         models.guard(transitions.reasons_to_keep)
         register_rivals(rivals.live)
         tags.watch(pointers.refresh)

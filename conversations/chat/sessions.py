@@ -51,7 +51,8 @@ def own_talks(person: User, target: Target) -> QuerySet[TalkSession]:
 
 def own_talk(person: User, slug: str, kind: Kind, name: str, sender: str) -> TalkSession | None:
     """Their conversation with all that a message needs, in one query: it is asked at every message."""
-    named = {"model__name": name} if kind is Kind.MODEL else {"environment__name": name, "model": None}
+    of_model = {"model__name": name, "model__deleted_at": None}
+    named = of_model if kind is Kind.MODEL else {"environment__name": name, "model": None}
     talks = TalkSession.objects.filter(
         person=person,
         sender_id=sender,

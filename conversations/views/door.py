@@ -103,6 +103,11 @@ class Door:
         """For the answer: the secret of a guest just met, where no cookie can hold it."""
         return {"guest": self.secret} if self.secret and self.is_embedded else {}
 
+    @property
+    def is_asleep(self) -> bool:
+        """Whether the link is for one model and no slot serves that now."""
+        return self.link.model_id is not None and not slots.answers(self.link.model_id)
+
     def wake(self) -> bool:
         """Have the link's model start when no slot serves it; whether it will answer in a while."""
         if self.link.model is None or slots.has_just_failed(self.link.model.pk):

@@ -87,7 +87,10 @@ def _asked(answer: Answer) -> Callable[[HttpRequest, str], HttpResponse]:
 
 def _open(door: Door) -> HttpResponse:
     """What stands in the frame, and for a new guest the secret by which they are known from now on."""
-    secret = "" if door.closed else door.meet()
+    secret = ""
+    if not door.closed:
+        secret = door.meet()
+        door.wake()
     return _part(door, guest=secret)
 
 

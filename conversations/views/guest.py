@@ -26,7 +26,7 @@ from conversations.services import ratings
 from conversations.services.ratings import Rate
 from conversations.views import messages
 from conversations.views.door import COOKIE, PASS_COOKIE, Door, open_door, private
-from environments.services.address import WAKING, NoSlot
+from environments.services.address import WAKING
 from studio.errors import DomainError
 from studio.web.ratelimit import allow
 
@@ -146,6 +146,8 @@ def say_by(door: Door) -> HttpResponse:
     session, claimed = door.session, form.cleaned_data["conversation"]
     if claimed and (session is None or session.sender_id != claimed):
         return door.refuse("bad_elsewhere", "elsewhere", 403)
+    if door.is_asleep and door.wake():  # before anything is counted: the page sends the same again until it answers
+        return door.refuse("bad_waking", WAKING, 202)
     if not _may_say(door, is_new=session is None):
         return door.refuse("bad_many", "too-many", 429)
     claim = f"guest:{door.guest.pk}" if door.guest else f"link:{door.link.pk}", form.cleaned_data["nonce"]
@@ -203,7 +205,7 @@ def _answer(door: Door, session: TalkSession, text: str, claim: tuple[str, str])
             return door.refuse("bad_timeout", "timeout", 504, **place)
         once.release(*claim)
         guests.uncount_message(door.guest)
-        if isinstance(error, NoSlot) and door.wake():
+        if error.code in ("no-slot", WAKING, "refused") and door.wake():  # it ended in this moment
             return door.refuse("bad_waking", WAKING, 202, **place)
         return door.refuse("bad_away", "away", 503, **place)
     answer = messages.answer_json(_for_guest(turn), seconds, text, words=door.words)

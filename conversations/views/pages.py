@@ -24,6 +24,7 @@ from conversations.services.review import read_until
 from conversations.views.lists import address_in_list, filter_query
 from conversations.views.neighbours import neighbours
 from conversations.views.standing import standing
+from environments.models import Environment
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission, Scope
 from studio.web.htmx import HtmxHttpRequest
@@ -179,5 +180,6 @@ def _links(request: HttpRequest, conversation: Conversation) -> dict[str, bool]:
         "may_open_model": viewer.may(Permission.MODELS_VIEW, Scope(conversation.assistant_id)),
         "may_open_environment": conversation.environment is not None
         and conversation.environment.removed_at is None
+        and conversation.environment.kind != Environment.Kind.TRIED
         and viewer.may(Permission.ENVIRONMENTS_VIEW, environment),
     }

@@ -153,12 +153,15 @@ def say_something(request: HttpRequest, slug: str, name: str, kind: Kind, sender
         return messages.problem_json(form.problem, "invalid", 422)
     if problem := typed.problem_of(form.cleaned_data["text"]):
         return messages.problem_json(problem, "invalid", 422)
+    try:
+        if target.kind is Kind.MODEL:
+            target.address()  # before anything is counted: the page sends the same again while a slot wakes up
+    except DomainError as error:
+        return messages.problem_json(error.message, error.code, _STATUS.get(error.code, 409))
     if not allow(f"talk:{person.pk}", MESSAGES_A_MINUTE, 60):
         return messages.problem_json("That was quick. Wait a minute before you go on.", "too-many", 429)
     claim = f"person:{person.pk}", form.cleaned_data["nonce"]
     try:
-        if target.kind is Kind.MODEL:
-            target.address()  # before a session begins: the page sends the same again while a slot wakes up
         known = once.claim(*claim)
     except DomainError as error:
         return messages.problem_json(error.message, error.code, _STATUS.get(error.code, 409))

@@ -26,7 +26,7 @@ from models_app.models import Model
 from models_app.services.archives import NoArchive, fetch_archive
 from models_app.storage import StoreFailed
 from models_app.training.output import failure_message
-from studio.jobs.patience import insist
+from studio.jobs.patience import insist, pulse
 from studio.rasa.commands import free_port
 from studio.rasa.process import Handle, Processes, Spec, StartFailed, Status
 from studio.rasa.runtime import Runtime
@@ -42,8 +42,8 @@ GRACE_SECONDS = 5.0
 PORTS = 3  # that may be taken in the moment between our look and Rasa's
 TAKEN = "address already in use"
 NO_ROLES = (
-    "Our PostgreSQL role may not make the roles that Rasa needs. The page of slots shows the SQL for a database "
-    "administrator."
+    "Our PostgreSQL role may not make the roles that Rasa needs. The assistant's settings of trying show the SQL for a "
+    "database administrator."
 )
 
 
@@ -68,11 +68,7 @@ class PortTaken(Exception):
 
 
 class Stopped(Exception):
-    """The slot is to end; `why` only when nobody asked for it."""
-
-    def __init__(self, why: str = "") -> None:
-        super().__init__(why)
-        self.why = why
+    """The slot is to end; its row says why."""
 
 
 def folder_of(slot: Slot) -> Path:
@@ -93,21 +89,28 @@ class Holder:
     _offset: int = field(default=0, init=False)
     _peak: int = field(default=0, init=False)
     _beat_due: float = field(default=0.0, init=False)
-    _row: Slot | None = field(default=None, init=False)
+    _is_ready: bool = field(default=False, init=False)
+    _deaths: int = field(default=0, init=False)
 
     def hold(self) -> None:
         """Until it ends; every way that can happen is written to its row. Raises slots.Superseded."""
+        self._deaths = self.slot.deaths
         try:
             runtime, archive = self._prepare()
             while not self._live(runtime, archive):
                 pass
-        except Stopped as stopped:
-            insist(partial(slots.end, self.slot, stopped.why))
+        except (Stopped, slots.StopRequested):
+            insist(partial(slots.end, self.slot))
         except CannotStart as error:
             insist(partial(slots.fail, self.slot, error.message))
         except OSError as error:
             log.exception("slot stopped by the machine", slot=self.slot.pk)
             insist(partial(slots.fail, self.slot, f"The machine stopped it: {error.strerror or error}."))
+        except slots.Superseded:
+            raise
+        except Exception:  # an error of ours is no silent worker: whoever waits for it reads that it failed
+            log.exception("slot failed", slot=self.slot.pk)
+            insist(partial(slots.fail, self.slot, "An error of Parley's ended it; the log of its worker says which."))
 
     def _live(self, runtime: Runtime, archive: Path) -> bool:
         """One life of its process. False when it died and may have another."""
@@ -120,7 +123,8 @@ class Holder:
             raise Died("Every port that was free was taken by another program before Rasa could listen there.")
         except Died as death:
             log.warning("slot died", slot=self.slot.pk, why=death.message)
-            return not insist(partial(slots.note_death, self.slot, death.message))
+            self._deaths += 1
+            return not insist(partial(slots.note_death, self.slot, death.message, nth=self._deaths))
 
     # --- Before it starts ---------------------------------------------------------------------------------------------
 
@@ -128,22 +132,30 @@ class Holder:
         """The Rasa and the model's archive, whole, below the slot's folder. Raises CannotStart."""
         model, folder = self.slot.model, folder_of(self.slot)
         self._tell("Fetching the model", at_once=True)
-        if insist(partial(ensure_intake, self.slot.environment)) is None:
+        if not insist(self._has_intake):
             raise CannotStart(NO_ROLES)
         try:
             runtime = insist(partial(runtime_for, model))
         except NoRasa as error:
             raise CannotStart(error.message) from None
-        if short := memory.shortage(self.free_memory(), insist(partial(_usual_memory, model))):
+        free = self.free_memory()
+        if free is not None:
+            free -= insist(partial(_still_to_be_taken, self.slot))
+        if short := memory.shortage(free, insist(partial(_usual_memory, model))):
             raise CannotStart(short)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         archive = folder / model.file_name
         try:
-            insist(partial(fetch_archive, model, archive))
+            with pulse(partial(slots.still_there, self.slot)):
+                insist(partial(fetch_archive, model, archive))
         except (NoArchive, StoreFailed) as error:
             raise CannotStart(error.message) from None
         return runtime, archive
+
+    def _has_intake(self) -> bool:
+        with connection.wrap_database_errors:  # it speaks to psycopg itself; `insist` knows Django's errors
+            return ensure_intake(self.slot.environment) is not None
 
     def _spec(self, runtime: Runtime, archive: Path, port: int, token: str) -> Spec:
         folder = folder_of(self.slot)
@@ -176,7 +188,8 @@ class Holder:
                 rasa_version=runtime.version,
             )
         )
-        self._tail, self._offset = "", 0
+        self._tail, self._offset, self._is_ready = "", 0, False
+        (folder_of(self.slot) / "rasa.log").unlink(missing_ok=True)  # what the one before wrote is no news of this one
         try:
             handle = self.processes.start(self._spec(runtime, archive, port, token))
         except StartFailed as error:
@@ -201,6 +214,7 @@ class Holder:
             if answer.answers:
                 if not insist(partial(slots.ready, self.slot)):
                     raise Stopped
+                self._is_ready = True
                 return
             if time.monotonic() > until:
                 raise Died("It did not answer within ten minutes of its start.")
@@ -224,7 +238,8 @@ class Holder:
         self._peak = max(self._peak, status.peak_memory or status.memory or 0)
         self._read(handle)
         if self.is_over():
-            raise Stopped("The worker that held it was stopped.")
+            insist(partial(slots.leave, self.slot, "The worker that held it was stopped."))
+            raise Stopped
         if not status.running:
             raise self._death_of(status)
         self._tell(step, status)
@@ -232,9 +247,10 @@ class Holder:
     def _death_of(self, status: Status) -> Exception:
         if status.code == 0 and TAKEN in self._tail.lower():
             return PortTaken()
-        return Died(
-            failure_message(self._tail, status.explain()) if status.code and status.code > 0 else status.explain()
-        )
+        if self._is_ready:  # its log may hold what people said, which not everybody here may read
+            return Died(f"{status.explain()} Its log may say more.")
+        by_itself = status.code is not None and status.code > 0
+        return Died(failure_message(self._tail, status.explain()) if by_itself else status.explain())
 
     def _read(self, handle: Handle) -> None:
         while (chunk := self.processes.read_log(handle, self._offset)).text:
@@ -256,12 +272,11 @@ class Holder:
             facts["log"] = self._tail
         try:
             row = slots.beat(self.slot, **facts)
+            self._told = self._tail
+            self._obey(row)
         except (OperationalError, InterfaceError):
             log.warning("database away, the slot goes on", slot=self.slot.pk)
             connection.close()
-            return
-        self._told = self._tail
-        self._obey(row)
 
     def _flush(self) -> None:
         slots.beat(self.slot, log=self._tail, peak_memory=self._peak or None)
@@ -273,11 +288,21 @@ class Holder:
             return
         minutes = trying.idle_minutes_of(row.model.assistant)
         last = max(row.ready_at, row.used_at or row.ready_at)
-        if timezone.now() - last > timedelta(minutes=minutes):
-            raise Stopped(f"Nobody spoke for {minutes} minute{'' if minutes == 1 else 's'}.")
+        if timezone.now() - last <= timedelta(minutes=minutes):
+            return
+        why = f"Nobody spoke for {minutes} minute{'' if minutes == 1 else 's'}."
+        if slots.leave(self.slot, why, unless_used_since=last):
+            raise Stopped
 
 
 def _usual_memory(model: Model) -> int | None:
     """What a slot with this model has taken at most."""
     peaks = Slot.objects.filter(model=model, peak_memory__isnull=False).values_list("peak_memory", flat=True)
     return max((peak or 0 for peak in peaks[:5]), default=None)
+
+
+def _still_to_be_taken(slot: Slot) -> int:
+    """Bytes that slots which start on this machine, and were taken before this one, have not taken yet."""
+    here = slot.worker.rpartition(":")[0]
+    starting = Slot.objects.filter(state=Slot.State.STARTING, worker__startswith=f"{here}:", pk__lt=slot.pk)
+    return sum(max(0, memory.NEEDED_BYTES - (taken or 0)) for taken in starting.values_list("memory", flat=True))

@@ -108,6 +108,13 @@ def sql_for_administrator(environment: Environment) -> str:
     return "\n".join(f"{statement.as_string(session)};" for statement in _statements(environment))
 
 
+def missing_roles(environment: Environment) -> str:
+    """The SQL of `sql_for_administrator` once the roles were needed and could not be made; else nothing."""
+    if not environment.database_key or is_made(environment):
+        return ""
+    return sql_for_administrator(environment)
+
+
 def drop_removed() -> None:
     """Take down what removed environments had, once ingestion took their last events. Runs by the schedule."""
     before = timezone.now() - GRACE

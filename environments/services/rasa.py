@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.urls import reverse
 
-from environments.models import Environment, ManagedServer
+from environments.models import Environment, ManagedServer, Slot
 from models_app.services.rasa_uses import chosen_by
 from studio.rasa.models import RasaRuntime
 from studio.rasa.uses import Use, Uses
@@ -75,6 +75,17 @@ def _of_connected(environment: Environment, rasa: RasaRuntime) -> tuple[str, str
 
 def _loads(minimum: str, trained_with: str) -> bool:
     return not (minimum and trained_with) or can_load(trained_with, minimum) is not False
+
+
+def uses_by_slots() -> Uses:
+    found: dict[str, list[Use]] = defaultdict(list)
+    held = Slot.objects.filter(state__in=Slot.HELD).exclude(rasa="").select_related("model__assistant")
+    for slot in held.defer("log", "model__domain"):
+        label = f"{slot.model.name} of {slot.model.assistant.title}"
+        found[slot.rasa].append(
+            Use(f"the slot of {label}", f"{label}, tried now", reverse("environments:slot", args=[slot.pk]))
+        )
+    return found
 
 
 def uses_by_servers() -> Uses:

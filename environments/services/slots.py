@@ -4,7 +4,7 @@ waiting → starting → running → stopping → ended | failed. A worker takes
 that was idle longest is stopped for whoever waits.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Case, F, Q, QuerySet, When
@@ -19,13 +19,14 @@ from studio.audit.actions import Action
 from studio.audit.services import record
 from studio.crypto import encrypt
 from studio.errors import Conflict
-from studio.jobs import heartbeat, queues, silence
+from studio.jobs import heartbeat, patience, queues, silence
 
 State = Slot.State
 RUN = "environments.jobs.run_slot"
 WORKER = "running-worker"
 IN_USE = timedelta(minutes=2)  # since the last word; whoever is quiet for longer may lose the slot to who waits
 SILENT_AFTER = timedelta(seconds=20)  # without a heartbeat a slot's worker counts as dead
+TOUCH = timedelta(seconds=5)
 FAILED_JUST_NOW = timedelta(minutes=1)
 LOG_TAIL = 64 * 1024  # characters
 LOG_KEPT = timedelta(days=1)  # of an ended slot
@@ -33,8 +34,12 @@ ROWS_KEPT = timedelta(days=30)
 _ROOM_LOCK = 7_270_553_913  # any number of our own
 
 
-class Superseded(Exception):
+class Superseded(patience.Superseded):
     """The slot was given up, or is held by a later attempt."""
+
+
+class StopRequested(Exception):
+    """Somebody wants it to end."""
 
 
 # --- What people ask ----------------------------------------------------------------------------------------------
@@ -49,10 +54,19 @@ def ask(*, actor: User | None, model: Model, actor_label: str = "") -> Slot:
     found = usable_of(row.pk)
     if found is not None:
         touch(found)
+        _is_asked_for(found, actor, actor_label)
         return found
     slot = _add(row, actor=actor, actor_label=actor_label)
     make_room()
     return slot
+
+
+def _is_asked_for(slot: Slot, actor: User | None, actor_label: str) -> None:
+    """What nobody had asked for waits behind those of people; now somebody has."""
+    label = actor_label or (actor.username if actor else "Parley")
+    waits = Slot.objects.filter(pk=slot.pk, state=State.WAITING, is_automatic=True)
+    if waits.update(is_automatic=False, requested_by=actor, requested_by_label=label):
+        make_room()
 
 
 def _add(
@@ -86,7 +100,11 @@ def _add(
 
 def usable_of(model_id: int) -> Slot | None:
     """The model's slot that answers or soon will."""
-    return Slot.objects.filter(model=model_id, state__in=Slot.USABLE).first()
+    return Slot.objects.filter(model=model_id, state__in=Slot.USABLE).defer("log").first()
+
+
+def answers(model_id: int) -> bool:
+    return Slot.objects.filter(model=model_id, state=State.RUNNING).exists()
 
 
 def last_of(model_id: int) -> Slot | None:
@@ -103,8 +121,9 @@ def has_just_failed(model_id: int) -> bool:
 
 
 def touch(slot: Slot) -> None:
-    """Somebody uses it now."""
-    Slot.objects.filter(pk=slot.pk).update(used_at=timezone.now())
+    """Somebody uses it now. Not written at every word: one row is many people's."""
+    now = timezone.now()
+    Slot.objects.filter(pk=slot.pk).filter(Q(used_at=None) | Q(used_at__lt=now - TOUCH)).update(used_at=now)
 
 
 @transaction.atomic
@@ -151,14 +170,16 @@ def make_room() -> int:
     """Stop those that were idle longest for people who wait, when no worker is free for them. Returns how many."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ROOM_LOCK])
-    waiting = list(in_line().filter(is_automatic=False).select_related("model"))
+    waiting = list(in_line().filter(is_automatic=False).select_related("model").defer("model__domain"))
     ending = Slot.objects.filter(state=State.STOPPING).count()
     wanted = len(waiting) - max(0, free_workers()) - ending
     if wanted <= 0:
         return 0
     idle = list(idle_slots().select_for_update(no_key=True, skip_locked=True, of=("self",))[:wanted])
     for row, first in zip(idle, waiting[max(0, free_workers()) + ending :], strict=False):
-        _ask_to_end(row, f"It was idle, and its place was needed for {first.model.name}.")
+        is_known = row.model.assistant_id == first.model.assistant_id  # others' models are not everybody's to know
+        name = first.model.name if is_known else "a model of another assistant"
+        _ask_to_end(row, f"It was idle, and its place was needed for {name}.")
     return len(idle)
 
 
@@ -169,7 +190,8 @@ def idle_slots() -> QuerySet[Slot]:
     # One that nobody asked for is idle from the first moment.
     unused = Q(last__lt=quiet) | Q(is_automatic=True, used_at=None)
     running = Slot.objects.filter(state=State.RUNNING).annotate(last=last)
-    return running.filter(unused).order_by(F("used_at").asc(nulls_first=True))
+    never = Case(When(is_automatic=True, used_at=None, then=0), default=1)
+    return running.filter(unused).select_related("model").defer("log", "model__domain").order_by(never, "last")
 
 
 def after_training(job: TrainingJob, model: Model) -> None:
@@ -213,9 +235,12 @@ def claim(*, worker: str) -> Slot | None:
 
 
 def begin(slot: Slot, *, host: str, port: int, token: str, rasa: str, rasa_version: str) -> None:
-    """A process of it is about to start. Raises Superseded."""
-    address = {"host": host, "port": port, "token_encrypted": encrypt(token)}
-    _write(slot, **address, rasa=rasa, rasa_version=rasa_version, state=State.STARTING, ready_at=None)
+    """A process of it is about to start. Raises Superseded, StopRequested."""
+    address = {"host": host, "port": port, "token_encrypted": encrypt(token), "ready_at": None}
+    if not _own(slot).filter(state=State.STARTING).update(**address, rasa=rasa, rasa_version=rasa_version):
+        if _own(slot).filter(state=State.STOPPING).exists():
+            raise StopRequested
+        raise Superseded(f"attempt {slot.attempt} of slot {slot.pk} is over")
 
 
 def beat(slot: Slot, **facts: object) -> Slot:
@@ -224,7 +249,7 @@ def beat(slot: Slot, **facts: object) -> Slot:
     Raises Superseded.
     """
     if "log" in facts:
-        facts["log"] = str(facts["log"]).replace("\0", "\ufffd")[-LOG_TAIL:]
+        facts["log"] = _storable(str(facts["log"]))[-LOG_TAIL:]
     _write(slot, heartbeat_at=timezone.now(), **facts)
     related = Slot.objects.select_related("model__assistant").defer("log", "model__domain")
     return related.get(pk=slot.pk)
@@ -245,11 +270,31 @@ def ready(slot: Slot) -> bool:
     return True
 
 
+def still_there(slot: Slot) -> None:
+    """Say only that this attempt lives. Raises Superseded."""
+    _write(slot, heartbeat_at=timezone.now())
+
+
 @transaction.atomic
-def note_death(slot: Slot, why: str) -> bool:
-    """Its process died. True when it may be started once more; after the second death it has failed."""
+def leave(slot: Slot, why: str, *, unless_used_since: datetime | None = None) -> bool:
+    """It is about to end by itself, so nobody is sent there any more. False when somebody used it after all."""
     row = _locked(slot)
-    row.deaths += 1
+    if unless_used_since is not None and row.used_at is not None and row.used_at > unless_used_since:
+        return False
+    if row.state != State.STOPPING:
+        _ask_to_end(row, why)
+    return True
+
+
+@transaction.atomic
+def note_death(slot: Slot, why: str, *, nth: int) -> bool:
+    """Its process died for the `nth` time, said once or twice. True when it may be started once more; after the
+    second death it has failed."""
+    row = _locked(slot)
+    if row.deaths >= nth:
+        return row.state == State.STARTING
+    row.deaths = nth
+    why = _storable(why)
     again = row.deaths == 1 and row.state != State.STOPPING
     if again:
         row.state, row.message = State.STARTING, f"It ended by itself and is started once more. {why}"
@@ -291,8 +336,13 @@ def _own(slot: Slot) -> QuerySet[Slot]:
     return Slot.objects.filter(pk=slot.pk, attempt=slot.attempt, state__in=Slot.HELD)
 
 
+def _storable(text: str) -> str:
+    """PostgreSQL text holds no NUL."""
+    return text.replace("\0", "\ufffd")
+
+
 def _end(row: Slot, state: str, why: str) -> None:
-    row.state, row.message, row.ended_at = state, why, timezone.now()
+    row.state, row.message, row.ended_at = state, _storable(why), timezone.now()
     row.port, row.memory, row.step, row.token_encrypted = None, None, "", b""
 
 

@@ -11,6 +11,7 @@ from environments.forms import TryingForm, add_error
 from environments.models import Slot
 from environments.presentation import slots as presentation
 from environments.services import slots, trying
+from environments.services.database import missing_roles
 from models_app.loaders import load_assistant
 from studio.access.loaders import require, signed_in
 from studio.access.models import User
@@ -98,4 +99,5 @@ def trying_settings(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, "Saved. Slots that start from now on follow it.")
             return redirect(request.path)
-    return render(request, "environments/trying_settings.html", {"form": form}, status=422 if form.is_bound else 200)
+    context = {"form": form, "sql": missing_roles(trying.place_of(assistant))}
+    return render(request, "environments/trying_settings.html", context, status=422 if form.is_bound else 200)

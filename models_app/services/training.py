@@ -22,7 +22,7 @@ from studio.access.models import User
 from studio.audit.actions import Action
 from studio.audit.services import record
 from studio.errors import Conflict, Invalid
-from studio.jobs import queues, silence
+from studio.jobs import patience, queues, silence
 
 State = TrainingJob.State
 Priority = TrainingJob.Priority
@@ -39,7 +39,7 @@ def when_trained(tell: Callable[[TrainingJob, Model], None]) -> None:
     _watchers.append(tell)
 
 
-class Superseded(Exception):
+class Superseded(patience.Superseded):
     """This attempt is over: the job was cancelled, given up, or is run by a later attempt."""
 
 

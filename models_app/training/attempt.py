@@ -15,8 +15,7 @@ from models_app.services import training
 from models_app.services.training_settings import Limits
 from models_app.training.keeping_log import TAIL, KeptLog
 from models_app.training.output import Progress
-from models_app.training.patience import BEAT_SECONDS
-from studio.jobs.patience import insist
+from studio.jobs.patience import BEAT_SECONDS, insist
 from studio.rasa import process
 from studio.rasa.process import Handle, Processes, Spec, Status
 from studio.web.formats import duration, size

@@ -23,10 +23,9 @@ from models_app.services.training_settings import settings_of
 from models_app.storage import StoreFailed
 from models_app.training.attempt import Attempt, AttemptFailed
 from models_app.training.output import Progress, failure_message
-from models_app.training.patience import pulse
 from models_app.training.project import Project
 from models_app.training.results import Stories, Unreadable, read_nlu, read_stories
-from studio.jobs.patience import insist
+from studio.jobs.patience import insist, pulse
 from studio.rasa import commands
 
 Read = TypeVar("Read")
@@ -126,7 +125,7 @@ def _named_as_in_revision(stories: Stories, names: dict[str, str]) -> Stories:
 
 def _fetch(job: TrainingJob, model: Model, to: Path) -> None:
     try:
-        with pulse(job):
+        with pulse(partial(training.still_there, job)):
             fetch_archive(model, to)
     except StoreFailed as error:
         raise AttemptFailed(error.message, again=True) from error

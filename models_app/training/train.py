@@ -14,11 +14,10 @@ from models_app.training import folders
 from models_app.training.attempt import Attempt, AttemptFailed
 from models_app.training.finetune import fetch
 from models_app.training.output import failure_message
-from models_app.training.patience import pulse
 from models_app.training.project import Project
 from models_app.training.validate import ValidationFirst
 from studio.errors import Invalid
-from studio.jobs.patience import insist
+from studio.jobs.patience import insist, pulse
 from studio.rasa.commands import train_arguments
 
 STORE_SECONDS = 3600.0  # how long a model waits for a store that is away or full
@@ -74,7 +73,7 @@ def _package(attempt: Attempt, archive: Path) -> None:
     pauses = iter(STORE_PAUSES)
     while True:
         try:
-            with pulse(attempt.job):
+            with pulse(partial(training.still_there, attempt.job)):
                 return insist(partial(_keep, attempt.job, archive))
         except (StoreFailed, OSError) as error:
             reason = _reason(error)

@@ -13,12 +13,11 @@ from models_app.services import revisions, training, validation
 from models_app.services.training_settings import settings_of
 from models_app.training.attempt import Attempt, AttemptFailed
 from models_app.training.output import Progress, failure_message
-from models_app.training.patience import pulse
 from models_app.training.project import Project
 from models_app.validation.meaning import Found, findings
 from models_app.validation.output import ValidationOutput
 from models_app.validation.places import Places
-from studio.jobs.patience import insist
+from studio.jobs.patience import insist, pulse
 from studio.rasa.commands import validate_arguments
 from studio.rasa.process import Status
 
@@ -112,7 +111,9 @@ def _found(attempt: Attempt, output: ValidationOutput) -> list[Found]:
         return []
     folders = {str(attempt.folder), str(attempt.folder.resolve())}
     files = revisions.files_of(attempt.job.revision)
-    with pulse(attempt.job):  # many and large files take longer to look through than a silent worker is given
+    with pulse(
+        partial(training.still_there, attempt.job)
+    ):  # many and large files take longer to look through than a silent worker is given
         return findings(said, Places(files), folders)
 
 

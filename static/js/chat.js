@@ -90,7 +90,7 @@ async function deliver(message, turn) {
     showWaiting(turn, answer);
     if (!answer.lost && !isUnderWay) return answer.code === "under-way" ? { ...answer, code: "twice" } : answer;
     if (answer.lost) await mayBeBack(tries);
-    else await new Promise((resolve) => setTimeout(resolve, 1_000));
+    else await new Promise((resolve) => setTimeout(resolve, 1_500 + 1_500 * Math.random()));
   }
 }
 

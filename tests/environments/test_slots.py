@@ -9,12 +9,13 @@ from django.utils import timezone
 from environments.models import Environment, Slot
 from environments.services import slots, trying
 from environments.services.address import NoSlot, slot_of
-from models_app.models import Assistant, Model, TrainingJob
+from models_app.models import Assistant, Model
 from models_app.services import training
 from models_app.services.models import delete_model
-from models_app.services.revisions import save_revision
+from models_app.services.revisions import newest_revision, save_revision
 from studio.access.models import User
 from studio.errors import Conflict
+from studio.jobs import silence
 from studio.jobs.models import Heartbeat
 from tests.factories import make_assistant, make_model, make_person
 
@@ -100,7 +101,8 @@ def test_no_slot_in_use_makes_room_and_the_place_in_line_is_known(assistant: Ass
     second = slots.ask(actor=anna, model=make_model(assistant, "second"))
     assert state(used) == State.RUNNING
     assert [slots.place_in_line(one) for one in (first, second)] == [1, 2]
-    Slot.objects.filter(pk=used.pk).update(used_at=timezone.now() - timedelta(minutes=3))
+    ago = timezone.now() - timedelta(minutes=3)
+    Slot.objects.filter(pk=used.pk).update(used_at=ago, ready_at=ago)
     assert slots.make_room() == 1
     assert state(used) == State.STOPPING
 
@@ -110,6 +112,36 @@ def test_a_free_worker_is_room_enough(assistant: Assistant, anna: User):
     idle = run(make_model(assistant, "old"), anna, quiet=9)
     slots.ask(actor=anna, model=make_model(assistant, "new"))
     assert state(idle) == State.RUNNING
+
+
+def test_what_a_person_asks_for_does_not_wait_behind_others_because_nobody_had_asked(assistant: Assistant, anna: User):
+    former = run(make_model(assistant, "former"), anna, quiet=5)
+    model = make_model(assistant, "trained")
+    trained(assistant, anna, model, free=2)
+    Heartbeat.objects.filter(name="host:1").delete()  # a worker goes; now none is free
+    assert state(former) == State.RUNNING
+    slots.ask(actor=anna, model=model)
+    assert state(former) == State.STOPPING
+    assert Slot.objects.get(model=model).requested_by == anna
+
+
+def test_a_name_of_another_assistants_model_is_not_told(assistant: Assistant, anna: User):
+    workers(1)
+    idle = run(make_model(assistant, "ours"), anna, quiet=5)
+    slots.ask(actor=anna, model=make_model(make_assistant("inn"), "theirs"))
+    message = Slot.objects.get(pk=idle.pk).message
+    assert "theirs" not in message
+    assert "another assistant" in message
+
+
+def test_a_stop_is_not_undone_by_a_start(assistant: Assistant, anna: User):
+    slots.ask(actor=anna, model=make_model(assistant))
+    held = slots.claim(worker="host:0")
+    assert held is not None
+    slots.stop(actor=anna, slot=held, why="anna stopped it.")
+    with pytest.raises(slots.StopRequested):
+        slots.begin(held, host="127.0.0.1", port=5005, token="t", rasa="3.6.21", rasa_version="3.6.21")
+    assert state(held) == State.STOPPING
 
 
 def test_people_come_before_what_nobody_asked_for(assistant: Assistant, anna: User):
@@ -122,8 +154,11 @@ def test_people_come_before_what_nobody_asked_for(assistant: Assistant, anna: Us
 def trained(assistant: Assistant, actor: User | None, model: Model, free: int = 0) -> Slot | None:
     """A training of that person ends with `model`."""
     workers(free)
-    save_revision(actor=None, assistant=assistant, message="", files={"config.yml": b"language: en\n"})
-    training.request_training(actor=actor, assistant=assistant, known=True)
+    files = {"config.yml": b"language: en\n", "data/of.txt": model.name.encode()}  # not the same twice
+    newest = newest_revision(assistant)
+    parent = newest.number if newest else None
+    save_revision(actor=None, assistant=assistant, message="", files=files, parent_number=parent)
+    training.request_training(actor=actor, assistant=assistant)
     job = training.claim(worker="w", versions=["3.6.21"])
     assert job is not None
     with transaction.atomic():
@@ -173,7 +208,6 @@ def test_neither_an_automatic_training_nor_a_switched_off_setting_starts_one(ass
     trying.change_settings(
         actor=anna, assistant=assistant, start_after_training=False, idle_minutes=None, action_server_url=""
     )
-    TrainingJob.objects.all().delete()
     assert trained(assistant, anna, make_model(assistant, "by-hand")) is None
 
 
@@ -211,7 +245,8 @@ def silent(slot: Slot) -> None:
     Slot.objects.filter(pk=slot.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=1))
 
 
-def test_who_is_freshly_connected_judges_nobody(assistant: Assistant, anna: User):
+def test_who_is_freshly_connected_judges_nobody(assistant: Assistant, anna: User, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(silence, "connected_for", lambda: timedelta(seconds=1))
     silent(run(make_model(assistant), anna))
     assert slots.reap() == 0
 

@@ -124,11 +124,11 @@ class TestWhatWouldGo:
         assert plan_of(assistant, 1).freed == first.size
 
     def test_it_takes_as_many_queries_for_many_models(self, assistant, models, django_assert_num_queries):
-        with django_assert_num_queries(4):  # models, tags, what ran, who shares
+        with django_assert_num_queries(5):  # models, tags, what ran, who shares the bytes, links of guests
             plan_of(assistant, 2)
         for number in range(6, 12):
             set_tag(actor=None, model=make_model(assistant, f"model-{number}"), name=f"tag-{number}")
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5):
             plan_of(assistant, 2)
 
 

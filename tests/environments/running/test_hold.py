@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -114,7 +114,7 @@ def test_a_process_that_dies_is_replaced_once_and_then_says_why(stage: Stage):
         return Answer(False)
 
     stage.processes.text = "2026-01-01 10:00:00 ERROR    rasa  - The pipeline broke.\n"
-    stage.looks = iter([RUNS, die, RUNS, die])
+    stage.looks = iter([RUNS, die, die])
     ended = stage.hold()
     assert len(stage.processes.started) == 2
     assert ended.state == State.FAILED
@@ -180,6 +180,72 @@ def test_one_that_answers_nobody_is_replaced(stage: Stage, monkeypatch: pytest.M
     stage.looks = iter([RUNS, Answer(False), RUNS, Answer(False)])
     ended = stage.hold()
     assert (ended.state, ended.deaths, ended.message) == (State.FAILED, 2, "It did not answer for a minute.")
+
+
+def test_a_stop_while_the_model_is_fetched_is_heard(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    fetch = hold.fetch_archive
+
+    def stopped_meanwhile(model: Model, target: Path) -> None:
+        fetch(model, target)
+        stop(stage)
+
+    monkeypatch.setattr(hold, "fetch_archive", stopped_meanwhile)
+    ended = stage.hold()
+    assert (ended.state, ended.message) == (State.ENDED, "anna stopped it.")
+    assert stage.processes.started == []
+
+
+def test_who_starts_beside_others_leaves_them_their_memory(stage: Stage):
+    other = make_model(stage.slot.model.assistant, "other")
+    slots.ask(actor=None, model=other)
+    beside = slots.claim(worker="host:2")
+    Slot.objects.filter(pk=stage.slot.pk).update(worker="host:1")
+    assert beside is not None
+    stage.slot = beside
+    stage.free = 900 * 10**6  # enough for one
+    assert "of memory left" in stage.hold().message
+
+
+def test_what_a_serving_rasa_wrote_is_for_who_may_read_logs(stage: Stage):
+    def die() -> Answer:
+        stage.processes.die(1)
+        return Answer(False)
+
+    stage.processes.text = "2026-01-01 10:00:00 ERROR    rasa  - my secret\n"
+    stage.looks = iter([RUNS, die, RUNS, die])
+    ended = stage.hold()
+    assert "my secret" not in ended.message
+    assert "my secret" in ended.log
+
+
+def test_an_error_of_ours_is_said_at_once(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    def broken(_model: Model) -> None:
+        raise ValueError("a mistake")
+
+    monkeypatch.setattr(hold, "runtime_for", broken)
+    ended = stage.hold()
+    assert (ended.state, "error of Parley's" in ended.message) == (State.FAILED, True)
+
+
+def test_a_word_said_in_the_last_moment_keeps_it(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    def long_ago() -> Answer:
+        ago = timezone.now() - timedelta(minutes=16)
+        Slot.objects.filter(pk=stage.slot.pk).update(used_at=ago, ready_at=ago)
+        return RUNS
+
+    leave = slots.leave
+
+    def used_meanwhile(slot: Slot, why: str, **more: datetime | None) -> bool:
+        Slot.objects.filter(pk=slot.pk).update(used_at=timezone.now())
+        return leave(slot, why, **more)
+
+    def stopped() -> Answer:
+        stop(stage)
+        return RUNS
+
+    monkeypatch.setattr(slots, "leave", used_meanwhile)
+    stage.looks = iter([RUNS, long_ago, stopped])
+    assert stage.hold().message == "anna stopped it."
 
 
 def test_who_was_given_up_writes_nothing_any_more(stage: Stage):
