@@ -1,6 +1,7 @@
 """Talk: speak with the assistant of an environment, or with any one of its models."""
 
 import json
+from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -123,8 +124,14 @@ def rights(person: User, target: Target) -> dict[str, object]:
     return {
         "environment_page": _page(environment, "detail") if may_see else "",
         "connection_page": _page(environment, "connection") if may_see else "",
-        "may_share": person.may(Permission.SHARE, scope_of(environment)),
+        "share_url": _share_url(target) if person.may(Permission.SHARE, scope_of(environment)) else "",
     }
+
+
+def _share_url(target: Target) -> str:
+    """The dialog of a new link, with this target chosen."""
+    address = reverse("conversations:share-new", args=[target.environment.assistant.slug])
+    return f"{address}?{urlencode({target.kind.word: target.name})}"
 
 
 def _page(environment: Environment, which: str) -> str:

@@ -314,3 +314,10 @@ def test_a_conversation_ends_with_its_environment(
     Environment.objects.filter(pk=environment.pk).update(removed_at=timezone.now())
     assert say(client, addresses["say"]).status_code == 404
     assert len(channel.heard) == 1
+
+
+def test_whoever_may_share_finds_the_dialog_of_a_link_to_this_target(client: Client, assistant: Assistant, base: str):
+    client.force_login(make_person("admin"))
+    assert f"/a/{assistant.slug}/share/new?environment=production" in client.get(base).content.decode()
+    client.force_login(make_person("tester"))
+    assert "share/new" not in client.get(base).content.decode()
