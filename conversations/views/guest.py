@@ -26,7 +26,7 @@ from conversations.services import ratings
 from conversations.services.ratings import Rate
 from conversations.views import messages
 from conversations.views.door import COOKIE, PASS_COOKIE, Door, open_door, private
-from environments.services.address import WAKING
+from environments.services.address import WAKING, NoSlot
 from studio.errors import DomainError
 from studio.web.ratelimit import allow
 
@@ -205,7 +205,7 @@ def _answer(door: Door, session: TalkSession, text: str, claim: tuple[str, str])
             return door.refuse("bad_timeout", "timeout", 504, **place)
         once.release(*claim)
         guests.uncount_message(door.guest)
-        if error.code in ("no-slot", WAKING, "refused") and door.wake():  # it ended in this moment
+        if (isinstance(error, NoSlot) or error.code == "refused") and door.wake():  # it ended in this moment
             return door.refuse("bad_waking", WAKING, 202, **place)
         return door.refuse("bad_away", "away", 503, **place)
     answer = messages.answer_json(_for_guest(turn), seconds, text, words=door.words)
