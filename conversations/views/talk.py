@@ -24,6 +24,7 @@ from conversations.models import Conversation, TalkSession
 from conversations.views import messages
 from environments.loaders import scope_of
 from environments.models import Environment
+from environments.services import slots
 from environments.services.address import WAKING
 from models_app.loaders import load_assistant
 from models_app.models import Assistant, Model
@@ -160,11 +161,8 @@ def say_something(request: HttpRequest, slug: str, name: str, kind: Kind, sender
         return messages.problem_json(form.problem, "invalid", 422)
     if problem := typed.problem_of(form.cleaned_data["text"]):
         return messages.problem_json(problem, "invalid", 422)
-    try:
-        if target.kind is Kind.MODEL:
-            target.address()  # before anything is counted: the page sends the same again while a slot wakes up
-    except DomainError as error:
-        return messages.problem_json(error.message, error.code, _STATUS.get(error.code, 409))
+    if asleep := _asleep(person, target):
+        return asleep
     if not allow(f"talk:{person.pk}", MESSAGES_A_MINUTE, 60):
         return messages.problem_json("That was quick. Wait a minute before you go on.", "too-many", 429)
     claim = f"person:{person.pk}", form.cleaned_data["nonce"]
@@ -175,6 +173,22 @@ def say_something(request: HttpRequest, slug: str, name: str, kind: Kind, sender
     if known is not None:
         return JsonResponse({**known, "repeated": True})
     return _say(request, session or begin_talk(actor=person, target=target), form.cleaned_data["text"], claim)
+
+
+def _asleep(person: User, target: Target) -> JsonResponse | None:
+    """A message to a model that no slot serves asks for one; the page sends the same again until it answers.
+
+    Before anything is counted. What has just failed is not started again by that: the page says why, and has a button.
+    """
+    if target.model is None or slots.answers(target.model.pk):
+        return None
+    try:
+        if not slots.has_just_failed(target.model.pk):
+            slots.ask(actor=person, model=target.model)
+        target.address()
+    except DomainError as error:
+        return messages.problem_json(error.message, error.code, _STATUS.get(error.code, 409))
+    return None
 
 
 def load_own(request: HttpRequest, slug: str, kind: Kind, name: str, sender: str) -> TalkSession:

@@ -9,13 +9,14 @@ from django.utils import timezone
 from conversations.forms import LONGEST_MESSAGE
 from conversations.models import Conversation, TalkSession
 from environments.models import Environment, ManagedServer
+from environments.services import slots
 from models_app.models import Assistant
 from studio.access.models import User
 from studio.access.permissions import Scope
 from studio.crypto import encrypt
 from tests.conversations.events import action, bot, small_talk, user
 from tests.conversations.fake_channel import TOKEN, Channel, say
-from tests.factories import environment_of, make_person
+from tests.factories import environment_of, make_model, make_person
 from tests.rasa.servers import Reply
 
 
@@ -321,3 +322,21 @@ def test_whoever_may_share_finds_the_dialog_of_a_link_to_this_target(client: Cli
     assert f"/a/{assistant.slug}/share/new?environment=production" in client.get(base).content.decode()
     client.force_login(make_person("tester"))
     assert "share/new" not in client.get(base).content.decode()
+
+
+def test_a_message_to_a_model_that_does_not_run_asks_for_a_slot_and_waits(
+    client: Client, assistant: Assistant, person: User
+):
+    model = make_model(assistant, "otter")
+    answer = say(client, f"/a/{assistant.slug}/try/otter/say", nonce="one")
+    assert (answer.status_code, answer.json()["code"]) == (202, "waking")
+    slot = slots.usable_of(model.pk)
+    assert slot is not None
+    assert slot.requested_by == person
+    held = slots.claim(worker="here")
+    assert held is not None
+    slots.fail(held, "It does not load.")
+    answer = say(client, f"/a/{assistant.slug}/try/otter/say", nonce="one")
+    assert answer.status_code == 503
+    assert "It does not load." in answer.json()["error"]
+    assert not TalkSession.objects.exists()
