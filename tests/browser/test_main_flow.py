@@ -156,7 +156,7 @@ def test_what_is_said_in_talk_is_listed_and_can_be_read(page: Page) -> None:
     expect(talk(page, QUESTION)).to_contain_text(OLD)
     expect(page.locator("[data-conversation]")).to_have_attribute("href", EVENTS, timeout=SOON)
     page.goto("/a/default/conversations/")
-    page.get_by_role("link", name=QUESTION).click()
+    page.get_by_role("link", name=QUESTION).first.click()
     expect(page.get_by_text(OLD).first).to_be_visible()
     expect(page.get_by_text("ask_payment").first).to_be_visible()
 
