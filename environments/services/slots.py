@@ -11,7 +11,7 @@ from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from environments.models import Environment, Slot
+from environments.models import Slot
 from environments.services import trying
 from models_app.models import Model, TrainingJob
 from studio.access.models import User
@@ -313,10 +313,10 @@ def fail(slot: Slot, why: str) -> None:
 
 
 @transaction.atomic
-def end(slot: Slot, why: str = "") -> None:
-    """It was stopped; `why` only when nobody asked for it. Raises Superseded."""
+def end(slot: Slot) -> None:
+    """It was stopped, and its row says why. Raises Superseded."""
     row = _locked(slot)
-    _end(row, State.ENDED, why or row.message)
+    _end(row, State.ENDED, row.message)
     row.save()
 
 
@@ -385,16 +385,8 @@ def _reap_one(slot: Slot) -> bool:
 
 
 def wake_workers() -> int:
-    """For slots in line that Redis does not know any more. Any id wakes a worker for the first in line."""
-    waiting = list(in_line().values_list("pk", flat=True))
-    if not waiting:
-        return 0
-    awake = sum(job.func_name == RUN for job in queues.queue(queues.RUNNING).get_jobs())
-    forgotten = waiting[: max(0, len(waiting) - awake)]
-    with transaction.atomic():
-        for pk in forgotten:
-            queues.enqueue(queues.RUNNING, RUN, pk)
-    return len(forgotten)
+    """For slots in line that Redis does not know any more; how many."""
+    return queues.wake(queues.RUNNING, RUN, list(in_line().values_list("pk", flat=True)))
 
 
 def tidy() -> None:
@@ -408,7 +400,3 @@ def tidy() -> None:
     now = timezone.now()
     Slot.objects.filter(ended_at__lt=now - LOG_KEPT).exclude(log="").update(log="")
     Slot.objects.filter(ended_at__lt=now - ROWS_KEPT).delete()
-
-
-def of_place(environment: Environment) -> QuerySet[Slot]:
-    return Slot.objects.filter(environment=environment).select_related("model").defer("log")

@@ -336,19 +336,9 @@ def _reap_one(job: TrainingJob) -> bool:
 
 
 def requeue_forgotten(versions: Collection[str]) -> int:
-    """Wake workers for jobs that Redis does not know any more (flushed, or away when it was asked); how many.
-
-    Any id wakes a worker for the first in line, so there must be as many ids as jobs that can run. More do no harm.
-    """
+    """Wake workers for jobs that Redis does not know any more; how many."""
     waiting = list(TrainingJob.objects.in_line(rasa=versions).values_list("pk", flat=True))
-    if not waiting:
-        return 0
-    awake = sum(job.func_name == RUN for job in queues.queue(queues.TRAINING).get_jobs())
-    forgotten = waiting[: max(0, len(waiting) - awake)]
-    with transaction.atomic():
-        for pk in forgotten:
-            queues.enqueue(queues.TRAINING, RUN, pk)
-    return len(forgotten)
+    return queues.wake(queues.TRAINING, RUN, waiting)
 
 
 # --- What pages ask -----------------------------------------------------------------------------------------------

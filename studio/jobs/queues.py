@@ -1,6 +1,7 @@
 """Queues in Redis. They carry ids only; the rows are the truth, and a row nobody queued is found by the schedule."""
 
 import uuid
+from collections.abc import Sequence
 from functools import partial
 
 import structlog
@@ -29,6 +30,21 @@ def enqueue(name: str, function: str, *arguments: str | int) -> None:
     Redis being away is no error here: the row stays queued, the page says so, and the schedule queues it again.
     """
     transaction.on_commit(partial(_push, name, function, arguments))
+
+
+def wake(name: str, function: str, waiting: Sequence[int]) -> int:
+    """Queue `function` again for rows that Redis does not know any more (flushed, or away when they asked); how many.
+
+    Any id wakes a worker for the first in line, so there must be as many ids as rows that can run. More do no harm.
+    """
+    if not waiting:
+        return 0
+    awake = sum(job.func_name == function for job in queue(name).get_jobs())
+    forgotten = waiting[: max(0, len(waiting) - awake)]
+    with transaction.atomic():
+        for pk in forgotten:
+            enqueue(name, function, pk)
+    return len(forgotten)
 
 
 def _push(name: str, function: str, arguments: tuple[str | int, ...]) -> None:

@@ -261,7 +261,7 @@ def test_slots_of_a_deleted_model_are_stopped(assistant: Assistant, anna: User):
 def test_old_logs_and_old_rows_are_forgotten(assistant: Assistant, anna: User):
     slot = run(make_model(assistant), anna)
     slots.beat(slot, log="hello\0there")
-    slots.end(slot, "Nobody spoke.")
+    slots.end(slot)
     Slot.objects.filter(pk=slot.pk).update(ended_at=timezone.now() - timedelta(days=2))
     slots.tidy()
     assert Slot.objects.get(pk=slot.pk).log == ""
