@@ -134,12 +134,12 @@ def over_rest(rasa: str) -> Callable[[], None]:
     return _directly(f"{rasa}/webhooks/rest/webhook", lambda: ({"sender": "bench-rest", "message": TEXT}, {}))
 
 
-def over_rasa_channel(rasa: str, private_pem: str) -> Callable[[], None]:
-    """The channel that Talk uses; it checks who speaks."""
+def over_rasa_channel(rasa: str, private_pem: str, who: str = "bench-direct") -> Callable[[], None]:
+    """The channel that Talk uses; it checks who speaks. Rasa answers one conversation's messages one by one."""
     from studio.rasa.signing import chat_token
 
     def signed() -> Sent:
-        return {"message": TEXT}, {"Authorization": f"Bearer {chat_token(private_pem, 'bench-direct')}"}
+        return {"message": TEXT}, {"Authorization": f"Bearer {chat_token(private_pem, who)}"}
 
     return _directly(f"{rasa}/webhooks/rasa/webhook", signed)
 

@@ -209,7 +209,9 @@ def _crowds(house: Installation, place: "Environment", model: "Model") -> Iterat
     people = [_guest_of_the_house(house, number) for number in range(max(CROWDS))]
     for crowd in CROWDS:
         ours = _together([_through_us(person, model) for person in people[:crowd]])
-        theirs = _together([over_rasa_channel(address, _key(place)) for _ in range(crowd)])
+        theirs = _together(
+            [over_rasa_channel(address, _key(place), f"bench-{crowd}-{number}") for number in range(crowd)]
+        )
         added = statistics.median(ours) - statistics.median(theirs)
         yield Row(
             f"a message, {crowd} at once" if crowd > 1 else "a message, one person",
