@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from environments import guesses
 from environments.services import pointers, polls
@@ -28,7 +28,7 @@ from studio.audit.services import refusals
 from studio.crypto import digest
 from studio.web import streaming
 from studio.web.addresses import client_address
-from studio.web.failures import failure
+from studio.web.api.failures import failure
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ def model_by_tag(request: HttpRequest, tag: str, slug: str = DEFAULT_SLUG) -> Ht
 def answer(request: HttpRequest, slug: str, tag: str) -> HttpResponseBase:
     structlog.contextvars.clear_contextvars()  # what the last request of this thread left for logs and the audit
     if request.method not in {"GET", "HEAD"}:
-        return HttpResponseNotAllowed(["GET", "HEAD"])
+        return _not_allowed(request)
     proof = _proof(request, slug)
     if proof is None:
         return _refused()
@@ -218,6 +218,12 @@ def _too_many(seconds: int) -> HttpResponse:
 
 def _refused() -> HttpResponse:
     return _failure(401, "Unauthenticated", "The token is missing or does not read this tag.")
+
+
+def _not_allowed(request: HttpRequest) -> HttpResponse:
+    response = failure(405, "MethodNotAllowed", f"This address does not answer {request.method}, but GET and HEAD.")
+    response.headers["Allow"] = "GET, HEAD"
+    return response
 
 
 def _failure(code: int, reason: str, message: str) -> HttpResponse:

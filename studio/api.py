@@ -4,56 +4,80 @@ Every answer is JSON, failures too: `{version, status, message, reason, details,
 written for Rasa Enterprise read.
 """
 
+from collections.abc import Callable
+from functools import wraps
+
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver
-from ninja import NinjaAPI
-from ninja.errors import AuthenticationError
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import conditional_page, require_safe
 
 from environments.api import router as environments_router
+from studio.access import api_repeats
 from studio.access.api import router as access_router
 from studio.access.api_auth import TokenAuth
-from studio.audit.services import refusals
-from studio.web.failures import failure
-from studio.web.ratelimit import TooMany
+from studio.web.api import errors
+from studio.web.api.description import Api
+from studio.web.api.failures import failure
 
-api = NinjaAPI(title="Parley", version=settings.VERSION, auth=TokenAuth(), docs_url=None, openapi_url=None)
+View = Callable[..., HttpResponseBase]
+
+DOCS = "/api/docs"
+DESCRIPTION = """Everything that Parley's pages can do. Show an API token as `Authorization: Bearer parley_…`.
+
+Paths under `/projects/{slug}` are of one assistant; `default` is the first one. A failure has one shape whatever went
+wrong, with a stable `reason`. What is polled has an `ETag`; a POST with an `Idempotency-Key` is safe to send again.
+"""
+
+api = Api(
+    title="Parley",
+    version=settings.VERSION,
+    description=DESCRIPTION,
+    auth=TokenAuth(),
+    urls_namespace="api",
+    docs_url="/docs",
+    openapi_url="/openapi.json",
+)
+errors.handle(api)
 api.add_router("", access_router)
 api.add_router("", environments_router)
 
 
-@api.exception_handler(AuthenticationError)
-def unauthenticated(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    """One answer whatever was wrong with the token: it tells nobody which half of it was right."""
-    response = failure(401, "NotAuthenticated", "Show a valid API token: Authorization: Bearer parley_…")
-    response.headers["WWW-Authenticate"] = "Bearer"
-    return response
-
-
-@api.exception_handler(TooMany)
-def too_many(request: HttpRequest, error: TooMany) -> HttpResponse:
-    response = failure(429, "TooManyRequests", error.message)
-    response.headers["Retry-After"] = str(error.seconds)
-    return response
-
-
-@api.exception_handler(PermissionDenied)
-def forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
-    refusals.note_denied(request, error)
-    return failure(403, "Forbidden", str(error) or "Your roles do not include this.")
-
-
-@api.exception_handler(Http404)
-def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
-    return failure(404, "NotFound", str(error) or "There is nothing at this address.")
+@login_not_required
+@csrf_exempt
+def unknown(request: HttpRequest) -> HttpResponse:
+    return failure(404, "NotFound", f"The API has nothing at this address. {DOCS} lists what it has.", help_at=DOCS)
 
 
 def urls() -> list[URLPattern | URLResolver]:
     """The API's addresses, each responsible for its own authentication: the sign-in page is for browsers."""
-    patterns: list[URLPattern | URLResolver] = api.urls[0]
+    patterns = [pattern for pattern in api.urls[0] if getattr(pattern, "name", "") != "api-root"]  # it says nothing
     for pattern in patterns:
-        if pattern.callback is not None:
-            login_not_required(pattern.callback)
+        if isinstance(pattern, URLPattern):
+            is_page = pattern.name in {"openapi-view", "openapi-json"}
+            pattern.callback = _finished(require_safe(pattern.callback) if is_page else pattern.callback)
     return patterns
+
+
+def _finished(view: View) -> View:
+    """`view` with what every address of the API has: safe to repeat, cheap to poll, failures of our shape."""
+    repeatable = api_repeats.once(view, authenticate=TokenAuth(), on_error=api.on_exception)
+    polled = conditional_page(repeatable)
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        response: HttpResponseBase = polled(request, *args, **kwargs)
+        if response.status_code == 405:
+            allowed = response.get("Allow", "")
+            response = failure(
+                405, "MethodNotAllowed", f"This address does not answer {request.method}, but {allowed}."
+            )
+            response["Allow"] = allowed
+        errors.note_denied(request)
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+        return response
+
+    return login_not_required(answer)

@@ -109,6 +109,7 @@ INSTALLED_APPS = [
     "django_filters",
     "template_partials",
     "heroicons",
+    "ninja",
     "studio.access",
     "studio.audit",
     "studio.jobs",

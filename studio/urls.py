@@ -1,7 +1,7 @@
 """The root of all URLs. Only this module and studio/api.py look up to the product's apps."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from conversations.views import home
 from studio import api, health
@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("models_app.urls")),
     path("", include("environments.urls")),
     path("", include("conversations.urls")),
+    re_path(r"^api(?:/.*)?\Z", api.unknown),
 ]
 handler400 = "studio.web.errors.bad_request"
 handler403 = "studio.web.errors.permission_denied"

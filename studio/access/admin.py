@@ -1,6 +1,16 @@
 """The tables of this app on the operators' pages."""
 
-from studio.access.models import ApiToken, BrowserSession, Grant, Identity, Role, SignInFailure, SignInLink, User
+from studio.access.models import (
+    ApiToken,
+    BrowserSession,
+    Grant,
+    Identity,
+    KeptAnswer,
+    Role,
+    SignInFailure,
+    SignInLink,
+    User,
+)
 from studio.operators.site import show
 
 show(User, ("pk", "username", "name", "kind", "is_active", "last_seen_at"), ("=pk", "username", "name", "email"))
@@ -19,3 +29,4 @@ show(
 )
 show(SignInLink, ("pk", "user_id", "created_at", "expires_at", "used_at"), ("=pk", "=user__id"))
 show(SignInFailure, ("pk", "username", "address", "at"), ("=pk", "username"))
+show(KeptAnswer, ("pk", "user_id", "key", "status", "at"), ("=pk", "=user__id", "key"))

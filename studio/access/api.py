@@ -1,16 +1,21 @@
-"""What scripts ask about themselves."""
+"""What scripts ask about themselves, and how they sign in with a password."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema
 
 from studio.access import scopes
 from studio.access.loaders import signed_in
 from studio.access.models import ApiToken, Grant, User
+from studio.access.passwords import check_password
 from studio.access.permissions import EVERYWHERE, Limit, Permission, Scope
 from studio.access.scopes import Place
+from studio.access.services.api_sign_in import token_for
+from studio.errors import DomainError
+from studio.web.api.failures import failure
+from studio.web.ratelimit import TooMany
 
 router = Router(tags=["users"])
 
@@ -34,6 +39,27 @@ class TokenOut(Schema):
     expires_at: float | None
 
 
+class Credentials(Schema):
+    username: str
+    password: str
+
+
+class AccessToken(Schema):
+    access_token: str
+
+
+@router.post("/auth", auth=None, summary="Sign in with a password", url_name="auth", response=AccessToken)
+def auth(request: HttpRequest, body: Credentials) -> dict[str, str] | HttpResponse:
+    """A token for `Authorization: Bearer` that acts as the person for eight hours. API tokens need no signing in."""
+    try:
+        person = check_password(request, body.username, body.password)
+    except TooMany:
+        raise
+    except DomainError as error:
+        return failure(401, "NotAuthenticated", error.message)
+    return {"access_token": token_for(person)}
+
+
 class UserOut(Schema):
     username: str
     name: str
@@ -41,14 +67,14 @@ class UserOut(Schema):
     kind: str
     roles: list[str]
     grants: list[GrantOut]
-    token: TokenOut
+    token: TokenOut | None
 
 
 @router.get("/user", summary="Whose token this is, and what it may do", url_name="user", response=UserOut)
 def user(request: HttpRequest) -> dict[str, object]:
     """Roles and grants as the token narrows them: what is not listed here is refused."""
     person = signed_in(request)
-    token: ApiToken = request.auth  # type: ignore[attr-defined]
+    token: ApiToken | User = request.auth  # type: ignore[attr-defined]
     places = {place.scope: place for place in scopes.places()}
     grants = list(_grants(person, places))
     return {
@@ -58,7 +84,7 @@ def user(request: HttpRequest) -> dict[str, object]:
         "kind": person.kind,
         "roles": sorted({grant.role for grant in grants}),
         "grants": grants,
-        "token": _token(token, places),
+        "token": _token(token, places) if isinstance(token, ApiToken) else None,
     }
 
 

@@ -1,4 +1,5 @@
-"""How programs prove who they are at /api: a token as `Authorization: Bearer` or as `?api_token=`, and nothing else.
+"""How programs prove who they are at /api: an API token or the token of a sign-in, as `Authorization: Bearer` or as
+`?api_token=`, and nothing else.
 
 A browser's session counts for nothing here, so no page of somebody else's can act through it.
 """
@@ -7,30 +8,45 @@ import structlog
 from django.http import HttpRequest
 from ninja.security.base import AuthBase
 
-from studio.access.models import ApiToken
-from studio.access.services import tokens
+from studio.access.models import ApiToken, User
+from studio.access.services import api_sign_in, tokens
 from studio.audit.actions import Action
 from studio.audit.services import refusals
 from studio.web.addresses import client_address
 
 
 class TokenAuth(AuthBase):
-    """`request.user` becomes the token's user, narrowed to the token; `request.auth` becomes the token."""
+    """`request.user` becomes the token's user, narrowed to the token; `request.auth` the API token, or the user."""
 
     openapi_type = "http"
     openapi_scheme = "bearer"
 
-    def __call__(self, request: HttpRequest) -> ApiToken | None:
-        shown = _shown(request)
-        if not shown:
-            return None
-        token = tokens.authenticate(shown, client_address(request))
-        if token is None:
-            _note_refusal(request)
-            return None
-        request.user = token.user
+    def __call__(self, request: HttpRequest) -> ApiToken | User | None:
+        known: ApiToken | User | None = getattr(request, "_proven", None)
+        if known is None:
+            known = request._proven = _proof(request)  # type: ignore[attr-defined]
+        return known
+
+
+def _proof(request: HttpRequest) -> ApiToken | User | None:
+    shown = _shown(request)
+    if not shown:
+        return None
+    if api_sign_in.looks_like_one(shown):
+        person = api_sign_in.person_of(shown, client_address(request))
+        return _let_in(request, person, person)
+    token = tokens.authenticate(shown, client_address(request))
+    if token is not None:
         structlog.contextvars.bind_contextvars(token_key=token.key)
-        return token
+    return _let_in(request, token, token.user if token else None)
+
+
+def _let_in(request: HttpRequest, proof: ApiToken | User | None, person: User | None) -> ApiToken | User | None:
+    if person is None:
+        _note_refusal(request)
+    else:
+        request.user = person
+    return proof
 
 
 def _note_refusal(request: HttpRequest) -> None:

@@ -286,3 +286,21 @@ class SignInFailure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.username} {self.at}"
+
+
+class KeptAnswer(models.Model):
+    """What the API answered to a request that may come again under the same Idempotency-Key."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=200)
+    request = models.BinaryField(max_length=32)  # SHA-256 of method, address and body
+    status = models.PositiveSmallIntegerField(default=0)
+    headers = models.JSONField(default=dict)
+    body = EncryptedField(default=b"")  # it may hold a secret that is shown once
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="answer_once_by_key")]
+
+    def __str__(self) -> str:
+        return f"answer to {self.user} under {self.key}"

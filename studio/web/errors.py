@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from studio.audit.services import refusals
+from studio.web.api.failures import failure, is_for_programs
 from studio.web.ratelimit import TooMany
 
 
@@ -51,6 +52,8 @@ FILE_MISSING = Problem(
 )
 STORE_AWAY = Problem(503, "The model's file cannot be had now", "The artifact store does not answer. Try again later.")
 
+REASONS = {400: "BadRequest", 403: "Forbidden", 404: "NotFound", 429: "TooManyRequests", 503: "Unavailable"}
+
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, DisallowedHost):
@@ -82,10 +85,14 @@ def too_many(request: HttpRequest, error: TooMany) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Rendered without context processors: they may be what failed."""
+    if is_for_programs(request):
+        return failure(500, "InternalError", "Something went wrong here. The log has it under the request's id.")
     page = render_to_string("500.html", {"request_id": getattr(request, "request_id", "")})
     return HttpResponse(page, status=500)
 
 
 def problem_page(request: HttpRequest, problem: Problem, text: str = "") -> HttpResponse:
+    if is_for_programs(request):
+        return failure(problem.status, REASONS[problem.status], text or problem.text)
     context = {"problem": problem, "text": text or problem.text, "request_id": getattr(request, "request_id", "")}
     return render(request, "web/problem.html", context, status=problem.status)

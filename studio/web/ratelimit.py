@@ -31,7 +31,7 @@ _LOOK = "return {tonumber(redis.call('GET', KEYS[1]) or 0), redis.call('TTL', KE
 class TooMany(DomainError):
     """Too often. `seconds` says when to come back: the answer is 429 with Retry-After."""
 
-    code = "too-many"
+    code = "too-many-requests"
 
     def __init__(self, message: str, seconds: int) -> None:
         super().__init__(message)

@@ -458,6 +458,11 @@ SHARE = [
 SERVERS = [
     *(Row(method, "/api/",                                        404, 404, 404, 404, 404)
       for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
+    *(Row(method, "/api",                                         404, 404, 404, 404, 404)
+      for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
+    Row("GET",  "/api/docs",                                      200, 200, 200, 200, 200),
+    Row("GET",  "/api/openapi.json",                              200, 200, 200, 200, 200),
+    Row("POST", "/api/auth",                                      422, 422, 422, 422, 422, "{}"),
     Row("GET",  "/api/version",                                   200, 200, 200, 200, 200),
     Row("GET",  "/api/projects/cafe/environments/worker/version", 200, 200, 200, 200, 200),
     Row("GET",  "/api/projects/cafe/models/tags/production",      401, 401, 401, 401, 401),
@@ -477,6 +482,11 @@ OPERATORS = [
 # Asked with a browser's session, which counts for nothing there; with tokens: tests/access/test_api_auth.py.
 API = [
     Row("GET",  "/api/user",                                      401, 401, 401, 401, 401),
+    Row("GET",  "/api/projects",                                  401, 401, 401, 401, 401),
+    Row("POST", "/api/projects",                                  401, 401, 401, 401, 401),
+    Row("GET",  "/api/projects/cafe",                             401, 401, 401, 401, 401),
+    Row("PUT",  "/api/projects/cafe",                             401, 401, 401, 401, 401),
+    Row("DELETE", "/api/projects/cafe",                           401, 401, 401, 401, 401),
     Row("GET",  "/api/projects/cafe/environments",                401, 401, 401, 401, 401),
     Row("GET",  "/api/projects/cafe/environments/worker",         401, 401, 401, 401, 401),
 ]

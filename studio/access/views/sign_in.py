@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import authenticate, login, logout
+from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -18,11 +18,9 @@ from studio.access.loaders import signed_in
 from studio.access.models import BrowserSession, User
 from studio.access.oidc import provider
 from studio.access.oidc.views import visitor, way_out
-from studio.access.permissions import Permission
+from studio.access.passwords import check_password
 from studio.access.services import sessions
 from studio.access.services import sign_in as service
-from studio.audit.actions import Action
-from studio.audit.services import refusals
 from studio.errors import DomainError
 from studio.web.addresses import client_address, safe_path
 
@@ -37,7 +35,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     form = SignInForm(request.POST or None)
     if form.is_valid():
         try:
-            person = _check_password(request, form.cleaned_data["username"], form.cleaned_data["password"])
+            person = check_password(request, form.cleaned_data["username"], form.cleaned_data["password"])
         except DomainError as error:
             form.add_error(None, error.message)
         else:
@@ -64,21 +62,6 @@ def _ways_in(request: HttpRequest, form: SignInForm) -> dict[str, object]:
 def _enter(request: HttpRequest, person: User, by: BrowserSession.By) -> None:
     login(request, person, backend=BACKEND)
     sessions.begin(actor=person, session=request.session, by=by, visitor=visitor(request))
-
-
-def _check_password(request: HttpRequest, username: str, password: str) -> User:
-    address = client_address(request)
-    service.refuse_locked_out(username, address)
-    person = authenticate(request, username=username, password=password)
-    if not isinstance(person, User) or person.kind == User.Kind.SERVICE:
-        service.record_failure(username, address)
-        raise DomainError("This user name and password do not belong together.", code="wrong-password")
-    if not settings.LOCAL_SIGN_IN and not person.may(Permission.PEOPLE_MODIFY):
-        message = f"Only administrators sign in with a password here. Use {settings.OIDC_NAME}."
-        refusals.note(request, Action.SIGN_IN_REFUSED, reason=message, actor_label=person.username)
-        raise DomainError(message)
-    service.record_success(person, by="password")
-    return person
 
 
 @login_not_required

@@ -1,0 +1,100 @@
+"""A request that a program sends again, because the answer was lost on the way, is answered again and not done again.
+
+`Idempotency-Key` on any POST to /api: what it changed and the answer are one transaction, so that whoever asks a second
+time finds both or neither. Whoever asks while the first is under way waits for it.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+
+from django.db import DatabaseError, IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+
+from studio.access.models import KeptAnswer, User
+from studio.crypto import decrypt, encrypt
+from studio.errors import Conflict, DomainError, Invalid
+
+KEPT_FOR = timedelta(hours=24)
+LONGEST_KEY = 200
+HEADERS = ("Content-Type", "Location")
+
+View = Callable[..., HttpResponseBase]
+Handle = Callable[[HttpRequest, Exception], HttpResponseBase]
+
+
+def _is_small(request: HttpRequest) -> bool:
+    """Not a file: those are told apart by what is in them."""
+    return request.content_type in {"", "application/json", "text/plain"}
+
+
+class _Undo(Exception):
+    """Take back what a request that failed has begun, and with it the note that it was made."""
+
+
+def once(view: View, *, authenticate: Callable[[HttpRequest], object], on_error: Handle) -> View:
+    """`view`, doing what one person asks with one Idempotency-Key once. `authenticate` sets `request.user`."""
+
+    @wraps(view)
+    def asked(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        key = request.headers.get("Idempotency-Key", "").replace("\0", "")
+        if request.method != "POST" or not key or not _is_small(request):
+            return view(request, *args, **kwargs)
+        try:
+            if len(key) > LONGEST_KEY:
+                raise Invalid(f"An Idempotency-Key has at most {LONGEST_KEY} characters.")
+            if not authenticate(request) or not isinstance(request.user, User):
+                return view(request, *args, **kwargs)  # which refuses it
+            return _answer(request, request.user, key, lambda: view(request, *args, **kwargs))
+        except (DomainError, DatabaseError) as error:
+            return on_error(request, error)
+
+    return asked
+
+
+def _answer(request: HttpRequest, user: User, key: str, do: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    note = KeptAnswer(user=user, key=key, request=_digest(request))
+    response: HttpResponseBase | None = None
+    try:
+        with transaction.atomic():
+            if not _begin(note):
+                return _again(note)
+            response = do()
+            if response.status_code >= 400 or not isinstance(response, HttpResponse):
+                raise _Undo
+            note.status, note.body = response.status_code, encrypt(response.content.decode())
+            note.headers = {name: response[name] for name in HEADERS if name in response}
+            note.save()
+    except _Undo:
+        assert response is not None
+    return response
+
+
+def _begin(note: KeptAnswer) -> bool:
+    """Whether it is the first; waits for one that is under way."""
+    try:
+        with transaction.atomic():
+            note.save(force_insert=True)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _again(note: KeptAnswer) -> HttpResponse:
+    kept = KeptAnswer.objects.get(user=note.user, key=note.key)
+    if bytes(kept.request) != note.request:
+        raise Conflict("This Idempotency-Key was used for another request. Take a new word for a new request.")
+    return HttpResponse(decrypt(kept.body), status=kept.status, headers={**kept.headers, "X-Repeated": "true"})
+
+
+def _digest(request: HttpRequest) -> bytes:
+    asked = f"{request.method} {request.get_full_path()}\n".encode()
+    return hashlib.sha256(asked + request.body).digest()
+
+
+def forget_old() -> None:
+    """Answers that nobody asks for again."""
+    KeptAnswer.objects.filter(at__lt=timezone.now() - KEPT_FOR).delete()

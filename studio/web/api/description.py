@@ -1,0 +1,37 @@
+"""What the API's OpenAPI description says of every operation alike: how it fails, and what makes it safe to repeat."""
+
+from typing import Any
+
+from ninja import NinjaAPI
+
+from studio.web.api.failures import Failure
+
+REPEATED = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "maxLength": 200},
+    "description": "A word of your own for this request. The same request with the same word within a day is "
+    "answered as the first time, and does nothing again.",
+}
+
+
+class Api(NinjaAPI):
+    """NinjaAPI whose description also names the failures, which have one shape."""
+
+    def get_openapi_schema(self, **options: Any) -> Any:
+        schema = super().get_openapi_schema(**{**options, "path_prefix": "/api/"})
+        schema["components"].setdefault("schemas", {})["Failure"] = Failure.model_json_schema()
+        for path in schema["paths"].values():
+            for method, operation in path.items():
+                _complete(method, operation)
+        return schema
+
+
+def _complete(method: str, operation: dict[str, Any]) -> None:
+    operation["responses"]["default"] = {
+        "description": "It failed.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}},
+    }
+    if method == "post" and operation.pop("x-repeatable", True):
+        operation.setdefault("parameters", []).append(REPEATED)

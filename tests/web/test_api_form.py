@@ -1,0 +1,185 @@
+"""The form of every answer under /api: failures, unknown addresses, methods, conditional requests, repeats, sign-in."""
+
+import json
+import time
+
+import jwt
+import pytest
+from django.test import Client
+
+from studio.access.models import KeptAnswer, User
+from studio.access.permissions import Permission
+from studio.access.services import people, sessions, tokens
+from studio.access.services.api_sign_in import LIFE_SECONDS
+from studio.audit.actions import Action
+from studio.audit.models import AuditEvent
+from tests.factories import PASSWORD, make_assistant, make_person
+
+pytestmark = pytest.mark.django_db
+KEYS = {"version", "status", "message", "reason", "details", "help", "code"}
+
+
+@pytest.fixture(autouse=True)
+def _empty(redis_client) -> None: ...
+
+
+def person_of(role: str, username: str) -> User:
+    person = make_person(role, username=username)
+    person.set_password(PASSWORD)
+    person.save()
+    return person
+
+
+@pytest.fixture
+def admin() -> User:
+    return person_of("admin", "admin")
+
+
+def bearer(user: User, permissions=frozenset(Permission)) -> dict[str, str]:
+    text = tokens.make(actor=user, user=user, name="build", permissions=permissions).text
+    return {"Authorization": f"Bearer {text}"}
+
+
+@pytest.mark.parametrize("path", ["/api/", "/api/none", "/api/projects/cafe/none/of/it", "/api/openapi", "/api"])
+@pytest.mark.parametrize("method", ["get", "post", "put", "delete", "patch"])
+def test_an_unknown_address_is_a_failure_of_our_shape(path, method) -> None:
+    answer = getattr(Client(enforce_csrf_checks=True), method)(path)
+    assert answer.status_code == 404
+    assert answer.json().keys() == KEYS
+    assert answer.json()["help"] == "/api/docs"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("put", "/api/user", "GET"), ("post", "/api/models/tags/x", "GET, HEAD"), ("get", "/api/auth", "POST")],
+)
+def test_a_wrong_method_names_the_right_ones(method, path, allowed) -> None:
+    answer = getattr(Client(), method)(path)
+    assert (answer.status_code, answer["Allow"], answer.json()["reason"]) == (405, allowed, "MethodNotAllowed")
+    assert answer.json().keys() == KEYS
+
+
+def test_a_body_that_is_not_what_it_must_be_says_where(admin) -> None:
+    answer = Client().post("/api/auth", {"username": "x"}, content_type="application/json")
+    assert answer.status_code == 422
+    assert answer.json()["details"]["errors"] == [{"where": "body.body.password", "message": "Field required"}]
+    garbled = Client().post("/api/auth", "{", content_type="application/json")
+    assert (garbled.status_code, garbled.json().keys()) == (400, KEYS)
+
+
+def test_what_goes_wrong_here_is_told_without_its_words(admin, monkeypatch) -> None:
+    monkeypatch.setattr("studio.access.api._grants", lambda *_: 1 / 0)
+    answer = Client().get("/api/user", headers=bearer(admin))
+    assert (answer.status_code, answer.json()["reason"]) == (500, "InternalError")
+    assert answer["X-Request-Id"] in answer.json()["message"]
+    assert "division" not in answer.content.decode()
+
+
+def test_what_is_polled_costs_nothing_while_it_is_the_same(admin) -> None:
+    headers = bearer(admin)
+    first = Client().get("/api/user", headers=headers)
+    again = Client().get("/api/user", headers={**headers, "If-None-Match": first["ETag"]})
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+    assert first["Cache-Control"] == "private, no-cache"
+
+
+# --- Signing in with a password -----------------------------------------------------------------------------------
+
+
+def sign_in(username: str, password: str):
+    body = json.dumps({"username": username, "password": password})
+    return Client().post("/api/auth", body, content_type="application/json")
+
+
+def test_a_password_brings_a_token_that_acts_as_the_person(admin) -> None:
+    text = sign_in("admin", PASSWORD).json()["access_token"]
+    claims = jwt.decode(text, options={"verify_signature": False})
+    assert claims["username"] == "admin"
+    assert claims["exp"] - time.time() == pytest.approx(LIFE_SECONDS, abs=5)
+    seen = Client().get("/api/user", headers={"Authorization": f"Bearer {text}"}).json()
+    assert (seen["username"], seen["token"], seen["roles"]) == ("admin", None, ["admin"])
+
+
+def test_a_wrong_password_is_401_and_counts_towards_the_lock_out(admin, settings) -> None:
+    for _ in range(settings.LOCKOUT_FAILURES):
+        assert sign_in("admin", "wrong").status_code == 401
+    assert sign_in("admin", PASSWORD).status_code == 401
+    assert sign_in("nobody", "wrong").json()["reason"] == "NotAuthenticated"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda person: sessions.end_all(actor=person, person=person),
+        lambda person: people.set_active(actor=None, person=person, is_active=False),
+        lambda person: people.change_password(actor=person, person=person, password="another long password"),
+    ],
+)
+def test_the_token_of_a_sign_in_ends_with_the_persons_sessions(admin, end) -> None:
+    person = person_of("annotator", "anna")
+    text = sign_in("anna", PASSWORD).json()["access_token"]
+    end(person)
+    assert Client().get("/api/user", headers={"Authorization": f"Bearer {text}"}).status_code == 401
+
+
+def test_a_token_that_somebody_else_signed_lets_nobody_in(admin) -> None:
+    claims = jwt.decode(sign_in("admin", PASSWORD).json()["access_token"], options={"verify_signature": False})
+    forged = jwt.encode(claims, "x" * 32, algorithm="HS256")
+    unsigned = jwt.encode(claims, None, algorithm="none")
+    for text in (forged, unsigned, "a.b.c", ".."):
+        assert Client().get("/api/user", headers={"Authorization": f"Bearer {text}"}).status_code == 401
+
+
+# --- The same request again ----------------------------------------------------------------------------------------
+
+
+def again(key: str, headers, body):
+    headers = {**headers, "Idempotency-Key": key}
+    return Client().post("/api/projects", json.dumps(body), content_type="application/json", headers=headers)
+
+
+def test_the_same_request_with_the_same_word_is_done_once(admin) -> None:
+    headers, body = bearer(admin), {"name": "inn", "title": "The Inn"}
+    first, second = again("k1", headers, body), again("k1", headers, body)
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert second.json() == first.json()
+    assert second["X-Repeated"] == "true"
+    assert "X-Repeated" not in first
+    assert again("k2", headers, body).status_code == 409
+
+
+def test_a_word_stands_for_one_request_of_one_person(admin) -> None:
+    other = make_person("admin", username="other")
+    again("k1", bearer(admin), {"name": "inn", "title": "The Inn"})
+    taken = again("k1", bearer(admin), {"name": "bar", "title": "The Bar"})
+    assert (taken.status_code, taken.json()["reason"]) == (409, "Conflict")
+    assert again("k1", bearer(other), {"name": "bar", "title": "The Bar"}).status_code == 201
+
+
+def test_what_failed_may_be_tried_again_with_the_same_word(admin) -> None:
+    make_assistant("inn", "The Inn")
+    assert again("k1", bearer(admin), {"name": "inn", "title": "Another"}).status_code == 409
+    assert not KeptAnswer.objects.exists()
+    assert again("k1", bearer(admin), {"name": "bar", "title": "The Bar"}).status_code == 201
+
+
+def test_a_refusal_under_a_word_is_in_the_audit_log(admin) -> None:
+    tester = make_person("tester", username="tess")
+    assert again("k1", bearer(tester, {Permission.TALK}), {"name": "inn", "title": "The Inn"}).status_code == 403
+    assert AuditEvent.objects.filter(action=Action.ACCESS_REFUSED, actor=tester).count() == 1
+
+
+def test_lists_tell_how_many_there_are_and_how_to_go_on(admin) -> None:
+    for number in range(5):
+        make_assistant(f"a{number}", f"Assistant {number}")
+    headers = bearer(admin)
+    first = Client().get("/api/projects?limit=2", headers=headers)
+    assert [row["name"] for row in first.json()] == ["a0", "a1"]
+    assert (first["X-Total-Count"], first["X-Limit"]) == ("5", "2")
+    address = first["Link"].removeprefix("<http://testserver").partition(">")[0]
+    assert [row["name"] for row in Client().get(address, headers=headers).json()] == ["a2", "a3"]
+    last = Client().get("/api/projects?limit=2&offset=4", headers=headers)
+    assert [row["name"] for row in last.json()] == ["a4"]
+    assert "Link" not in last
+    assert Client().get("/api/projects?limit=99999", headers=headers)["X-Limit"] == "1000"
+    assert Client().get("/api/projects?cursor=???", headers=headers).status_code == 422
