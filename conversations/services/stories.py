@@ -13,7 +13,7 @@ from models_app.data.yaml_text import YamlError
 from models_app.models import Assistant, Revision
 from models_app.services.editing import TRIES, Collision, save_edits, usable_path
 from models_app.services.revisions import files_of, newest_revision
-from models_app.validation.places import Places
+from models_app.validation.places import Place, Places
 from studio.access.models import User
 from studio.errors import Conflict, Invalid
 
@@ -30,6 +30,11 @@ def story_files(assistant: Assistant, kind: Kind) -> list[str]:
     newest = newest_revision(assistant)
     files = files_of(newest) if newest else {}
     return sorted(path for path, data in files.items() if _ROLES[kind] in roles_at_a_glance(path, data))
+
+
+def place_of(revision: Revision, story: Story) -> Place | None:
+    """Where a story stands in a revision."""
+    return Places(files_of(revision)).story(story.name)
 
 
 def save_stories(

@@ -70,7 +70,8 @@ def _answer(request: HtmxHttpRequest, event: Event, words: str) -> HttpResponse:
     shown = _shown(request, event)
     form = _fragment(request, shown)
     own = shown.correction if shown is not None and shown.is_own else None
-    form.write(render_to_string("conversations/_verdict.html", {"row": own, "event_id": event.pk, "oob": True}))
+    if not _in_talk(request):  # whose bubbles carry no verdicts
+        form.write(render_to_string("conversations/_verdict.html", {"row": own, "event_id": event.pk, "oob": True}))
     return toast(form, words)
 
 
@@ -79,6 +80,9 @@ def _shown(request: HtmxHttpRequest, event: Event) -> Correcting | None:
 
 
 def _fragment(request: HtmxHttpRequest, shown: Correcting | None, status: int = 200) -> HttpResponse:
-    page = (request.htmx.current_url_abs_path or "").split("/")
-    context = {"correcting": shown, "query": filter_query(request.GET).urlencode(), "in_talk": page[3:4] in _TALKING}
+    context = {"correcting": shown, "query": filter_query(request.GET).urlencode(), "in_talk": _in_talk(request)}
     return render(request, "conversations/_correction.html", context, status=status)
+
+
+def _in_talk(request: HtmxHttpRequest) -> bool:
+    return (request.htmx.current_url_abs_path or "").split("/")[3:4] in _TALKING

@@ -15,8 +15,9 @@ from conversations.presentation.said import as_parse_data
 from conversations.presentation.stories import Kind, Story, file_yaml, stories_of
 from conversations.presentation.tracker import tracker_json
 from conversations.services.corrections import corrections_of
-from conversations.services.stories import NEW_FILES, save_stories, story_files
+from conversations.services.stories import NEW_FILES, place_of, save_stories, story_files
 from conversations.story_forms import StoryForm
+from models_app.models import Revision
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission, Scope
 from studio.errors import DomainError
@@ -37,7 +38,8 @@ def story(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
     shown = window.at(conversation, request.GET.get("at", ""))
     form = _form(request, conversation, kind)
     name = form["name"].value() or _name(conversation)
-    stories = stories_of(shown.events, kind, " ".join(str(name).split()), _meant(conversation))
+    meant = _meant(conversation)
+    stories = stories_of(shown.events, kind, " ".join(str(name).split()), meant)
     revision = _save(request, conversation, kind, form, stories) if form.is_bound and form.is_valid() else None
     context = {
         "heading": "Story",
@@ -49,6 +51,8 @@ def story(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
         "at": request.GET.get("at", ""),
         "form": form,
         "revision": revision,
+        "place": place_of(revision, stories[0]) if revision else None,
+        "has_corrections": any(event.pk in meant for event in shown.events),
         "may_save": signed_in(request).may(Permission.STORIES_MODIFY, place),
     }
     return render(request, "conversations/story.html", context, status=422 if form.is_bound and not revision else 200)
@@ -72,7 +76,7 @@ def _meant(conversation: Conversation) -> Mapping[int, Any]:
 
 def _save(
     request: HttpRequest, conversation: Conversation, kind: Kind, form: StoryForm, stories: list[Story]
-) -> object | None:
+) -> Revision | None:
     try:
         return save_stories(
             actor=signed_in(request),
