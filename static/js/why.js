@@ -152,5 +152,6 @@ root.addEventListener("chat:arrived", ({ target }) => {
 
 new MutationObserver(decorate).observe(log, { childList: true, subtree: true });
 decorate();
-open(chosen !== "" || (remembered() ?? (wide.matches ? "open" : "closed")) === "open", { keep: false });
+// On a phone it covers half of the chat, so there it opens only when somebody asks.
+open(chosen !== "" || (wide.matches && remembered() !== "closed"), { keep: false });
 if (chosen) turnOf(chosen)?.scrollIntoView({ block: "center" });
