@@ -39,13 +39,13 @@ def why(session: TalkSession, asked: str, after: float) -> Why | None:
     return None if at is None else _why(memory, at, conversation)
 
 
-def turns_explained(session: TalkSession) -> list[tuple[Turn, Explanation]]:
-    """What people said in the conversation and was not taken back, each turn with its explanation."""
+def turns_explained(session: TalkSession) -> list[tuple[Turn, Explanation | None]]:
+    """The conversation without what was taken back; each turn that somebody asked for with its explanation."""
     conversation = conversation_of(session)
     events = list(window.latest(conversation).events) if conversation is not None else memory_of(session)
     places = {repr(event.timestamp): at for at, event in enumerate(events)}
-    said = [turn for turn in turns_of(events) if turn.asked is not None and not turn.is_undone]
-    return [(turn, _explained(events, places[turn.place])) for turn in said]
+    stands = [turn for turn in turns_of(events) if not turn.is_undone]
+    return [(turn, _explained(events, places[turn.place]) if turn.asked else None) for turn in stands]
 
 
 def _explained(events: Sequence[StoredEvent], at: int) -> Explanation:

@@ -1,13 +1,13 @@
 """Side by side: the same message to two targets, each in a conversation of its own."""
 
 from dataclasses import dataclass
-from itertools import zip_longest
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from conversations.chat.pairing import Pair, paired
 from conversations.chat.sessions import own_talks
 from conversations.chat.targets import Target
 from conversations.chat.turns import Turn
@@ -35,7 +35,7 @@ class Side:
     target: Target
     session: TalkSession | None
     addresses: dict[str, str]
-    turns: list[tuple[Turn, Explanation]]
+    turns: list[tuple[Turn, Explanation | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "sides": sides,
         "offer": offer,
-        "rows": [_row(sides, pair) for pair in zip_longest(*(side.turns for side in sides))],
+        "rows": _rows(sides),
         "longest": LONGEST_MESSAGE,
         "is_alone": len(offer.environments) + len(offer.models) == 1,
     }
@@ -95,7 +95,14 @@ def _side(request: HttpRequest, person: User, name: str, target: Target) -> Side
     return Side(name, target, session, addresses_of(target, session), turns_explained(session) if session else [])
 
 
-def _row(sides: list[Side], pair: tuple[tuple[Turn, Explanation] | None, ...]) -> dict[str, object]:
-    """What both were told, or what one of them was."""
-    asked = next(one[0].asked for one in pair if one is not None)
-    return {"asked": asked, "cells": [(side, *(one or (None, None))) for side, one in zip(sides, pair, strict=True)]}
+def _rows(sides: list[Side]) -> list[dict[str, object]]:
+    left, right = ([turn for turn, _explanation in side.turns] for side in sides)
+    return [_row(sides, pair) for pair in paired(left, right)]
+
+
+def _row(sides: list[Side], pair: Pair) -> dict[str, object]:
+    """What both were told, what one of them was, or what one said unasked."""
+    found = [side.turns[at] if at is not None else None for side, at in zip(sides, pair, strict=True)]
+    asked = next(one[0].asked for one in found if one is not None)
+    cells = [(side, *(one or (None, None))) for side, one in zip(sides, found, strict=True)]
+    return {"asked": asked, "cells": cells, "is_alone": None in pair}

@@ -158,6 +158,6 @@ function mark(row) {
   if (last) row.scrollIntoView({ block: "end" });
 }
 
-for (const row of log.querySelectorAll("[data-row]")) mark(row);
+for (const row of log.querySelectorAll("[data-row]:not([data-row=alone])")) mark(row); // what one alone said differs from nothing
 log.lastElementChild?.scrollIntoView({ block: "end" });
 if (matchMedia("(pointer: fine)").matches) box.focus();

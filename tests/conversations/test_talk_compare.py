@@ -9,7 +9,7 @@ from conversations.models import TalkSession
 from environments.models import Environment
 from models_app.models import Assistant
 from studio.access.permissions import Scope
-from tests.conversations.events import small_talk
+from tests.conversations.events import action, bot, small_talk, user
 from tests.conversations.fake_channel import Channel, say
 from tests.factories import environment_of, make_model, make_person
 from tests.rasa.servers import SmallServer
@@ -75,6 +75,32 @@ def test_the_address_leads_back_to_both_conversations(
     assert "Was not told this" in page
     client.force_login(make_person("admin"))
     assert "Hello!" not in client.get(address, sides).content.decode(), "somebody else's conversation is not shown"
+
+
+def test_what_one_of_them_says_unasked_shifts_nothing(
+    client: Client, assistant: Assistant, address: str, channel: Channel, worker: Channel, stored
+):
+    base = f"/a/{assistant.slug}/talk"
+    for name in ("production", "worker"):
+        say(client, f"{base}/{name}/say")
+    mine, other = (TalkSession.objects.get(environment__name=name).sender_id for name in ("production", "worker"))
+    last = 1_790_000_060.0
+    for sender in (mine, other):
+        stored(
+            *small_talk(sender=sender),
+            user("goodbye", last, intent="bye", sender=sender),
+            bot("See you!", last + 1, sender=sender),
+            action("action_listen", last + 2, sender=sender),
+        )
+    stored(bot("Still there?", last - 30, sender=mine))
+    sides = {"left": "environment:production", "right": "environment:worker", "left_talk": mine, "right_talk": other}
+    page = client.get(address, sides).content.decode()
+    first, unasked, second = page.split("<section ")[1:4]
+    assert first.count('data-value="greet"') == 2
+    assert 'data-row="alone"' in unasked
+    assert "Still there?" in unasked
+    assert "Was not told this" not in page
+    assert second.count('data-value="bye"') == 2
 
 
 def test_a_model_may_stand_on_a_side(client: Client, assistant: Assistant, address: str, channel: Channel):
