@@ -59,6 +59,7 @@ class Rating(models.Model):
     is_up = models.BooleanField()
     comment = models.CharField(max_length=LONGEST_COMMENT, blank=True)
     at = models.DateTimeField(auto_now=True)
+    look_at = models.DateTimeField(null=True)  # when the event is looked for next; never again when it is tied or lost
 
     class Meta:
         ordering = ["-at", "-id"]
@@ -69,7 +70,7 @@ class Rating(models.Model):
         ]
         indexes = [
             models.Index(fields=["link", "is_up", "-at", "-id"], name="rating_of_link"),
-            models.Index(fields=["at"], condition=Q(event=None), name="rating_waits"),
+            models.Index(fields=["look_at"], condition=Q(event=None), name="rating_waits"),
         ]
 
     def __str__(self) -> str:

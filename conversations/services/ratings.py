@@ -1,7 +1,7 @@
 """What guests think of replies: kept as soon as they say so, tied to the reply's event once that has arrived."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -19,7 +19,9 @@ from studio.errors import Conflict, Invalid
 
 _SALT = "parley.reply"
 _RECEIPT_SECONDS = 30 * 24 * 3600
-_WAITS = timedelta(days=7)  # for the event; then it stays with the conversation alone
+_WAITS = timedelta(seconds=_RECEIPT_SECONDS)  # for the event; then it stays with the conversation alone
+_SOON = timedelta(seconds=10)
+_PATIENCE = 10  # the next look comes after a tenth of the time that it has waited
 _CLOCKS_APART = 60.0  # seconds, of Rasa's clock and ours, at most
 _LONGEST_KEY = 400
 AT_ONCE = 200  # sessions
@@ -76,6 +78,7 @@ def rate(*, session: TalkSession, link: ShareLink, key: str, value: str, comment
     rating = ratings.filter(Q(event=reply.event_id) if reply.event_id else Q(reply=reply.reply)).first() or reply
     if value:
         rating.link, rating.is_up, rating.comment = link, value == "up", comment.strip()
+        rating.look_at = None if rating.event_id else timezone.now()
         rating.save()
     elif rating.pk:
         rating.delete()
@@ -115,10 +118,22 @@ def _locked(session: TalkSession) -> Conversation | None:
 
 
 def settle_waiting() -> int:
-    """Tie ratings to events that have come since; returns of how many chats."""
-    waiting = Rating.objects.filter(event=None, at__gt=timezone.now() - _WAITS).order_by("-at")
-    ids = list(dict.fromkeys(waiting.values_list("session_id", flat=True)[: AT_ONCE * 5]))[:AT_ONCE]
+    """Tie ratings to events that have come since; returns of how many chats.
+
+    Each is looked at ever more rarely, so that those which never find theirs hold up nobody.
+    """
+    due = Rating.objects.filter(event=None, look_at__lte=timezone.now()).order_by("look_at")
+    ids = list(dict.fromkeys(due.values_list("session_id", flat=True)[: AT_ONCE * 5]))[:AT_ONCE]
+    _look_later(Rating.objects.filter(session__in=ids, event=None))  # before: one that fails waits as the others do
     return sum(map(settle, TalkSession.objects.filter(pk__in=ids).select_related("environment")))
+
+
+def _look_later(waiting: Iterable[Rating]) -> None:
+    now, rows = timezone.now(), list(waiting)
+    for row in rows:
+        waited = now - row.at
+        row.look_at = now + max(_SOON, waited / _PATIENCE) if waited < _WAITS else None
+    Rating.objects.bulk_update(rows, ["look_at"])
 
 
 @transaction.atomic
@@ -165,8 +180,8 @@ def _tie(rating: Rating, turns: Sequence[Turn]) -> Turn | None:
     nearest = min(same, key=apart)
     ids = _stored(nearest)
     Rating.objects.filter(session=rating.session_id, event__in=ids).delete()  # of before the guest changed their mind
-    rating.event_id = ids[-1]
-    rating.save(update_fields=["event"])
+    rating.event_id, rating.look_at = ids[-1], None
+    rating.save(update_fields=["event", "look_at"])
     return nearest
 
 
@@ -181,16 +196,15 @@ def _sum_up(session: TalkSession, conversation: Conversation) -> None:
     Conversation.objects.filter(pk=conversation.pk).exclude(**counts).update(**counts)
 
 
-def ratings_of(conversation: Conversation) -> dict[int, Rating]:
-    """By the event that they stand on, for the team's page."""
+def ratings_of(conversation: Conversation) -> tuple[dict[int, Rating], list[Rating]]:
+    """For the team's page: by the event that they stand on, and those whose reply's event has not come."""
     if conversation.origin != Conversation.Origin.SHARE:
-        return {}
+        return {}, []
     found = Rating.objects.filter(
-        session__sender_id=conversation.sender_id,
-        session__environment__assistant=conversation.assistant_id,
-        event__isnull=False,
+        session__sender_id=conversation.sender_id, session__environment__assistant=conversation.assistant_id
     )
-    return {one.event_id: one for one in found if one.event_id}
+    rows = list(found.order_by("answered_at", "pk"))
+    return {one.event_id: one for one in rows if one.event_id}, [one for one in rows if not one.event_id]
 
 
 def _digest(sent: str) -> bytes:

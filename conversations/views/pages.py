@@ -81,7 +81,8 @@ def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     read = read_until(viewer, conversation)
     items = timeline(shown.events, names, several_models=len(conversation.model_ids) > 1, read_until=read)
     marks = marks_of(conversation)
-    _attach(marks, corrections_of(conversation), ratings_of(conversation), items)
+    ratings, loose_ratings = ratings_of(conversation)
+    _attach(marks, corrections_of(conversation), ratings, items)
     folding = Folding.of(items, request.GET.get("events", ""))
     chosen = _chosen(conversation, shown, items, request.GET.get("m", ""))
     context = {
@@ -97,6 +98,7 @@ def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "model": names.get(conversation.last_model_id, conversation.last_model_id),
         "query": filter_query(request.GET).urlencode(),
         "neighbours": neighbours(request, conversation),
+        "loose_ratings": loose_ratings,
         **standing(request, conversation, marks),
         **_links(request, conversation),
     }

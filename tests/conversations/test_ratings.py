@@ -5,10 +5,12 @@ import io
 import json
 import re
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from conversations.filters import ConversationFilter
 from conversations.models import Conversation, Event, Rating, ShareGuest, ShareLink, TalkSession
@@ -54,10 +56,52 @@ def test_a_rating_of_a_reply_whose_event_comes_later_finds_it(client: Client, pa
     assert (rating.event, rating.is_up, rating.comment) == (None, False, "Too short")
     assert ratings.settle_waiting() == 0
     stored(*small_talk(sender=sender()))
+    assert ratings.settle_waiting() == 0, "not looked for again at once"
+    Rating.objects.update(look_at=timezone.now())
     assert ratings.settle_waiting() == 1
     rating.refresh_from_db()
     assert rating.event == Event.objects.get(kind="bot")
     assert counts() == (0, 1, 1)
+
+
+def test_ratings_that_find_nothing_hold_up_no_other(client: Client, page: str, stored, monkeypatch):
+    monkeypatch.setattr(ratings, "AT_ONCE", 1)
+    rate(client, page, key_in(say(client, page).json()["html"]), "up")
+    stored(*small_talk(sender=sender()))
+    for _ in range(3):  # newer ones, whose events never come
+        other = Client()
+        rate(other, page, key_in(say(other, page).json()["html"]), "down")
+    assert sum(ratings.settle_waiting() for _ in range(4)) == 1
+    assert Rating.objects.get(is_up=True).event is not None
+    assert ratings.settle_waiting() == 0
+    assert not Rating.objects.filter(event=None, look_at__lte=timezone.now()).exists(), (
+        "each waits before the next look"
+    )
+
+
+def test_one_that_fails_holds_up_no_other(client: Client, page: str, stored, monkeypatch):
+    rate(client, page, key_in(say(client, page).json()["html"]), "up")
+    monkeypatch.setattr(ratings, "_settle", None)
+    stored(*small_talk(sender=sender()))
+    with pytest.raises(TypeError):
+        ratings.settle_waiting()
+    assert ratings.settle_waiting() == 0
+
+
+def test_a_rating_whose_reply_never_comes_is_kept_counted_and_shown(
+    client: Client, assistant: Assistant, page: str, stored, redis_client
+):
+    rate(client, page, key_in(say(client, page).json()["html"]), "down", "Never arrived")
+    stored(*small_talk_at(time.time() - 3600, sender()))  # another reply
+    Rating.objects.update(at=timezone.now() - timedelta(days=31))
+    ratings.settle_waiting()
+    rating = Rating.objects.get()
+    assert (rating.event, rating.look_at) == (None, None), "nobody looks any more"
+    assert counts() == (0, 1, 1)
+    team = Client()
+    team.force_login(make_person("annotator"))
+    text = team.get(f"/a/{assistant.slug}/conversations/{Conversation.objects.get().pk}").content.decode()
+    assert "the guest disliked this" in text and "Never arrived" in text
 
 
 def test_a_rating_can_be_changed_and_taken_back_by_either_name(client: Client, page: str, stored):
@@ -101,6 +145,7 @@ def test_a_rating_waits_for_its_own_reply_and_takes_no_earlier_one(client: Clien
     ratings.settle_waiting()
     assert Rating.objects.get().event is None
     stored(*small_talk_at(at - 1.3, sender()))
+    Rating.objects.update(look_at=timezone.now())
     ratings.settle_waiting()
     assert Rating.objects.get().event == Event.objects.filter(kind="bot").latest("timestamp")
 
