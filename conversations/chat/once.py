@@ -5,7 +5,7 @@ and chatting goes on.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ import redis
 import structlog
 
 from studio.crypto import decrypt, encrypt
-from studio.errors import Conflict
+from studio.errors import Conflict, DomainError
 from studio.redis import client
 
 log = structlog.get_logger()
@@ -76,6 +76,21 @@ def release(owner: str, nonce: str) -> None:
     if nonce:
         with _forgiving():
             client().delete(*_keys(owner, nonce))
+
+
+@contextmanager
+def or_else(settle: Callable[[str, str], None], owner: str, nonce: str) -> Iterator[None]:
+    """An error that nobody foresaw leaves the claim not under way: `release` before the message is sent, `lose` since.
+
+    What is done about a DomainError is the caller's.
+    """
+    try:
+        yield
+    except DomainError:
+        raise
+    except Exception:
+        settle(owner, nonce)
+        raise
 
 
 @contextmanager

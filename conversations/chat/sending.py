@@ -33,7 +33,10 @@ _SENTENCES: dict[type[RasaError], tuple[str, str]] = {
         "address",
         "The address of the Rasa server is wrong, or one that may not be called. Correct it on the environment's page.",
     ),
-    rasa.Unreachable: ("unreachable", "The connection to the Rasa server broke. Send the message again in a moment."),
+    rasa.Unreachable: (
+        "unreachable",
+        "The connection to the Rasa server broke, or it is not trusted. Send the message again in a moment.",
+    ),
     rasa.NoModel: (
         "no-model",
         "The Rasa server has no model yet, so nobody answers. Promote one to this environment; the server takes it "
@@ -55,6 +58,13 @@ _SENTENCES: dict[type[RasaError], tuple[str, str]] = {
         "What answers at the server's address is not Rasa. Correct it on the environment's page.",
     ),
 }
+_NOT_KNOWN = (
+    " It is not known whether it heard your message, which is kept below: look at the conversation before you send it "
+    "again."
+)
+_SLOW = "The assistant did not answer in time. It may be loading a model, or waiting for an action server."
+_BROKE = "The connection to the Rasa server broke before it had answered."
+_NOT_REACHED = "The Rasa server cannot be reached: nothing answers at its address. Send the message again in a moment."
 _OTHERWISE = ("failed", "The Rasa server did not take the message. The environment's page says more.")
 
 
@@ -64,10 +74,17 @@ class NotAnswered(DomainError):
     code = "failed"
 
 
+class MayBeHeard(NotAnswered):
+    """It was sent, and the answer was lost: it may come with the events. Saying it again might say it twice."""
+
+    code = "lost"
+
+
 def say(*, session: TalkSession, text: str) -> tuple[Turn, float]:
     """Send `text` as the session's own speaker. The answers, and the seconds that they took.
 
-    Never sent twice: after a time-out Rasa may still be working on it, and its answer arrives with the events.
+    Never sent twice: after MayBeHeard Rasa may still be working on it, and its answer arrives with the events. Any
+    other NotAnswered says that it was not heard, or that Rasa failed on it.
     Noting what was answered is left to the caller (`note_said`), who can do it when the answer is out.
     """
     environment = session.environment
@@ -76,19 +93,26 @@ def say(*, session: TalkSession, text: str) -> tuple[Turn, float]:
     began = time.monotonic()
     try:
         replies = address.client(TIMEOUT).send(token, text)
-    except (rasa.WrongToken, rasa.ApiDisabled):
-        # The message was taken and nothing was answered; only whether a model is there could not be asked.
-        replies = []
     except RasaError as error:
         raise _explained(error, session, text) from error
     return answered(replies, time.time()), time.monotonic() - began
 
 
 def _explained(error: RasaError, session: TalkSession, text: str) -> NotAnswered:
-    if isinstance(error, rasa.TimedOut):
-        note_said(session, text)  # it may have been heard
+    found = _not_answered(error)
+    if isinstance(found, MayBeHeard):
+        note_said(session, text)
+    log.info("chat not answered", environment=session.environment_id, code=found.code, error=error.message)
+    return found
+
+
+def _not_answered(error: RasaError) -> NotAnswered:
+    is_late = isinstance(error, rasa.TimedOut)
+    if error.may_have_arrived:
+        return MayBeHeard((_SLOW if is_late else _BROKE) + _NOT_KNOWN, code="timeout" if is_late else "lost")
+    if is_late:
+        return NotAnswered(_NOT_REACHED, code="unreachable")
     code, sentence = explain(error)
-    log.info("chat not answered", environment=session.environment_id, code=code, error=error.message)
     return NotAnswered(sentence, code=code)
 
 

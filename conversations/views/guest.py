@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from conversations.chat import guests, once
 from conversations.chat.links import LinkState
 from conversations.chat.look import style_of
-from conversations.chat.sending import say
+from conversations.chat.sending import MayBeHeard, say
 from conversations.chat.sessions import has_changed
 from conversations.chat.transcript import conversation_of, turns_since
 from conversations.chat.turns import Turn
@@ -178,20 +178,28 @@ def _repeat(door: Door, known: once.Json) -> HttpResponse:
 
 def _say(door: Door, text: str, claim: tuple[str, str]) -> HttpResponse:
     """The browser gets its secret also when nobody answered: the next try belongs to the same conversation."""
-    if door.guest is None:
-        door.meet_new()
-    assert door.guest is not None
     try:
-        session = door.session or guests.begin(guest=door.guest, link=door.link)
-        guests.count_message(door.guest, door.link)
+        with once.or_else(once.release, *claim):
+            session = _begun(door)
     except DomainError as error:
         once.release(*claim)
         facts = {"count": door.link.messages_limit, **door.introduction}
         response = door.refuse(f"bad_{error.code}", error.code, 403, **facts)
     else:
-        response = _answer(door, session, text, claim)
+        with once.or_else(once.lose, *claim):
+            response = _answer(door, session, text, claim)
     door.remember(response, COOKIE, door.secret)
     return response
+
+
+def _begun(door: Door) -> TalkSession:
+    """The guest's chat, with one more message counted. Raises Full, Enough."""
+    if door.guest is None:
+        door.meet_new()
+    assert door.guest is not None
+    session = door.session or guests.begin(guest=door.guest, link=door.link)
+    guests.count_message(door.guest, door.link)
+    return session
 
 
 def _answer(door: Door, session: TalkSession, text: str, claim: tuple[str, str]) -> HttpResponse:
@@ -200,7 +208,7 @@ def _answer(door: Door, session: TalkSession, text: str, claim: tuple[str, str])
     try:
         turn, seconds = say(session=session, text=text)
     except DomainError as error:
-        if error.code == "timeout":  # it may have been heard, and its answer come with the events
+        if isinstance(error, MayBeHeard):
             once.lose(*claim)
             return door.refuse("bad_timeout", "timeout", 504, **place)
         once.release(*claim)

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from conversations.chat import once, typed
 from conversations.chat.actions import may_fail
 from conversations.chat.readiness import trouble_of
-from conversations.chat.sending import NotAnswered, say
+from conversations.chat.sending import MayBeHeard, NotAnswered, say
 from conversations.chat.sessions import begin_talk, own_talk, own_talks
 from conversations.chat.targets import Kind, Target, target_of
 from conversations.chat.transcript import conversation_of, news_since
@@ -38,7 +38,7 @@ RECENT = 12
 ASKED = ("news", "why", "rewind", "actions")  # of a conversation that has begun
 MESSAGES_A_MINUTE = 60
 # Of what cannot be carried out now; everything else is our caller’s fault.
-_STATUS = {"timeout": 504, "twice": 409, "no-server": 503, "no-slot": 503, WAKING: 202}
+_STATUS = {"timeout": 504, "lost": 504, "twice": 409, "no-server": 503, "no-slot": 503, WAKING: 202}
 
 
 @require_safe
@@ -172,7 +172,10 @@ def say_something(request: HttpRequest, slug: str, name: str, kind: Kind, sender
         return messages.problem_json(error.message, error.code, _STATUS.get(error.code, 409))
     if known is not None:
         return JsonResponse({**known, "repeated": True})
-    return _say(request, session or begin_talk(actor=person, target=target), form.cleaned_data["text"], claim)
+    with once.or_else(once.release, *claim):
+        session = session or begin_talk(actor=person, target=target)
+    with once.or_else(once.lose, *claim):
+        return _say(request, session, form.cleaned_data["text"], claim)
 
 
 def _asleep(person: User, target: Target) -> JsonResponse | None:
@@ -202,19 +205,26 @@ def load_own(request: HttpRequest, slug: str, kind: Kind, name: str, sender: str
 
 
 def _say(request: HttpRequest, session: TalkSession, text: str, claim: tuple[str, str]) -> JsonResponse:
-    target = target_of(session)
-    addresses = addresses_of(target, session)
+    addresses = addresses_of(target_of(session), session)
     try:
         turn, seconds = say(session=session, text=text)
     except DomainError as error:
-        (once.lose if error.code == "timeout" else once.release)(*claim)
-        page = rights(signed_in(request), target)["environment_page"]
-        link = {"url": page, "label": f"Open {target.name}"} if page else None
+        (once.lose if isinstance(error, MayBeHeard) else once.release)(*claim)
         status = _STATUS.get(error.code, 502 if isinstance(error, NotAnswered) else 409)
+        link = _where_to_look(request, session, error)
         return messages.problem_json(error.message, error.code, status, addresses=addresses, link=link)
     facts = {**messages.answer_json(turn, seconds, text), "addresses": addresses}
     once.keep(*claim, facts)
     return messages.AnswerJson(facts, session, text)
+
+
+def _where_to_look(request: HttpRequest, session: TalkSession, error: DomainError) -> dict[str, str] | None:
+    """What was heard stands in the conversation; what is wrong with the server on its environment's page."""
+    target = target_of(session)
+    if isinstance(error, MayBeHeard):
+        return {"url": target.url("with", session.sender_id), "label": "Look at the conversation"}
+    page = rights(signed_in(request), target)["environment_page"]
+    return {"url": str(page), "label": f"Open {target.name}"} if page else None
 
 
 @require_safe

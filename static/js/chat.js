@@ -74,7 +74,7 @@ async function say(text, shown, message = { text, shown, nonce: nonce(), at: Dat
   follow(answer);
   const isShown = before === shown && message.reloaded; // the page came with it
   if (isShown && (answer.repeated || answer.code === "twice")) drop(turn);
-  else if (["timeout", "twice"].includes(answer.code)) awaitNews(turn, answer, message);
+  else if (["timeout", "lost", "twice"].includes(answer.code)) awaitNews(turn, answer, message);
   else if (answer.error) refuse(turn, answer, shown ? text : "");
   else settle(turn, answer, text);
   toEnd();

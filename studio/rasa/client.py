@@ -19,11 +19,14 @@ _ASKABLE = re.compile(r"[A-Za-z0-9._~:@!$&'()*+,;=/-]+")
 
 
 class RasaError(Exception):
-    """A Rasa server did not do what it was asked. `message` is a sentence for people."""
+    """A Rasa server did not do what it was asked. `message` is a sentence for people.
 
-    def __init__(self, message: str) -> None:
+    `may_have_arrived`: it may do it all the same, because it was asked and the answer was lost.
+    """
+
+    def __init__(self, message: str, *, may_have_arrived: bool = False) -> None:
         super().__init__(message)
-        self.message = message
+        self.message, self.may_have_arrived = message, may_have_arrived
 
 
 class WrongAddress(RasaError):
@@ -209,8 +212,8 @@ class RasaClient:
     ) -> list[dict[str, Any]]:
         """Say `message` as the user that `jwt` names, and return the bot's messages in their order.
 
-        Each has `recipient_id` and one or more of text, image, buttons, custom, attachment. Never sent twice: after a
-        TimedOut Rasa may still be working on it.
+        Each has `recipient_id` and one or more of text, image, buttons, custom, attachment. Never sent twice: an error
+        that `may_have_arrived` says that Rasa may have heard it, and may still be working on it.
         """
         body = {"message": message, "conversation_id": conversation_id, "input_channel": input_channel}
         answer = self._ask(
@@ -221,9 +224,16 @@ class RasaClient:
             headers={"Authorization": f"Bearer {jwt}"},
         )
         replies = self._replies(answer)
-        if not replies and not self.status().has_model:  # Rasa ignores messages then, and says so only in its log
+        if not replies and self._is_without_model():  # Rasa ignores messages then, and says so only in its log
             raise NoModel("This Rasa server has no model yet, so nobody answers.")
         return replies
+
+    def _is_without_model(self) -> bool:
+        """False also when it cannot say."""
+        try:
+            return not self.status().has_model
+        except RasaError:
+            return False
 
     # --- Reading answers ------------------------------------------------------------------------------------------
 
@@ -252,7 +262,7 @@ class RasaClient:
                 hosts=self.hosts,
             )
         except outgoing.OutgoingError as error:
-            raise _BY_OUTGOING[type(error)](error.message) from error
+            raise _BY_OUTGOING[type(error)](error.message, may_have_arrived=error.may_have_arrived) from error
 
     def _address(self) -> str:
         address = self.url.strip().rstrip("/")
@@ -278,6 +288,9 @@ class RasaClient:
             raise NoChatChannel("This Rasa server has no `rasa` channel. Add it to its credentials.yml.")
         if answer.status == 401:
             raise NotAllowed("Rasa does not let this user speak in this conversation.")
+        if answer.status == 504:
+            message = f"A proxy answers at {self._host()}, but the Rasa server behind it did not in time."
+            raise TimedOut(message, may_have_arrived=True)
         if answer.status >= 500:
             raise self._failed(
                 answer,

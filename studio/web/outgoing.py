@@ -43,11 +43,14 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class OutgoingError(Exception):
-    """A request got no usable answer. `message` is a sentence for people, without the address' query."""
+    """A request got no usable answer. `message` is a sentence for people, without the address' query.
 
-    def __init__(self, message: str) -> None:
+    `may_have_arrived` unless it is certain that the server was never connected to.
+    """
+
+    def __init__(self, message: str, *, may_have_arrived: bool = False) -> None:
         super().__init__(message)
-        self.message = message
+        self.message, self.may_have_arrived = message, may_have_arrived
 
 
 class MalformedAddress(OutgoingError):
@@ -322,7 +325,7 @@ def _read(response: requests.Response, limit: int, deadline: float) -> bytes:
     while chunk := response.raw.read1(_CHUNK, decode_content=True):
         body += chunk
         if len(body) > limit:
-            raise TooLarge(f"The answer is larger than {limit:,} bytes.")
+            raise TooLarge(f"The answer is larger than {limit:,} bytes.", may_have_arrived=True)
         if time.monotonic() > deadline:
             raise requests.ReadTimeout
     return bytes(body)
@@ -351,10 +354,10 @@ def _explain(error: Exception, host: str, timeout: float) -> OutgoingError:
     if among(urllib3.exceptions.ConnectTimeoutError):
         return TimedOut(f"{host} cannot be reached: the attempt to connect got no answer.")
     if among(requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
-        return TimedOut(f"{host} did not answer within {timeout:g} seconds.")
+        return TimedOut(f"{host} did not answer within {timeout:g} seconds.", may_have_arrived=True)
     if among(ssl.SSLError, requests.exceptions.SSLError, urllib3.exceptions.SSLError):
         return NotTrusted(f"No secure connection to {host}: it is not trusted, or it does not speak https.")
-    return Broken(f"The connection to {host} ended before a whole answer came.")
+    return Broken(f"The connection to {host} ended before a whole answer came.", may_have_arrived=True)
 
 
 def _causes(error: BaseException) -> list[BaseException]:

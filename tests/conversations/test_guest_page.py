@@ -162,6 +162,31 @@ def test_after_a_time_out_it_is_never_said_again(client: Client, page: str, chan
     assert (again.status_code, again.json()["code"]) == (409, "twice")
 
 
+def test_after_a_broken_connection_it_is_never_said_again(client: Client, page: str, channel: Channel):
+    client.post(f"{page}/hello")
+    channel.reply = Reply(raw=lambda _handler: None)  # taken, and never answered
+    lost = say(client, page, nonce="n1")
+    assert (lost.status_code, lost.json()["code"]) == (504, "timeout")
+    assert "not known" in lost.json()["error"]
+    channel.reply = None
+    assert say(client, page, nonce="n1").json()["code"] == "twice"
+    assert len(channel.heard) == 1
+
+
+def test_an_error_of_ours_before_the_message_is_sent_leaves_nothing_under_way(
+    client: Client, page: str, channel: Channel, monkeypatch
+):
+    client.post(f"{page}/hello")
+
+    def fail(*_args: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError):
+        patched.setattr("conversations.chat.guests.count_message", fail)
+        say(client, page, nonce="n1")
+    assert say(client, page, nonce="n1").status_code == 200
+
+
 def test_another_guest_gets_nothing_by_the_number_of_a_message(client: Client, page: str, channel: Channel):
     client.post(f"{page}/hello")
     say(client, page, nonce="n1")

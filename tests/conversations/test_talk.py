@@ -149,6 +149,49 @@ def test_a_slow_server_is_a_time_out(client: Client, base: str, channel: Channel
     assert TalkSession.objects.get().first_text == "hi", "it may have been heard, so it is listed"
 
 
+def test_a_connection_that_breaks_leaves_it_open_whether_the_message_was_heard(
+    client: Client, base: str, channel: Channel
+):
+    channel.reply = Reply(raw=lambda _handler: None)  # taken, and never answered
+    response = say(client, f"{base}say", nonce="n1")
+    assert (response.status_code, response.json()["code"]) == (504, "lost")
+    assert "not known whether it heard" in response.json()["error"]
+    session = TalkSession.objects.get()
+    assert response.json()["link"]["url"] == f"{base}{session.sender_id}"
+    assert session.first_text == "hi"
+    channel.reply = None
+    again = say(client, response.json()["addresses"]["say"], nonce="n1")
+    assert (again.status_code, again.json()["code"]) == (409, "twice")
+    assert len(channel.heard) == 1
+
+
+def test_what_never_reached_the_server_may_be_said_again(client: Client, base: str, channel: Channel, monkeypatch):
+    def silent(*_args: object) -> None:
+        raise TimeoutError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("studio.web.outgoing.socket.create_connection", silent)
+        assert say(client, f"{base}say", nonce="n1").json()["code"] == "unreachable"
+    assert say(client, f"{base}say", nonce="n1").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("what", "then"), [("views.talk.begin_talk", 200), ("views.messages.answer_json", 409)], ids=["before", "after"]
+)
+def test_an_error_of_ours_leaves_no_message_under_way(
+    client: Client, base: str, channel: Channel, monkeypatch, what: str, then: int
+):
+    def fail(*_args: object, **_more: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError):
+        patched.setattr(f"conversations.{what}", fail)
+        say(client, f"{base}say", nonce="n1")
+    again = say(client, f"{base}say", nonce="n1")
+    assert again.status_code == then
+    assert again.json().get("code") == (None if then == 200 else "twice")
+
+
 def test_an_environment_without_a_server_says_so(client: Client, base: str):
     response = say(client, f"{base}say")
     assert response.status_code == 503

@@ -98,11 +98,18 @@ def test_a_server_that_answers_without_a_token_is_not_secured_and_not_ours(serve
     assert not client.is_mine()
 
 
-@pytest.mark.parametrize("status", [502, 503, 504])
+@pytest.mark.parametrize("status", [502, 503])
 def test_a_proxy_whose_rasa_is_down_is_told_apart_from_a_failing_rasa(server, client, status):
     server.replies["/webhooks/rasa/webhook"] = Reply(status, "Bad Gateway")
     with pytest.raises(rasa.Refused, match="proxy"):
         client.send("jwt", "hello")
+
+
+def test_a_proxy_that_waited_in_vain_says_that_rasa_may_have_heard_it(server, client):
+    server.replies["/webhooks/rasa/webhook"] = Reply(504, "Gateway Timeout")
+    with pytest.raises(rasa.TimedOut, match="proxy") as late:
+        client.send("jwt", "hello")
+    assert late.value.may_have_arrived
 
 
 def test_a_failing_rasa(server, client):
@@ -122,6 +129,13 @@ def test_a_silent_bot_without_a_model_is_one(server, client):
     server.replies["/status"] = Reply(409, {"reason": "Conflict"})
     with pytest.raises(rasa.NoModel):
         client.send("jwt", "hello")
+
+
+@pytest.mark.parametrize("reply", [Reply(500, {}), Reply(401, {}), Reply(raw=lambda _handler: None)])
+def test_a_silent_bot_that_cannot_be_asked_for_its_model_has_heard_the_message(server, client, reply):
+    server.replies["/webhooks/rasa/webhook"] = Reply(body=[])
+    server.replies["/status"] = reply
+    assert client.send("jwt", "hello") == []
 
 
 def test_a_reply_that_is_no_list_of_messages_is_not_rasas(server, client):

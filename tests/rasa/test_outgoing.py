@@ -65,6 +65,21 @@ def test_an_answer_that_does_not_come_in_time(server: SmallServer):
         get(server.url + "/a?token=secret", timeout=0.2)
 
 
+def test_what_was_never_connected_did_not_arrive(server: SmallServer, monkeypatch: pytest.MonkeyPatch):
+    def silent(*_args: object) -> None:
+        raise TimeoutError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("studio.web.outgoing.socket.create_connection", silent)
+        with pytest.raises(outgoing.TimedOut) as late:
+            get(server.url + "/never")
+    assert not late.value.may_have_arrived
+    server.replies["/a"] = Reply(raw=lambda _handler: None)
+    with pytest.raises(outgoing.Broken) as broken:
+        get(server.url + "/a")
+    assert broken.value.may_have_arrived
+
+
 def test_a_slow_drip_ends_at_the_deadline(server: SmallServer):
     def drip(handler) -> None:
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n")
