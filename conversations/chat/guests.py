@@ -175,11 +175,12 @@ def try_password(link: ShareLink, address: str | None, typed: str) -> tuple[bool
     """(whether it is the link's, the seconds to wait after too many that were not).
 
     Each try is counted before it is looked at, so that many at once are no way around; one that was right is given
-    back, for many guests can share an address. What one address tries too often counts for nobody else.
+    back, for many guests can share an address. What one address tries too often counts for nobody else. Raises
+    NotCounted while Redis is away, for then anybody could guess on and on.
     """
     limits = ((GUESSES, f"{link.pk}:{address}"), (ALL_GUESSES, str(link.pk)))
     for window, who in limits:
-        seconds = window.count(who)
+        seconds = window.count_surely(who)
         if seconds:
             return False, seconds
     if not check_password(typed, link.password):

@@ -1,7 +1,8 @@
 """Rate limits that all web processes share. Redis counts, and keeps the counts when it is restarted.
 
 Without Redis nothing is limited: a limit protects from abuse, and its absence must not close the door. What must hold
-even then, the lock-out of accounts, is counted in PostgreSQL (studio.access.services.sign_in).
+even then is counted in PostgreSQL, as the lock-out of accounts (studio.access.services.sign_in), or asks for
+`count_surely`.
 """
 
 from dataclasses import dataclass
@@ -38,6 +39,12 @@ class TooMany(DomainError):
         self.seconds = seconds
 
 
+class NotCounted(DomainError):
+    """Redis is away, and what must be counted cannot be."""
+
+    code = "not-counted"
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """`most` times in `seconds`, which begin with the first time, for each `who`."""
@@ -49,6 +56,14 @@ class Window:
     def count(self, who: object) -> int:
         """Count once more. The seconds to wait when that was too often, else 0."""
         times, left = _ask(_COUNT, f"{self.name}:{who}", self.seconds)
+        return left if times > self.most else 0
+
+    def count_surely(self, who: object) -> int:
+        """As `count`. Raises NotCounted rather than let through what nobody counts."""
+        try:
+            times, left = _asked(_COUNT, f"{self.name}:{who}", self.seconds)
+        except redis.RedisError as error:
+            raise NotCounted("This cannot be checked right now. Try again in a minute.") from error
         return left if times > self.most else 0
 
     def give_back(self, who: object) -> None:
@@ -70,9 +85,13 @@ def allow(key: str, limit: int, seconds: int) -> bool:
 def _ask(script: str, key: str, seconds: int) -> tuple[int, int]:
     """(how often so far, seconds until the window ends, at least 1)"""
     try:
-        answer: Any = client().eval(script, 1, f"parley:limit:{key}", str(seconds))
+        return _asked(script, key, seconds)
     except redis.RedisError as error:
         log.warning("rate limit not counted", key=key, error=str(error))
         return -1, 1
+
+
+def _asked(script: str, key: str, seconds: int) -> tuple[int, int]:
+    answer: Any = client().eval(script, 1, f"parley:limit:{key}", str(seconds))
     times, left = answer
     return int(times), max(1, int(left))

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+import redis
 from django.db import connection
 from django.test import Client
 
@@ -186,6 +187,20 @@ def test_many_who_guess_together_are_slowed(link: ShareLink, monkeypatch):
     monkeypatch.setattr(guests, "ALL_GUESSES", replace(guests.ALL_GUESSES, most=12))
     waits = [guests.try_password(link, f"203.0.113.{number}", "guess")[1] > 0 for number in range(15)]
     assert waits == [False] * 12 + [True] * 3
+
+
+def test_while_guesses_cannot_be_counted_nobody_guesses(
+    client: Client, page: str, link: ShareLink, channel: Channel, monkeypatch
+):
+    with_password(link, "open sesame")
+    client.post(f"{page}/password", {"password": "open sesame"})
+    with monkeypatch.context() as patched:
+        patched.setattr("studio.web.ratelimit.client", lambda: redis.Redis(port=1))
+        for typed in ("guess", "open sesame"):
+            refused = Client().post(f"{page}/password", {"password": typed})
+            assert (refused.status_code, "cannot be checked right now" in refused.content.decode()) == (422, True)
+        assert say(client, page).status_code == 200, "whoever is in goes on"
+    assert Client().post(f"{page}/password", {"password": "open sesame"}).status_code == 302
 
 
 def test_starting_over_keeps_the_browser_and_leaves_the_chat(client: Client, page: str):
