@@ -167,7 +167,12 @@ def free_workers() -> int:
 
 @transaction.atomic
 def make_room() -> int:
-    """Stop those that were idle longest for people who wait, when no worker is free for them. Returns how many."""
+    """Stop those that were idle longest for people who wait, when no worker is free for them. Returns how many.
+
+    Whose own connection is young cannot tell: while the database was away no free worker could say that it lives.
+    """
+    if silence.connected_for() < heartbeat.LIVE_WITHIN:
+        return 0
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ROOM_LOCK])
     waiting = list(in_line().filter(is_automatic=False).select_related("model").defer("model__domain"))

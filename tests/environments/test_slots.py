@@ -20,7 +20,7 @@ from studio.jobs.models import Heartbeat
 from tests.factories import make_assistant, make_model, make_person
 
 State = Slot.State
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("long_connected")]
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def test_one_that_waits_is_stopped_at_once_and_one_that_runs_by_its_worker(assis
     assert "anna stopped it." in Slot.objects.get(pk=running.pk).message
 
 
-def test_a_worker_that_went_silent_is_replaced_once(assistant: Assistant, anna: User, long_connected: None):
+def test_a_worker_that_went_silent_is_replaced_once(assistant: Assistant, anna: User):
     slot = run(make_model(assistant), anna)
     silent(slot)
     assert slots.reap() == 1
@@ -249,6 +249,20 @@ def test_who_is_freshly_connected_judges_nobody(assistant: Assistant, anna: User
     monkeypatch.setattr(silence, "connected_for", lambda: timedelta(seconds=1))
     silent(run(make_model(assistant), anna))
     assert slots.reap() == 0
+
+
+def test_after_an_outage_no_slot_makes_room_before_free_workers_could_speak(
+    assistant: Assistant, anna: User, monkeypatch: pytest.MonkeyPatch
+):
+    workers(2)
+    idle = run(make_model(assistant, "old"), anna, quiet=9)
+    Heartbeat.objects.update(at=timezone.now() - timedelta(minutes=5))
+    with monkeypatch.context() as patched:
+        patched.setattr(silence, "connected_for", lambda: timedelta(seconds=1))
+        slots.ask(actor=anna, model=make_model(assistant, "new"))
+        assert slots.make_room() == 0
+        assert state(idle) == State.RUNNING
+    assert slots.make_room() == 1, "they are silent for good"
 
 
 def test_slots_of_a_deleted_model_are_stopped(assistant: Assistant, anna: User):
