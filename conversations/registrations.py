@@ -16,6 +16,7 @@ from conversations.services import (
     ratings,
     rebuild,
     retention,
+    slot_logs,
     tallies,
 )
 from environments.services.arrivals import provide, provide_brokers
@@ -128,4 +129,5 @@ def register() -> None:
     schedule.every(600, export_runs.sweep, name="delete exports that have expired")
     erasing.also_forget(export_runs.expire_containing)
     erasing.also_forget(tallies.forget)
+    erasing.also_forget(slot_logs.forget)
     erasing.also_forget(indexing.forget_terms)

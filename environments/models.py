@@ -151,6 +151,7 @@ class Slot(models.Model):
     port = models.PositiveIntegerField(null=True)
     token_encrypted = EncryptedField(default=bytes)  # of its HTTP API, random for each start
     log = models.TextField(blank=True)  # the end of what it wrote; can hold what people said, and is soon removed
+    log_cuts = models.PositiveIntegerField(default=0, db_default=0)  # how often it was forgotten while it was written
     rasa = models.CharField(max_length=40, blank=True)
     rasa_version = models.CharField(max_length=40, blank=True)
     memory = models.PositiveBigIntegerField(null=True)  # bytes in use now

@@ -1,9 +1,11 @@
 """Holds one slot: fetches its model, starts Rasa on it, serves until it is stopped, and says how it went."""
 
+import os
 import secrets
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -273,10 +275,20 @@ class Holder:
         try:
             row = slots.beat(self.slot, **facts)
             self._told = self._tail
+            self._forget(row)
             self._obey(row)
         except (OperationalError, InterfaceError):
             log.warning("database away, the slot goes on", slot=self.slot.pk)
             connection.close()
+
+    def _forget(self, row: Slot) -> None:
+        """What stood in the log when somebody erased what was said."""
+        if row.log_cuts == self.slot.log_cuts:
+            return
+        self.slot.log_cuts, self._tail, self._told = row.log_cuts, "", ""
+        with suppress(FileNotFoundError):
+            os.truncate(folder_of(self.slot) / "rasa.log", 0)  # Rasa appends, and goes on at the start
+        (folder_of(self.slot) / "rasa.log.1").unlink(missing_ok=True)
 
     def _flush(self) -> None:
         slots.beat(self.slot, log=self._tail, peak_memory=self._peak or None)

@@ -4,10 +4,11 @@ waiting → starting → running → stopping → ended | failed. A worker takes
 that was idle longest is stopped for whoever waits.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models import Case, F, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -146,6 +147,13 @@ def _ask_to_end(row: Slot, why: str) -> None:
     row.save(update_fields=["state", "message", "ended_at"])
 
 
+def forget_logs(places: Iterable[int]) -> None:
+    """What slots wrote so far in environments of these ids, for it can hold what people said that is being erased."""
+    rows = Slot.objects.filter(environment__in=places)
+    rows.filter(state__in=Slot.HELD).update(log="", log_cuts=F("log_cuts") + 1)
+    rows.exclude(log="").update(log="")
+
+
 # --- The line -----------------------------------------------------------------------------------------------------
 
 
@@ -251,10 +259,11 @@ def begin(slot: Slot, *, host: str, port: int, token: str, rasa: str, rasa_versi
 def beat(slot: Slot, **facts: object) -> Slot:
     """Say that this attempt lives, with what changed (`step`, `memory`, `peak_memory`, `log`); the row as it is now.
 
-    Raises Superseded.
+    A log that was forgotten meanwhile is not written back: the row's `log_cuts` says so. Raises Superseded.
     """
     if "log" in facts:
-        facts["log"] = _storable(str(facts["log"]))[-LOG_TAIL:]
+        text = Value(_storable(str(facts["log"]))[-LOG_TAIL:], output_field=TextField())
+        facts["log"] = Case(When(log_cuts=slot.log_cuts, then=text), default=F("log"))
     _write(slot, heartbeat_at=timezone.now(), **facts)
     related = Slot.objects.select_related("model__assistant").defer("log", "model__domain")
     return related.get(pk=slot.pk)

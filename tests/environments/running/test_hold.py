@@ -218,6 +218,29 @@ def test_what_a_serving_rasa_wrote_is_for_who_may_read_logs(stage: Stage):
     assert "my secret" in ended.log
 
 
+def test_a_log_that_was_forgotten_is_not_written_back(stage: Stage):
+    seen: list[str] = []
+    file = folder_of(stage.slot) / "rasa.log"
+
+    def erased() -> Answer:
+        file.write_text("my secret\n")
+        seen.append(Slot.objects.get(pk=stage.slot.pk).log)
+        slots.forget_logs([stage.slot.environment_id])
+        return RUNS
+
+    def said_more() -> Answer:
+        stage.processes.text += "and more\n"
+        stop(stage)
+        return RUNS
+
+    stage.processes.text = "my secret\n"
+    stage.looks = iter([RUNS, RUNS, erased, RUNS, said_more])
+    ended = stage.hold()
+    assert seen == ["my secret\n"]
+    assert ended.log == "and more\n"
+    assert file.read_text() == ""
+
+
 def test_an_error_of_ours_is_said_at_once(stage: Stage, monkeypatch: pytest.MonkeyPatch):
     def broken(_model: Model) -> None:
         raise ValueError("a mistake")
