@@ -1,12 +1,14 @@
 """Conversations that somebody holds through us. Each has an id of its own that nobody can guess."""
 
 import secrets
+from datetime import timedelta
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from conversations.chat.targets import Kind, Target
 from conversations.models import ShareGuest, ShareLink, TalkSession
+from models_app.models import Model
 from studio.access.models import User
 
 TITLE_LENGTH = 200
@@ -62,6 +64,12 @@ def own_talk(person: User, slug: str, kind: Kind, name: str, sender: str) -> Tal
         **named,
     )
     return talks.select_related("environment__assistant", "environment__server", "model").defer("model__domain").first()
+
+
+def others_speak(person: User, model: Model, within: timedelta) -> bool:
+    """Whether somebody else, or a guest, said something to the model's slot lately."""
+    lately = TalkSession.objects.filter(model=model, last_at__gt=timezone.now() - within)
+    return lately.exclude(person=person).exists()
 
 
 def note_said(session: TalkSession, text: str) -> None:
