@@ -117,10 +117,28 @@ class LinkForm(forms.Form):
         help_text="In an environment guests talk to the model that is live there, also after later promotions. One "
         "model is started for them in a slot when they come, so their first answer takes longer.",
     )
-    field_order = ("is_on", "target", "name", "greeting", "expires_at", "takes_ratings")
+    other_model = forms.CharField(
+        required=False,
+        max_length=200,
+        label="Or an older model",
+        widget=forms.TextInput(attrs={"list": "older-models", "autocomplete": "off", "spellcheck": "false"}),
+        help_text="By its name, instead of the choice above.",
+    )
+    field_order = ("is_on", "target", "other_model", "name", "greeting", "expires_at", "takes_ratings")
 
-    def __init__(self, data: Any, *, targets: Sequence[Target], initial: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        data: Any,
+        *,
+        targets: Sequence[Target],
+        older: Sequence[str] = (),
+        initial: dict[str, Any] | None = None,
+    ) -> None:
+        """`targets` are offered, with the one that is typed; `older` are names of models beside them."""
         super().__init__(data, initial=initial)
+        self.older = older
+        if not older:
+            del self.fields["other_model"]
         self._targets = {str(one): one for one in targets}
         kinds = (("Environments", Kind.ENVIRONMENT), ("Models", Kind.MODEL))
         field = self.fields["target"]
@@ -133,6 +151,15 @@ class LinkForm(forms.Form):
 
     def clean_target(self) -> Target:
         return self._targets[self.cleaned_data["target"]]
+
+    def clean_other_model(self) -> Target | None:
+        name = self.cleaned_data["other_model"].strip()
+        if not name:
+            return None
+        found = self._targets.get(f"model:{name}")
+        if found is None:
+            raise forms.ValidationError("There is no model of this name. Names are listed on the Models page.")
+        return found
 
     def clean_visitors_limit(self) -> int:
         return self.cleaned_data["visitors_limit"] or 0
@@ -158,7 +185,8 @@ class LinkForm(forms.Form):
     def wishes(self) -> dict[str, Any]:
         """What the services of chat/links.py take."""
         data = dict(self.cleaned_data)
-        target: Target = data.pop("target")
+        chosen: Target = data.pop("target")
+        target: Target = data.pop("other_model", None) or chosen
         data |= {"environment": target.environment, "model": target.model}
         return {"options": Options(**{name: data.pop(name) for name in NAMES}), **data}
 
@@ -183,14 +211,14 @@ class ChangeLinkForm(LinkForm):
     no_password = forms.BooleanField(required=False, label="No password any more")
 
     @classmethod
-    def of(cls, link: ShareLink, data: Any, targets: Sequence[Target]) -> "ChangeLinkForm":
+    def of(cls, link: ShareLink, data: Any, targets: Sequence[Target], older: Sequence[str] = ()) -> "ChangeLinkForm":
         own = Target(link.environment, link.model)
         if str(own) not in {str(one) for one in targets}:  # an older model than those that are offered
             targets = [*targets, own]
         names = ("name", "greeting", "expires_at", "is_on", *NAMES)
         initial = {name: getattr(link, name) or None for name in names} | {"origins": "\n".join(link.origins)}
         initial |= {"target": str(own), "is_on": link.is_on, "takes_ratings": link.takes_ratings}
-        form = cls(data, targets=targets, initial=initial)
+        form = cls(data, targets=targets, older=older, initial=initial)
         if link.password:
             form.fields["password"].label = "New password"
             form.fields["password"].help_text = "It has one. Another shuts out whoever came in by this one."

@@ -21,11 +21,13 @@ from environments.querysets import EnvironmentQuerySet
 from environments.services.trying import place_of
 from models_app.loaders import load_assistant, load_model
 from models_app.models import Assistant, Model
+from models_app.querysets import ModelQuerySet
 from studio.access.loaders import require, signed_in
 from studio.access.models import User
 from studio.access.permissions import MissingPermission, Permission, Scope
 
 MODELS_OFFERED = 50  # the newest
+MODELS_NAMED = 500  # beside them, for whoever types a name
 
 
 def load_conversation(request: HttpRequest, slug: str, pk: int, permission: Permission | None = None) -> Conversation:
@@ -186,15 +188,29 @@ def places_to_share(request: HttpRequest, assistant: Assistant) -> EnvironmentQu
 
 
 def targets_to_share(request: HttpRequest, assistant: Assistant) -> list[Target]:
-    """What the viewer may make a link for: environments, and models when they may share in the whole assistant."""
+    """What the viewer may make a link for: environments, and models when they may share in the whole assistant. Of
+    those the newest, and whichever the request names."""
     deployments = places_to_share(request, assistant).exclude(kind=Environment.Kind.TRIED)
     found = [Target(environment) for environment in deployments]
+    visible = _models_to_share(request, assistant).defer("domain")
+    asked = {request.GET.get("model", ""), request.POST.get("other_model", "").strip()}
+    asked.add(request.POST.get("target", "").removeprefix("model:"))
+    models = dict.fromkeys([*visible[:MODELS_OFFERED], *visible.filter(name__in=asked)])
+    place = place_of(assistant) if models else None
+    return found + [Target(place, model) for model in models if place]
+
+
+def older_models_to_share(request: HttpRequest, assistant: Assistant) -> list[str]:
+    """The next ones after those that are offered, by name; there may be still older ones."""
+    names = _models_to_share(request, assistant).values_list("name", flat=True)
+    return list(names[MODELS_OFFERED : MODELS_OFFERED + MODELS_NAMED])
+
+
+def _models_to_share(request: HttpRequest, assistant: Assistant) -> ModelQuerySet:
     viewer = signed_in(request)
-    if viewer.may(Permission.SHARE, Scope(assistant.pk)):
-        models = Model.objects.visible_to(viewer).filter(assistant=assistant).defer("domain")[:MODELS_OFFERED]
-        place = place_of(assistant) if models else None
-        found += [Target(place, model) for model in models if place]
-    return found
+    if not viewer.may(Permission.SHARE, Scope(assistant.pk)):
+        return Model.objects.none()
+    return Model.objects.visible_to(viewer).filter(assistant=assistant)
 
 
 def load_link(request: HttpRequest, slug: str, pk: int) -> ShareLink:

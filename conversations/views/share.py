@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from conversations.chat.links import change_link, create_link, revoke_link
 from conversations.forms import ChangeLinkForm, LinkForm, refuse
-from conversations.loaders import load_link, places_to_share, targets_to_share
+from conversations.loaders import load_link, older_models_to_share, places_to_share, targets_to_share
 from conversations.models import ShareLink
 from conversations.views.share_rows import Row
 from models_app.loaders import load_assistant
@@ -45,7 +45,8 @@ def new_link(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     targets = targets_to_share(request, assistant)
     wanted = {name: request.GET.get(name, "") for name in ("environment", "model")}
     chosen = next((f"{kind}:{name}" for kind, name in wanted.items() if name), None)
-    form = LinkForm(request.POST or None, targets=targets, initial={"target": chosen})
+    older = older_models_to_share(request, assistant)
+    form = LinkForm(request.POST or None, targets=targets, older=older, initial={"target": chosen})
     if form.is_valid():
         data = form.cleaned_data
         try:
@@ -61,7 +62,9 @@ def new_link(request: HtmxHttpRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_link(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
     link = load_link(request, slug, pk)
-    form = ChangeLinkForm.of(link, request.POST or None, targets_to_share(request, link.environment.assistant))
+    assistant = link.environment.assistant
+    targets, older = targets_to_share(request, assistant), older_models_to_share(request, assistant)
+    form = ChangeLinkForm.of(link, request.POST or None, targets, older)
     if form.is_valid():
         try:
             change_link(actor=signed_in(request), link=link, **form.wishes)

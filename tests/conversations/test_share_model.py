@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from conversations import loaders
 from conversations.chat.links import LinkState, create_link, revoke_link, state_of
 from conversations.models import ShareLink, TalkSession
 from environments.models import Environment, Slot
@@ -16,7 +17,7 @@ from studio.access.permissions import Scope
 from studio.errors import Conflict
 from tests.conversations.fake_channel import TOKEN, Channel
 from tests.conversations.guest_fixtures import page_of, say
-from tests.factories import make_model, make_person
+from tests.factories import make_assistant, make_model, make_person
 from tests.rasa.servers import SmallServer
 
 
@@ -61,6 +62,36 @@ def test_a_link_is_made_for_a_model_by_who_may_share_in_the_whole_assistant(
     assert (link.model, link.environment) == (model, trying.place_of(assistant))
     assert "otter" in client.get(f"/a/{assistant.slug}/share/{link.pk}").content.decode()
     assert 'value="model:otter" selected' in client.get(f"/a/{assistant.slug}/share/{link.pk}/edit").content.decode()
+
+
+def test_any_model_can_be_named_also_one_that_is_not_offered(
+    client: Client, assistant: Assistant, model: Model, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(loaders, "MODELS_OFFERED", 1)
+    make_model(assistant, "newer")
+    make_model(make_assistant("inn"), "theirs")
+    address = f"/a/{assistant.slug}/share/new"
+    client.force_login(make_person("admin"))
+    page = client.get(address).content.decode()
+    assert 'value="model:newer"' in page and 'value="model:otter"' not in page
+    assert '<option value="otter"></option>' in page and "theirs" not in page
+    assert 'value="model:otter" selected' in client.get(f"{address}?model=otter").content.decode()
+    data = {"target": "model:newer", "name": "friends", "other_model": "theirs"}
+    refused = client.post(address, data)
+    assert (refused.status_code, "There is no model of this name" in refused.content.decode()) == (422, True)
+    assert client.post(address, data | {"other_model": " otter "}).status_code == 302
+    link = ShareLink.objects.get()
+    assert link.model == model
+    edit = f"/a/{assistant.slug}/share/{link.pk}/edit"
+    assert 'value="model:otter" selected' in client.get(edit).content.decode()
+    assert client.post(edit, {"target": "model:otter", "name": "friends of Anna"}).status_code == 302
+    link.refresh_from_db()
+    assert (link.model, link.name) == (model, "friends of Anna")
+
+
+def test_with_few_models_nobody_types_a_name(client: Client, assistant: Assistant, model: Model):
+    client.force_login(make_person("admin"))
+    assert "other_model" not in client.get(f"/a/{assistant.slug}/share/new").content.decode()
 
 
 def test_a_guest_wakes_the_model_and_the_message_waits_for_it(client: Client, link: ShareLink):
