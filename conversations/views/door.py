@@ -110,12 +110,13 @@ class Door:
 
     def wake(self) -> bool:
         """Have the link's model start when no slot serves it; whether it will answer in a while."""
-        if self.link.model is None or slots.has_just_failed(self.link.model.pk):
+        if self.link.model is None:
             return False
         try:
-            return slots.ask(actor=None, model=self.link.model, actor_label=f"guests of {self.link.name}").is_usable
+            slot = slots.wake(actor=None, model=self.link.model, actor_label=f"guests of {self.link.name}")
         except DomainError:
             return False
+        return slot is not None and slot.is_usable
 
     @property
     def script_words(self) -> str:

@@ -186,8 +186,7 @@ def _asleep(person: User, target: Target) -> JsonResponse | None:
     if target.model is None or slots.answers(target.model.pk):
         return None
     try:
-        if not slots.has_just_failed(target.model.pk):
-            slots.ask(actor=person, model=target.model)
+        slots.wake(actor=person, model=target.model)
         target.address()
     except DomainError as error:
         return messages.problem_json(error.message, error.code, _STATUS.get(error.code, 409))

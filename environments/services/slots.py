@@ -113,12 +113,14 @@ def last_of(model_id: int) -> Slot | None:
     return Slot.objects.filter(model=model_id).defer("log").first()
 
 
-def has_just_failed(model_id: int) -> bool:
-    """Whoever asks again and again, such as a page, is not to start what fails again and again."""
-    last = last_of(model_id)
-    if last is None or last.state != State.FAILED or last.ended_at is None:
-        return False
-    return timezone.now() - last.ended_at < FAILED_JUST_NOW
+def wake(*, actor: User | None, model: Model, actor_label: str = "") -> Slot | None:
+    """As `ask`, for whoever asks again and again, such as a page: what failed a moment ago is not started again by
+    that, and there is None then."""
+    last = last_of(model.pk)
+    failed_at = last.ended_at if last is not None and last.state == State.FAILED else None
+    if failed_at is not None and timezone.now() - failed_at < FAILED_JUST_NOW:
+        return None
+    return ask(actor=actor, model=model, actor_label=actor_label)
 
 
 def touch(slot: Slot) -> None:
