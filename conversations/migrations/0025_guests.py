@@ -5,6 +5,16 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+RATED = ('rated_comments', 'rated_down', 'rated_up')
+TABLE = 'conversations_conversation'
+# A constraint is named as PostgreSQL names that of a column by itself.
+COLUMNS = f'ALTER TABLE {TABLE} ' + ', '.join(
+    f'ADD COLUMN {name} integer DEFAULT 0 NOT NULL, '
+    f'ADD CONSTRAINT {TABLE}_{name}_check CHECK ({name} >= 0) NOT VALID'
+    for name in RATED
+)
+NO_COLUMNS = f'ALTER TABLE {TABLE} ' + ', '.join(f'DROP COLUMN {name}' for name in RATED)
+
 
 class Migration(migrations.Migration):
 
@@ -48,21 +58,6 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-last_at', '-id'],
             },
-        ),
-        migrations.AddField(
-            model_name='conversation',
-            name='rated_comments',
-            field=models.PositiveIntegerField(db_default=0, default=0),
-        ),
-        migrations.AddField(
-            model_name='conversation',
-            name='rated_down',
-            field=models.PositiveIntegerField(db_default=0, default=0),
-        ),
-        migrations.AddField(
-            model_name='conversation',
-            name='rated_up',
-            field=models.PositiveIntegerField(db_default=0, default=0),
         ),
         migrations.AddField(
             model_name='sharelink',
@@ -181,5 +176,18 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='shareguest',
             index=models.Index(condition=models.Q(('is_in', False)), fields=['last_at'], name='guest_looked_only'),
+        ),
+        # Last, for it locks every conversation until the end; and without a look at each, which 0029 does while others
+        # write.
+        migrations.SeparateDatabaseAndState(
+            database_operations=[migrations.RunSQL(COLUMNS, NO_COLUMNS)],
+            state_operations=[
+                migrations.AddField(
+                    model_name='conversation',
+                    name=name,
+                    field=models.PositiveIntegerField(db_default=0, default=0),
+                )
+                for name in RATED
+            ],
         ),
     ]
