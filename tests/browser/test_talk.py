@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from conversations.models import Correction, TalkSession
 from environments.models import Environment
 from models_app.services.revisions import save_revision
 from tests.browser.conftest import watched
+from tests.conversations.events import bot
 from tests.conversations.fake_channel import Channel
 from tests.factories import environment_of, make_assistant, make_model, make_person, store_events
 from tests.rasa.servers import Reply, SmallServer
@@ -239,3 +241,25 @@ def test_side_by_side_a_failing_side_holds_nobody(page: Page, channels: dict[str
     page.reload()
     expect(page.locator(".compare-row")).to_have_count(3)  # the failed one was heard by that server as well
     expect(page.locator("[data-difference=answers]").first).to_be_visible()
+    for events in (channels["production"].memory or {}).values():
+        events.append(bot("Still there?", time.time()))
+    page.reload()
+    alone = page.locator("[data-row=alone]")
+    expect(alone).to_have_count(2)
+    expect(alone.last).to_contain_text("Still there?")
+    expect(alone.locator("[data-difference]")).to_have_count(0)
+    picture(page, "compare-alone")
+
+
+def test_what_may_have_been_heard_waits_for_its_events_and_is_not_said_again(
+    page: Page, channels: dict[str, Channel]
+) -> None:
+    channel = channels["production"]
+    channel.reply = Reply(raw=lambda _handler: None)  # heard, and the connection broke
+    speak(page, "hello")
+    expect(page.get_by_text("The answer takes longer than usual.")).to_be_visible()
+    expect(page.locator(".bubble-error")).to_have_count(0)
+    deliver(channel)
+    expect(page.locator(".turn .bubble", has_text="Hello!")).to_have_count(1)
+    expect(page.locator("#message")).to_have_value("")
+    assert len(channel.heard) == 1
