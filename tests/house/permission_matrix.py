@@ -5,8 +5,12 @@ tests/house/world.py ({placeholders} are its words). Methods without a row must 
 Answers: 200 · 202 not yet · 204 · 302 redirect, for the anonymous to the sign-in page · 401 the API's own · 403 seen but not allowed
 · 404 not even seen · 422 allowed, and the empty form is refused · 409 allowed, and it
 began from an older state.
+
+An address of the API: one row for each method in API_BY_TOKEN, with the JSON body as `data` where it takes one; the rows
+with a browser's session are made of these. What needs no token goes to SERVERS.
 """
 
+import re
 from typing import Any, NamedTuple
 
 from django.contrib import admin
@@ -20,12 +24,22 @@ class Row(NamedTuple):
     annotator: int
     admin: int
     worker_annotator: int  # annotator of the environment `worker` of the assistant `cafe` alone
-    data: dict[str, Any] | str = {}
+    data: dict[str, Any] | list[Any] | str = {}
 
     @property
     def inn_annotator(self) -> int:
         """Annotator of another assistant alone: of this one there is nothing."""
         return 404 if self.path.startswith("/a/cafe/") or self.path == "/a/cafe" else self.worker_annotator
+
+
+class ByToken(Row):
+    """Asked with an API token of the person that holds all permissions: what their grants leave of them."""
+
+    __slots__ = ()
+
+    @property
+    def inn_annotator(self) -> int:
+        return 404 if re.match(r"/api/projects/cafe(/|$)", self.path) else self.worker_annotator
 
 
 # fmt: off
@@ -479,17 +493,27 @@ OPERATORS = [
       for model in admin.site._registry for rest, status in (("", 200), ("0/", 302))),
 ]
 
-# Asked with a browser's session, which counts for nothing there; with tokens: tests/access/test_api_auth.py.
-API = [
-    Row("GET",  "/api/user",                                      401, 401, 401, 401, 401),
-    Row("GET",  "/api/projects",                                  401, 401, 401, 401, 401),
-    Row("POST", "/api/projects",                                  401, 401, 401, 401, 401),
-    Row("GET",  "/api/projects/cafe",                             401, 401, 401, 401, 401),
-    Row("PUT",  "/api/projects/cafe",                             401, 401, 401, 401, 401),
-    Row("DELETE", "/api/projects/cafe",                           401, 401, 401, 401, 401),
-    Row("GET",  "/api/projects/cafe/environments",                401, 401, 401, 401, 401),
-    Row("GET",  "/api/projects/cafe/environments/worker",         401, 401, 401, 401, 401),
+# Asked with a token of each person. The assistant `default` has one of nothing, and only who holds a role everywhere
+# sees it.
+API_BY_TOKEN = [
+    # Who one is.
+    ByToken("GET",  "/api/user",                                  401, 200, 200, 200, 200),
+
+    # Assistants.
+    ByToken("GET",  "/api/projects",                              401, 200, 200, 200, 200),
+    ByToken("POST", "/api/projects",                              401, 403, 403, 201, 403, {"name": "new", "title": "New"}),
+    ByToken("GET",  "/api/projects/cafe",                         401, 200, 200, 200, 200),
+    ByToken("PUT",  "/api/projects/cafe",                         401, 403, 403, 200, 403, {"title": "Tea"}),
+    ByToken("DELETE", "/api/projects/cafe",                       401, 403, 403, 204, 403),
+
+    # Environments.
+    ByToken("GET",  "/api/projects/cafe/environments",            401, 200, 200, 200, 200),
+    ByToken("GET",  "/api/projects/cafe/environments/production", 401, 404, 200, 200, 404),
+    ByToken("GET",  "/api/projects/cafe/environments/worker",     401, 404, 200, 200, 200),
 ]
+
+# The same with a browser's session, which counts for nothing there.
+API = [Row(row.method, row.path, 401, 401, 401, 401, 401) for row in API_BY_TOKEN]
 # fmt: on
 
 ROWS: list[Row] = [

@@ -1,5 +1,6 @@
 """Every address of ours, every kind of person, the answer each must get: permission_matrix.py has the rows."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -14,7 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from django.urls.exceptions import Resolver404
 
-from tests.house.permission_matrix import ROWS, Row
+from tests.house.permission_matrix import API_BY_TOKEN, ROWS, ByToken, Row
 from tests.house.world import OUTSIDERS, SEALED, VIEWERS, World, make_world
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +78,17 @@ def answer(world: World, viewer: str, method: str, path: str, data: object = "")
     return Answer(response.status_code, body.decode(errors="replace") + response.get("Location", ""))
 
 
+def answer_by_token(world: World, viewer: str, row: Row, path: str) -> Answer:
+    """The same with an API token of the person, and `row.data` as JSON."""
+    headers = {"Authorization": f"Bearer {world.tokens[viewer]}"} if viewer in world.tokens else {}
+    body = row.data if isinstance(row.data, str) else json.dumps(row.data)
+    with transaction.atomic():
+        sent = Client().generic(row.method, path, body, content_type="application/json", headers=headers)
+        content = sent.getvalue() if isinstance(sent, StreamingHttpResponse) else sent.content
+        transaction.set_rollback(True)
+    return Answer(sent.status_code, content.decode(errors="replace") + sent.get("Location", ""))
+
+
 def ask(world: World, viewer: str, method: str, path: str, data: object = "") -> int:
     return answer(world, viewer, method, path.format_map(world.words), data).status
 
@@ -116,6 +128,17 @@ def test_each_person_gets_the_answer_of_the_row(row: Row, world: World, redis_cl
     assert got == wanted, f"Either {_name(row)} asks for the wrong permission, or its row in {HERE} is wrong."
     dead = [viewer for viewer, given in answers.items() if DEAD_LINK.search(given.text)]
     assert not dead, f"{_name(row)} has a link that leads nowhere: a template's variable ends with its block."
+    told = [viewer for viewer in OUTSIDERS if SEALED in answers[viewer].text]
+    assert not told, f"{_name(row)} names something to {told} that they may not know of (search for {SEALED} in it)."
+
+
+@pytest.mark.parametrize("row", API_BY_TOKEN, ids=_name)
+def test_a_token_opens_what_its_persons_grants_open(row: ByToken, world: World, redis_client) -> None:
+    path = row.path.format_map(world.words)
+    answers = {viewer: answer_by_token(world, viewer, row, path) for viewer in VIEWERS}
+    wanted = {viewer: getattr(row, viewer) for viewer in VIEWERS}
+    got = {viewer: given.status for viewer, given in answers.items()}
+    assert got == wanted, f"{_name(row)}, or its row in API_BY_TOKEN of {HERE}, is wrong: {answers['admin'].text[:300]}"
     told = [viewer for viewer in OUTSIDERS if SEALED in answers[viewer].text]
     assert not told, f"{_name(row)} names something to {told} that they may not know of (search for {SEALED} in it)."
 
@@ -188,7 +211,9 @@ def test_an_id_of_one_assistant_is_nothing_under_another(row: Row, world: World,
     assert answer(world, "annotator", row.method, path, row.data).status == 404
 
 
-_ENVIRONMENT = re.compile(r"^(/a/cafe/(?:environments|talk))/(?:production|worker)(?=/|$)")
+_ENVIRONMENT = re.compile(
+    r"^(/a/cafe/(?:environments|talk)|/api/projects/cafe/environments)/(?:production|worker)(?=/|$)"
+)
 
 
 def _sealed(path: str, world: World) -> str:
@@ -196,9 +221,20 @@ def _sealed(path: str, world: World) -> str:
     return _ENVIRONMENT.sub(rf"\1/{world.sealed['environment']}", path).format_map({**world.words, **world.sealed})
 
 
-@pytest.mark.parametrize(
-    "row", [row for row in ROWS if _ENVIRONMENT.match(row.path) or row in _with_ids([row])], ids=_name
-)
+@pytest.mark.parametrize("row", [row for row in API_BY_TOKEN if _ENVIRONMENT.match(row.path)], ids=_name)
+def test_with_a_role_in_one_environment_a_token_opens_no_other(row: ByToken, world: World, redis_client) -> None:
+    path = _sealed(row.path, world)
+    assert answer_by_token(world, "worker_annotator", row, path).status == 404
+    assert answer_by_token(world, "inn_annotator", row, path).status == 404
+    assert answer_by_token(world, "admin", row, path).status != 404 or row.admin == 404, "this test would prove nothing"
+
+
+def _with_pages() -> list[Row]:
+    rows = [row for row in ROWS if not row.path.startswith("/api/")]
+    return [row for row in rows if _ENVIRONMENT.match(row.path) or row in _with_ids([row])]
+
+
+@pytest.mark.parametrize("row", _with_pages(), ids=_name)
 def test_with_a_role_in_one_environment_no_id_opens_another(row: Row, world: World, redis_client) -> None:
     path = _sealed(row.path, world)
     assert answer(world, "worker_annotator", row.method, path, row.data).status == 404

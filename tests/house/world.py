@@ -60,6 +60,7 @@ class World:
     people: dict[str, User]
     words: dict[str, object]
     sealed: dict[str, object]  # the same words for what lies in the sealed environment, and that as `environment`
+    tokens: dict[str, str]  # an API token of each person, with every permission there is
 
 
 def make_world() -> World:
@@ -83,7 +84,9 @@ def make_world() -> World:
         "other_incident": _sealed_assistant(),
         "rasa": RasaRuntime.objects.create(version="3.5.17", state="failed").version,
     }
-    return World(people, words, _sealed_environment(cafe, people))
+    make_assistant("default")
+    sealed = _sealed_environment(cafe, people)
+    return World(people, words, sealed, {name: _whole_token(people["admin"], one) for name, one in people.items()})
 
 
 def _train(assistant: Assistant, actor: User | None = None, message: str = "") -> None:
@@ -227,6 +230,10 @@ def _accounts(people: dict[str, User]) -> dict[str, object]:
         "grant": Grant.objects.get(user=people["tester"]).pk,
         "audit_event": AuditEvent.objects.latest("pk").pk,
     }
+
+
+def _whole_token(actor: User, user: User) -> str:
+    return tokens.make(actor=actor, user=user, name="all of it", permissions=Permission).text
 
 
 def _token(actor: User, user: User) -> int:
