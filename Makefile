@@ -11,7 +11,7 @@ OFFLINE := DATABASE_URL=postgresql://offline@offline/offline REDIS_URL=redis://o
 marked = $(PYTEST) -m $(1); status=$$?; [ $$status != 5 ] || { echo "No test is marked $(1)."; exit 0; }; exit $$status
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-rasa test-browser test-stack test-all check format lock bench clean
+.PHONY: help run demo test test-fast test-rasa test-browser test-stack test-all check format lock openapi bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,10 @@ lock: ## Write the lock files from requirements*.txt
 		--custom-compile-command "make lock" requirements.txt -o requirements.lock
 	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--custom-compile-command "make lock" requirements-dev.txt -o requirements-dev.lock
+
+openapi: ## Write docs/openapi.json from the running code
+	@scripts/setup.sh dev
+	$(OFFLINE) $(PY) -W ignore manage.py export_openapi_schema --api studio.api.api --indent 1 --output docs/openapi.json
 
 bench: ## Measure on this machine, and print the ratios
 	@scripts/setup.sh dev
