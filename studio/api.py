@@ -22,6 +22,7 @@ from studio.access.api_auth import TokenAuth
 from studio.web.api import errors
 from studio.web.api.description import Api
 from studio.web.api.failures import failure
+from studio.web.api.parser import StrictParser
 
 View = Callable[..., HttpResponseBase]
 
@@ -40,6 +41,7 @@ api = Api(
     urls_namespace="api",
     docs_url="/docs",
     openapi_url="/openapi.json",
+    parser=StrictParser(),
 )
 errors.handle(api)
 api.add_router("", access_router)

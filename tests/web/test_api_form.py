@@ -67,6 +67,21 @@ def test_a_body_that_is_not_what_it_must_be_says_where(admin) -> None:
     assert (garbled.status_code, garbled.json().keys()) == (400, KEYS)
 
 
+@pytest.mark.parametrize(
+    "title", ['"a\\u0000b"', '"\\ud800"', "NaN", "Infinity", '"' + "\0" + '"', "[" * 9999, "9" * 9999]
+)
+def test_a_body_that_nothing_can_hold_is_refused(admin, title) -> None:
+    body = f'{{"name": "inn", "title": {title}}}'
+    answer = Client().post("/api/projects", body, content_type="application/json", headers=bearer(admin))
+    assert (answer.status_code, answer.json().keys()) == (400, KEYS)
+
+
+def test_an_escape_that_is_meant_as_it_stands_is_text(admin) -> None:
+    body = json.dumps({"name": "inn", "title": r"\u0000"})
+    made = Client().post("/api/projects", body, content_type="application/json", headers=bearer(admin))
+    assert made.json()["title"] == r"\u0000"
+
+
 def test_what_goes_wrong_here_is_told_without_its_words(admin, monkeypatch) -> None:
     monkeypatch.setattr("studio.access.api._grants", lambda *_: 1 / 0)
     answer = Client().get("/api/user", headers=bearer(admin))
