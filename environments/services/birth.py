@@ -3,18 +3,19 @@
 import secrets
 from functools import partial
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from environments.models import Environment, ManagedServer
 from environments.services import pointers, promotion
 from environments.services.environments import checked_url, free_alias
-from models_app.models import Assistant, Tag
+from models_app.models import Assistant, Tag, valid_name
 from models_app.services.assistants import add_assistant
 from studio.access.models import User
 from studio.audit.actions import Action
 from studio.audit.services import record
 from studio.crypto import digest, encrypt
-from studio.errors import Conflict
+from studio.errors import Conflict, Invalid
 from studio.rasa.signing import generate_key_pair
 
 AT_BIRTH = (("production", True), ("worker", False))  # name, protected
@@ -41,6 +42,7 @@ def create_environment(
     protected: bool = False,
 ) -> Environment:
     """A new environment; when a free tag of its name exists, the environment adopts it and the model it points at."""
+    _check_name(name)
     free_alias(assistant, name)
     tag, _made = Tag.objects.get_or_create(assistant=assistant, name=name, defaults={"kind": Tag.Kind.ENVIRONMENT})
     Tag.objects.filter(pk=tag.pk).update(kind=Tag.Kind.ENVIRONMENT)
@@ -72,3 +74,10 @@ def create_environment(
         promotion.adopt(actor=actor, environment=environment, reason=f"It had the tag {name} before.")
     transaction.on_commit(partial(pointers.publish, environment.pk))  # over that of the free tag
     return environment
+
+
+def _check_name(name: str) -> None:
+    try:
+        valid_name(name)
+    except ValidationError as error:
+        raise Invalid(error.messages[0], field="name") from None

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
 from functools import partial
-from typing import Final, Literal
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,6 +13,7 @@ from environments.services import pointers, replicas, transitions
 from environments.services.environments import lock
 from environments.services.transitions import State, last_that_ran, state_of
 from models_app.models import Model, Tag
+from models_app.services.expected import UNSET, Expected, holds
 from models_app.services.tags import move_environment_tag
 from studio.access.models import User
 from studio.audit.actions import Action
@@ -22,20 +21,11 @@ from studio.audit.services import SYSTEM, record
 from studio.errors import Conflict, Invalid
 from studio.rasa.versions import can_load
 
-__all__ = ["UNSET", "Unset", "adopt", "last_that_ran", "promote", "state_of"]
+__all__ = ["adopt", "last_that_ran", "promote", "state_of"]
 
 PULL_LIMIT_SECONDS = 300  # after which Rasa gives up a pull
 SPEED_COUNTS_FOR = timedelta(hours=24)
 REASON_LENGTH = 2000
-
-
-class Unset(Enum):
-    """The caller does not say which model they saw live."""
-
-    TOKEN = 0
-
-
-UNSET: Final = Unset.TOKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +46,7 @@ def promote(
     actor: User | None,
     environment: Environment,
     model: Model | None,
-    expected_current: Model | Literal[Unset.TOKEN] | None = UNSET,
+    expected_current: Expected = UNSET,
     reason: str = "",
     actor_label: str = "",
 ) -> Promotion:
@@ -71,7 +61,7 @@ def promote(
     locked = lock(actor, environment)
     tag = _tag_of(locked)
     last = locked.promotions.select_related("to_model").first()
-    if expected_current is not UNSET and expected_current != tag.model:
+    if not holds(expected_current, tag.model):
         raise _somebody_was_faster(locked, tag.model, last)
     model = _lock_model(locked, model)
     _check_news(locked, tag.model, model, last)
@@ -152,6 +142,7 @@ def _somebody_was_faster(environment: Environment, current: Model | None, last: 
         f"{who} {what}{when}, after you opened this. Nothing was changed: look again and decide.",
         code="stale",
         current=current.name if current else None,
+        hash=current.artifact_id if current else None,
         actor=who,
     )
 

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from models_app.models import Assistant, Model, Tag, valid_name
+from models_app.services.expected import UNSET, Expected, holds
 from studio.access.models import User
 from studio.audit.actions import Action
 from studio.audit.services import record
@@ -29,8 +30,13 @@ def _tell(tag: Tag) -> None:
 
 
 @transaction.atomic
-def set_tag(*, actor: User | None, model: Model, name: str) -> Tag:
-    """Point the free tag `name` at `model`; it leaves whichever model had it."""
+def set_tag(
+    *, actor: User | None, model: Model, name: str, expected_current: Expected = UNSET, reason: str = ""
+) -> Tag:
+    """Point the free tag `name` at `model`; it leaves whichever model had it.
+
+    `expected_current` is what the actor saw it point at: Conflict when somebody was faster.
+    """
     try:
         valid_name(name)
     except ValidationError as error:
@@ -38,20 +44,24 @@ def set_tag(*, actor: User | None, model: Model, name: str) -> Tag:
     _lock(model)
     _, made = Tag.objects.get_or_create(assistant=model.assistant, name=name, defaults={"model": model})
     tag = _locked_tag(model.assistant, name)
+    before = None if made else tag.model
+    _refuse_stale(tag, before, expected_current)
     if made or tag.model_id != model.pk:
-        before = None if made else tag.model
         tag.model = model
         tag.save(update_fields=["model", "moved_at"])
-        _record(actor, Action.TAG_SET, tag, before=before, after=model)
+        _record(actor, Action.TAG_SET, tag, before=before, after=model, reason=reason)
         _tell(tag)
     return tag
 
 
 @transaction.atomic
-def remove_tag(*, actor: User | None, assistant: Assistant, name: str) -> None:
-    """Take a free tag off whichever model has it."""
+def remove_tag(
+    *, actor: User | None, assistant: Assistant, name: str, expected_current: Expected = UNSET, reason: str = ""
+) -> None:
+    """Take a free tag off whichever model has it; off `expected_current` alone when that is given."""
     tag = _locked_tag(assistant, name)
-    _record(actor, Action.TAG_REMOVED, tag, before=tag.model, after=None)
+    _refuse_stale(tag, tag.model, expected_current)
+    _record(actor, Action.TAG_REMOVED, tag, before=tag.model, after=None, reason=reason)
     tag.delete()
     _tell(tag)
 
@@ -81,7 +91,20 @@ def _locked_tag(assistant: Assistant, name: str) -> Tag:
     return tag
 
 
-def _record(actor: User | None, action: Action, tag: Tag, *, before: Model | None, after: Model | None) -> None:
+def _refuse_stale(tag: Tag, current: Model | None, expected: Expected) -> None:
+    if not holds(expected, current):
+        where = f"is on {current.name}" if current else "is on no model"
+        raise Conflict(
+            f"The tag {tag.name} {where} by now. Nothing was changed.",
+            code="stale",
+            current=current.name if current else None,
+            hash=current.artifact_id if current else None,
+        )
+
+
+def _record(
+    actor: User | None, action: Action, tag: Tag, *, before: Model | None, after: Model | None, reason: str
+) -> None:
     record(
         actor,
         action,
@@ -89,4 +112,5 @@ def _record(actor: User | None, action: Action, tag: Tag, *, before: Model | Non
         assistant_id=tag.assistant_id,
         before={"model": before.name} if before else None,
         after={"model": after.name} if after else None,
+        reason=reason,
     )

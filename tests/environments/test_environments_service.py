@@ -197,3 +197,10 @@ def test_what_a_server_says_of_itself_is_kept(client, production):
     production.refresh_from_db()
     assert (production.server_version, production.server_minimum_version) == ("3.6.21", "3.5.0")
     assert production.replicas.get().rasa_version == "3.6.21"
+
+
+@pytest.mark.parametrize("name", ["", "UPPER", "a b", "-x", "x" * 64, "a/b", "nul\0"])
+def test_no_environment_is_made_under_a_name_that_no_address_can_have(assistant, name):
+    with pytest.raises(Invalid, match="Use 1 to 63 small letters"):
+        create_environment(actor=None, assistant=assistant, name=name)
+    assert not Tag.objects.filter(name=name.replace("\0", "")).exists()

@@ -107,6 +107,19 @@ class TestRefusals:
         with pytest.raises(Conflict):
             promote(actor=None, environment=production, model=make_model(assistant), expected_current=None)
 
+    def test_what_was_seen_live_may_be_named_or_told_by_its_bytes(self, assistant, production):
+        seen, next_one = make_model(assistant, "seen"), make_model(assistant, "next")
+        promote(actor=None, environment=production, model=seen)
+
+        for stale in ("next", next_one.artifact_id, "nothing of ours"):
+            with pytest.raises(Conflict) as refused:
+                promote(actor=None, environment=production, model=next_one, expected_current=stale)
+            assert refused.value.details["current"] == "seen"
+            assert refused.value.details["hash"] == seen.artifact_id
+
+        promote(actor=None, environment=production, model=next_one, expected_current=seen.artifact_id)
+        promote(actor=None, environment=production, model=seen, expected_current="next")
+
     def test_the_model_is_live_already(self, assistant, production):
         model = make_model(assistant, "m1")
         promote(actor=None, environment=production, model=model)

@@ -510,6 +510,13 @@ API_BY_TOKEN = [
     ByToken("GET",  "/api/projects/cafe/environments",            401, 200, 200, 200, 200),
     ByToken("GET",  "/api/projects/cafe/environments/production", 401, 404, 200, 200, 404),
     ByToken("GET",  "/api/projects/cafe/environments/worker",     401, 404, 200, 200, 200),
+
+    # Tags.
+    ByToken("GET",  "/api/projects/cafe/tags",                    401, 403, 200, 200, 200),
+    ByToken("PUT",  "/api/projects/cafe/models/otter/tags/mine",  401, 404, 403, 204, 403),
+    ByToken("PUT",  "/api/projects/cafe/models/otter/tags/production", 401, 404, 403, 204, 403),
+    ByToken("PUT",  "/api/projects/cafe/models/otter/tags/worker", 401, 404, 204, 204, 204),
+    ByToken("DELETE", "/api/projects/cafe/models/otter/tags/mine", 401, 404, 403, 404, 403),
 ]
 
 # The same with a browser's session, which counts for nothing there.

@@ -93,3 +93,23 @@ def test_a_guard_of_another_app_keeps_a_model(assistant: Assistant, monkeypatch:
     monkeypatch.setattr("models_app.services.models.guards", [lambda models: {model.pk: "it ran in production"}])
     with pytest.raises(Conflict, match="it ran in production"):
         delete_model(actor=None, model=model)
+
+
+def test_who_moves_a_tag_may_say_where_they_saw_it(assistant: Assistant):
+    otter, heron = make_model(assistant, "otter"), make_model(assistant, "heron")
+    set_tag(actor=None, model=otter, name="baseline", expected_current=None)
+    for stale in (None, heron, "heron", heron.artifact_id):
+        with pytest.raises(Conflict, match="is on otter by now") as refused:
+            set_tag(actor=None, model=heron, name="baseline", expected_current=stale)
+        assert (refused.value.code, refused.value.details["current"]) == ("stale", "otter")
+        with pytest.raises(Conflict):
+            remove_tag(actor=None, assistant=assistant, name="baseline", expected_current=stale)
+    set_tag(actor=None, model=heron, name="baseline", expected_current=otter.artifact_id)
+    remove_tag(actor=None, assistant=assistant, name="baseline", expected_current="heron", reason="done with it")
+    assert AuditEvent.objects.filter(action=Action.TAG_REMOVED).latest("pk").reason == "done with it"
+
+
+def test_a_tag_that_is_none_yet_is_expected_nowhere(assistant: Assistant):
+    with pytest.raises(Conflict, match="is on no model"):
+        set_tag(actor=None, model=make_model(assistant), name="baseline", expected_current="otter")
+    assert not Tag.objects.filter(name="baseline").exists()

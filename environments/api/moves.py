@@ -1,0 +1,21 @@
+"""What whoever moves a tag may say besides, in the same words at every door."""
+
+from ninja import Field, Schema
+
+from models_app.services.expected import UNSET, Expected
+
+EXPECTED = (
+    "What you saw it point at: a model's name or the SHA-256 of its file, null (in an address: nothing) for no model. "
+    "409 when somebody was faster. Not compared when it is left out."
+)
+
+
+class Move(Schema):
+    """`reason` is kept with the move."""
+
+    expected_current: str | None = Field(None, max_length=200, description=EXPECTED)
+    reason: str = Field("", max_length=2000, description="Why; kept with the move.")
+
+    @property
+    def expected(self) -> Expected:
+        return (self.expected_current or None) if "expected_current" in self.model_fields_set else UNSET
