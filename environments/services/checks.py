@@ -11,7 +11,7 @@ from environments.models import Environment, Replica
 from environments.services.address import NoServer, server_of
 from environments.services.arrivals import arrivals_of
 from environments.services.environments import note_server
-from environments.services.overview import Overview
+from environments.services.overview import Overview, overview
 from environments.services.replicas import is_live
 from studio.jobs import heartbeat
 from studio.rasa import client as rasa
@@ -55,6 +55,14 @@ _FAILURES: dict[type[RasaError], tuple[str, str]] = {
     rasa.ServerError: ("Server error", "Look into the log of the Rasa server."),
 }
 _LINES: dict[type[RasaError], str] = {rasa.ApiDisabled: "--enable-api"}
+
+
+def checklist(environment: Environment) -> list[Check]:
+    """All of it. Takes seconds when the server does not answer, so never call it within a transaction."""
+    server = check_server(environment)
+    environment.refresh_from_db()
+    replicas = list(Replica.objects.filter(environment=environment))
+    return [*server, *check_facts(overview(environment), replicas)]
 
 
 def check_server(environment: Environment) -> list[Check]:

@@ -15,10 +15,9 @@ from environments.forms import AddForm, ConnectedForm, ConnectForm, ManagedForm,
 from environments.loaders import load_modifiable
 from environments.models import Environment
 from environments.services import managed
-from environments.services.birth import create_environment
-from environments.services.database import ensure_intake
 from environments.services.environments import remove_environment, update_environment
 from environments.services.overview import overview
+from environments.services.setting_up import add_environment, change_environment
 from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
@@ -57,7 +56,7 @@ def add(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     assistant = load_assistant(request, slug, Permission.ENVIRONMENTS_MODIFY)
     form, user = AddForm(request.POST or None), signed_in(request)
     if form.is_valid():
-        made = _tried(form, lambda: create_environment(actor=user, assistant=assistant, **form.cleaned_data))
+        made = _tried(form, lambda: add_environment(actor=user, assistant=assistant, **form.cleaned_data))
         if made is not None:
             return _added(request, made)
     return _form(request, form, "Add an environment")
@@ -66,7 +65,6 @@ def add(request: HtmxHttpRequest, slug: str) -> HttpResponse:
 def _added(request: HtmxHttpRequest, environment: Environment) -> HttpResponse:
     messages.success(request, f"{environment.name} is added.")
     if environment.kind == Kind.CONNECTED:
-        ensure_intake(environment)
         return go(request, _connection(environment))
     return go(request, _page(environment))
 
@@ -118,12 +116,11 @@ def connect(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse:
     if form.is_valid():
         saved = _tried(
             form,
-            lambda: update_environment(
+            lambda: change_environment(
                 actor=signed_in(request), environment=environment, kind=Kind.CONNECTED, **form.cleaned_data
             ),
         )
         if saved is not None:
-            ensure_intake(saved)
             return go(request, _connection(saved))
     note = "The server that runs here for it is stopped." if environment.kind == Kind.MANAGED else ""
     return _form(request, form, f"Connect a server to {environment.name}", note=note, save="Connect")
