@@ -1,12 +1,13 @@
 """From a URL to an environment: 404 when the viewer may not see it, 403 when they may not act on it."""
 
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 
-from environments.models import Environment
+from environments.models import Environment, Slot
 from models_app.loaders import load_assistant
 from studio.access.loaders import require, signed_in
 from studio.access.models import User
-from studio.access.permissions import Permission, Scope
+from studio.access.permissions import MissingPermission, Permission, Scope
 
 
 def scope_of(environment: Environment) -> Scope:
@@ -50,3 +51,20 @@ def load_modifiable(request: HttpRequest, slug: str, name: str) -> Environment:
     environment = load_environment(request, slug, name)
     require(signed_in(request), modify_permission(environment), scope_of(environment))
     return environment
+
+
+def visible_slots(viewer: User) -> QuerySet[Slot]:
+    """Of every assistant whose environments the viewer may modify; 403 when there is none."""
+    if not viewer.may_somewhere(Permission.ENVIRONMENTS_MODIFY):
+        raise MissingPermission(Permission.ENVIRONMENTS_MODIFY)
+    assistants, _environments = viewer.environments_with(Permission.ENVIRONMENTS_MODIFY)
+    rows = Slot.objects.select_related("model", "environment__assistant").defer("log", "model__domain")
+    return rows if assistants is None else rows.filter(environment__assistant__in=assistants)
+
+
+def load_slot(request: HttpRequest, pk: int) -> Slot:
+    slot = visible_slots(signed_in(request)).filter(pk=pk).first()
+    if slot is None:
+        raise Http404("There is no such slot, or you may not see it.")
+    require(signed_in(request), Permission.ENVIRONMENTS_MODIFY, Scope(slot.environment.assistant_id))
+    return slot

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from environments.models import Environment, Replica
 from environments.services.address import NoServer, server_of
-from environments.services.arrivals import arrivals_of
+from environments.services.arrivals import Arrivals, arrivals_of
 from environments.services.environments import note_server
 from environments.services.overview import Overview, overview
 from environments.services.replicas import is_live
@@ -90,10 +90,18 @@ def check_server(environment: Environment) -> list[Check]:
     ]
 
 
-def check_facts(overview: Overview, replicas: Sequence[Replica]) -> list[Check]:
-    """What polls and events have shown, from our own rows; `replicas` are all of the environment, silent ones too."""
+def check_facts(
+    overview: Overview, replicas: Sequence[Replica], arrived: Arrivals | None = None, *, is_taken: bool | None = None
+) -> list[Check]:
+    """What polls and events have shown, from our own rows; `replicas` are all of the environment, silent ones too.
+
+    `arrived`, and whether an ingest process lives (`is_taken`), are asked for when the caller does not know them.
+    """
     environment = overview.environment
-    return [*_polls(replicas), *_nameless(environment, replicas), _model(overview), _events(environment, replicas)]
+    seen = arrivals_of(environment) if arrived is None else arrived
+    is_taken = heartbeat.live("ingest") > 0 if is_taken is None else is_taken
+    events = _events(environment, replicas, seen, is_taken=is_taken)
+    return [*_polls(replicas), *_nameless(environment, replicas), _model(overview), events]
 
 
 def _shown(environment: Environment, url: str) -> str:
@@ -212,7 +220,7 @@ def _claimed(environment: Environment, replicas: Sequence[Replica]) -> Check | N
     names = {row.claims for row in replicas if row.claims and is_live(row, now)} - {environment.name}
     if not names:
         return None
-    former = set(environment.aliases.values_list("name", flat=True))
+    former = {alias.name for alias in environment.aliases.all()}
     told = ", ".join(sorted(names))
     line = f"export RASA_ENVIRONMENT={environment.name}"
     if names <= former:
@@ -222,8 +230,7 @@ def _claimed(environment: Environment, replicas: Sequence[Replica]) -> Check | N
     return Check("failed", "Another name", text, "Set the variable where Rasa starts, and restart it.", line)
 
 
-def _events(environment: Environment, replicas: Sequence[Replica]) -> Check:
-    seen = arrivals_of(environment)
+def _events(environment: Environment, replicas: Sequence[Replica], seen: Arrivals, *, is_taken: bool) -> Check:
     line = f"export RASA_ENVIRONMENT={environment.name}"
     if seen.error:
         return Check("failed", "Events fail", seen.error, at=seen.last_at)
@@ -233,7 +240,7 @@ def _events(environment: Environment, replicas: Sequence[Replica]) -> Check:
         names = ", ".join(seen.strangers)
         mend = "Set the variable where Rasa starts, and restart it."
         return Check("failed", "Another name", f"Events arrive under the name {names}.", mend, line)
-    if heartbeat.live("ingest") == 0:
+    if not is_taken:
         return Check("failed", "Not taken", "No ingest process runs, so that events wait.", "Start manage.py ingest.")
     if seen.missing_since is not None:
         mend = "Look for errors of the event broker in the log of the Rasa server; what it dropped is not sent again."

@@ -8,6 +8,7 @@ from django.db.models import Prefetch
 from django.utils import timezone
 
 from environments.models import Environment, ManagedServer, Promotion, Replica
+from environments.querysets import EnvironmentQuerySet
 from environments.services.replicas import is_live
 from environments.services.transitions import State, has_failed, state_of
 from models_app.models import Assistant, Model
@@ -45,9 +46,12 @@ class Overview:
 
 def overviews(assistant: Assistant, user: User) -> list[Overview]:
     """Every environment of the assistant that the person may see, protected ones first."""
-    environments = list(
-        Environment.objects.visible_to(user).filter(assistant=assistant).select_related("tag__model", "server")
-    )
+    return overviews_of(Environment.objects.visible_to(user).filter(assistant=assistant))
+
+
+def overviews_of(rows: EnvironmentQuerySet) -> list[Overview]:
+    """Those of any environments, in their order."""
+    environments = list(rows.select_related("assistant", "tag__model", "server"))
     promotions = _last_promotions(environments)
     replicas = _live_replicas(environments)
     return [judge(row, promotions.get(row.pk), replicas[row.pk]) for row in environments]

@@ -1,21 +1,20 @@
 """The slots of the installation, and how an assistant's models are tried."""
 
 from django.contrib import messages
-from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from environments.forms import TryingForm, add_error
+from environments.loaders import load_slot, visible_slots
 from environments.models import Slot
 from environments.presentation import slots as presentation
 from environments.services import slots, trying
 from environments.services.database import missing_roles
 from models_app.loaders import load_assistant
-from studio.access.loaders import require, signed_in
-from studio.access.models import User
-from studio.access.permissions import MissingPermission, Permission, Scope
+from studio.access.loaders import signed_in
+from studio.access.permissions import Permission, Scope
 from studio.errors import DomainError, Invalid
 from studio.web.htmx import HtmxHttpRequest, go
 
@@ -23,7 +22,7 @@ from studio.web.htmx import HtmxHttpRequest, go
 @require_safe
 def slot_list(request: HtmxHttpRequest) -> HttpResponse:
     """Of every assistant whose environments the viewer may modify."""
-    seen = _visible(signed_in(request))
+    seen = visible_slots(signed_in(request))
     context = {
         "live": presentation.rows(seen.exclude(state__in=[Slot.State.ENDED, Slot.State.FAILED]).order_by("pk")),
         "ended": presentation.rows(seen.filter(state__in=[Slot.State.ENDED, Slot.State.FAILED])[: presentation.ENDED]),
@@ -34,7 +33,7 @@ def slot_list(request: HtmxHttpRequest) -> HttpResponse:
 
 @require_safe
 def slot_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
-    slot = _load(request, pk)
+    slot = load_slot(request, pk)
     scope = Scope(slot.environment.assistant_id)
     row = presentation.rows([slot])[0]
     context = {"row": row, "slot": slot, "may_read": signed_in(request).may(Permission.CONVERSATIONS_VIEW, scope)}
@@ -43,7 +42,7 @@ def slot_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def slot_stop(request: HtmxHttpRequest, pk: int) -> HttpResponse:
-    slot = _load(request, pk)
+    slot = load_slot(request, pk)
     refused = ""
     if request.method == "POST":
         person = signed_in(request)
@@ -63,22 +62,6 @@ def slot_stop(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         "refused": refused,
     }
     return render(request, "components/confirm.html", context, status=422 if refused else 200)
-
-
-def _visible(viewer: User) -> QuerySet[Slot]:
-    if not viewer.may_somewhere(Permission.ENVIRONMENTS_MODIFY):
-        raise MissingPermission(Permission.ENVIRONMENTS_MODIFY)
-    assistants, _environments = viewer.environments_with(Permission.ENVIRONMENTS_MODIFY)
-    rows = Slot.objects.select_related("model", "environment__assistant").defer("log", "model__domain")
-    return rows if assistants is None else rows.filter(environment__assistant__in=assistants)
-
-
-def _load(request: HttpRequest, pk: int) -> Slot:
-    slot = _visible(signed_in(request)).filter(pk=pk).first()
-    if slot is None:
-        raise Http404("There is no such slot, or you may not see it.")
-    require(signed_in(request), Permission.ENVIRONMENTS_MODIFY, Scope(slot.environment.assistant_id))
-    return slot
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -19,6 +19,7 @@ MOST = 1000
 _FAR = 10**9
 
 Row = TypeVar("Row", bound=Model)
+Item = TypeVar("Item")
 
 
 class NotOurs(Invalid):
@@ -66,7 +67,7 @@ def page(
     return found[:limit]
 
 
-def cut(request: HttpRequest, response: HttpResponse, items: Sequence[Row], wanted: Paging) -> Sequence[Row]:
+def cut(request: HttpRequest, response: HttpResponse, items: Sequence[Item], wanted: Paging) -> Sequence[Item]:
     """The same for a list that is short by its nature and all there: environments, roles."""
     limit = min(wanted.limit, MOST)
     response["X-Total-Count"], response["X-Limit"] = str(len(items)), str(limit)
