@@ -2,11 +2,8 @@
 
 from ninja import Router
 
-from environments.api.assistants import router as assistants
-from environments.api.environments import router as environments
-from environments.api.tags import router as tags
+from environments.api import assistants, environments, servers, status, tags
 
 router = Router()
-router.add_router("", assistants)
-router.add_router("", environments)
-router.add_router("", tags)
+for _noun in (assistants, environments, servers, tags, status):
+    router.add_router("", _noun.router)
