@@ -2,8 +2,8 @@
 
 from ninja import Router
 
-from environments.api import assistants, environments, servers, status, tags
+from environments.api import assistants, environments, promotions, servers, slots, status, tags
 
 router = Router()
-for _noun in (assistants, environments, servers, tags, status):
+for _noun in (assistants, environments, servers, promotions, tags, slots, status):
     router.add_router("", _noun.router)

@@ -13,8 +13,8 @@ EXPECTED = (
 class Move(Schema):
     """`reason` is kept with the move."""
 
-    expected_current: str | None = Field(None, max_length=200, description=EXPECTED)
-    reason: str = Field("", max_length=2000, description="Why; kept with the move.")
+    expected_current: str | None = Field(default=None, max_length=200, description=EXPECTED)
+    reason: str = Field(default="", max_length=2000, description="Why; kept with the move.")
 
     @property
     def expected(self) -> Expected:

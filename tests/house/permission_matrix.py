@@ -478,6 +478,7 @@ SERVERS = [
     Row("GET",  "/api/openapi.json",                              200, 200, 200, 200, 200),
     Row("POST", "/api/auth",                                      422, 422, 422, 422, 422, "{}"),
     Row("GET",  "/api/version",                                   200, 200, 200, 200, 200),
+    Row("GET",  "/api/health",                                    200, 200, 200, 200, 200),
     Row("GET",  "/api/projects/cafe/environments/worker/version", 200, 200, 200, 200, 200),
     Row("GET",  "/api/projects/cafe/models/tags/production",      401, 401, 401, 401, 401),
     Row("GET",  "/api/models/tags/production",                    401, 401, 401, 401, 401),
@@ -507,9 +508,50 @@ API_BY_TOKEN = [
     ByToken("DELETE", "/api/projects/cafe",                       401, 403, 403, 204, 403),
 
     # Environments.
-    ByToken("GET",  "/api/projects/cafe/environments",            401, 200, 200, 200, 200),
+    ByToken("GET",  "/api/environments",                          401, 403, 200, 200, 404),
+    ByToken("PUT",  "/api/environments",                          401, 403, 403, 201, 404, [{"name": "production", "url": "http://rasa:5005", "token": ""}]),
+    ByToken("GET",  "/api/projects/cafe/environments",            401, 403, 200, 200, 200),
+    ByToken("POST", "/api/projects/cafe/environments",            401, 403, 201, 201, 403, {"name": "new"}),
     ByToken("GET",  "/api/projects/cafe/environments/production", 401, 404, 200, 200, 404),
     ByToken("GET",  "/api/projects/cafe/environments/worker",     401, 404, 200, 200, 200),
+    ByToken("PUT",  "/api/projects/cafe/environments/production", 401, 404, 403, 200, 404, {"name": "live"}),
+    ByToken("PUT",  "/api/projects/cafe/environments/worker",     401, 404, 200, 200, 200, {"name": "staging"}),
+    ByToken("DELETE", "/api/projects/cafe/environments/production", 401, 404, 403, 204, 404),
+    ByToken("DELETE", "/api/projects/cafe/environments/worker",   401, 404, 204, 204, 204),
+    ByToken("GET",  "/api/projects/cafe/environments/production/replicas", 401, 404, 200, 200, 404),
+    ByToken("GET",  "/api/projects/cafe/environments/production/checks", 401, 404, 200, 200, 404),
+    ByToken("GET",  "/api/projects/cafe/environments/production/connection", 401, 404, 200, 200, 404),
+    ByToken("GET",  "/api/projects/cafe/environments/production/endpoints.yml", 401, 404, 200, 200, 404),
+    ByToken("GET",  "/api/projects/cafe/environments/production/credentials.yml", 401, 404, 200, 200, 404),
+    ByToken("POST", "/api/projects/cafe/environments/production/event-table", 401, 404, 403, 200, 404),
+    ByToken("POST", "/api/projects/cafe/environments/production/server/start", 401, 404, 403, 409, 404),
+    ByToken("POST", "/api/projects/cafe/environments/worker/server/start", 401, 404, 409, 409, 409),
+    ByToken("GET",  "/api/projects/cafe/environments/production/server/log", 401, 404, 200, 200, 404),
+
+    # Promotions.
+    ByToken("GET",  "/api/projects/cafe/promotions",              401, 403, 200, 200, 200),
+    ByToken("GET",  "/api/projects/cafe/environments/production/promotions", 401, 404, 200, 200, 404),
+    ByToken("POST", "/api/projects/cafe/environments/production/promotions", 401, 404, 403, 201, 404, {"model": "otter"}),
+    ByToken("POST", "/api/projects/cafe/environments/worker/promotions", 401, 404, 201, 201, 201, {"model": "otter"}),
+    ByToken("GET",  "/api/projects/cafe/environments/production/promotions/1", 401, 404, 404, 404, 404),
+    ByToken("POST", "/api/projects/cafe/environments/production/rollback", 401, 404, 403, 409, 404),
+    ByToken("GET",  "/api/projects/cafe/status",                  401, 403, 200, 200, 200),
+    ByToken("GET",  "/api/status",                                401, 403, 200, 200, 200),
+
+    # Slots.
+    ByToken("GET",  "/api/projects/cafe/models/otter/try",        401, 404, 200, 200, 403),
+    ByToken("POST", "/api/projects/cafe/models/otter/try",        401, 404, 202, 202, 403),
+    ByToken("DELETE", "/api/projects/cafe/models/otter/try",      401, 404, 204, 204, 403),
+    ByToken("GET",  "/api/slots",                                 401, 403, 200, 200, 200),
+    ByToken("GET",  "/api/slots/{slot}",                          401, 403, 200, 200, 404),
+    ByToken("DELETE", "/api/slots/{slot}",                        401, 403, 204, 204, 404),
+    ByToken("GET",  "/api/projects/cafe/settings/trying",         401, 403, 403, 200, 403),
+    ByToken("PUT",  "/api/projects/cafe/settings/trying",         401, 403, 403, 200, 403, {"start_after_training": False}),
+
+    # What Rasa Enterprise's clients ask.
+    ByToken("GET",  "/api/license",                               401, 200, 200, 200, 200),
+    ByToken("POST", "/api/license",                               401, 201, 201, 201, 201, {"license": "x"}),
+    ByToken("DELETE", "/api/license",                             401, 204, 204, 204, 204),
 
     # Tags.
     ByToken("GET",  "/api/projects/cafe/tags",                    401, 403, 200, 200, 200),
