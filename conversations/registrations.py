@@ -1,6 +1,7 @@
 """What this app adds to the house: entries of the navigation, a health part, periodic work, what environments ask."""
 
 from conversations.chat import guests, links
+from conversations.chat.sessions import others_speak
 from conversations.services import (
     adoption,
     arrivals,
@@ -19,6 +20,7 @@ from conversations.services import (
     slot_logs,
     tallies,
 )
+from environments.services import speakers
 from environments.services.arrivals import provide, provide_brokers
 from models_app.services import models
 from studio import health
@@ -109,6 +111,7 @@ def register() -> None:
         add_to_navigation(entry)
     provide(arrivals.arrivals)
     provide_brokers(arrivals.brokers)
+    speakers.provide(others_speak)
     health.register("ingest", intake_health.ingest_part)
     schedule.every(30, dead_letter_runs.queue_stale_runs, name="go on with letters that nobody works on")
     schedule.every(600, dead_letters.delete_handled, name="delete letters that were handled long ago")

@@ -5,17 +5,13 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from conversations.chat.sessions import others_speak
 from conversations.chat.targets import Kind, Target
 from conversations.loaders import load_target
 from environments.presentation import slots as presentation
 from environments.services import slots
+from environments.services.speakers import may_stop, stop_slot_of
 from studio.access.loaders import signed_in
-from studio.access.models import User
-from studio.access.permissions import Permission, Scope
-from studio.errors import DomainError, Forbidden
-
-IN_USE = "Others talk to it now. Whoever may modify environments can stop it all the same."
+from studio.errors import DomainError
 
 
 @never_cache
@@ -39,22 +35,11 @@ def stop_slot(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     target = load_target(request, slug, Kind.MODEL, name)
     assert target.model is not None
     refused = ""
-    found = slots.usable_of(target.model.pk)
     try:
-        if found is not None:
-            person = signed_in(request)
-            if not _may_stop(person, target):
-                raise Forbidden(IN_USE)
-            slots.stop(actor=person, slot=found, why=f"{person.username} stopped it.")
+        stop_slot_of(actor=signed_in(request), model=target.model)
     except DomainError as error:
         refused = error.message
     return _fragment(request, target, refused)
-
-
-def _may_stop(person: User, target: Target) -> bool:
-    assert target.model is not None
-    scope = Scope(target.model.assistant_id)
-    return person.may(Permission.ENVIRONMENTS_MODIFY, scope) or not others_speak(person, target.model, slots.IN_USE)
 
 
 def _fragment(request: HttpRequest, target: Target, refused: str = "") -> HttpResponse:
@@ -66,6 +51,6 @@ def _fragment(request: HttpRequest, target: Target, refused: str = "") -> HttpRe
         "slot": found,
         "refused": refused,
         "state": presentation.state_of(found, target.model) if found else None,
-        "may_stop": found is not None and found.is_usable and _may_stop(signed_in(request), target),
+        "may_stop": found is not None and found.is_usable and may_stop(signed_in(request), target.model),
     }
     return render(request, "conversations/_slot.html", context)

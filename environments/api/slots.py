@@ -11,6 +11,7 @@ from environments.loaders import load_slot, visible_slots
 from environments.models import Slot
 from environments.presentation.slots import state_of
 from environments.services import slots, trying
+from environments.services.speakers import stop_slot_of
 from environments.services.trying import MOST_MINUTES
 from models_app.loaders import load_assistant, load_model
 from models_app.models import Assistant, Model
@@ -98,11 +99,9 @@ def model_slot(request: HttpRequest, slug: Path[str], model: Path[str]) -> dict[
 
 @router.delete(TRY, summary="Stop the slot of a model", url_name="try", response={204: None})
 def stop_trying(request: HttpRequest, slug: Path[str], model: Path[str]) -> Status[None]:
-    """Others who talk to it are told who stopped it. Nothing happens when none runs."""
-    row, person = load_model(request, slug, model, Permission.TALK), signed_in(request)
-    slot = slots.usable_of(row.pk)
-    if slot is not None:
-        slots.stop(actor=person, slot=slot, why=f"{person.username} stopped it.")
+    """403 while others talk to it, unless one may modify environments. Nothing happens when none runs."""
+    row = load_model(request, slug, model, Permission.TALK)
+    stop_slot_of(actor=signed_in(request), model=row)
     return Status(204, None)
 
 

@@ -6,6 +6,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from conversations.chat.sessions import begin_talk, note_said
+from conversations.chat.targets import Target
 from environments.models import Slot
 from environments.services import slots, trying
 from models_app.models import Model
@@ -82,6 +84,17 @@ def test_it_is_stopped(annotator, otter) -> None:
     assert (slot.state, slot.message) == (State.STOPPING, "anna stopped it.")
     assert AuditEvent.objects.get(action=Action.SLOT_STOPPED).actor == annotator.user
     assert annotator.delete(TRY).status_code == 204
+
+
+def test_nobody_stops_what_others_use(assistant, otter) -> None:
+    tester, other = make_person("annotator"), make_person("annotator")
+    may = frozenset({Permission.MODELS_VIEW, Permission.TALK})
+    slot = slots.ask(actor=None, model=otter)
+    note_said(begin_talk(actor=other, target=Target(slot.environment, otter)), "hi")
+    refused = Program(tester, may).delete(TRY)
+    assert (refused.status_code, refused.json()["message"].partition(".")[0]) == (403, "Others talk to it now")
+    assert slots.usable_of(otter.pk) == slot
+    assert Program(tester).delete(TRY).status_code == 204  # modifies environments
 
 
 def test_who_may_try(assistant, otter) -> None:

@@ -16,6 +16,7 @@ NO_DOOR = {
     "environments.services.environments.update_environment": "change_environment, which also changes whose server it is",
     "environments.services.managed.run_here": "change_environment",
     "environments.services.promotion.adopt": "create_environment, for a tag from before",
+    "environments.services.slots.wake": "ask, for pages that ask again and again",
     "models_app.services.assistants.add_assistant": "create_assistant, which also makes the environments",
     "models_app.services.assistants.mark_deleted": "delete_assistant, which also asks about servers",
     "models_app.services.revisions.save_revision": "save_edits, which also asks for the rights",
