@@ -1,10 +1,12 @@
 """A model's archive out of the artifact store, whole or not at all."""
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 from models_app.models import Model
 from models_app.storage import ArtifactMissing, store
+from studio.web.streaming import Source
 
 _PIECE = 1024 * 1024
 
@@ -15,6 +17,19 @@ class NoArchive(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+def source_of(model: Model) -> Source:
+    """What `stream` sends of it. Opening it raises ArtifactMissing, StoreFailed."""
+    return Source(partial(store().open, model.artifact_id), model.size, model.etag)
+
+
+def headers_of(model: Model) -> dict[str, str]:
+    """What tells a downloaded archive from others."""
+    return {
+        "Content-Disposition": f'attachment; filename="{model.file_name}"',
+        "X-Checksum-SHA256": model.artifact_id,
+    }
 
 
 def fetch_archive(model: Model, target: Path) -> None:

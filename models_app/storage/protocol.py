@@ -42,6 +42,7 @@ class TooLarge(Invalid):
     """More bytes arrived than the limit allows."""
 
     code = "too-large"
+    status = 413  # of HTTP, as the API says it
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"The file is larger than the limit of {formats.size(limit)}.", limit=limit)
@@ -54,6 +55,7 @@ class StoreFailed(DomainError):
     """
 
     code = "store-failed"
+    status = 503
 
 
 class StoreFull(StoreFailed):

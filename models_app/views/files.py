@@ -1,7 +1,5 @@
 """Bytes of models in and out: the upload page, the raw PUT it sends, and the download."""
 
-from functools import partial
-
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -11,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from models_app.loaders import load_assistant, load_model
 from models_app.models import Model
+from models_app.services.archives import headers_of, source_of
 from models_app.services.models import AddedModel, add_model
 from models_app.storage import ArtifactMissing, StoreFailed, TooLarge, store
 from studio.access.loaders import signed_in
@@ -18,7 +17,7 @@ from studio.access.permissions import Permission
 from studio.errors import Conflict, DomainError
 from studio.uploads import RawBody
 from studio.web.errors import FILE_MISSING, STORE_AWAY, problem_page
-from studio.web.streaming import Source, let_go_of_database, stream
+from studio.web.streaming import let_go_of_database, stream
 
 log = structlog.get_logger()
 
@@ -76,15 +75,10 @@ def _answer(slug: str, added: AddedModel) -> dict[str, object]:
 @require_safe
 def download(request: HttpRequest, slug: str, name: str) -> HttpResponseBase:
     model = load_model(request, slug, name)
-    source = Source(partial(store().open, model.artifact_id), model.size, model.etag)
-    headers = {
-        "Content-Disposition": f'attachment; filename="{model.file_name}"',
-        "X-Checksum-SHA256": model.artifact_id,
-    }
     try:
         if request.method == "HEAD":
             store().size(model.artifact_id)  # raises where a GET would
-        return stream(request, source, headers=headers)
+        return stream(request, source_of(model), headers=headers_of(model))
     except ArtifactMissing:
         log.error("artifact missing", model=model.name, sha256=model.artifact_id)
         return problem_page(request, FILE_MISSING)
