@@ -4,7 +4,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, TooManyFieldsSent
-from django.db import DatabaseError
+from django.db import DatabaseError, DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -44,6 +44,7 @@ def _answers() -> dict[type[Exception], Any]:
         BadRequest: _bad_request,
         RequestDataTooBig: _too_big,
         TooManyFieldsSent: _too_big,
+        DataError: _not_kept,
         DatabaseError: _no_database,
         Exception: _ours,
     }
@@ -115,6 +116,12 @@ def _bad_request(request: HttpRequest, error: BadRequest) -> HttpResponse:
 
 def _too_big(request: HttpRequest, error: Exception) -> HttpResponse:
     return failure(413, "TooLarge", "The request is too large.")
+
+
+def _not_kept(request: HttpRequest, error: DataError) -> HttpResponse:
+    """A NUL in a text, a number beyond all measure: PostgreSQL takes neither."""
+    log.warning("request holds what the database does not take", error=str(error))
+    return failure(422, "Invalid", "The request holds a NUL character, or a number or text that is far too large.")
 
 
 def _no_database(request: HttpRequest, error: DatabaseError) -> HttpResponse:
