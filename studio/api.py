@@ -16,6 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import conditional_page, require_safe
 
 from environments.api import router as environments_router
+from models_app.api import router as models_router
 from studio.access import api_repeats
 from studio.access.api import router as access_router
 from studio.access.api_auth import TokenAuth
@@ -45,6 +46,7 @@ api = Api(
 )
 errors.handle(api)
 api.add_router("", access_router)
+api.add_router("", models_router)
 api.add_router("", environments_router)
 
 

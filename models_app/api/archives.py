@@ -1,0 +1,99 @@
+"""Bytes of models in and out by API."""
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.cache import get_conditional_response
+
+from models_app.models import Model
+from models_app.services.archives import headers_of, source_of
+from models_app.storage import ArtifactMissing, TooLarge, store
+from studio.multipart import BESIDE, FilePart, Readable, file_name_in
+from studio.uploads import RawBody
+from studio.web.api.failures import failure
+from studio.web.streaming import let_go_of_database, stream
+
+log = structlog.get_logger()
+
+FIELD = "model"
+UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FIELD],
+                    "properties": {FIELD: {"type": "string", "format": "binary"}},
+                }
+            },
+            "application/gzip": {"schema": {"type": "string", "format": "binary"}},
+        },
+    },
+    "x-repeatable": False,
+}
+RAW_UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/gzip": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+DOWNLOAD = {
+    "responses": {
+        200: {
+            "description": "The archive; a part of it (206) where a Range asks for one.",
+            "content": {"application/gzip": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    }
+}
+
+
+def send_archive(request: HttpRequest, model: Model) -> HttpResponseBase:
+    """The archive, a part of it, or the failure of our shape that says why not."""
+    if (known := get_conditional_response(request, etag=model.etag)) is not None:
+        return known if known.status_code == 304 else failure(412, "Changed", "The archive is not the one you name.")
+    try:
+        if request.method == "HEAD":
+            store().size(model.artifact_id)  # raises where a GET would
+        response = stream(request, source_of(model), headers=headers_of(model))
+    except ArtifactMissing:
+        log.error("artifact missing", model=model.name, sha256=model.artifact_id)
+        return failure(503, "ArtifactMissing", "The model's archive is missing from the artifact store.")
+    return response if response.status_code < 400 or request.method == "HEAD" else _in_our_shape(response)
+
+
+def _in_our_shape(response: HttpResponseBase) -> HttpResponse:
+    if response.status_code == 416:
+        shaped = failure(416, "RangeNotSatisfiable", "The archive does not reach as far as this Range.")
+    else:
+        shaped = failure(response.status_code, "Busy", "Too many downloads at once. Try again in a moment.")
+    for name in ("Content-Range", "Retry-After"):
+        if name in response.headers:
+            shaped.headers[name] = response.headers[name]
+    return shaped
+
+
+def whole_body(request: HttpRequest) -> RawBody:
+    """The raw body as the archive, refused before it is sent when it is too large."""
+    return _body(request, settings.MAX_MODEL_BYTES)
+
+
+def archive_in(request: HttpRequest, name: str) -> tuple[Readable, str] | None:
+    """The archive that a POST brings, and its file name; None when there is none in it.
+
+    It is the part `model` of a multipart form, or the whole body, whose name the address or Content-Disposition tells.
+    """
+    if request.content_type == "multipart/form-data":
+        body = _body(request, settings.MAX_MODEL_BYTES + BESIDE)
+        part = FilePart(body, request.headers.get("Content-Type", ""), FIELD)
+        return (part, name or part.file_name) if part.find() else None
+    name = name or file_name_in(request.headers.get("Content-Disposition", ""))
+    return (whole_body(request), name) if name else None
+
+
+def _body(request: HttpRequest, limit: int) -> RawBody:
+    body = RawBody(request)
+    if body.length is not None and body.length > limit:
+        raise TooLarge(settings.MAX_MODEL_BYTES)
+    let_go_of_database()
+    return body
