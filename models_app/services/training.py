@@ -110,8 +110,9 @@ def put_in_line(
 
 
 def priority_of(actor: User | None) -> TrainingJob.Priority:
-    """A person's comes first: nobody should wait for what a schedule, the starter or a service account asked for."""
-    is_person = actor is not None and actor.kind == User.Kind.PERSON
+    """A person's comes first: nobody should wait for what a schedule, the starter, a service account or whoever holds
+    an API token asked for."""
+    is_person = actor is not None and actor.kind == User.Kind.PERSON and actor.limit is None
     return Priority.PERSON if is_person else Priority.AUTOMATION
 
 
