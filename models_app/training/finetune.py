@@ -11,9 +11,11 @@ from pathlib import Path
 from models_app.models import Assistant, Model, Revision, TrainingJob
 from models_app.services.archives import NoArchive, fetch_archive
 from models_app.services.revisions import files_of
+from models_app.services.same_training import Finetuning
 from models_app.training.attempt import AttemptFailed
 from models_app.training.facts import core_digest
 from models_app.training.project import NotTrainable, read_project
+from studio.errors import Invalid
 
 OFFERED = 50  # the newest models are looked at
 FOLDER = "finetune"
@@ -43,6 +45,19 @@ def candidates(assistant: Assistant, revision: Revision, version: str) -> list[C
     core = _core_of(revision) if jobs else None
     found = [Candidate(job.model, job, _why_not(job, core, version)) for job in jobs if job.model]
     return sorted(found, key=lambda one: not one.fits)
+
+
+def finetuning_of(
+    assistant: Assistant, revision: Revision, version: str, *, name: str, epoch_fraction: float
+) -> Finetuning:
+    """Going on from the model called `name`. Raises Invalid with why not."""
+    offered = {one.model.name: one for one in candidates(assistant, revision, version)}
+    chosen = offered.get(name)
+    if chosen is None:
+        raise Invalid(f"A training cannot go on from {name}: no model of that name was trained here.", code="finetune")
+    if not chosen.fits:
+        raise Invalid(f"A training cannot go on from {name}: {chosen.why_not}.", code="finetune")
+    return Finetuning(chosen.model, epoch_fraction)
 
 
 def _core_of(revision: Revision) -> bytes | None:

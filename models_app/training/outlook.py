@@ -39,6 +39,12 @@ class Outlook:
         """1 for the job that is taken next; 0 when it does not wait, or waits for a Rasa that is not here."""
         return self.places.get(job.pk, 0)
 
+    def left(self, job: TrainingJob) -> Spread | None:
+        """Until a running job ends, as far as those before it tell."""
+        if job.is_ended or job.state == State.QUEUED:
+            return None
+        return estimate.remaining(self.history.get(key_of(job), ()), _elapsed(job, timezone.now()))
+
     def words(self, job: TrainingJob) -> str:
         """What can be said of a job's time ahead; empty once it has ended, and while no worker runs."""
         if job.is_ended or job.cancel_requested_at or (job.state == State.QUEUED and job.pk not in self.starts):
@@ -48,7 +54,7 @@ class Outlook:
             return self._words_waiting(job, usual)
         if usual is None:
             return f"no estimate: no {_kind(job)} of this assistant has ended well yet"
-        left = estimate.remaining(self.history[key_of(job)], _elapsed(job, timezone.now()))
+        left = self.left(job)
         if left is None:
             return f"takes longer than any of the last {len(self.history[key_of(job)])}"
         return f"{estimate.words(left)} left"
