@@ -5,6 +5,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import get_conditional_response
 
+from models_app.api.facts import as_file
 from models_app.models import Model
 from models_app.services.archives import headers_of, source_of
 from models_app.storage import ArtifactMissing, TooLarge, store
@@ -38,14 +39,7 @@ RAW_UPLOAD = {
         "content": {"application/gzip": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-DOWNLOAD = {
-    "responses": {
-        200: {
-            "description": "The archive; a part of it (206) where a Range asks for one.",
-            "content": {"application/gzip": {"schema": {"type": "string", "format": "binary"}}},
-        }
-    }
-}
+DOWNLOAD = as_file("application/gzip", "The archive; a part of it (206) where a Range asks for one.")
 
 
 def send_archive(request: HttpRequest, model: Model) -> HttpResponseBase:

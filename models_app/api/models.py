@@ -1,15 +1,14 @@
 """Models of an assistant."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import reverse
 from ninja import Field, Path, Query, Router, Schema, Status
 
 from models_app.api.archives import DOWNLOAD, RAW_UPLOAD, UPLOAD, archive_in, send_archive, whole_body
+from models_app.api.facts import epoch
 from models_app.loaders import load_assistant, load_model, require_models, visible_tags
 from models_app.models import Assistant, Model, Tag
 from models_app.services.model_retention import keep_model, keep_model_no_longer
@@ -246,12 +245,3 @@ def _facts(row: Model, minimum: str) -> dict[str, object]:
         "created_by": row.created_by_label,
         "kept": row.kept_why or None,
     }
-
-
-def epoch(moment: datetime | None) -> float | None:
-    return moment.timestamp() if moment else None
-
-
-def address_of(name: str, *parts: object) -> str:
-    """Where something of the API is, for Location and `url`."""
-    return reverse(f"api:{name}", args=parts)
