@@ -45,6 +45,7 @@ def _answers() -> dict[type[Exception], Any]:
         RequestDataTooBig: _too_big,
         TooManyFieldsSent: _too_big,
         DataError: _not_kept,
+        UnicodeEncodeError: _not_kept,
         DatabaseError: _no_database,
         Exception: _ours,
     }
@@ -118,10 +119,12 @@ def _too_big(request: HttpRequest, error: Exception) -> HttpResponse:
     return failure(413, "TooLarge", "The request is too large.")
 
 
-def _not_kept(request: HttpRequest, error: DataError) -> HttpResponse:
-    """A NUL in a text, a number beyond all measure: PostgreSQL takes neither."""
+def _not_kept(request: HttpRequest, error: DataError | UnicodeEncodeError) -> HttpResponse:
+    """A NUL or half a surrogate pair in a text, a number beyond all measure: PostgreSQL takes none of them."""
     log.warning("request holds what the database does not take", error=str(error))
-    return failure(422, "Invalid", "The request holds a NUL character, or a number or text that is far too large.")
+    return failure(
+        422, "Invalid", "The request holds characters that are none, or a number or text that is far too large."
+    )
 
 
 def _no_database(request: HttpRequest, error: DatabaseError) -> HttpResponse:
