@@ -36,6 +36,11 @@ class Data:
     def may_modify_some(self) -> bool:
         return any(self.user.may(permission, Scope(self.assistant.pk)) for permission in MODIFIES)
 
+    @property
+    def may_validate(self) -> bool:
+        """Who changes the data wants to know whether it is right; who trains it, too."""
+        return self.may_modify_some or self.user.may(Permission.MODELS_MODIFY, Scope(self.assistant.pk))
+
     def may_see(self, roles: frozenset[Role]) -> bool:
         return all(self.user.may_somewhere(permission, self.assistant.pk) for permission in needed_to_view(roles))
 

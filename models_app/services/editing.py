@@ -18,13 +18,15 @@ TRIES = 3
 
 
 class Collision(Conflict):
-    """Somebody changed the same files meanwhile; nothing was written."""
+    """Somebody saved meanwhile; nothing was written. `paths` are the files that both change."""
 
     code = "newer-revision"
 
     def __init__(self, newest: Revision, paths: list[str]) -> None:
         files = paths[0] if len(paths) == 1 else f"{len(paths)} of these files"
-        super().__init__(f"{newest.author_label} saved revision {newest.number} meanwhile, and it changes {files} too.")
+        changes = f", and it changes {files} too" if paths else ""
+        message = f"{newest.author_label} saved revision {newest.number} meanwhile{changes}."
+        super().__init__(message, newest=newest.number, paths=paths)
         self.newest, self.paths = newest, paths
 
 
@@ -34,7 +36,8 @@ class BadData(Invalid):
     code = "bad-data"
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__(str(problems[0]))
+        told = [{"path": one.path, "line": one.line, "message": one.message} for one in problems]
+        super().__init__(str(problems[0]), problems=told)
         self.problems = problems
 
 
@@ -52,22 +55,33 @@ class Saved:
     on_top_of: Revision | None = None  # what somebody else saved meanwhile, in other files
 
 
-def save_edits(*, actor: User, assistant: Assistant, edits: Edits, message: str, base_number: int | None) -> Saved:
+def save_edits(
+    *,
+    actor: User,
+    assistant: Assistant,
+    edits: Edits,
+    message: str,
+    base_number: int | None,
+    on_top: bool = True,
+) -> Saved:
     """Keep `edits`, which began from revision `base_number`, as the next revision.
 
-    Others may have saved meanwhile: where they changed other files the edits go on top of theirs.
+    Others may have saved meanwhile: where they changed other files the edits go on top of theirs, unless `on_top` is
+    False.
     Raises Collision, BadData, MissingRights, Invalid; then nothing is written.
     """
     _refuse_unreadable(edits)
     for _ in range(TRIES - 1):
         try:
-            return _save(actor, assistant, edits, message, base_number)
+            return _save(actor, assistant, edits, message, base_number, on_top)
         except NewerRevision:  # between our look and the lock; look again
             continue
-    return _save(actor, assistant, edits, message, base_number)
+    return _save(actor, assistant, edits, message, base_number, on_top)
 
 
-def _save(actor: User, assistant: Assistant, edits: Edits, message: str, base_number: int | None) -> Saved:
+def _save(
+    actor: User, assistant: Assistant, edits: Edits, message: str, base_number: int | None, on_top: bool
+) -> Saved:
     newest = newest_revision(assistant)
     before = files_of(newest) if newest else {}
     after = applied(before, edits)
@@ -77,7 +91,7 @@ def _save(actor: User, assistant: Assistant, edits: Edits, message: str, base_nu
     base = Revision.objects.filter(assistant=assistant, number=base_number).first() if base_number else None
     if newest is not None and newest != base:
         both = sorted(set(changed_paths(base, newest)) & edits.keys())
-        if both:
+        if both or not on_top:
             raise Collision(newest, both)
     refuse_nested(after)
     parent = newest.number if newest else None

@@ -1,7 +1,5 @@
 """The revisions of an assistant's training data: their list, one with its differences, going back, downloads."""
 
-import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +12,7 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_safe
 
 from models_app.data.diff import FileDifference, compare
+from models_app.data.packing import zipped
 from models_app.data_forms import MessageForm
 from models_app.data_loaders import Data, load_data, load_editable
 from models_app.models import Revision, RevisionFile, TrainingJob
@@ -160,12 +159,9 @@ def download(request: HttpRequest, slug: str) -> HttpResponse:
         messages.info(request, "There is no training data yet.")
         return redirect("models:data", slug)
     name = f"{slug}-revision-{data.revision.number}"
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, content in data.files(data.revision).items():
-            archive.writestr(f"{name}/{path}", content)
     headers = {"Content-Disposition": f'attachment; filename="{name}.zip"'}
-    return HttpResponse(packed.getvalue(), content_type="application/zip", headers=headers)
+    packed = b"".join(zipped(name, data.files(data.revision)))
+    return HttpResponse(packed, content_type="application/zip", headers=headers)
 
 
 @require_safe

@@ -24,7 +24,7 @@ NO_FILE = "-"  # in the address: findings without a place
 def validate(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     """Validate the revision that is looked at."""
     data = load_data(request, slug)
-    if not may_validate(data):
+    if not data.may_validate:
         raise PermissionDenied("Your roles do not include changing training data or training models.")
     try:
         request_validation(actor=data.user, assistant=data.assistant, revision=data.revision)
@@ -72,16 +72,11 @@ def _severities(findings: Findings) -> list[tuple[str, str, int]]:
 def banner_context(data: Data, findings: Findings | None = None) -> dict[str, object]:
     return {
         "findings": findings or Findings(data),
-        "may_validate": may_validate(data),
+        "may_validate": data.may_validate,
         "may_see_jobs": data.user.may_somewhere(Permission.MODELS_VIEW, data.assistant.pk),
         "may_cancel": data.user.may(Permission.MODELS_MODIFY, Scope(data.assistant.pk)),
         "at": at(data),
     }
-
-
-def may_validate(data: Data) -> bool:
-    """Who changes the data wants to know whether it is right; who trains it, too."""
-    return data.may_modify_some or data.user.may(Permission.MODELS_MODIFY, Scope(data.assistant.pk))
 
 
 def at(data: Data) -> str:
