@@ -133,7 +133,7 @@ def _train(
     request: HttpRequest, response: HttpResponse, slug: str, body: NewTraining | None
 ) -> Status[dict[str, object]]:
     assistant = load_assistant(request, slug, Permission.MODELS_MODIFY)
-    wanted = body or NewTraining()
+    wanted = body or NewTraining.model_validate({})
     revision = newest_revision(assistant) if wanted.revision is None else revision_named(assistant, wanted.revision)
     ask = partial(
         request_training,
