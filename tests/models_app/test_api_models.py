@@ -285,8 +285,8 @@ def test_the_mark_keeps_a_model(admin: Program, assistant: Assistant) -> None:
 
 def test_a_nul_in_a_word_is_refused(admin: Program, assistant: Assistant) -> None:
     make_model(assistant, "otter")
-    assert admin.put("/models/otter/keep", {"reason": "a\0b"}).status_code == 422
-    assert admin.put("/models/otter/keep", b'{"reason": "\\ud800"}').status_code == 422
+    assert admin.put("/models/otter/keep", {"reason": "a\0b"}).status_code in {400, 422}
+    assert admin.put("/models/otter/keep", b'{"reason": "\\ud800"}').status_code in {400, 422}
 
 
 def test_an_archive_without_metadata_is_refused(admin: Program) -> None:
