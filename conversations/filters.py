@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from conversations.happening import Happened, Happening
 from conversations.models import Conversation, DeadLetter, IntakeSource, ShareLink, Term
-from conversations.paging import NEWEST, ORDERS, FoundBy, Order
+from conversations.paging import NEWEST, ORDERS, FoundBy, Listing, Order
 from conversations.querysets import ConversationQuerySet
 from conversations.search import terms
 from conversations.search.text import Search
@@ -176,6 +176,15 @@ class ConversationFilter(DayRangeFilter):
         conversations = self._by_facts(conversations)
         conversations = self._by_what_people_noted(conversations)
         return self._search.narrow(conversations, by_looking=by_looking) if self._search else conversations
+
+    def listing(self) -> Listing:
+        """The list that the filters describe, of what the viewer may see."""
+        visible = Conversation.objects.visible_to(self.viewer).filter(assistant=self.assistant)
+        everything = visible.select_related("environment", "share_link", "talker")
+        if not self.is_used:
+            return Listing(everything, everything, everything, self.order)
+        matching, looked_at = self.apply(everything), self.apply(everything, by_looking=True)
+        return Listing(everything, matching, looked_at, self.order, self.found_by)
 
     @property
     def text(self) -> str:

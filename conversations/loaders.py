@@ -3,6 +3,7 @@
 from django.http import Http404, HttpRequest
 
 from conversations.chat.targets import Kind, Target
+from conversations.ingest.whose import sender_key
 from conversations.models import (
     Conversation,
     DeadLetter,
@@ -32,11 +33,22 @@ MODELS_NAMED = 500  # beside them, for whoever types a name
 
 def load_conversation(request: HttpRequest, slug: str, pk: int, permission: Permission | None = None) -> Conversation:
     """`permission` is asked where the conversation belongs, besides that to see it."""
+    return _conversation(request, slug, permission, pk=pk)
+
+
+def load_conversation_of(
+    request: HttpRequest, slug: str, sender: str, permission: Permission | None = None
+) -> Conversation:
+    """The same by the sender_id."""
+    return _conversation(request, slug, permission, sender_key=sender_key(sender))
+
+
+def _conversation(request: HttpRequest, slug: str, permission: Permission | None, **known_by: object) -> Conversation:
     assistant = load_assistant(request, slug)
     conversation = (
         Conversation.objects.visible_to(signed_in(request))
         .select_related("assistant", "environment", "share_link", "talker", "reviewed_by")
-        .filter(assistant=assistant, pk=pk)
+        .filter(assistant=assistant, **known_by)
         .first()
     )
     if conversation is None:

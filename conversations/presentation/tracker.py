@@ -15,10 +15,18 @@ def tracker_json(sender_id: str, events: Iterable[StoredEvent]) -> Iterator[str]
     state = _State()
     yield f'{{"sender_id": {json.dumps(sender_id)}, "events": ['
     for number, event in enumerate(events):
-        state.add(event)
-        yield f"{',' if number else ''}\n{event.payload}"
+        payload = strict(event.payload)
+        state.add(event, payload)
+        yield f"{',' if number else ''}\n{payload}"
     rest = json.dumps(state.members())
     yield f"\n], {rest[1:]}\n"
+
+
+def strict(payload: str) -> str:
+    """The same event in JSON that every program reads: numbers that are none, which Python's json writes, are null."""
+    if "NaN" not in payload and "Infinity" not in payload:
+        return payload
+    return json.dumps(json.loads(payload, parse_constant=lambda _word: None))
 
 
 class _State:
@@ -31,11 +39,11 @@ class _State:
         self.is_paused = False
         self.at: float | None = None
 
-    def add(self, event: StoredEvent) -> None:
+    def add(self, event: StoredEvent, text: str) -> None:
         self.at = event.timestamp
         if event.kind not in _TELLING:
             return
-        payload = loaded(event.payload)
+        payload = loaded(text)
         if event.kind in {"restart", "session_started"}:
             self._forget()
         elif event.kind == "slot":

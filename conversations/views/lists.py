@@ -14,7 +14,7 @@ from conversations.causes import waiting_count
 from conversations.filters import ConversationFilter
 from conversations.models import Conversation, Event, SavedFilter
 from conversations.naming import model_names
-from conversations.paging import NEWEST, ORDERS, Cursor, Listing, page_of
+from conversations.paging import NEWEST, ORDERS, Cursor, page_of
 from conversations.presentation.items import UNSURE_BELOW
 from conversations.search.snippets import Snippet, snippets
 from conversations.services.review import unread_among
@@ -61,7 +61,7 @@ def conversation_list(request: HttpRequest, slug: str) -> HttpResponse:
     viewer = signed_in(request)
     filters = ConversationFilter(request.GET, assistant=assistant, viewer=viewer)
     before, after = (Cursor.parse(request.GET.get(name, "")) for name in ("before", "after"))
-    page = page_of(listing(request, filters), before=before, after=after)
+    page = page_of(filters.listing(), before=before, after=after)
     names = model_names(assistant, {one.last_model_id for one in page.rows})
     unread = unread_among(viewer, page.rows)
     found = snippets(page.rows, filters.text)
@@ -116,7 +116,7 @@ def conversation_count(request: HttpRequest, slug: str) -> HttpResponse:
     filters = ConversationFilter(request.GET, assistant=assistant, viewer=signed_in(request))
     count = None
     with contextlib.suppress(TookTooLong), at_most(COUNTING):
-        count = listing(request, filters).count()
+        count = filters.listing().count()
     return render(request, "conversations/_count.html", {"count": count, "most": paging.COUNTED})
 
 
@@ -128,19 +128,9 @@ def new_conversations(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     top = Cursor.parse(request.GET.get("top", ""))
     count = 0
     if top is not None:
-        count = len(listing(request, filters).before(top, COUNTED + 1))
+        count = len(filters.listing().before(top, COUNTED + 1))
     context = {"count": count, "counted": COUNTED, "newest": top, "query": filter_query(request.GET).urlencode()}
     return render(request, "conversations/_new.html", context)
-
-
-def listing(request: HttpRequest, filters: ConversationFilter) -> Listing:
-    """The list that the viewer's filters describe."""
-    visible = Conversation.objects.visible_to(signed_in(request)).filter(assistant=filters.assistant)
-    everything = visible.select_related("environment", "share_link", "talker")
-    if not filters.is_used:
-        return Listing(everything, everything, everything, filters.order)
-    matching, looked_at = filters.apply(everything), filters.apply(everything, by_looking=True)
-    return Listing(everything, matching, looked_at, filters.order, filters.found_by)
 
 
 def filter_query(query: QueryDict) -> QueryDict:

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from conversations.filters import ConversationFilter
 from conversations.models import Conversation
-from conversations.views.lists import filter_query, listing
+from conversations.views.lists import filter_query
 from studio.access.loaders import signed_in
 
 
@@ -21,6 +21,6 @@ class Neighbours:
 def neighbours(request: HttpRequest, conversation: Conversation) -> Neighbours:
     viewer = signed_in(request)
     filters = ConversationFilter(filter_query(request.GET), assistant=conversation.assistant, viewer=viewer)
-    listed = listing(request, filters)
+    listed = filters.listing()
     previous, following = (listed.key_beside(conversation, onwards=onwards) for onwards in (False, True))
     return Neighbours(previous, following)
