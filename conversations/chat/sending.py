@@ -1,6 +1,7 @@
 """Saying something to an environment's assistant, over Rasa's `rasa` channel."""
 
 import time
+from typing import Any
 
 import structlog
 
@@ -81,7 +82,13 @@ class MayBeHeard(NotAnswered):
 
 
 def say(*, session: TalkSession, text: str) -> tuple[Turn, float]:
-    """Send `text` as the session's own speaker. The answers, and the seconds that they took.
+    """Send `text` as the session's own speaker. The answers, and the seconds that they took; see `ask`."""
+    replies, seconds = ask(session=session, text=text)
+    return answered(replies, time.time()), seconds
+
+
+def ask(*, session: TalkSession, text: str) -> tuple[list[dict[str, Any]], float]:
+    """The answers as Rasa's channel gives them. Raises NotAnswered, or NoServer.
 
     Never sent twice: after MayBeHeard Rasa may still be working on it, and its answer arrives with the events. Any
     other NotAnswered says that it was not heard, or that Rasa failed on it.
@@ -95,7 +102,7 @@ def say(*, session: TalkSession, text: str) -> tuple[Turn, float]:
         replies = address.client(TIMEOUT).send(token, text)
     except RasaError as error:
         raise _explained(error, session, text) from error
-    return answered(replies, time.time()), time.monotonic() - began
+    return replies, time.monotonic() - began
 
 
 def _explained(error: RasaError, session: TalkSession, text: str) -> NotAnswered:

@@ -12,12 +12,19 @@ from models_app.models import Model
 from studio.access.models import User
 
 TITLE_LENGTH = 200
+OF_PROGRAM = "chat"
 
 
-def begin_talk(*, actor: User, target: Target) -> TalkSession:
+def begin_talk(*, actor: User, target: Target, prefix: str = "talk") -> TalkSession:
     return TalkSession.objects.create(
-        environment=target.environment, model=target.model, sender_id=_new_id("talk"), person=actor
+        environment=target.environment, model=target.model, sender_id=_new_id(prefix), person=actor
     )
+
+
+def last_of_program(person: User, target: Target) -> TalkSession | None:
+    """The talk that goes on when a program names none: the last one that it began so."""
+    talks = own_talks(person, target).filter(sender_id__startswith=f"{OF_PROGRAM}-")
+    return talks.select_related("environment__server").order_by("-pk").first()
 
 
 def begin_guest(*, link: ShareLink, guest: ShareGuest) -> TalkSession:

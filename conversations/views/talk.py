@@ -15,6 +15,7 @@ from conversations.chat.actions import may_fail
 from conversations.chat.readiness import trouble_of
 from conversations.chat.sending import MayBeHeard, NotAnswered, say
 from conversations.chat.sessions import begin_talk, own_talk, own_talks
+from conversations.chat.talking import prepare
 from conversations.chat.targets import Kind, Target, target_of
 from conversations.chat.transcript import conversation_of, news_since
 from conversations.chat.turns import grouped
@@ -24,7 +25,6 @@ from conversations.models import Conversation, TalkSession
 from conversations.views import messages
 from environments.loaders import scope_of
 from environments.models import Environment
-from environments.services import slots
 from environments.services.address import WAKING
 from models_app.loaders import load_assistant
 from models_app.models import Assistant, Model
@@ -32,13 +32,20 @@ from studio.access.loaders import signed_in
 from studio.access.models import User
 from studio.access.permissions import MissingPermission, Permission
 from studio.errors import DomainError
-from studio.web.ratelimit import allow
+from studio.web.ratelimit import TooMany
 
 RECENT = 12
 ASKED = ("news", "why", "rewind", "actions")  # of a conversation that has begun
-MESSAGES_A_MINUTE = 60
 # Of what cannot be carried out now; everything else is our caller’s fault.
-_STATUS = {"timeout": 504, "lost": 504, "twice": 409, "no-server": 503, "no-slot": 503, WAKING: 202}
+_STATUS = {
+    "invalid": 422,
+    "timeout": 504,
+    "lost": 504,
+    "twice": 409,
+    "no-server": 503,
+    "no-slot": 503,
+    WAKING: 202,
+}
 
 
 @require_safe
@@ -159,15 +166,12 @@ def say_something(request: HttpRequest, slug: str, name: str, kind: Kind, sender
     form = MessageForm(request.POST)
     if not form.is_valid():
         return messages.problem_json(form.problem, "invalid", 422)
-    if problem := typed.problem_of(form.cleaned_data["text"]):
-        return messages.problem_json(problem, "invalid", 422)
-    if asleep := _asleep(person, target):
-        return asleep
-    if not allow(f"talk:{person.pk}", MESSAGES_A_MINUTE, 60):
-        return messages.problem_json("That was quick. Wait a minute before you go on.", "too-many", 429)
     claim = f"person:{person.pk}", form.cleaned_data["nonce"]
     try:
+        prepare(person, target, form.cleaned_data["text"])
         known = once.claim(*claim)
+    except TooMany as error:
+        return messages.problem_json(error.message, "too-many", 429)
     except DomainError as error:
         return messages.problem_json(error.message, error.code, _STATUS.get(error.code, 409))
     if known is not None:
@@ -176,21 +180,6 @@ def say_something(request: HttpRequest, slug: str, name: str, kind: Kind, sender
         session = session or begin_talk(actor=person, target=target)
     with once.or_else(once.lose, *claim):
         return _say(request, session, form.cleaned_data["text"], claim)
-
-
-def _asleep(person: User, target: Target) -> JsonResponse | None:
-    """A message to a model that no slot serves asks for one; the page sends the same again until it answers.
-
-    Before anything is counted. What has just failed is not started again by that: the page says why, and has a button.
-    """
-    if target.model is None or slots.answers(target.model.pk):
-        return None
-    try:
-        slots.wake(actor=person, model=target.model)
-        target.address()
-    except DomainError as error:
-        return messages.problem_json(error.message, error.code, _STATUS.get(error.code, 409))
-    return None
 
 
 def load_own(request: HttpRequest, slug: str, kind: Kind, name: str, sender: str) -> TalkSession:

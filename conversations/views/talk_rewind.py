@@ -5,10 +5,11 @@ from django.views.decorators.http import require_POST
 
 from conversations.chat.rewinding import TakenBack, take_back
 from conversations.chat.sending import NotAnswered
+from conversations.chat.talking import MESSAGES_A_MINUTE
 from conversations.chat.targets import Kind
 from conversations.chat.transcript import remembered
 from conversations.views import messages
-from conversations.views.talk import MESSAGES_A_MINUTE, load_own
+from conversations.views.talk import load_own
 from studio.errors import DomainError
 from studio.web.ratelimit import allow
 

@@ -224,7 +224,7 @@ def test_nothing_and_too_much_are_refused(client: Client, base: str, channel: Ch
 
 
 def test_a_flood_is_slowed_down(client: Client, base: str, channel: Channel, monkeypatch):
-    monkeypatch.setattr("conversations.views.talk.MESSAGES_A_MINUTE", 2)
+    monkeypatch.setattr("conversations.chat.talking.MESSAGES_A_MINUTE", 2)
     assert [say(client, f"{base}say").status_code for _ in range(3)] == [200, 200, 429]
 
 
