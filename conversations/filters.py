@@ -180,7 +180,7 @@ class ConversationFilter(DayRangeFilter):
     def listing(self) -> Listing:
         """The list that the filters describe, of what the viewer may see."""
         visible = Conversation.objects.visible_to(self.viewer).filter(assistant=self.assistant)
-        everything = visible.select_related("environment", "share_link", "talker")
+        everything = visible.select_related("environment", "share_link", "talker", "reviewed_by")
         if not self.is_used:
             return Listing(everything, everything, everything, self.order)
         matching, looked_at = self.apply(everything), self.apply(everything, by_looking=True)

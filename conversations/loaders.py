@@ -1,5 +1,8 @@
 """From a URL to a conversation, dead letter or source: 404 for who may not see it, 403 for who may not act on it."""
 
+import math
+from collections.abc import Sequence
+
 from django.http import Http404, HttpRequest
 
 from conversations.chat.targets import Kind, Target
@@ -15,6 +18,7 @@ from conversations.models import (
     Mark,
     RetentionRule,
     ShareLink,
+    TalkSession,
 )
 from environments.loaders import load_environment
 from environments.models import Environment
@@ -29,6 +33,8 @@ from studio.access.permissions import MissingPermission, Permission, Scope
 
 MODELS_OFFERED = 50  # the newest
 MODELS_NAMED = 500  # beside them, for whoever types a name
+SAID = ("user", "bot", "agent")
+NEAR_SECONDS = 0.000_001
 
 
 def load_conversation(request: HttpRequest, slug: str, pk: int, permission: Permission | None = None) -> Conversation:
@@ -73,6 +79,18 @@ def load_event(conversation: Conversation, pk: int) -> Event:
     return event
 
 
+def load_event_at(conversation: Conversation, timestamp: float, kinds: Sequence[str] = SAID) -> Event:
+    """The event at a time that a program names, which may have lost the last digits on its way."""
+    found: list[Event] = []
+    if math.isfinite(timestamp):
+        near = (timestamp - NEAR_SECONDS, timestamp + NEAR_SECONDS)
+        rows = Event.objects.filter(conversation=conversation, timestamp__range=near, kind__in=kinds)
+        found = sorted(rows[:10], key=lambda one: (abs(one.timestamp - timestamp), one.rank))
+    if not found:
+        raise Http404("There is no such message in this conversation.")
+    return found[0]
+
+
 def load_mark(conversation: Conversation, pk: int) -> Mark:
     mark = Mark.objects.select_related("event").filter(conversation=conversation, pk=pk).first()
     if mark is None:
@@ -92,10 +110,34 @@ def load_message(request: HttpRequest, slug: str, pk: int, event_pk: int) -> Eve
     event = Event.objects.filter(conversation=conversation, pk=event_pk, kind="user").first()
     if event is None:
         raise Http404("There is no such message in this conversation.")
+    return _to_correct(request, conversation, event)
+
+
+def load_message_at(request: HttpRequest, slug: str, sender: str, timestamp: float) -> Event:
+    """The same by the sender_id and the message's time."""
+    conversation = load_conversation_of(request, slug, sender)
+    return _to_correct(request, conversation, load_event_at(conversation, timestamp, ("user",)))
+
+
+def _to_correct(request: HttpRequest, conversation: Conversation, event: Event) -> Event:
     if not may_correct(signed_in(request), conversation):
         raise MissingPermission(Permission.CONVERSATIONS_FLAG)
     event.conversation = conversation
     return event
+
+
+def load_own_talk(request: HttpRequest, slug: str, sender: str) -> TalkSession:
+    """A talk of the person's own that can go on: 404 for everybody else's."""
+    assistant = load_assistant(request, slug)
+    person = signed_in(request)
+    talks = TalkSession.objects.filter(person=person, sender_id=sender, environment__removed_at=None)
+    talks = talks.select_related("environment__assistant", "environment__server", "environment__tag__model", "model")
+    session = talks.filter(environment__assistant=assistant).first()
+    is_over = session is not None and session.model is not None and session.model.deleted_at is not None
+    if session is None or is_over:
+        raise Http404("There is no such conversation of yours. Begin one by POST /api/chat.")
+    require(person, Permission.TALK, Scope(assistant.pk, session.environment_id))
+    return session
 
 
 def load_readable(request: HttpRequest, slug: str, permission: Permission = Permission.CONVERSATIONS_VIEW) -> Assistant:

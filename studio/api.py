@@ -15,6 +15,7 @@ from django.urls import URLPattern, URLResolver
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import conditional_page, require_safe
 
+from conversations.api import router as conversations_router
 from environments.api import router as environments_router
 from models_app.api import router as models_router
 from studio.access import api_repeats
@@ -35,8 +36,15 @@ Paths under `/projects/{slug}` are of one assistant; `default` is the first one.
 wrong, with a stable `reason`. What is polled has an `ETag`; a POST with an `Idempotency-Key` is safe to send again.
 """
 
-# They wait for a server of somebody's, which no transaction may do, and are safe to send again by themselves.
-OUT_OF_TRANSACTION = {"rasa-versions"}
+# They wait for a server of somebody's, which no transaction may do, and are safe to send again by themselves: a message
+# is said once by conversations/chat/once.py.
+OUT_OF_TRANSACTION = {
+    "chat",
+    "default-chat",
+    "conversation-messages",
+    "default-conversation-messages",
+    "rasa-versions",
+}
 
 api = Api(
     title="Parley",
@@ -53,6 +61,7 @@ api.add_router("", access_router)
 api.add_router("", models_router)
 api.add_router("", environments_router)
 api.add_router("", rasa_router)
+api.add_router("", conversations_router)
 
 
 @login_not_required

@@ -15,9 +15,10 @@ from django.utils.crypto import constant_time_compare
 
 from conversations.chat.sessions import begin_guest
 from conversations.models import ShareGuest, ShareLink, TalkSession
+from environments.services import slots
 from studio.crypto import digest, keyed_digest
 from studio.errors import DomainError
-from studio.web.ratelimit import Window
+from studio.web.ratelimit import Window, allow
 
 APART = timedelta(minutes=30)  # what is longer apart is another visit
 FORGOTTEN_AFTER = timedelta(days=90)  # as long as a browser keeps its cookie
@@ -27,6 +28,14 @@ ALL_GUESSES = Window("share-password-guesses-of-all", most=300, seconds=600)  # 
 _TABLET = re.compile(r"iPad|Tablet|PlayBook|Silk|Android(?!.*Mobile)")
 _PHONE = re.compile(r"Mobi|iPhone|iPod|Android")
 _COMPUTER = re.compile(r"Windows|Macintosh|X11|CrOS|Linux")
+
+
+# For 200 people who write at once, and for a class or a fair that shares one address.
+LINK_MESSAGES_A_MINUTE = 2400
+ADDRESS_MESSAGES_A_MINUTE = 400
+GUEST_MESSAGES_A_MINUTE = 40
+ADDRESS_CONVERSATIONS_AN_HOUR = 240
+ADDRESS_GUESTS_AN_HOUR = 240
 
 
 class Full(DomainError):
@@ -144,6 +153,32 @@ def uncount_message(guest: ShareGuest) -> None:
     """It was never heard."""
     less = Greatest(F("messages_count") - 1, Value(0))
     ShareGuest.objects.filter(pk=guest.pk, messages_count__gt=0).update(messages_count=less)
+
+
+def may_meet(address: str | None) -> bool:
+    """Whether one more guest whom nobody knows may come from there."""
+    return allow(f"guest-met:{address}", ADDRESS_GUESTS_AN_HOUR, 3600)
+
+
+def may_say(link: ShareLink, guest: ShareGuest | None, address: str | None, *, is_new: bool) -> bool:
+    """Whether it is not too much at once; `is_new` is the first word of a chat. Counts it."""
+    return (
+        allow(f"guest-from:{address}", ADDRESS_MESSAGES_A_MINUTE, 60)
+        and (guest is None or allow(f"guest:{guest.pk}", GUEST_MESSAGES_A_MINUTE, 60))
+        and allow(f"guest-link:{link.pk}", LINK_MESSAGES_A_MINUTE, 60)
+        and (not is_new or allow(f"guest-new:{address}", ADDRESS_CONVERSATIONS_AN_HOUR, 3600))
+    )
+
+
+def wake(link: ShareLink) -> bool:
+    """Have the link's model start when no slot serves it; whether it will answer in a while."""
+    if link.model is None:
+        return False
+    try:
+        slot = slots.wake(actor=None, model=link.model, actor_label=f"guests of {link.name}")
+    except DomainError:
+        return False
+    return slot is not None and slot.is_usable
 
 
 def leave(guest: ShareGuest) -> None:

@@ -68,6 +68,12 @@ def address_of(link: ShareLink) -> str:
     return settings.PUBLIC_URL + reverse("conversations:guest", args=[decrypt(link.code_encrypted)])
 
 
+def snippet_of(link: ShareLink) -> str:
+    """What a page of another site holds."""
+    script = settings.PUBLIC_URL + reverse("conversations:embed-widget", args=[decrypt(link.code_encrypted)])
+    return f'<script src="{script}" async></script>'
+
+
 def find_link(code: str) -> ShareLink | None:
     """In whatever state it is; None for a code that never was."""
     links = ShareLink.objects.select_related(

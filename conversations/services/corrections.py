@@ -32,7 +32,8 @@ class Verdict:
 
 def corrections_of(conversation: Conversation) -> dict[int, Correction]:
     """What was said of its messages, by event."""
-    return {row.event_id: row for row in Correction.objects.filter(conversation=conversation)}
+    rows = Correction.objects.filter(conversation=conversation).select_related("revision")
+    return {row.event_id: row for row in rows}
 
 
 @transaction.atomic

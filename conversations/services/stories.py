@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
 from conversations.models import Conversation
+from conversations.presentation.said import as_parse_data
 from conversations.presentation.stories import Kind, Story, list_yaml
+from conversations.services.corrections import corrections_of
 from models_app.data.check import Role
 from models_app.data.domain_names import DomainNames, domain_names
 from models_app.data.outline import roles_at_a_glance
@@ -35,6 +38,12 @@ def story_files(assistant: Assistant, kind: Kind) -> list[str]:
 def place_of(revision: Revision, story: Story) -> Place | None:
     """Where a story stands in a revision."""
     return Places(files_of(revision)).story(story.name)
+
+
+def meant_in(conversation: Conversation) -> Mapping[int, Any]:
+    """What people said of a conversation's messages, where they named an intent; by event."""
+    rows = corrections_of(conversation)
+    return {pk: as_parse_data(row.text, row.intent, row.entities) for pk, row in rows.items() if row.intent}
 
 
 def save_stories(

@@ -18,7 +18,6 @@ from conversations.chat.words import Words, asked_for, spoken, words_of
 from conversations.models import ShareGuest, ShareLink, TalkSession
 from conversations.views import messages
 from environments.services import slots
-from studio.errors import DomainError
 from studio.web.addresses import client_address
 from studio.web.ratelimit import TooMany, Window, allow
 
@@ -28,7 +27,6 @@ COOKIE_SECONDS = 90 * 24 * 3600
 PASS_SECONDS = 30 * 24 * 3600
 ADDRESS_PAGES_A_MINUTE = 1200  # of whom nobody knows
 GUEST_PAGES_A_MINUTE = 240  # with what their script asks
-ADDRESS_GUESTS_AN_HOUR = 240
 CODE_GUESSES = Window("share-code-guesses", most=30, seconds=600)  # of one address
 # What static/js/chat.js and rating.js say by themselves.
 _SCRIPTS = ("bad_", "rate_", "offline", "waiting", "slow", "changed", "begin_anew")
@@ -84,7 +82,7 @@ class Door:
         if self.guest is not None:
             guests.come_back(self.guest)
             return ""
-        if not allow(f"guest-met:{self.address}", ADDRESS_GUESTS_AN_HOUR, 3600):
+        if not guests.may_meet(self.address):
             return ""  # one who writes is met then
         return self.meet_new()
 
@@ -109,14 +107,7 @@ class Door:
         return self.link.model_id is not None and not slots.answers(self.link.model_id)
 
     def wake(self) -> bool:
-        """Have the link's model start when no slot serves it; whether it will answer in a while."""
-        if self.link.model is None:
-            return False
-        try:
-            slot = slots.wake(actor=None, model=self.link.model, actor_label=f"guests of {self.link.name}")
-        except DomainError:
-            return False
-        return slot is not None and slot.is_usable
+        return guests.wake(self.link)
 
     @property
     def script_words(self) -> str:

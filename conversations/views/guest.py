@@ -30,11 +30,6 @@ from environments.services.address import WAKING, NoSlot
 from studio.errors import DomainError
 from studio.web.ratelimit import NotCounted, allow
 
-# For 200 people who write at once, and for a class or a fair that shares one address.
-LINK_MESSAGES_A_MINUTE = 2400
-ADDRESS_MESSAGES_A_MINUTE = 400
-GUEST_MESSAGES_A_MINUTE = 40
-ADDRESS_CONVERSATIONS_AN_HOUR = 240
 ADDRESS_RATINGS_A_MINUTE = 60
 STYLE_SECONDS = 300
 
@@ -151,7 +146,7 @@ def say_by(door: Door) -> HttpResponse:
         return door.refuse("bad_elsewhere", "elsewhere", 403)
     if door.is_asleep and door.wake():  # before anything is counted: the page sends the same again until it answers
         return door.refuse("bad_waking", WAKING, 202)
-    if not _may_say(door, is_new=session is None):
+    if not guests.may_say(door.link, door.guest, door.address, is_new=session is None):
         return door.refuse("bad_many", "too-many", 429)
     claim = f"guest:{door.guest.pk}" if door.guest else f"link:{door.link.pk}", form.cleaned_data["nonce"]
     try:
@@ -299,15 +294,6 @@ def guest_style(request: HttpRequest, code: str) -> HttpResponse:
     response = HttpResponse(style, content_type="text/css")
     response["Cache-Control"] = f"private, max-age={STYLE_SECONDS}"
     return response
-
-
-def _may_say(door: Door, *, is_new: bool) -> bool:
-    return (
-        allow(f"guest-from:{door.address}", ADDRESS_MESSAGES_A_MINUTE, 60)
-        and (door.guest is None or allow(f"guest:{door.guest.pk}", GUEST_MESSAGES_A_MINUTE, 60))
-        and allow(f"guest-link:{door.link.pk}", LINK_MESSAGES_A_MINUTE, 60)
-        and (not is_new or allow(f"guest-new:{door.address}", ADDRESS_CONVERSATIONS_AN_HOUR, 3600))
-    )
 
 
 def _for_guest(turn: Turn) -> Turn:

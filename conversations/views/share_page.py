@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import segno
-from django.conf import settings
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils.translation import get_language_info
 from django.views.decorators.http import require_safe
 
+from conversations.chat.links import snippet_of
 from conversations.ingest.whose import sender_key
 from conversations.loaders import load_link
 from conversations.models import Conversation, Rating, ShareGuest, ShareLink, TalkSession
@@ -22,7 +21,6 @@ from conversations.paging import Cursor
 from conversations.views.share_rows import Row
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission, Scope
-from studio.crypto import decrypt
 
 GUESTS = 25  # of a page
 COMMENTS = 20
@@ -72,12 +70,6 @@ def link_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "language": language_name(link.language),
     }
     return render(request, "conversations/share_link.html", context)
-
-
-def snippet_of(link: ShareLink) -> str:
-    """What a page of another site holds."""
-    script = settings.PUBLIC_URL + reverse("conversations:embed-widget", args=[decrypt(link.code_encrypted)])
-    return f'<script src="{script}" async></script>'
 
 
 def _guests(link: ShareLink, after: Cursor | None) -> tuple[list[ShareGuest], Cursor | None]:

@@ -1,7 +1,6 @@
 """A conversation to take along: as stories for the training data, and as Rasa's own JSON."""
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
@@ -11,11 +10,9 @@ from conversations import window
 from conversations.forms import refuse
 from conversations.loaders import load_conversation
 from conversations.models import Conversation
-from conversations.presentation.said import as_parse_data
 from conversations.presentation.stories import Kind, Story, file_yaml, stories_of
 from conversations.presentation.tracker import tracker_json
-from conversations.services.corrections import corrections_of
-from conversations.services.stories import NEW_FILES, place_of, save_stories, story_files
+from conversations.services.stories import NEW_FILES, meant_in, place_of, save_stories, story_files
 from conversations.story_forms import StoryForm
 from models_app.models import Revision
 from studio.access.loaders import require, signed_in
@@ -38,7 +35,7 @@ def story(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
     shown = window.at(conversation, request.GET.get("at", ""))
     form = _form(request, conversation, kind)
     name = form["name"].value() or _name(conversation)
-    meant = _meant(conversation)
+    meant = meant_in(conversation)
     stories = stories_of(shown.events, kind, " ".join(str(name).split()), meant)
     revision = _save(request, conversation, kind, form, stories) if form.is_bound and form.is_valid() else None
     context = {
@@ -66,12 +63,6 @@ def _form(request: HttpRequest, conversation: Conversation, kind: Kind) -> Story
 
 def _name(conversation: Conversation) -> str:
     return f"conversation {conversation.pk}"
-
-
-def _meant(conversation: Conversation) -> Mapping[int, Any]:
-    """What people said of its messages, where they named an intent."""
-    rows = corrections_of(conversation)
-    return {pk: as_parse_data(row.text, row.intent, row.entities) for pk, row in rows.items() if row.intent}
 
 
 def _save(

@@ -300,7 +300,7 @@ def test_the_chat_works_in_a_page_of_another_site(shop: BrowserContext, sites: t
 def test_a_guest_of_a_busy_address_keeps_the_chat(
     shop: BrowserContext, sites: tuple[str, str], channel: Channel, monkeypatch
 ):
-    monkeypatch.setattr("conversations.views.door.ADDRESS_GUESTS_AN_HOUR", 0)
+    monkeypatch.setattr("conversations.chat.guests.ADDRESS_GUESTS_AN_HOUR", 0)
     page = shop.new_page()
     page.goto(sites[0])
     page.get_by_role("button", name="Open the chat").click()

@@ -136,7 +136,7 @@ def test_the_frame_shows_the_chat_again_and_begins_anew(strict: Client, frame: s
 @pytest.fixture
 def crowded(monkeypatch) -> None:
     """So many came from this address that a guest is met only when they write."""
-    monkeypatch.setattr("conversations.views.door.ADDRESS_GUESTS_AN_HOUR", 0)
+    monkeypatch.setattr("conversations.chat.guests.ADDRESS_GUESTS_AN_HOUR", 0)
 
 
 @pytest.mark.usefixtures("crowded")

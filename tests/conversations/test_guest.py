@@ -180,7 +180,7 @@ def test_guests_see_no_payloads_for_programs(client: Client, page: str, channel:
     "limit", ["LINK_MESSAGES_A_MINUTE", "ADDRESS_MESSAGES_A_MINUTE", "ADDRESS_CONVERSATIONS_AN_HOUR"]
 )
 def test_floods_are_slowed_down(page: str, monkeypatch, limit: str):
-    monkeypatch.setattr(f"conversations.views.guest.{limit}", 2)
+    monkeypatch.setattr(f"conversations.chat.guests.{limit}", 2)
     assert [say(Client(), page).status_code for _ in range(3)] == [200, 200, 429]
 
 

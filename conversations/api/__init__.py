@@ -1,0 +1,20 @@
+"""What programs may do with conversations: read, review, talk, share, take out, erase, and how events come in."""
+
+from ninja import Router
+
+from conversations.api.chat import router as chat
+from conversations.api.chat_token import router as chat_token
+from conversations.api.conversations import router as conversations
+from conversations.api.guests import router as guests
+from conversations.api.inbox import router as inbox
+from conversations.api.marks import router as marks
+from conversations.api.messages import router as messages
+from conversations.api.names import router as names
+from conversations.api.share import router as share
+from conversations.api.stories import router as stories
+from conversations.api.trackers import router as trackers
+
+# A sender_id may hold any characters, also a slash: what stands below a conversation comes before the conversation.
+router = Router()
+for part in (chat, guests, chat_token, share, names, conversations, messages, marks, inbox, stories, trackers):
+    router.add_router("", part)

@@ -1,0 +1,115 @@
+"""What was said in a conversation, and what people make of it: the intent meant, flags and tags of messages.
+
+A message is named by the conversation's sender_id and its own timestamp, as Rasa Enterprise's scripts do.
+"""
+
+import json
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Field, Path, Query, Router, Schema, Status
+
+from conversations import window
+from conversations.api.facts import CorrectionOut, MessageOut, correction_facts, messages_of
+from conversations.api.forms import checked
+from conversations.api.paths import of_each
+from conversations.api.talking import BotMessage, Saying, say_in
+from conversations.api.trackers import page_of
+from conversations.correction_forms import CorrectionForm
+from conversations.loaders import load_conversation_of, load_message_at, load_own_talk
+from conversations.models import Event
+from conversations.presentation.said import as_facts, said_in
+from conversations.services import corrections
+from conversations.services.corrections import Verdict
+from studio.access.loaders import signed_in
+from studio.web.api.paging import Paging
+
+router = Router(tags=["conversations"])
+
+SAID = ("user", "bot", "agent")
+
+
+class EntityIn(Schema):
+    """`start` and `end` are characters of the message's text; without a value it is what stands there."""
+
+    start: int = Field(ge=0, le=10**6)
+    end: int = Field(ge=0, le=10**6)
+    entity: str
+    value: str = ""
+    role: str = ""
+    group: str = ""
+
+
+class Meant(Schema):
+    """Without `entities` those that NLU found stay; an `intent` of null says that the message is no example."""
+
+    intent: str | None
+    entities: list[EntityIn] | None = None
+
+
+@of_each(
+    router.get,
+    "/conversations/{path:sender}/messages",
+    summary="What was said in a conversation",
+    url_name="conversation-messages",
+    response=list[MessageOut],
+)
+def said(
+    request: HttpRequest, response: HttpResponse, slug: Path[str], sender: Path[str], paging: Query[Paging]
+) -> list[dict[str, Any]]:
+    """In its order, with what NLU made of it and what people noted."""
+    conversation = load_conversation_of(request, slug, sender)
+    spoken = window.all_of(conversation).filter(kind__in=SAID)
+    return messages_of(conversation, page_of(request, response, conversation, spoken, paging))
+
+
+@of_each(
+    router.post,
+    "/conversations/{path:sender}/messages",
+    summary="Say something in one's own conversation",
+    url_name="conversation-messages",
+    response=list[BotMessage],
+)
+def talk(request: HttpRequest, slug: Path[str], sender: Path[str], body: Saying) -> HttpResponse:
+    """One that `POST …/chat` or Talk has begun. Nobody speaks in somebody else's. Answers what the assistant says."""
+    session = load_own_talk(request, slug, sender)
+    return say_in(request, session, body)
+
+
+@of_each(
+    router.put,
+    "/conversations/{path:sender}/messages/{timestamp}/intent",
+    summary="Say what a message meant",
+    url_name="message-intent",
+    response=CorrectionOut,
+)
+def correct(
+    request: HttpRequest, slug: Path[str], sender: Path[str], timestamp: Path[float], body: Meant
+) -> dict[str, Any]:
+    """Confirms or corrects it, also wherever the same words wait. It waits as an example until somebody accepts it."""
+    event = load_message_at(request, slug, sender, timestamp)
+    return correction_facts(corrections.correct(actor=signed_in(request), event=event, verdict=verdict_of(event, body)))
+
+
+@of_each(
+    router.delete,
+    "/conversations/{path:sender}/messages/{timestamp}/intent",
+    summary="Take back what was said of a message",
+    url_name="message-intent",
+    response={204: None},
+)
+def undo(request: HttpRequest, slug: Path[str], sender: Path[str], timestamp: Path[float]) -> Status[None]:
+    """Back to what somebody had said of it before; else it waits to be looked at again."""
+    event = load_message_at(request, slug, sender, timestamp)
+    corrections.undo(actor=signed_in(request), event=event)
+    return Status(204, None)
+
+
+def verdict_of(event: Event, meant: Meant) -> Verdict:
+    """By the page's own form. Raises Invalid."""
+    said = said_in(event)
+    entities = as_facts(said.annotations) if meant.entities is None else [one.dict() for one in meant.entities]
+    act = "ignore" if meant.intent is None else "save"
+    form = CorrectionForm({"act": act, "intent": meant.intent or "", "entities": json.dumps(entities)}, text=said.text)
+    checked(form)
+    return form.verdict

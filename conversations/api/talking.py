@@ -1,0 +1,97 @@
+"""Saying something to an assistant as the token's person: whatever is said once is answered once."""
+
+import json
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from ninja import Field, Schema
+from pydantic import ConfigDict
+
+from conversations.chat import once
+from conversations.chat.sending import NotAnswered, ask
+from conversations.chat.sessions import note_said
+from conversations.chat.talking import prepare
+from conversations.chat.targets import target_of
+from conversations.forms import LONGEST_MESSAGE
+from conversations.models import TalkSession
+from conversations.presentation.tracker import strict
+from environments.services.address import WAKING
+from studio.access.loaders import signed_in
+from studio.errors import DomainError
+from studio.web.api.errors import reason_of
+from studio.web.api.failures import failure
+
+Replies = list[dict[str, Any]]
+_STATUS = {"timeout": 504, "twice": 409, "under-way": 409, "no-server": 503, "no-slot": 503, WAKING: 503}
+_SOON = 5  # seconds
+
+
+class Saying(Schema):
+    """`nonce`, or the header Idempotency-Key, is a word of one's own: the same message with it is said once."""
+
+    message: str = Field(min_length=1, max_length=LONGEST_MESSAGE, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
+    nonce: str = Field("", max_length=64)
+
+
+class BotMessage(Schema):
+    """As Rasa's channels answer it: one or more of text, image, buttons, custom, attachment."""
+
+    model_config = ConfigDict(extra="allow")
+
+    recipient_id: str
+
+
+def say_in(request: HttpRequest, response: HttpResponse, session: TalkSession, said: Saying) -> Replies | HttpResponse:
+    """What the assistant answers; nothing while it has no model."""
+    person = signed_in(request)
+    claim = f"api:{person.pk}", nonce_of(request, said)
+    try:
+        prepare(person, target_of(session), said.message)
+        known = once.claim(*claim)
+        replies = replies_of(known) if known is not None else say_once(session, said.message, claim)
+    except DomainError as error:
+        if not isinstance(error, NotAnswered) and error.code not in _STATUS:
+            raise
+        return unanswered(error)
+    return answered(replies, session.sender_id)
+
+
+def answered(replies: Replies, conversation_id: str) -> HttpResponse:
+    """As they came: what a schema does not name it would leave out."""
+    return JsonResponse(replies, safe=False, headers={"X-Conversation-Id": conversation_id})
+
+
+def nonce_of(request: HttpRequest, said: Saying) -> str:
+    return said.nonce or request.headers.get("Idempotency-Key", "")[:200].replace("\0", "")
+
+
+def say_once(session: TalkSession, text: str, claim: tuple[str, str], recipient: str = "") -> Replies:
+    """Raises what `ask` does."""
+    try:
+        answers, _seconds = ask(session=session, text=text)
+    except DomainError as error:
+        (once.lose if error.code == "timeout" else once.release)(*claim)
+        raise
+    replies = [{**one, "recipient_id": recipient or session.sender_id} for one in answers]
+    kept: Replies = json.loads(strict(json.dumps(replies)))
+    note_said(session, text)
+    once.keep(*claim, {"replies": kept})
+    return kept
+
+
+def replies_of(known: once.Json) -> Replies:
+    replies = known["replies"]
+    assert isinstance(replies, list)
+    return replies
+
+
+def unanswered(error: DomainError) -> HttpResponse:
+    """The sentence says what to do; nothing was said unless it was a time-out. A server without a model says nothing,
+    as in Rasa Enterprise."""
+    if error.code == "no-model":
+        return JsonResponse([], safe=False)
+    status = _STATUS.get(error.code, 502)
+    response = failure(status, reason_of(error.code), error.message)
+    if status == 503:
+        response["Retry-After"] = str(_SOON)
+    return response

@@ -1,0 +1,207 @@
+"""Chat by the API: as oneself, and as a guest with a chat token."""
+
+import time
+
+import pytest
+from django.test import Client
+
+from conversations.models import ShareGuest, ShareLink, TalkSession
+from environments.models import Environment
+from models_app.models import Assistant
+from studio.audit.actions import Action
+from studio.audit.models import AuditEvent
+from tests.conversations.api import Api, api_of
+from tests.conversations.fake_channel import Channel
+from tests.factories import environment_of, make_assistant
+from tests.rasa.servers import Reply, SmallServer
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def cafe() -> Assistant:
+    return make_assistant("default")
+
+
+@pytest.fixture
+def environment(cafe) -> Environment:
+    return environment_of(cafe)
+
+
+@pytest.fixture
+def channel(environment, redis_client):
+    server = SmallServer()
+    channel = Channel(server)
+    channel.connect(environment)
+    yield channel
+    server.close()
+
+
+@pytest.fixture
+def api(cafe, redis_client) -> Api:
+    return api_of("tester")
+
+
+def test_a_message_is_answered_as_rasas_channels_do(api, channel) -> None:
+    channel.replies = [{"recipient_id": "x", "text": "Hello!", "buttons": [{"title": "Book", "payload": "/book"}]}]
+    answer = api.post("/chat?environment=production", {"message": "hi"})
+    session = TalkSession.objects.get()
+    assert answer.json() == [
+        {"recipient_id": session.sender_id, "text": "Hello!", "buttons": [{"title": "Book", "payload": "/book"}]}
+    ]
+    assert answer["X-Conversation-Id"] == session.sender_id
+    assert channel.heard == [(session.sender_id, "hi")]
+    assert (session.person, session.first_text) == (api.person, "hi")
+
+
+def test_a_conversation_goes_on_until_a_new_one_is_asked_for(api, channel) -> None:
+    api.post("/chat", {"message": "one"})
+    api.post("/projects/default/chat", {"message": "two"})
+    other = api.post("/chat", {"message": "three", "is_new": True})["X-Conversation-Id"]
+    api.post("/chat", {"message": "four", "conversation_id": other})
+    api.post(f"/conversations/{other}/messages", {"message": "five"})
+    first, second, third, fourth, fifth = (speaker for speaker, _text in channel.heard)
+    assert first == second != third == fourth == fifth
+
+
+def test_nobody_speaks_in_somebody_elses_conversation(api, channel) -> None:
+    begun = api_of("admin").post("/chat", {"message": "hi"})["X-Conversation-Id"]
+    assert api.post("/chat", {"message": "hi", "conversation_id": begun}).status_code == 404
+    assert api.post(f"/conversations/{begun}/messages", {"message": "hi"}).status_code == 404
+    assert len(channel.heard) == 1
+
+
+@pytest.mark.parametrize("how", ["header", "nonce"])
+def test_the_same_message_is_said_once(api, channel, how) -> None:
+    body = {"message": "hi"} | ({"nonce": "n1"} if how == "nonce" else {})
+    headers = {"Idempotency-Key": "n1"} if how == "header" else {}
+    answers = [api.post("/chat", body, **headers) for _ in range(2)]
+    assert answers[0].json() == answers[1].json() != []
+    assert len(channel.heard) == 1
+
+
+def test_nothing_is_answered_until_a_model_is_loaded(api, channel) -> None:
+    channel.replies, channel.has_model = [], False
+    assert api.post("/chat", {"message": "hi"}).json() == []
+
+
+def test_why_nobody_answers_is_told(api, cafe, channel) -> None:
+    unset = api.post("/chat?environment=worker", {"message": "hi"})
+    assert (unset.status_code, unset.json()["reason"]) == (503, "NoServer")
+    channel.reply = Reply(500, {})
+    assert api.post("/chat", {"message": "hi"}).status_code == 502
+    assert api.post("/chat?environment=none", {"message": "hi"}).status_code == 404
+    assert api.post("/chat?model=none", {"message": "hi"}).status_code == 404
+    for message in ("", "  ", "x" * 5000, "a\0", '/inform{"x"'):
+        assert api.post("/chat", {"message": message}).status_code == 422
+    assert api.post("/chat", {}).status_code == 422
+    assert Client().post("/api/chat", {"message": "hi"}, content_type="application/json").status_code == 401
+
+
+def test_a_flood_is_slowed_down(api, channel, monkeypatch) -> None:
+    monkeypatch.setattr("conversations.chat.talking.MESSAGES_A_MINUTE", 1)
+    assert [api.post("/chat", {"message": "hi"}).status_code for _ in range(2)] == [200, 429]
+
+
+# --- Guests -----------------------------------------------------------------------------------------------------------
+
+
+def guest(token: str, conversation: str = "web-1", **more: str):
+    body = {"conversation_id": conversation, "chat_token": token, **more}
+    return Client().post("/api/auth/jwt", body, content_type="application/json")
+
+
+def say(jwt: str, message: str = "hi", path: str = "/api/chat", **more: str):
+    headers = {"Authorization": f"Bearer {jwt}"}
+    return Client().post(path, {"message": message, **more}, content_type="application/json", headers=headers)
+
+
+@pytest.fixture
+def admin(cafe, redis_client) -> Api:
+    return api_of("admin")
+
+
+@pytest.fixture
+def token(admin) -> str:
+    return admin.put("/chatToken", {"bot_name": "Otter", "description": "Ask for a table"}).json()["chat_token"]
+
+
+def test_the_chat_token_is_the_code_of_a_share_link(admin) -> None:
+    before = admin.get("/chatToken").json()
+    assert before == {"chat_token": "", "bot_name": "Café", "description": "", "expires": None}
+    made = admin.put("/chatToken", {"bot_name": "Otter", "description": "Ask for a table"}).json()
+    assert admin.get("/chatToken").json() == made
+    link = ShareLink.objects.get()
+    assert (link.name, link.greeting) == ("API: Otter", "Ask for a table")
+    end = int(time.time()) + 1000
+    changed = admin.put("/chatToken", {"expires": end}).json()
+    assert changed == {**made, "expires": float(end)}
+    assert admin.put("/chatToken", {"expires": 5}).status_code == 422
+    assert AuditEvent.objects.filter(action=Action.SHARE_LINK_CHANGED).count() == 1
+    assert api_of("tester").get("/chatToken").status_code == 404
+
+
+def test_a_guest_chats_in_one_conversation_and_nowhere_else(token, channel) -> None:
+    jwt = guest(token).json()["jwt_token"]
+    assert say(jwt).json() == [{"recipient_id": "web-1", "text": "Hello!"}]
+    assert say(jwt, conversation_id="web-1").status_code == 200
+    assert say(jwt, conversation_id="web-2").status_code == 403
+    assert len({speaker for speaker, _ in channel.heard}) == 1
+    session = TalkSession.objects.get()
+    assert (session.person, session.share_link.name) == (None, "API: Otter")
+    headers = {"Authorization": f"Bearer {jwt}"}
+    for path in ("/api/user", "/api/conversations", "/api/projects/default/share", "/api/chatToken"):
+        assert Client().get(path, headers=headers).status_code == 401
+    assert say(jwt, path="/api/projects/default/conversations/x/messages").status_code == 401
+
+
+def test_two_guests_of_the_same_name_do_not_share_a_conversation(token, channel) -> None:
+    for _ in range(2):
+        say(guest(token).json()["jwt_token"])
+    assert len({speaker for speaker, _ in channel.heard}) == 2
+
+
+def test_a_token_ends_with_its_link(token, admin, channel) -> None:
+    jwt = guest(token).json()["jwt_token"]
+    number = admin.get("/projects/default/share").json()[0]["number"]
+    assert admin.put(f"/projects/default/share/{number}", {"password": "open sesame"}).status_code == 200
+    assert say(jwt).status_code == 401
+    assert guest(token).status_code == 403
+    assert guest(token, password="wrong one").status_code == 403
+    inside = guest(token, password="open sesame").json()["jwt_token"]
+    assert say(inside).status_code == 200
+    assert admin.delete(f"/projects/default/share/{number}").status_code == 204
+    assert say(inside).status_code == 401
+    assert guest(token, password="open sesame").status_code == 401
+
+
+def test_limits_of_the_link_hold_for_guests_of_the_api(token, channel) -> None:
+    first, second = (guest(token).json()["jwt_token"] for _ in range(2))
+    ShareLink.objects.update(visitors_limit=1, messages_limit=2)
+    assert [say(first).status_code for _ in range(3)] == [200, 200, 400]
+    assert say(first).json()["reason"] == "Enough"
+    assert say(second).json()["reason"] == "Full"
+    assert guest(token).json()["reason"] == "Full"
+
+
+def test_what_was_not_heard_does_not_count(token, channel) -> None:
+    jwt = guest(token).json()["jwt_token"]
+    channel.reply = Reply(500, {})
+    assert say(jwt).status_code == 502
+    assert ShareGuest.objects.get().messages_count == 0
+
+
+def test_the_same_message_of_a_guest_is_said_once(token, channel) -> None:
+    jwt = guest(token).json()["jwt_token"]
+    assert say(jwt, nonce="n").json() == say(jwt, nonce="n").json()
+    assert len(channel.heard) == 1
+
+
+@pytest.mark.parametrize("code", ["wrong", "\0", "ä" * 200])
+def test_a_wrong_chat_token_opens_nothing(cafe, redis_client, code) -> None:
+    assert guest(code).status_code == 401
+
+
+def test_guessing_chat_tokens_is_slowed_down(cafe, redis_client, monkeypatch) -> None:
+    statuses = [guest(f"wrong-{number}").status_code for number in range(31)]
+    assert (statuses[0], statuses[-1]) == (401, 429)
