@@ -126,14 +126,11 @@ def _measure(queries: list[Query], house: "Assistant", viewer: Any) -> Times:
 
 
 def _listing(query: Query, house: "Assistant", viewer: Any) -> "Listing":
-    from django.test import RequestFactory
+    from django.http import QueryDict
 
     from conversations.filters import ConversationFilter
-    from conversations.views.lists import listing
 
-    request = RequestFactory().get("/", query)
-    request.user = viewer
-    return listing(request, ConversationFilter(request.GET, assistant=house, viewer=viewer))
+    return ConversationFilter(QueryDict(urlencode(query)), assistant=house, viewer=viewer).listing()
 
 
 def _page(client: "Client", house: "Assistant", query: Query) -> None:

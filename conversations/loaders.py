@@ -3,24 +3,28 @@
 import math
 from collections.abc import Sequence
 
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 
 from conversations.chat.targets import Kind, Target
 from conversations.ingest.whose import sender_key
 from conversations.models import (
+    CompletenessRun,
     Conversation,
     DeadLetter,
     DeadLetterRun,
     ErasureRun,
     Event,
     ExportRun,
+    IntakeIncident,
     IntakeSource,
     Mark,
     RetentionRule,
     ShareLink,
     TalkSession,
 )
-from environments.loaders import load_environment
+from conversations.services.incidents import concerns
+from environments.loaders import load_environment, may_modify, modify_permission, scope_of
 from environments.models import Environment
 from environments.querysets import EnvironmentQuerySet
 from environments.services.trying import place_of
@@ -231,6 +235,52 @@ def load_source(request: HttpRequest, slug: str, pk: int, *, to_change: bool = F
     if source is None:
         raise Http404("There is no such source, or you may not see it.")
     return source
+
+
+def load_kafka(request: HttpRequest, slug: str, pk: int) -> IntakeSource:
+    """A source that people set up, to change it."""
+    source = load_source(request, slug, pk, to_change=True)
+    if source.kind != IntakeSource.Kind.KAFKA:
+        raise Http404("The table of an environment goes with the environment.")
+    return source
+
+
+def assistants_to_bind(user: User, assistant: Assistant) -> QuerySet[Assistant]:
+    """Whose events may be bound to a source of `assistant`: of others that the person may change as well."""
+    rows = Assistant.objects.visible_to(user).exclude(pk=assistant.pk).order_by("title", "pk")
+    keys = [one.pk for one in rows if user.may(Permission.ASSISTANTS_MODIFY, Scope(one.pk))]
+    return rows.filter(pk__in=keys)
+
+
+def heirs(user: User, assistant: Assistant) -> EnvironmentQuerySet:
+    """Who can take events of an unknown name over: environments that the person may modify, for their conversations
+    are about to change."""
+    rows = Environment.objects.visible_to(user).filter(assistant=assistant)
+    return rows.filter(pk__in=[one.pk for one in rows if may_modify(user, one)])
+
+
+def load_compared(request: HttpRequest, slug: str, name: str, *, to_change: bool = False) -> Environment:
+    """An environment whose events are compared with its server's: findings name conversations, so it takes the right
+    to see those."""
+    environment = load_environment(request, slug, name, Permission.CONVERSATIONS_VIEW)
+    if to_change:
+        require(signed_in(request), modify_permission(environment), scope_of(environment))
+    return environment
+
+
+def load_comparison(environment: Environment, pk: int) -> CompletenessRun:
+    run = environment.completeness_runs.select_related("environment__assistant", "incident").filter(pk=pk).first()
+    if run is None:
+        raise Http404("There is no such run in this environment.")
+    return run
+
+
+def load_incident_of(environment: Environment, pk: int) -> IntakeIncident:
+    """One in which events of the environment may have been lost."""
+    incident = IntakeIncident.objects.select_related("source").filter(pk=pk).first()
+    if incident is None or not concerns(incident, environment):
+        raise Http404("There is no such incident of this environment.")
+    return incident
 
 
 def places_to_share(request: HttpRequest, assistant: Assistant) -> EnvironmentQuerySet:

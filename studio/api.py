@@ -36,14 +36,16 @@ Paths under `/projects/{slug}` are of one assistant; `default` is the first one.
 wrong, with a stable `reason`. What is polled has an `ETag`; a POST with an `Idempotency-Key` is safe to send again.
 """
 
-# They wait for a server of somebody's, which no transaction may do, and are safe to send again by themselves: a message
-# is said once by conversations/chat/once.py.
+# They wait for a server of somebody's, which no transaction may do. What is said, is said once by
+# conversations/chat/once.py; trying a Kafka changes nothing.
 OUT_OF_TRANSACTION = {
     "chat",
     "default-chat",
     "conversation-messages",
     "default-conversation-messages",
     "rasa-versions",
+    "source-try",
+    "source-try-new",
 }
 
 api = Api(

@@ -17,7 +17,7 @@ class Writable(Protocol):
     def write(self, content: str, /) -> object: ...
 
 
-_COLUMNS: Mapping[str, Callable[[Numbers], float | None]] = {
+COLUMNS: Mapping[str, Callable[[Numbers], float | None]] = {
     "conversations": lambda one: one["conversations"],
     "user_messages": lambda one: one["user_messages"],
     "bot_messages": lambda one: one["bot_messages"],
@@ -36,14 +36,14 @@ _COLUMNS: Mapping[str, Callable[[Numbers], float | None]] = {
 
 
 def _cells(numbers: Numbers) -> list[float | None]:
-    return [value(numbers) for value in _COLUMNS.values()]
+    return [value(numbers) for value in COLUMNS.values()]
 
 
 def write_points(file: Writable, filters: AnalyticsFilter, period: Period) -> None:
     """A line for each hour, day or week; `begin` in seconds since 1970."""
     found = series(filters.narrowed(), period, filters.chosen_by)
     writer = csv.writer(file)
-    writer.writerow(["begin", period.unit, *_COLUMNS])
+    writer.writerow(["begin", period.unit, *COLUMNS])
     for point, numbers in zip(period.points, found.points, strict=True):
         writer.writerow([point.begin * 3600, point.title, *_cells(numbers)])
 
@@ -52,7 +52,7 @@ def write_parts(file: Writable, filters: AnalyticsFilter, period: Period) -> Non
     """A line for each environment, model or channel."""
     by = filters.chosen_by
     writer = csv.writer(file)
-    writer.writerow([by, *_COLUMNS])
+    writer.writerow([by, *COLUMNS])
     for name, _, numbers in named_parts(filters.assistant, by, series(filters.narrowed(), period, by).parts):
         writer.writerow([cell(name), *_cells(numbers)])
 

@@ -81,9 +81,10 @@ def asked(query: QueryDict) -> QueryDict:
         if field in ApiFilter.base_fields and value:
             found[field] = str(value)
     if "review" in found:
-        found["review"] = _REVIEW.get(found["review"], found["review"])
+        review = str(found["review"])
+        found["review"] = _REVIEW.get(review, review)
     for name, kind in ApiFilter.base_fields.items():
-        if isinstance(kind, forms.BooleanField) and found.get(name, "").lower() in _NO:
+        if isinstance(kind, forms.BooleanField) and str(found.get(name, "")).lower() in _NO:
             del found[name]
     return found
 

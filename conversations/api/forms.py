@@ -1,9 +1,10 @@
 """The pages' own forms and filters, asked by programs: what they refuse, and what they take, for the description."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
 
 from studio.errors import Invalid
 
@@ -20,7 +21,7 @@ def checked(form: forms.Form, called: Mapping[str, str] | None = None) -> dict[s
         return form.cleaned_data
     names = called or {}
     errors = [
-        {"where": "" if name == forms.forms.NON_FIELD_ERRORS else names.get(name, name), "message": str(text)}
+        {"where": "" if name == NON_FIELD_ERRORS else names.get(name, name), "message": str(text)}
         for name, texts in form.errors.items()
         for text in texts
     ]
@@ -39,10 +40,6 @@ def _parameter(name: str, field: forms.Field, about: str) -> dict[str, Any]:
     kind = next((word for type_, word in _TYPES if isinstance(field, type_)), "string")
     schema: dict[str, Any] = {"type": kind}
     # Choices that every assistant has; others come with the rows.
-    if isinstance(field, forms.ChoiceField) and (values := _values(field.choices)):
+    if isinstance(field, forms.ChoiceField) and (values := [str(value) for value, _label in field.widget.choices]):
         schema["enum"] = values
     return {"name": name, "in": "query", "required": False, "schema": schema, "description": about}
-
-
-def _values(choices: Iterable[Any]) -> list[str]:
-    return [str(value) for value, _label in choices]

@@ -41,7 +41,7 @@ class BotMessage(Schema):
     recipient_id: str
 
 
-def say_in(request: HttpRequest, response: HttpResponse, session: TalkSession, said: Saying) -> Replies | HttpResponse:
+def say_in(request: HttpRequest, session: TalkSession, said: Saying) -> HttpResponse:
     """What the assistant answers; nothing while it has no model."""
     person = signed_in(request)
     claim = f"api:{person.pk}", nonce_of(request, said)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from ninja import Path, Query, Router, Schema
+from ninja import Path, Query, Router, Schema, Status
 from pydantic import ConfigDict
 
 from conversations import window
@@ -13,7 +13,9 @@ from conversations.api.paths import of_each
 from conversations.loaders import load_conversation_of
 from conversations.models import Conversation, Event
 from conversations.presentation.tracker import strict, tracker_json
-from studio.access.loaders import signed_in
+from conversations.services.erasing import erase_conversation
+from studio.access.loaders import require, signed_in
+from studio.access.permissions import Permission, Scope
 from studio.web.api.paging import MOST, NotOurs, Paging, cursor_of, key_of, say_next
 
 router = Router(tags=["conversations"])
@@ -90,6 +92,25 @@ def tracker(request: HttpRequest, slug: Path[str], sender: Path[str]) -> Streami
     stored = window.all_of(conversation).iterator(chunk_size=CHUNK)
     pieces = tracker_json(conversation.sender_id, stored)
     return StreamingHttpResponse(pieces, content_type="application/json")
+
+
+@of_each(
+    router.delete,
+    "/conversations/{path:sender}",
+    summary="Delete a conversation",
+    url_name="conversation",
+    response={204: None},
+)
+def erase(request: HttpRequest, slug: Path[str], sender: Path[str]) -> Status[None]:
+    """For good, with everything noted about it, and every prepared file that has it. Sent again it is refused."""
+    conversation = load_conversation_of(request, slug, sender, Permission.CONVERSATIONS_VIEW)
+    require(signed_in(request), Permission.CONVERSATIONS_ERASE, scope_of(conversation))
+    erase_conversation(actor=signed_in(request), conversation=conversation)
+    return Status(204, None)
+
+
+def scope_of(conversation: Conversation) -> Scope:
+    return Scope(conversation.assistant_id, conversation.environment_id)
 
 
 def page_of(

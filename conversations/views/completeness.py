@@ -5,20 +5,19 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from conversations.forms import CheckForm
-from conversations.models import CompletenessRun, IntakeIncident
+from conversations.loaders import load_compared, load_comparison, load_incident_of
+from conversations.models import CompletenessRun
 from conversations.presentation.completeness import FindingLine, RunLine
 from conversations.services import completeness
-from conversations.services.incidents import concerns
-from environments.loaders import load_environment, may_modify, modify_permission, scope_of
+from environments.loaders import may_modify
 from environments.models import Environment
-from studio.access.loaders import require, signed_in
-from studio.access.permissions import Permission
+from studio.access.loaders import signed_in
 from studio.errors import DomainError
 from studio.jobs import heartbeat
 from studio.web.htmx import HtmxHttpRequest, go
@@ -30,7 +29,7 @@ METHODS = ["GET", "HEAD", "POST"]
 @require_safe
 def completeness_page(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse:
     """The runs of an environment, newest first; for htmx only what changes by itself."""
-    environment = _load(request, slug, name)
+    environment = load_compared(request, slug, name)
     runs = environment.completeness_runs.select_related("environment", "requested_by")
     page = page_of(runs, request)
     context = {
@@ -45,8 +44,8 @@ def completeness_page(request: HtmxHttpRequest, slug: str, name: str) -> HttpRes
 
 @require_safe
 def run_page(request: HtmxHttpRequest, slug: str, name: str, pk: int) -> HttpResponse:
-    environment = _load(request, slug, name)
-    run = _load_run(environment, pk)
+    environment = load_compared(request, slug, name)
+    run = load_comparison(environment, pk)
     page = page_of(run.findings.select_related("conversation"), request, by="pk")
     context = {
         "environment": environment,
@@ -61,7 +60,7 @@ def run_page(request: HtmxHttpRequest, slug: str, name: str, pk: int) -> HttpRes
 
 @require_http_methods(METHODS)
 def check(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse:
-    environment = _load_modifiable(request, slug, name)
+    environment = load_compared(request, slug, name, to_change=True)
     form = CheckForm(request.POST or None)
     if form.is_valid():
         try:
@@ -78,8 +77,8 @@ def check(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse:
 
 @require_http_methods(METHODS)
 def backfill(request: HtmxHttpRequest, slug: str, name: str, pk: int) -> HttpResponse:
-    environment = _load_modifiable(request, slug, name)
-    run = _load_run(environment, pk)
+    environment = load_compared(request, slug, name, to_change=True)
+    run = load_comparison(environment, pk)
     text = (
         "The Rasa server is asked again for what is missing here, and it is stored as if its event broker had brought "
         "it. Nothing that is stored already changes."
@@ -97,10 +96,8 @@ def backfill(request: HtmxHttpRequest, slug: str, name: str, pk: int) -> HttpRes
 @require_http_methods(METHODS)
 def repair_incident(request: HtmxHttpRequest, slug: str, name: str, pk: int) -> HttpResponse:
     """For the time in which a source lost records; the page of the incident leads here."""
-    environment = _load_modifiable(request, slug, name)
-    incident = IntakeIncident.objects.select_related("source").filter(pk=pk).first()
-    if incident is None or not concerns(incident, environment):
-        raise Http404("There is no such incident of this environment.")
+    environment = load_compared(request, slug, name, to_change=True)
+    incident = load_incident_of(environment, pk)
     return _confirmed(
         request,
         heading=f"Repair {environment.name}",
@@ -127,8 +124,8 @@ def _confirmed(
 
 @require_POST
 def stop_run(request: HtmxHttpRequest, slug: str, name: str, pk: int) -> HttpResponse:
-    environment = _load_modifiable(request, slug, name)
-    run = _load_run(environment, pk)
+    environment = load_compared(request, slug, name, to_change=True)
+    run = load_comparison(environment, pk)
     try:
         completeness.stop(actor=signed_in(request), run=run)
     except DomainError as error:
@@ -139,24 +136,6 @@ def stop_run(request: HtmxHttpRequest, slug: str, name: str, pk: int) -> HttpRes
 def _address(run: CompletenessRun) -> str:
     names = [run.environment.assistant.slug, run.environment.name, run.pk]
     return reverse("conversations:completeness-run", args=names)
-
-
-def _load(request: HttpRequest, slug: str, name: str) -> Environment:
-    """Findings name conversations, so it takes the right to see those."""
-    return load_environment(request, slug, name, Permission.CONVERSATIONS_VIEW)
-
-
-def _load_modifiable(request: HttpRequest, slug: str, name: str) -> Environment:
-    environment = _load(request, slug, name)
-    require(signed_in(request), modify_permission(environment), scope_of(environment))
-    return environment
-
-
-def _load_run(environment: Environment, pk: int) -> CompletenessRun:
-    run = environment.completeness_runs.select_related("environment__assistant", "incident").filter(pk=pk).first()
-    if run is None:
-        raise Http404("There is no such run in this environment.")
-    return run
 
 
 def _nights() -> str:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
@@ -12,7 +11,7 @@ from conversations.ingest.kafka_check import Checked, check
 from conversations.ingest.kafka_settings import KafkaSettings, settings_of
 from conversations.ingest.places import environment_names
 from conversations.intake_forms import SourceForm
-from conversations.loaders import load_intake, load_source
+from conversations.loaders import assistants_to_bind, load_intake, load_source
 from conversations.models import DeadLetter, IntakeIncident, IntakeSource, IntakeStream
 from conversations.services.adoption import unknown_environments
 from conversations.services.freshness import freshness, freshness_of, sources_of
@@ -169,15 +168,8 @@ def source_form(request: HttpRequest, assistant: Assistant, source: IntakeSource
     """For a new source of the assistant, or for one that is there."""
     data = request.POST if request.method == "POST" else None
     environments = Environment.objects.current().filter(assistant=assistant)
-    others = _others(signed_in(request), assistant)
+    others = assistants_to_bind(signed_in(request), assistant)
     if source is not None:
         return SourceForm.of(source, settings_of(source), data, environments=environments, others=others)
     initial = {"group": f"parley-{assistant.slug}"}
     return SourceForm(data, environments=environments, others=others, initial=initial)
-
-
-def _others(user: User, assistant: Assistant) -> QuerySet[Assistant]:
-    """Whose events may be bound here: of assistants that the person may change as well."""
-    rows = Assistant.objects.visible_to(user).exclude(pk=assistant.pk).order_by("title", "pk")
-    keys = [one.pk for one in rows if user.may(Permission.ASSISTANTS_MODIFY, Scope(one.pk))]
-    return rows.filter(pk__in=keys)

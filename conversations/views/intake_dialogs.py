@@ -10,13 +10,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from conversations.intake_forms import NEW, AdoptForm, CloseForm, SourceForm
-from conversations.loaders import load_intake, load_source
+from conversations.loaders import heirs, load_intake, load_kafka, load_source
 from conversations.models import IntakeSource
 from conversations.services import adoption, intake
 from conversations.views.intake import source_form
-from environments.loaders import may_modify
 from environments.models import Environment
-from environments.querysets import EnvironmentQuerySet
 from models_app.models import Assistant
 from studio.access.loaders import require, signed_in
 from studio.access.models import User
@@ -48,7 +46,7 @@ def add(request: HtmxHttpRequest, slug: str) -> HttpResponse:
 
 @require_http_methods(METHODS)
 def edit(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
-    source = _load_kafka(request, slug, pk)
+    source = load_kafka(request, slug, pk)
     form = source_form(request, source.assistant, source)
     if form.is_valid():
         try:
@@ -63,7 +61,7 @@ def edit(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @require_http_methods(METHODS)
 def switch(request: HtmxHttpRequest, slug: str, pk: int, to: str) -> HttpResponse:
-    source = _load_kafka(request, slug, pk)
+    source = load_kafka(request, slug, pk)
     if to not in ("on", "off"):
         raise Http404("A source is on or off.")
     refused = ""
@@ -82,7 +80,7 @@ def switch(request: HtmxHttpRequest, slug: str, pk: int, to: str) -> HttpRespons
 
 @require_http_methods(METHODS)
 def remove(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
-    source = _load_kafka(request, slug, pk)
+    source = load_kafka(request, slug, pk)
     refused = ""
     if request.method == "POST":
         if request.POST.get("typed", "").strip() != source.name:
@@ -147,7 +145,7 @@ def adopt(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     assistant = load_intake(request, slug, to_change=True)
     name, user = request.GET.get("name", ""), signed_in(request)
     may_add = user.may(Permission.ENVIRONMENTS_MODIFY, Scope(assistant.pk))
-    form = AdoptForm(request.POST or None, name=name, environments=_heirs(user, assistant), may_add=may_add)
+    form = AdoptForm(request.POST or None, name=name, environments=heirs(user, assistant), may_add=may_add)
     if form.is_valid():
         try:
             text = _adopted(user, assistant, name, form.cleaned_data["environment"])
@@ -161,12 +159,6 @@ def adopt(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         "over some minutes; what comes from now on belongs there at once."
     )
     return _form(request, form, f"Adopt {name or 'what names no environment'}", "Adopt", note=note)
-
-
-def _heirs(user: User, assistant: Assistant) -> EnvironmentQuerySet:
-    """The environments that the person may modify: their conversations are about to change."""
-    rows = Environment.objects.visible_to(user).filter(assistant=assistant)
-    return rows.filter(pk__in=[one.pk for one in rows if may_modify(user, one)])
 
 
 def _adopted(user: User, assistant: Assistant, name: str, choice: str) -> str:
@@ -183,13 +175,6 @@ def _adopted(user: User, assistant: Assistant, name: str, choice: str) -> str:
 
 
 # --- Shared -----------------------------------------------------------------------------------------------------------
-
-
-def _load_kafka(request: HttpRequest, slug: str, pk: int) -> IntakeSource:
-    source = load_source(request, slug, pk, to_change=True)
-    if source.kind != IntakeSource.Kind.KAFKA:
-        raise Http404("The table of an environment goes with the environment.")
-    return source
 
 
 def _tried(service: Any) -> str:
