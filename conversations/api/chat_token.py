@@ -37,8 +37,8 @@ class ChatToken(Schema):
 class ChatTokenChange(Schema):
     """What is left out stays as it is."""
 
-    bot_name: str = Field("", max_length=100, pattern=r"^[^\x00]*$")
-    description: str = Field("", max_length=1000, pattern=r"^[^\x00]*$")
+    bot_name: str = Field("", max_length=100)
+    description: str = Field("", max_length=1000)
     expires: float | None = Field(None, ge=0, le=LATEST)
 
 

@@ -22,7 +22,7 @@ router = Router(tags=["dead letters"])
 
 FLAG = Permission.CONVERSATIONS_FLAG
 State = Literal["waiting", "stored", "known", "discarded"]
-WORDS = r"^[^\x00]*[^\x00\s][^\x00]*$"
+WORDS = r"\S"
 
 
 class LetterFilter(Schema):
@@ -85,7 +85,7 @@ class RunIn(Schema):
     fault: str = Field(max_length=40)
     place: str = Field("", max_length=120)
     source: int | None = None
-    reason: str = Field("", max_length=500, pattern=r"^[^\x00]*$")
+    reason: str = Field("", max_length=500)
 
 
 class RunOut(Schema):
@@ -246,7 +246,7 @@ def record(
 def edit(request: HttpRequest, slug: Path[str], number: Path[int], body: Edited) -> dict[str, Any]:
     """`state` says what became of it; still waiting, `reason` is new."""
     found = load_dead_letter(request, slug, number, FLAG)
-    content = body.record.encode("utf-8", "surrogatepass")
+    content = body.record.encode()
     tried = dead_letters.edit_and_retry(actor=signed_in(request), letter=found, edited=content)
     return _letter(tried, is_edited=tried.edited is not None)
 

@@ -16,7 +16,7 @@ from ninja.security.base import AuthBase
 from conversations.api.talking import Replies, Saying, answered, nonce_of, replies_of, say_once, unanswered
 from conversations.chat import guests, once
 from conversations.chat.links import LinkState, find_link, state_of
-from conversations.chat.sending import NotAnswered
+from conversations.chat.sending import MayBeHeard, NotAnswered
 from conversations.models import ShareGuest, ShareLink
 from environments.services import slots
 from environments.services.address import NoServer, slot_of
@@ -24,7 +24,7 @@ from studio.crypto import keyed_digest
 from studio.errors import Conflict, DomainError, Forbidden
 from studio.web.addresses import client_address
 from studio.web.api.failures import failure
-from studio.web.ratelimit import TooMany, Window
+from studio.web.ratelimit import NotCounted, TooMany, Window
 
 router = Router(tags=["chat"])
 
@@ -91,7 +91,10 @@ def _link_of(code: str, address: str | None) -> ShareLink | None:
 def _refuse_without_password(link: ShareLink, typed: str, address: str | None) -> None:
     if not link.password:
         return
-    is_right, seconds = guests.try_password(link, address, typed)
+    try:
+        is_right, seconds = guests.try_password(link, address, typed)
+    except NotCounted as error:
+        raise TooMany(error.message, 60) from error
     if seconds:
         raise TooMany("Too many wrong passwords. Wait a few minutes, then try again.", seconds)
     if not is_right:
@@ -153,7 +156,7 @@ def _say(who: SignedGuest, text: str, claim: tuple[str, str]) -> Replies:
     try:
         return say_once(session, text, claim, recipient=who.conversation_id)
     except DomainError as error:
-        if error.code != "timeout":
+        if not isinstance(error, MayBeHeard):
             guests.uncount_message(who.guest)
         raise
 

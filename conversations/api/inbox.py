@@ -89,7 +89,7 @@ class Accepting(Chosen):
     move: bool = False
     new_intents: list[str] = []
     new_entities: list[str] = []
-    message: str = Field("", max_length=LONGEST, pattern=r"^[^\x00]*$")
+    message: str = Field("", max_length=LONGEST)
     seen_at: float | None = Field(None, ge=0, le=LATEST)
 
 

@@ -1,5 +1,6 @@
 """How events come in: sources, trying a Kafka, going on after trouble, and names of environments nobody knows."""
 
+import re
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -23,6 +24,7 @@ from studio.web.api.paging import Paging, page
 
 router = Router(tags=["intake"])
 
+_PARTS = re.compile(r"[\s,]")
 CONNECTION = (
     "servers", "topics", "group", "security_protocol", "sasl_mechanism", "sasl_username", "ssl_ca", "ssl_certificate",
     "ssl_check_hostname",
@@ -115,7 +117,7 @@ class GoOn(Schema):
 
 
 class Closing(Schema):
-    note: str = Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
+    note: str = Field(min_length=1, max_length=1000, pattern=r"\S")
 
 
 class UnknownOut(Schema):
@@ -328,6 +330,9 @@ def _form(
     """The page's own form, which says what is wrong."""
     environments = Environment.objects.current().filter(assistant=assistant)
     others = assistants_to_bind(signed_in(request), assistant)
+    for name in ("servers", "topics"):
+        if odd := [one for one in wanted[name] if _PARTS.search(one)]:
+            raise Invalid(f"{name} is a list: “{odd[0][:100]}” is more than one.", field=name)
     data = {**wanted, "servers": "\n".join(wanted["servers"]), "topics": ",".join(wanted["topics"])}
     if wanted["environment"] is not None:
         named = environments.filter(name=wanted["environment"].replace("\0", "")).first()

@@ -20,9 +20,7 @@ REVIEW = {"unread": "", "reviewed": "reviewed", "saved_for_later": "saved"}  # R
 
 
 class Note(Schema):
-    note: str = Field(
-        "", max_length=LONGEST_NOTE, pattern=r"^[^\x00]*$", description="Without one, a note that is there stays."
-    )
+    note: str = Field("", max_length=LONGEST_NOTE, description="Without one, a note that is there stays.")
 
 
 class MarkOut(Schema):

@@ -21,13 +21,13 @@ class StoryWish(Schema):
     """`training` is a story to train with, `test` one to test with."""
 
     kind: Literal["training", "test"] = "training"
-    name: str = Field("", max_length=120, pattern=r"^[^\x00]*$")
+    name: str = Field("", max_length=120)
 
 
 class StoryKept(StoryWish):
     """`file` is a path in the training data, which may be new; without one it is the usual file of conversations."""
 
-    file: str = Field("", max_length=300, pattern=r"^[^\x00]*$")
+    file: str = Field("", max_length=300)
 
 
 class StoriesOut(Schema):

@@ -8,7 +8,7 @@ from ninja import Field, Schema
 from pydantic import ConfigDict
 
 from conversations.chat import once
-from conversations.chat.sending import NotAnswered, ask
+from conversations.chat.sending import MayBeHeard, NotAnswered, ask
 from conversations.chat.sessions import note_said
 from conversations.chat.talking import prepare
 from conversations.chat.targets import target_of
@@ -22,14 +22,14 @@ from studio.web.api.errors import reason_of
 from studio.web.api.failures import failure
 
 Replies = list[dict[str, Any]]
-_STATUS = {"timeout": 504, "twice": 409, "under-way": 409, "no-server": 503, "no-slot": 503, WAKING: 503}
+_STATUS = {"timeout": 504, "lost": 504, "twice": 409, "under-way": 409, "no-server": 503, "no-slot": 503, WAKING: 503}
 _SOON = 5  # seconds
 
 
 class Saying(Schema):
     """`nonce`, or the header Idempotency-Key, is a word of one's own: the same message with it is said once."""
 
-    message: str = Field(min_length=1, max_length=LONGEST_MESSAGE, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$")
+    message: str = Field(min_length=1, max_length=LONGEST_MESSAGE, pattern=r"\S")
     nonce: str = Field("", max_length=64)
 
 
@@ -67,16 +67,17 @@ def nonce_of(request: HttpRequest, said: Saying) -> str:
 
 def say_once(session: TalkSession, text: str, claim: tuple[str, str], recipient: str = "") -> Replies:
     """Raises what `ask` does."""
-    try:
-        answers, _seconds = ask(session=session, text=text)
-    except DomainError as error:
-        (once.lose if error.code == "timeout" else once.release)(*claim)
-        raise
-    replies = [{**one, "recipient_id": recipient or session.sender_id} for one in answers]
-    kept: Replies = json.loads(strict(json.dumps(replies)))
-    note_said(session, text)
-    once.keep(*claim, {"replies": kept})
-    return kept
+    with once.or_else(once.lose, *claim):
+        try:
+            answers, _seconds = ask(session=session, text=text)
+        except DomainError as error:
+            (once.lose if isinstance(error, MayBeHeard) else once.release)(*claim)
+            raise
+        replies = [{**one, "recipient_id": recipient or session.sender_id} for one in answers]
+        kept: Replies = json.loads(strict(json.dumps(replies)))
+        note_said(session, text)
+        once.keep(*claim, {"replies": kept})
+        return kept
 
 
 def replies_of(known: once.Json) -> Replies:

@@ -92,7 +92,7 @@ def test_why_nobody_answers_is_told(api, cafe, channel) -> None:
     assert api.post("/chat", {"message": "hi"}).status_code == 502
     assert api.post("/chat?environment=none", {"message": "hi"}).status_code == 404
     assert api.post("/chat?model=none", {"message": "hi"}).status_code == 404
-    for message in ("", "  ", "x" * 5000, "a\0", '/inform{"x"'):
+    for message in ("", "  ", "x" * 5000, '/inform{"x"'):
         assert api.post("/chat", {"message": message}).status_code == 422
     assert api.post("/chat", {}).status_code == 422
     assert Client().post("/api/chat", {"message": "hi"}, content_type="application/json").status_code == 401
@@ -197,7 +197,7 @@ def test_the_same_message_of_a_guest_is_said_once(token, channel) -> None:
     assert len(channel.heard) == 1
 
 
-@pytest.mark.parametrize("code", ["wrong", "\0", "ä" * 200])
+@pytest.mark.parametrize("code", ["wrong", "ä" * 200])
 def test_a_wrong_chat_token_opens_nothing(cafe, redis_client, code) -> None:
     assert guest(code).status_code == 401
 

@@ -71,7 +71,7 @@ def test_a_message_may_be_no_example(api) -> None:
     [
         (f"{MESSAGE}/intent", {"intent": "no name"}, 422),
         (f"{MESSAGE}/intent", {"intent": "greet", "entities": [{"start": 0, "end": 99, "entity": "x"}]}, 422),
-        (f"{MESSAGE}/intent", {"intent": "greet\0"}, 422),
+        (f"{MESSAGE}/intent", {"intent": "greet\0"}, 400),
         (f"{MESSAGE}/intent", {}, 422),
         (f"/conversations/anna/messages/{START + 2}/intent", {"intent": "greet"}, 404),
         ("/conversations/anna/messages/nan/intent", {"intent": "greet"}, 404),
