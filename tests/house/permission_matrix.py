@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 from django.contrib import admin
 
+from tests.house.conversation_api_rows import CONVERSATIONS_BY_TOKEN
+
 
 class Row(NamedTuple):
     method: str
@@ -470,6 +472,7 @@ SHARE = [
 
 # Rasa servers show tokens; being signed in is worth nothing here. What tokens open: tests/environments/.
 SERVERS = [
+    Row("POST", "/api/auth/jwt",                                  400, 400, 400, 400, 400),
     *(Row(method, "/api/",                                        404, 404, 404, 404, 404)
       for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
     *(Row(method, "/api",                                         404, 404, 404, 404, 404)
@@ -606,6 +609,8 @@ API_BY_TOKEN = [
     ByToken("GET",  "/api/rasa/versions/{rasa}",                  401, 403, 403, 200, 403),
     ByToken("DELETE", "/api/rasa/versions/{rasa}",                401, 403, 403, 202, 403),
     ByToken("POST", "/api/rasa/versions/{rasa}/install",          401, 403, 403, 202, 403),
+
+    *(ByToken(*row) for row in CONVERSATIONS_BY_TOKEN),
 ]
 
 # The same with a browser's session, which counts for nothing there.
