@@ -16,6 +16,8 @@ class _Pipe:
 
     def flush(self) -> None: ...
 
+    def close(self) -> None: ...
+
     def take(self) -> bytes:
         taken = b"".join(self._pieces)
         self._pieces.clear()
