@@ -26,7 +26,7 @@ class CheckIn(Schema):
     incident: int | None = None
 
 
-class CheckOut(Schema):
+class CompletenessRunOut(Schema):
     """`state` is waiting, running, done, failed or stopped. `complete` is the share of the server's events that were
     here: 0 to 1, null when there were none to compare."""
 
@@ -55,7 +55,7 @@ class CheckOut(Schema):
     ended_at: float | None
 
 
-class FindingOut(Schema):
+class CompletenessFindingOut(Schema):
     """A conversation of which events are missing here, or which are here alone."""
 
     sender_id: str
@@ -68,7 +68,9 @@ class FindingOut(Schema):
 PLACE = "/projects/{slug}/environments/{name}/completeness"
 
 
-@router.get(PLACE, summary="Comparisons of an environment's events", url_name="checks", response=list[CheckOut])
+@router.get(
+    PLACE, summary="Comparisons of an environment's events", url_name="checks", response=list[CompletenessRunOut]
+)
 def checks(
     request: HttpRequest, response: HttpResponse, slug: Path[str], name: Path[str], paging: Query[Paging]
 ) -> list[dict[str, Any]]:
@@ -77,7 +79,7 @@ def checks(
     return [_facts(one) for one in page(request, response, rows, paging)]
 
 
-@router.post(PLACE, summary="Compare an environment's events", url_name="checks", response={202: CheckOut})
+@router.post(PLACE, summary="Compare an environment's events", url_name="checks", response={202: CompletenessRunOut})
 def check(
     request: HttpRequest, response: HttpResponse, slug: Path[str], name: Path[str], body: CheckIn
 ) -> Status[dict[str, Any]]:
@@ -98,7 +100,7 @@ def check(
     return _accepted(response, slug, name, run)
 
 
-@router.get(f"{PLACE}/{{number}}", summary="One comparison", url_name="check", response=CheckOut)
+@router.get(f"{PLACE}/{{number}}", summary="One comparison", url_name="check", response=CompletenessRunOut)
 def one(request: HttpRequest, slug: Path[str], name: Path[str], number: Path[int]) -> dict[str, Any]:
     return _facts(load_comparison(load_compared(request, slug, name), number))
 
@@ -115,7 +117,7 @@ def stop(request: HttpRequest, slug: Path[str], name: Path[str], number: Path[in
     f"{PLACE}/{{number}}/backfill",
     summary="Bring in what a comparison found missing",
     url_name="check-backfill",
-    response={202: CheckOut},
+    response={202: CompletenessRunOut},
 )
 def backfill(
     request: HttpRequest, response: HttpResponse, slug: Path[str], name: Path[str], number: Path[int]
@@ -129,7 +131,7 @@ def backfill(
     f"{PLACE}/{{number}}/findings",
     summary="What a comparison found",
     url_name="check-findings",
-    response=list[FindingOut],
+    response=list[CompletenessFindingOut],
 )
 def findings(
     request: HttpRequest,

@@ -57,7 +57,7 @@ class DeletionOut(Schema):
     sample: list[str] = []
 
 
-class RuleIn(Schema):
+class RetentionRuleIn(Schema):
     """Of an environment, or (null) of everywhere that has no rule of its own. It begins switched off."""
 
     environment: str | None = None
@@ -71,7 +71,7 @@ class RuleChange(Schema):
     is_on: bool | None = None
 
 
-class RuleOut(Schema):
+class RetentionRuleOut(Schema):
     """`due`: how many conversations it would delete now, counted up to 10,001."""
 
     number: int
@@ -169,16 +169,20 @@ def facts(run: ErasureRun) -> dict[str, Any]:
 # --- How long they are kept -------------------------------------------------------------------------------------------
 
 
-@router.get("/projects/{slug}/retention", summary="Retention rules", url_name="retention", response=list[RuleOut])
+@router.get(
+    "/projects/{slug}/retention", summary="Retention rules", url_name="retention", response=list[RetentionRuleOut]
+)
 def rules(request: HttpRequest, response: HttpResponse, slug: Path[str], paging: Query[Paging]) -> list[dict[str, Any]]:
     found = list(load_retention(request, slug).retention_rules.select_related("assistant", "environment"))
     return [_rule(one) for one in cut(request, response, found, paging)]
 
 
 @router.post(
-    "/projects/{slug}/retention", summary="Add a retention rule", url_name="retention", response={201: RuleOut}
+    "/projects/{slug}/retention", summary="Add a retention rule", url_name="retention", response={201: RetentionRuleOut}
 )
-def add_rule(request: HttpRequest, response: HttpResponse, slug: Path[str], body: RuleIn) -> Status[dict[str, Any]]:
+def add_rule(
+    request: HttpRequest, response: HttpResponse, slug: Path[str], body: RetentionRuleIn
+) -> Status[dict[str, Any]]:
     assistant = load_retention(request, slug)
     environment = _environment(assistant, body.environment)
     made = retention.add_rule(actor=signed_in(request), assistant=assistant, environment=environment, days=body.days)
@@ -187,7 +191,10 @@ def add_rule(request: HttpRequest, response: HttpResponse, slug: Path[str], body
 
 
 @router.get(
-    "/projects/{slug}/retention/{number}", summary="One retention rule", url_name="retention-rule", response=RuleOut
+    "/projects/{slug}/retention/{number}",
+    summary="One retention rule",
+    url_name="retention-rule",
+    response=RetentionRuleOut,
 )
 def rule(request: HttpRequest, slug: Path[str], number: Path[int]) -> dict[str, Any]:
     return _rule(load_rule(request, slug, number))
@@ -197,7 +204,7 @@ def rule(request: HttpRequest, slug: Path[str], number: Path[int]) -> dict[str, 
     "/projects/{slug}/retention/{number}",
     summary="Change a retention rule, or switch it",
     url_name="retention-rule",
-    response=RuleOut,
+    response=RetentionRuleOut,
 )
 def change_rule(request: HttpRequest, slug: Path[str], number: Path[int], body: RuleChange) -> dict[str, Any]:
     """On, it deletes each night what has become as old. Nobody is asked again."""

@@ -33,7 +33,7 @@ ALGORITHM, AUDIENCE = "HS256", "parley-guest"
 WRONG_TOKENS = Window("chat-token-guesses", most=30, seconds=600)  # of one address
 
 
-class Wanted(Schema):
+class GuestToken(Schema):
     """`conversation_id` is the client's own name for it; `password` where the link asks for one."""
 
     conversation_id: str = Field(min_length=1, max_length=255)
@@ -41,7 +41,7 @@ class Wanted(Schema):
     password: str = Field("", max_length=200)
 
 
-class TokenOut(Schema):
+class GuestTokenOut(Schema):
     jwt_token: str
     conversation_id: str
 
@@ -55,8 +55,8 @@ class SignedGuest:
     conversation_id: str
 
 
-@router.post("/auth/jwt", auth=None, summary="A token for a guest", url_name="guest-token", response=TokenOut)
-def guest_token(request: HttpRequest, body: Wanted) -> dict[str, str] | HttpResponse:
+@router.post("/auth/jwt", auth=None, summary="A token for a guest", url_name="guest-token", response=GuestTokenOut)
+def guest_token(request: HttpRequest, body: GuestToken) -> dict[str, str] | HttpResponse:
     """For `POST /api/chat` alone, and for this one conversation. 401 for a chat token that opens nothing."""
     link = _link_of(body.chat_token, client_address(request))
     if link is None:

@@ -11,7 +11,7 @@ from environments.services.transitions import is_ended, state_of
 from models_app.models import Model
 
 
-class ModelOut(Schema):
+class LiveModelOut(Schema):
     model: str
     hash: str
     trained_at: float | None
@@ -51,7 +51,7 @@ class EnvironmentOut(Schema):
     protected: bool
     action_server_url: str
     rasa_version: str | None
-    model: ModelOut | None
+    model: LiveModelOut | None
     status: str
     message: str
     live: int

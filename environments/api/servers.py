@@ -37,7 +37,7 @@ class ReplicaOut(ReplicaFacts):
     interval: float | None
 
 
-class CheckOut(Schema):
+class ServerCheckOut(Schema):
     """`status` is `running` where all is well, else `failed`, `warning`, `busy` or `silent`; `mend` says what to do,
     and `line` is what to copy for that."""
 
@@ -51,7 +51,7 @@ class CheckOut(Schema):
 
 class ChecksOut(Schema):
     good: bool
-    checks: list[CheckOut]
+    checks: list[ServerCheckOut]
 
 
 class BrokerOut(Schema):
@@ -80,7 +80,7 @@ class EventTableOut(Schema):
     sql: str
 
 
-class LogOut(Schema):
+class ServerLogOut(Schema):
     """`offset` is where to read on."""
 
     text: str
@@ -190,13 +190,16 @@ def event_table(request: HttpRequest, slug: Path[str], name: Path[str]) -> dict[
 
 
 @router.get(
-    f"{ENVIRONMENT}/server/log", summary="The log of the server that runs here", url_name="server-log", response=LogOut
+    f"{ENVIRONMENT}/server/log",
+    summary="The log of the server that runs here",
+    url_name="server-log",
+    response=ServerLogOut,
 )
-def server_log(request: HttpRequest, slug: Path[str], name: Path[str], part: Query[LogPart]) -> LogOut:
+def server_log(request: HttpRequest, slug: Path[str], name: Path[str], part: Query[LogPart]) -> ServerLogOut:
     """Its last lines, or what came after `?offset=`. It can hold what people said: it asks the right to read that."""
     environment = load_environment(request, slug, name, Permission.CONVERSATIONS_VIEW)
     chunk = read_server_log(environment, part.offset)
-    return LogOut(text=chunk.text, offset=chunk.offset)
+    return ServerLogOut(text=chunk.text, offset=chunk.offset)
 
 
 @router.post(

@@ -63,7 +63,7 @@ class TryOut(SlotOut):
     workers: int
 
 
-class Wanted(Paging):
+class SlotsWanted(Paging):
     project: str = Field("", description="Of this assistant alone.")
 
 
@@ -119,7 +119,7 @@ def _of_model(slot: Slot, model: Model) -> dict[str, object]:
 
 
 @router.get("/slots", summary="Slots", url_name="slots", response=list[SlotOut])
-def all_slots(request: HttpRequest, response: HttpResponse, wanted: Query[Wanted]) -> list[dict[str, object]]:
+def all_slots(request: HttpRequest, response: HttpResponse, wanted: Query[SlotsWanted]) -> list[dict[str, object]]:
     """Of assistants whose environments one may modify, newest first; ended ones for a month."""
     rows = visible_slots(signed_in(request))
     if wanted.project:

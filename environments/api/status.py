@@ -3,7 +3,7 @@
 from django.http import HttpRequest
 from ninja import Field, Path, Router, Schema, Status
 
-from environments.api.facts import LastPromotion, ModelOut, ReplicaFacts, environment_facts, replica_facts
+from environments.api.facts import LastPromotion, LiveModelOut, ReplicaFacts, environment_facts, replica_facts
 from environments.models import Environment, ManagedServer
 from environments.presentation import replicas
 from environments.querysets import EnvironmentQuerySet
@@ -48,7 +48,7 @@ class StatusOut(Schema):
     environment: str
     kind: str
     protected: bool
-    model: ModelOut | None
+    model: LiveModelOut | None
     status: str
     message: str
     live: int

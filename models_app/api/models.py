@@ -65,14 +65,14 @@ class ModelDetailOut(UploadedOut):
     cannot_be_deleted: str | None
 
 
-class Wanted(Schema):
+class ModelsWanted(Schema):
     tag: str = Field("", max_length=63, description="Only the model that has this tag.")
     name: str = Field("", max_length=200, description="Only models with this in their name.")
 
 
 @router.get("/projects/{slug}/models", summary="Models", url_name="models", response=list[ModelOut])
 def models(
-    request: HttpRequest, response: HttpResponse, slug: Path[str], wanted: Query[Wanted], paging: Query[Paging]
+    request: HttpRequest, response: HttpResponse, slug: Path[str], wanted: Query[ModelsWanted], paging: Query[Paging]
 ) -> list[dict[str, object]]:
     """The newest first."""
     assistant = load_assistant(request, slug)
@@ -80,7 +80,7 @@ def models(
     return facts_of(page(request, response, _found(signed_in(request), assistant, wanted), paging), assistant)
 
 
-def _found(viewer: User, assistant: Assistant, wanted: Wanted) -> QuerySet[Model]:
+def _found(viewer: User, assistant: Assistant, wanted: ModelsWanted) -> QuerySet[Model]:
     rows = Model.objects.visible_to(viewer).filter(assistant=assistant)
     if wanted.tag:
         rows = rows.filter(tags__in=Tag.objects.visible_to(viewer).filter(name=wanted.tag))

@@ -42,12 +42,12 @@ class TrainingSettingsOut(Schema):
     processes: int | None
 
 
-class RuleIn(Schema):
+class ModelRetentionIn(Schema):
     newest: int = Field(ge=1, le=10_000)
     is_on: bool
 
 
-class RuleOut(Schema):
+class ModelRetentionOut(Schema):
     """The newest so many models stay, and of the older ones those that something needs."""
 
     newest: int
@@ -116,7 +116,7 @@ def _checked(assistant: Assistant, body: TrainingSettingsIn) -> dict[str, object
     "/projects/{slug}/model-retention",
     summary="Which models are kept",
     url_name="model-retention",
-    response=RuleOut,
+    response=ModelRetentionOut,
 )
 def retention(request: HttpRequest, slug: Path[str]) -> dict[str, object]:
     return _rule(rule_of(load_model_retention(request, slug)))
@@ -126,9 +126,9 @@ def retention(request: HttpRequest, slug: Path[str]) -> dict[str, object]:
     "/projects/{slug}/model-retention",
     summary="Change which models are kept",
     url_name="model-retention",
-    response=RuleOut,
+    response=ModelRetentionOut,
 )
-def change_retention(request: HttpRequest, slug: Path[str], body: RuleIn) -> dict[str, object]:
+def change_retention(request: HttpRequest, slug: Path[str], body: ModelRetentionIn) -> dict[str, object]:
     """While it is on, the others are deleted each night."""
     assistant = load_model_retention(request, slug)
     change_rule(actor=signed_in(request), assistant=assistant, newest=body.newest, is_on=body.is_on)

@@ -102,7 +102,7 @@ class LineOut(Schema):
     text: str
 
 
-class LogOut(Schema):
+class TrainingLogOut(Schema):
     """`next` is asked for as `?after=`. `is_ended`: nothing comes any more once an answer has no lines."""
 
     lines: list[LineOut]
@@ -191,7 +191,10 @@ def training(request: HttpRequest, slug: Path[str], number: Path[int]) -> dict[s
 
 
 @router.get(
-    "/projects/{slug}/training/{number}/log", summary="A training's log", url_name="training-log", response=LogOut
+    "/projects/{slug}/training/{number}/log",
+    summary="A training's log",
+    url_name="training-log",
+    response=TrainingLogOut,
 )
 def log(request: HttpRequest, slug: Path[str], number: Path[int], wanted: Query[After]) -> dict[str, object]:
     """From the beginning, or what came after `?after=`."""

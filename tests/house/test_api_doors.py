@@ -4,6 +4,10 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from ninja import Schema
+
+from studio import api  # noqa: F401  which joins all of it
+
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("studio", "models_app", "environments", "conversations")
 SERVICES = ("*/services/*.py", "access/services/*.py", "services/*.py", "chat/*.py")
@@ -109,3 +113,15 @@ def test_the_exceptions_are_services_without_a_door() -> None:
 
 def test_the_search_finds_services_and_doors() -> None:
     assert "environments.services.birth.create_assistant" in set(services()) & called_by_api()
+
+
+def test_no_two_shapes_have_one_name() -> None:
+    """The description knows them by it: the second would stand for both."""
+    kinds = [kind for kind in _below(Schema) if kind.__module__.split(".")[0] in APPS]
+    twice = {kind.__name__ for kind in kinds if [one.__name__ for one in kinds].count(kind.__name__) > 1}
+    assert not twice, f"Shapes of the API that share a name: {sorted(twice)}"
+
+
+def _below(kind: type) -> set[type]:
+    found = set(kind.__subclasses__())
+    return found.union(*map(_below, found))
