@@ -51,7 +51,7 @@ def overviews(assistant: Assistant, user: User) -> list[Overview]:
 
 def overviews_of(rows: EnvironmentQuerySet) -> list[Overview]:
     """Those of any environments, in their order."""
-    environments = list(rows.select_related("assistant", "tag__model", "server"))
+    environments = list(rows.select_related("assistant", "tag__model", "server").defer("tag__model__domain"))
     promotions = _last_promotions(environments)
     replicas = _live_replicas(environments)
     return [judge(row, promotions.get(row.pk), replicas[row.pk]) for row in environments]
@@ -100,6 +100,7 @@ def _last_promotions(environments: Iterable[Environment]) -> dict[int, Promotion
         .order_by("environment_id", "-number")
         .distinct("environment_id")
         .select_related("to_model", "from_model")
+        .defer("to_model__domain", "from_model__domain")
         .prefetch_related(Prefetch("transitions"))
     )
     return {promotion.environment_id: promotion for promotion in last}
@@ -108,7 +109,8 @@ def _last_promotions(environments: Iterable[Environment]) -> dict[int, Promotion
 def _live_replicas(environments: Iterable[Environment]) -> dict[int, list[Replica]]:
     now = timezone.now()
     found: dict[int, list[Replica]] = defaultdict(list)
-    for replica in Replica.objects.filter(environment__in=environments).select_related("model"):
+    rows = Replica.objects.filter(environment__in=environments).select_related("model").defer("model__domain")
+    for replica in rows:
         if is_live(replica, now):
             found[replica.environment_id].append(replica)
     return found
