@@ -13,6 +13,7 @@ from bench.rows import NotRun, Row, table
 BENCHMARKS = {
     "poll": "a poll that brings nothing new, against a constant view; and while 50 clients download slowly",
     "download": "a model's archive, against nginx",
+    "api_upload": "a model uploaded as a form by curl, against curl to nginx",
     "ingest": "events taken from a real Kafka topic and stored, against a bare COPY of the same rows",
     "finding": "the list of conversations, each filter and search, among ever more of them",
     "chat": "a message through Talk, against the same straight to Rasa",
