@@ -5,7 +5,7 @@ from typing import cast
 
 from models_app import health
 from models_app.models import Assistant
-from models_app.services import artifacts, model_retention, rasa_uses, training
+from models_app.services import artifacts, model_retention, rasa_uses, training, uploads
 from models_app.training import folders, run
 from studio import health as parts
 from studio.access import scopes
@@ -34,6 +34,7 @@ MODELS = (
 
 def register() -> None:
     schedule.every(SWEEP_SECONDS, artifacts.sweep, name="sweep the artifact store")
+    schedule.every(SWEEP_SECONDS, uploads.sweep, name="sweep uploads that nobody went on with")
     schedule.every(SWEEP_SECONDS, model_retention.request_nightly, name="begin the retention of models")
     schedule.every(REAP_SECONDS, training.reap, name="reap silent trainings")
     schedule.every(QUEUE_SECONDS, run.requeue_forgotten, name="queue forgotten trainings")

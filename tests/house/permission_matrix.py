@@ -577,6 +577,10 @@ API_BY_TOKEN = [
     ByToken("GET",  "/api/projects/cafe/model-retention",         401, 403, 403, 200, 403),
     ByToken("PUT",  "/api/projects/cafe/model-retention",         401, 403, 403, 200, 403, {"newest": 9, "is_on": True}),
     ByToken("GET",  "/api/projects/cafe/model-retention/plan",    401, 403, 403, 200, 403),
+    ByToken("POST", "/api/projects/cafe/uploads",                 401, 403, 403, 422, 403, {"name": "x.zip", "size": 1, "sha256": "0" * 64}),
+    ByToken("GET",  "/api/projects/cafe/uploads/none",            401, 403, 403, 404, 403),
+    ByToken("PATCH", "/api/projects/cafe/uploads/none",           401, 403, 403, 404, 403),
+    ByToken("DELETE", "/api/projects/cafe/uploads/none",          401, 403, 403, 404, 403),
 
     # Trainings.
     ByToken("POST", "/api/projects/cafe/models/jobs",             401, 403, 403, 409, 403),
