@@ -13,10 +13,20 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Field, Router, Schema
 from ninja.security.base import AuthBase
 
-from conversations.api.talking import Replies, Saying, answered, nonce_of, replies_of, say_once, unanswered
+from conversations.api.talking import (
+    Replies,
+    Saying,
+    answered,
+    is_without_model,
+    nonce_of,
+    replies_of,
+    say_once,
+    unanswered,
+)
 from conversations.chat import guests, once
 from conversations.chat.links import LinkState, find_link, state_of
 from conversations.chat.sending import MayBeHeard, NotAnswered
+from conversations.chat.targets import Target
 from conversations.models import ShareGuest, ShareLink
 from environments.services import slots
 from environments.services.address import NoServer, slot_of
@@ -142,6 +152,8 @@ def say_as_guest(request: HttpRequest, who: SignedGuest, said: Saying, conversat
         known = once.claim(*claim)
         replies = replies_of(known) if known is not None else _say(who, said.message, claim)
     except (NotAnswered, NoServer, Conflict) as error:
+        if is_without_model(error, Target(who.link.environment, who.link.model)):
+            return answered([], who.conversation_id)
         return unanswered(error)
     return answered(replies, who.conversation_id)
 

@@ -11,11 +11,12 @@ from conversations.chat import once
 from conversations.chat.sending import MayBeHeard, NotAnswered, ask
 from conversations.chat.sessions import note_said
 from conversations.chat.talking import prepare
-from conversations.chat.targets import target_of
+from conversations.chat.targets import Target, target_of
 from conversations.forms import LONGEST_MESSAGE
 from conversations.models import TalkSession
 from conversations.presentation.tracker import strict
-from environments.services.address import WAKING
+from environments.models import Environment
+from environments.services.address import WAKING, NoServer
 from studio.access.loaders import signed_in
 from studio.errors import DomainError
 from studio.web.api.errors import reason_of
@@ -43,17 +44,26 @@ class BotMessage(Schema):
 
 def say_in(request: HttpRequest, session: TalkSession, said: Saying) -> HttpResponse:
     """What the assistant answers; nothing while it has no model."""
-    person = signed_in(request)
+    person, target = signed_in(request), target_of(session)
     claim = f"api:{person.pk}", nonce_of(request, said)
     try:
-        prepare(person, target_of(session), said.message)
+        prepare(person, target, said.message)
         known = once.claim(*claim)
         replies = replies_of(known) if known is not None else say_once(session, said.message, claim)
     except DomainError as error:
+        if is_without_model(error, target):
+            return answered([], session.sender_id)
         if not isinstance(error, NotAnswered) and error.code not in _STATUS:
             raise
         return unanswered(error)
     return answered(replies, session.sender_id)
+
+
+def is_without_model(error: DomainError, target: Target) -> bool:
+    """Whether nobody answers because no model is there yet: then there is nothing to answer, as in Rasa Enterprise. A
+    server of ours is not even started without one."""
+    is_ours = target.environment.kind == Environment.Kind.MANAGED
+    return error.code == "no-model" or (isinstance(error, NoServer) and is_ours and target.answering is None)
 
 
 def answered(replies: Replies, conversation_id: str) -> HttpResponse:
@@ -87,10 +97,7 @@ def replies_of(known: once.Json) -> Replies:
 
 
 def unanswered(error: DomainError) -> HttpResponse:
-    """The sentence says what to do; nothing was said unless it was a time-out. A server without a model says nothing,
-    as in Rasa Enterprise."""
-    if error.code == "no-model":
-        return JsonResponse([], safe=False)
+    """The sentence says what to do; nothing was said unless it was a time-out."""
     status = _STATUS.get(error.code, 502)
     response = failure(status, reason_of(error.code), error.message)
     if status == 503:

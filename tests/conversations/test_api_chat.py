@@ -85,6 +85,11 @@ def test_nothing_is_answered_until_a_model_is_loaded(api, channel) -> None:
     assert api.post("/chat", {"message": "hi"}).json() == []
 
 
+def test_a_server_of_ours_that_waits_for_its_first_model_answers_nothing(api, cafe) -> None:
+    Environment.objects.update(kind=Environment.Kind.MANAGED)
+    assert api.post("/chat", {"message": "hi"}).json() == []
+
+
 def test_why_nobody_answers_is_told(api, cafe, channel) -> None:
     unset = api.post("/chat?environment=worker", {"message": "hi"})
     assert (unset.status_code, unset.json()["reason"]) == (503, "NoServer")
