@@ -20,6 +20,7 @@ from conversations.models import (
     IntakeSource,
     Mark,
     RetentionRule,
+    SavedFilter,
     ShareLink,
     TalkSession,
 )
@@ -152,6 +153,19 @@ def load_readable(request: HttpRequest, slug: str, permission: Permission = Perm
         if not user.may_somewhere(one, assistant.pk):
             raise MissingPermission(one)
     return assistant
+
+
+def load_filter(request: HttpRequest, slug: str, pk: int, *, others: bool) -> SavedFilter:
+    """One's own, to change it; with `others` also what somebody else shares, for whoever may change the assistant."""
+    assistant = load_assistant(request, slug)
+    viewer = signed_in(request)
+    saved = SavedFilter.objects.visible_to(viewer).filter(assistant=assistant, pk=pk).first()
+    if saved is None:
+        raise Http404("There is no such filter, or you may not see it.")
+    may_change = others and viewer.may_somewhere(Permission.ASSISTANTS_MODIFY, assistant.pk)
+    if saved.owner_id != viewer.pk and not may_change:
+        raise MissingPermission(Permission.ASSISTANTS_MODIFY)
+    return saved
 
 
 def load_analytics(request: HttpRequest, slug: str) -> Assistant:

@@ -44,6 +44,8 @@ OUT_OF_TRANSACTION = {
     "conversation-messages",
     "default-conversation-messages",
     "rasa-versions",
+    "conversation-rewind",
+    "default-conversation-rewind",
     "source-try",
     "source-try-new",
 }

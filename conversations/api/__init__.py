@@ -16,13 +16,14 @@ from conversations.api.intake import router as intake
 from conversations.api.marks import router as marks
 from conversations.api.messages import router as messages
 from conversations.api.names import router as names
+from conversations.api.saved_filters import router as saved_filters
 from conversations.api.share import router as share
 from conversations.api.stories import router as stories
 from conversations.api.trackers import router as trackers
 
 # A sender_id may hold any characters, also a slash: what stands below a conversation comes before the conversation.
 ABOVE = (chat, guests, chat_token, share, names, exports, analytics, deletions, intake, dead_letters, completeness)
-OF_CONVERSATIONS = (conversations, messages, marks, inbox, stories, trackers)
+OF_CONVERSATIONS = (conversations, saved_filters, messages, marks, inbox, stories, trackers)
 
 router = Router()
 for part in (*ABOVE, *OF_CONVERSATIONS):

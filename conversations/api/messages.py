@@ -13,14 +13,18 @@ from conversations import window
 from conversations.api.facts import CorrectionOut, MessageOut, correction_facts, messages_of
 from conversations.api.forms import checked
 from conversations.api.paths import of_each
-from conversations.api.talking import BotMessage, Saying, say_in
+from conversations.api.talking import BotMessage, Saying, say_in, unanswered
 from conversations.api.trackers import page_of
+from conversations.chat.rewinding import take_back
+from conversations.chat.sending import NotAnswered
+from conversations.chat.talking import refuse_flood
 from conversations.correction_forms import CorrectionForm
 from conversations.loaders import load_conversation_of, load_message_at, load_own_talk
 from conversations.models import Event
 from conversations.presentation.said import as_facts, said_in
 from conversations.services import corrections
 from conversations.services.corrections import Verdict
+from environments.services.address import NoServer
 from studio.access.loaders import signed_in
 from studio.web.api.paging import Paging
 
@@ -38,6 +42,19 @@ class EntityIn(Schema):
     value: str = ""
     role: str = ""
     group: str = ""
+
+
+class Rewinding(Schema):
+    """From the message at `timestamp` on; without one, the last."""
+
+    timestamp: float | None = None
+
+
+class TakenBackOut(Schema):
+    """What the first of the messages was, and how many they are."""
+
+    text: str
+    messages: int
 
 
 class Meant(Schema):
@@ -74,6 +91,25 @@ def talk(request: HttpRequest, slug: Path[str], sender: Path[str], body: Saying)
     """One that `POST …/chat` or Talk has begun. Nobody speaks in somebody else's. Answers what the assistant says."""
     session = load_own_talk(request, slug, sender)
     return say_in(request, session, body)
+
+
+@of_each(
+    router.post,
+    "/conversations/{path:sender}/rewind",
+    summary="Take back what one said",
+    url_name="conversation-rewind",
+    response=TakenBackOut,
+)
+def rewind(request: HttpRequest, slug: Path[str], sender: Path[str], body: Rewinding | None = None) -> Any:
+    """In one's own conversation: Rasa goes on from before that message. Nothing is deleted."""
+    session = load_own_talk(request, slug, sender)
+    refuse_flood(signed_in(request))
+    place = repr(body.timestamp) if body and body.timestamp is not None else ""
+    try:
+        taken = take_back(session=session, place=place)
+    except (NotAnswered, NoServer) as error:
+        return unanswered(error)
+    return {"text": taken.text, "messages": taken.count}
 
 
 @of_each(

@@ -15,6 +15,11 @@ def prepare(person: User, target: Target, text: str) -> None:
     if problem := typed.problem_of(text):
         raise Invalid(problem)
     _wake(person, target)
+    refuse_flood(person)
+
+
+def refuse_flood(person: User) -> None:
+    """Raises TooMany."""
     if not allow(f"talk:{person.pk}", MESSAGES_A_MINUTE, 60):
         raise TooMany("That was quick. Wait a minute before you go on.", 60)
 

@@ -1,19 +1,18 @@
 """Keeping the filters of the list under a name."""
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from conversations.forms import SavedFilterForm, refuse
-from conversations.models import SavedFilter
+from conversations.loaders import load_filter
 from conversations.services.saved_filters import change_filter, save_filter
 from conversations.services.saved_filters import delete_filter as delete
 from conversations.views.lists import filter_query
 from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
-from studio.access.permissions import MissingPermission, Permission
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, go
 
@@ -37,7 +36,7 @@ def new_filter(request: HtmxHttpRequest, slug: str) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_filter(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
-    saved = _load(request, slug, pk, others=False)
+    saved = load_filter(request, slug, pk, others=False)
     initial = {"name": saved.name, "is_shared": saved.is_shared}
     form = SavedFilterForm(request.POST or None, initial=initial)
     if form.is_valid():
@@ -53,7 +52,7 @@ def edit_filter(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete_filter(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
-    saved = _load(request, slug, pk, others=True)
+    saved = load_filter(request, slug, pk, others=True)
     if request.method == "POST":
         delete(saved)
         messages.success(request, f"“{saved.name}” is deleted.")
@@ -66,21 +65,6 @@ def delete_filter(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
         "danger": True,
     }
     return render(request, "components/confirm.html", context)
-
-
-def _load(request: HttpRequest, slug: str, pk: int, *, others: bool) -> SavedFilter:
-    """One's own; with `others` also what somebody else shares, for whoever may change the assistant."""
-    assistant = load_assistant(request, slug)
-    viewer = signed_in(request)
-    saved = SavedFilter.objects.visible_to(viewer).filter(assistant=assistant, pk=pk).first()
-    if saved is None:
-        raise Http404("There is no such filter, or you may not see it.")
-    if saved.owner_id != viewer.pk and not (others and viewer.may_somewhere(_TO_CHANGE, assistant.pk)):
-        raise MissingPermission(_TO_CHANGE)
-    return saved
-
-
-_TO_CHANGE = Permission.ASSISTANTS_MODIFY
 
 
 def _form(request: HttpRequest, form: SavedFilterForm, heading: str) -> HttpResponse:

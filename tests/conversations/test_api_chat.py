@@ -103,6 +103,20 @@ def test_why_nobody_answers_is_told(api, cafe, channel) -> None:
     assert Client().post("/api/chat", {"message": "hi"}, content_type="application/json").status_code == 401
 
 
+def test_what_was_said_is_taken_back(api, channel) -> None:
+    channel.memory = {}
+    mine = api.post("/chat", {"message": "hi"})["X-Conversation-Id"]
+    api.post("/chat", {"message": "a table please"})
+    path = f"/conversations/{mine}/rewind"
+    assert api.post(path).json() == {"text": "a table please", "messages": 1}
+    first = next(one for one in channel.memory[mine] if one["event"] == "user")
+    assert api.post(path, {"timestamp": first["timestamp"]}).json() == {"text": "hi", "messages": 1}
+    assert api.post(path).status_code == 409
+    assert api_of("admin").post(path).status_code == 404
+    channel.server.replies[f"/conversations/{mine}/tracker"] = Reply(500, {})
+    assert api.post(path).status_code == 502
+
+
 def test_a_flood_is_slowed_down(api, channel, monkeypatch) -> None:
     monkeypatch.setattr("conversations.chat.talking.MESSAGES_A_MINUTE", 1)
     assert [api.post("/chat", {"message": "hi"}).status_code for _ in range(2)] == [200, 429]

@@ -244,3 +244,28 @@ def test_a_list_of_more_than_are_counted_says_so(cafe, api, monkeypatch) -> None
     answer = api.get("/conversations?limit=1")
     assert (answer["X-Total-Count"], answer["X-Total-Count-Exact"]) == ("2", "false")
     assert Conversation.objects.count() == 4
+
+
+def test_filters_are_saved_shared_and_deleted(cafe, api) -> None:
+    path = "/projects/default/conversationFilters"
+    made = api.post(path, {"name": "Unsure", "filters": {"maximumConfidence": "0.5"}})
+    assert made.status_code == 422, "the page has it as below"
+    made = api.post(path, {"name": "Unsure", "filters": {"below": "0.5", "text": "tea"}, "is_shared": True})
+    assert made.json() == {
+        "number": made.json()["number"],
+        "name": "Unsure",
+        "filters": {"below": "0.5", "q": "tea"},
+        "query": "below=0.5&q=tea",
+        "is_shared": True,
+        "owner": api.person.username,
+    }
+    one = f"{path}/{made.json()['number']}"
+    other = api_of("annotator")
+    assert [row["name"] for row in other.get(path).json()] == ["Unsure"]
+    assert other.put(one, {"name": "Mine"}).status_code == 403
+    assert api.put(one, {"is_shared": False}).json()["name"] == "Unsure"
+    assert other.get(path).json() == []
+    assert api.post(path, {"name": "Unsure", "filters": {"q": "x"}}).status_code == 409
+    assert api.post(path, {"name": "None", "filters": {}}).status_code == 422
+    assert api.delete(one).status_code == 204
+    assert api.get(path).json() == []

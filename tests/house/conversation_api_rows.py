@@ -107,12 +107,20 @@ CONVERSATIONS_BY_TOKEN = [
     ("GET", "/api/projects/cafe/environments/production/completeness/{run}/findings", 401, 404, 200, 200, 404),
     ("GET", "/api/projects/cafe/environments/worker/completeness/{run}/findings", 401, 404, 404, 404, 404),
 
+    # Saved filters.
+    ("GET", "/api/projects/cafe/conversationFilters", 401, 200, 200, 200, 200),
+    ("POST", "/api/projects/cafe/conversationFilters", 401, 201, 201, 201, 201, {"name": "New", "filters": {"q": "tea"}}),
+    ("PUT", "/api/projects/cafe/conversationFilters/{filter}", 401, 404, 403, 200, 403, {"is_shared": False}),
+    ("DELETE", "/api/projects/cafe/conversationFilters/{filter}", 401, 404, 403, 204, 403),
+
     # Conversations: `anna` is of production, `berta` of worker.
     ("GET", "/api/projects/cafe/conversations", 401, 200, 200, 200, 200),
     ("GET", "/api/conversations", 401, 200, 200, 200, 404),
     ("GET", "/api/projects/cafe/conversations/anna/messages", 401, 404, 200, 200, 404),
     ("GET", "/api/projects/cafe/conversations/berta/messages", 401, 404, 200, 200, 200),
     ("POST", "/api/projects/cafe/conversations/{talk}/messages", 401, 404, 503, 404, 404, {"message": "hi"}),
+    ("POST", "/api/projects/cafe/conversations/{talk}/rewind", 401, 404, 503, 404, 404),
+    ("POST", "/api/conversations/{talk}/rewind", 401, 404, 404, 404, 404),
     ("GET", "/api/conversations/anna/messages", 401, 404, 404, 404, 404),
     ("POST", "/api/conversations/{talk}/messages", 401, 404, 404, 404, 404, {"message": "hi"}),
     ("PUT", "/api/projects/cafe/conversations/anna/messages/1790000001.0/intent", 401, 404, 200, 200, 404, {"intent": "greet"}),
