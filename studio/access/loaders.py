@@ -28,6 +28,12 @@ def load_person(request: HttpRequest, pk: int) -> User:
     return get_object_or_404(User, pk=pk)
 
 
+def load_person_named(request: HttpRequest, username: str) -> User:
+    """The same by user name, however its letters are written."""
+    require(signed_in(request), Permission.PEOPLE_MODIFY)
+    return get_object_or_404(User, username__iexact=username)
+
+
 def load_grant(request: HttpRequest, pk: int, **of: object) -> Grant:
     """A grant; `of` is what else must be true of it, such as `user_id`."""
     require(signed_in(request), Permission.PEOPLE_MODIFY)
@@ -44,13 +50,18 @@ def load_service(request: HttpRequest, pk: int) -> User:
     return get_object_or_404(User, pk=pk, kind=User.Kind.SERVICE)
 
 
-def load_token(request: HttpRequest, pk: int, *, for_secret: bool = False) -> ApiToken:
-    """One's own; whoever manages people also those of others. `for_secret`: of others, those of service accounts
-    alone, because whoever reads a person's token acts in that person's name."""
+def load_service_named(request: HttpRequest, username: str) -> User:
+    require(signed_in(request), Permission.PEOPLE_MODIFY)
+    return get_object_or_404(User, username__iexact=username, kind=User.Kind.SERVICE)
+
+
+def load_token(request: HttpRequest, *, for_secret: bool = False, **of: object) -> ApiToken:
+    """By `pk` or `key`: one's own; whoever manages people also those of others. `for_secret`: of others, those of
+    service accounts alone, because whoever reads a person's token acts in that person's name."""
     user = signed_in(request)
     seen = ApiToken.objects.select_related("user")
     if not user.may(Permission.PEOPLE_MODIFY):
         seen = seen.filter(user=user)
     elif for_secret:
         seen = seen.filter(Q(user=user) | Q(user__kind=User.Kind.SERVICE))
-    return get_object_or_404(seen, pk=pk)
+    return get_object_or_404(seen, **of)

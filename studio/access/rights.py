@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 
 from studio.access.models import Grant, User
 from studio.access.permissions import EVERYWHERE, Permission, Scope
+from studio.access.scopes import Place
 from studio.errors import Forbidden
 
 NAMED = 3  # permissions that a refusal names; of more it says how many
@@ -82,6 +83,21 @@ def covering(scope: Scope) -> QuerySet[Grant]:
     if scope.environment_id is not None:
         where |= Q(assistant_id=scope.assistant_id, environment_id=scope.environment_id)
     return Grant.objects.filter(where)
+
+
+def holders(scope: Scope, permission: Permission | None = None) -> QuerySet[User]:
+    """Who may do something in the whole of `scope`, or `permission` there."""
+    grants = covering(scope)
+    grants = (
+        grants.filter(role__permissions__contains=[permission]) if permission else grants.exclude(role__permissions=[])
+    )
+    return User.objects.filter(holding(grants), is_active=True)
+
+
+def near(person: User, places: Iterable[Place]) -> list[Place]:
+    """Those of `places` that a person's own grants are about."""
+    held = [scope for scope, _ in person.granted]
+    return [place for place in places if any(scope.covers(place.scope) or place.scope.covers(scope) for scope in held)]
 
 
 def holding(grants: QuerySet[Grant]) -> Q:

@@ -1,7 +1,10 @@
 """The only writer of grants given here by hand: a role for a person or for a group of the single sign-on, somewhere."""
 
+from collections.abc import Collection
+
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from studio.access.models import Grant, Role, User
 from studio.access.permissions import EVERYWHERE, Scope
@@ -56,6 +59,31 @@ def revoke(*, actor: User | None, grant: Grant) -> None:
         grant.delete()
     if person is not None:
         person.__dict__.pop("granted", None)
+
+
+@transaction.atomic
+def set_roles(*, actor: User | None, person: User, roles: Collection[Role]) -> None:
+    """Make `roles` those that a person holds everywhere. What they hold in some place or by a group stays."""
+    _replace(actor, Grant.objects.filter(user=person), [(person, role) for role in roles])
+
+
+@transaction.atomic
+def set_holders(*, actor: User | None, role: Role, people: Collection[User]) -> None:
+    """Make `people` those who hold a role everywhere. Who holds it in some place or by a group keeps it there."""
+    _replace(actor, Grant.objects.filter(role=role, user__isnull=False), [(person, role) for person in people])
+
+
+def _replace(actor: User | None, among: QuerySet[Grant], wanted: Collection[tuple[User, Role]]) -> None:
+    """Give before taking, so that whoever hands the admin role over is never the last without it."""
+    held = list(among.filter(assistant_id=None).select_related("user", "role"))
+    before = {(row.user_id, row.role_id) for row in held}
+    for person, role in wanted:
+        if (person.pk, role.pk) not in before:
+            grant(actor=actor, person=person, role=role)
+    kept = {(person.pk, role.pk) for person, role in wanted}
+    for row in held:
+        if (row.user_id, row.role_id) not in kept:
+            revoke(actor=actor, grant=row)
 
 
 def why_grant_stays(grant: Grant) -> str:

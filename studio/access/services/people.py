@@ -49,10 +49,11 @@ def add_person(
     scope: Scope = EVERYWHERE,
     scope_label: str = "",
     awaits_identity: bool = False,
+    password: str | None = None,
 ) -> User:
     """A new person with a first role."""
     person = create_person(
-        actor=actor, username=username, password=None, name=name, email=email, awaits_identity=awaits_identity
+        actor=actor, username=username, password=password, name=name, email=email, awaits_identity=awaits_identity
     )
     grant(actor=actor, person=person, role=role, scope=scope, scope_label=scope_label)
     return person

@@ -3,7 +3,6 @@
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.hashers import check_password
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -14,11 +13,11 @@ from studio.access import scopes
 from studio.access.forms import PasswordForm
 from studio.access.loaders import signed_in
 from studio.access.models import User
+from studio.access.passwords import change_own, is_kept_elsewhere
 from studio.access.presentation import grant_lines, session_lines
 from studio.access.rights import grants_of
-from studio.access.services import people, sessions, sign_in
+from studio.access.services import sessions
 from studio.errors import DomainError
-from studio.web.addresses import client_address
 
 
 @never_cache
@@ -26,7 +25,7 @@ from studio.web.addresses import client_address
 @require_http_methods(["GET", "HEAD", "POST"])
 def account(request: HttpRequest) -> HttpResponse:
     person = signed_in(request)
-    if person.identities.filter(issuer=settings.OIDC_ISSUER).exists():
+    if is_kept_elsewhere(person):
         return _kept_elsewhere(request, person)
     form = PasswordForm(request.POST or None, has_password=person.has_usable_password())
     if form.is_valid() and _change(request, person, form):
@@ -55,21 +54,11 @@ def _about(request: HttpRequest, person: User) -> dict[str, object]:
 
 def _change(request: HttpRequest, person: User, form: PasswordForm) -> bool:
     """Whether the new password is set; the form says why not."""
-    address = client_address(request)
+    data, here = form.cleaned_data, sessions.here(request.session)
     try:
-        sign_in.refuse_locked_out(person.username, address)
-        if "current" in form.fields and not check_password(form.cleaned_data["current"], person.password):
-            sign_in.record_failure(person.username, address)
-            form.add_error("current", "This is not your current password.")
-            return False
-        people.change_password(
-            actor=person,
-            person=person,
-            password=form.cleaned_data["new"],
-            keep=sessions.here(request.session),
-        )
+        change_own(request, person, current=data.get("current", ""), new=data["new"], keep=here)
     except DomainError as error:
-        form.add_error("new" if error.code == "weak-password" else None, error.message)
+        form.add_error({"weak-password": "new", "wrong-password": "current"}.get(error.code), error.message)
         return False
     update_session_auth_hash(request, person)  # this session goes on, all others have ended
     sessions.move(request.session)

@@ -14,7 +14,7 @@ from studio.access.loaders import load_person, require, signed_in
 from studio.access.models import User
 from studio.access.permissions import EVERYWHERE, Permission, Scope
 from studio.access.presentation import GrantLine, grant_lines
-from studio.access.rights import covering, explain, grants_of, holding
+from studio.access.rights import covering, explain, grants_of, holders, near
 from studio.access.scopes import Place
 from studio.web.keyset import page_of
 
@@ -38,13 +38,7 @@ def person_access(request: HttpRequest, pk: int) -> HttpResponse:
 def own_access(request: HttpRequest) -> HttpResponse:
     """One's own rights, in the places that one's own grants are about: no other is named."""
     person = signed_in(request)
-    where = [scope for scope, _ in person.granted]
-    near = [
-        place
-        for place in scopes.places()
-        if any(scope.covers(place.scope) or place.scope.covers(scope) for scope in where)
-    ]
-    return _access(request, person, near, "access/account_access.html")
+    return _access(request, person, near(person, scopes.places()), "access/account_access.html")
 
 
 def _access(request: HttpRequest, person: User, places: list[Place], template: str) -> HttpResponse:
@@ -116,9 +110,7 @@ def _holders(filters: WhoFilter, place: Place | None) -> QuerySet[User]:
     if not filters.is_valid():
         return User.objects.none()
     wanted = filters.cleaned_data["permission"]
-    grants = covering(place.scope if place else EVERYWHERE)
-    grants = grants.filter(role__permissions__contains=[wanted]) if wanted else grants.exclude(role__permissions=[])
-    return User.objects.filter(holding(grants), is_active=True)
+    return holders(place.scope if place else EVERYWHERE, Permission(wanted) if wanted else None)
 
 
 def _rows(people: list[User], scope: Scope, places: list[Place]) -> list[Holder]:

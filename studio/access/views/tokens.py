@@ -93,7 +93,7 @@ def _made(request: HttpRequest, made: service.Made, back: str, old_ends: datetim
 
 @require_http_methods(FORM)
 def token_revoke(request: HtmxHttpRequest, pk: int) -> HttpResponse:
-    token = load_token(request, pk)
+    token = load_token(request, pk=pk)
     refused = ""
     if request.method == "POST":
         try:
@@ -116,7 +116,7 @@ def token_revoke(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @require_http_methods(FORM)
 def token_rotate(request: HtmxHttpRequest, pk: int) -> HttpResponse:
-    token = load_token(request, pk, for_secret=True)
+    token = load_token(request, pk=pk, for_secret=True)
     form = RotateForm(request.POST or None)
     if form.is_valid():
         try:
