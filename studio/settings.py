@@ -206,6 +206,7 @@ LOCKOUT_SECONDS = env.whole("PARLEY_LOCKOUT_SECONDS", 900, least=1)
 OIDC_ISSUER = env.text("PARLEY_OIDC_ISSUER", "")  # exactly as the provider writes it; empty = none
 OIDC_CLIENT_ID = env.text("PARLEY_OIDC_CLIENT_ID", "parley-web")
 OIDC_CLIENT_SECRET = env.secret("PARLEY_OIDC_CLIENT_SECRET", "")  # empty = a public client, with PKCE alone
+OIDC_CLI_CLIENT_ID = env.text("PARLEY_OIDC_CLI_CLIENT_ID", "parley-cli")  # a public client, for programs
 OIDC_NAME = env.text("PARLEY_OIDC_NAME", "Keycloak")
 OIDC_SCOPES = env.text("PARLEY_OIDC_SCOPES", "openid profile email")
 OIDC_USERNAME_CLAIM = env.text("PARLEY_OIDC_USERNAME_CLAIM", "preferred_username")

@@ -1,5 +1,5 @@
-"""How programs prove who they are at /api: an API token or the token of a sign-in, as `Authorization: Bearer` or as
-`?api_token=`, and nothing else.
+"""How programs prove who they are at /api: an API token or the token of a sign-in, here or by the single sign-on, as
+`Authorization: Bearer` or as `?api_token=`, and nothing else.
 
 A browser's session counts for nothing here, so no page of somebody else's can act through it.
 """
@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from ninja.security.base import AuthBase
 
 from studio.access.models import ApiToken, User
+from studio.access.oidc import bearer
 from studio.access.services import api_sign_in, tokens
 from studio.audit.actions import Action
 from studio.audit.services import refusals
@@ -33,7 +34,8 @@ def _proof(request: HttpRequest) -> ApiToken | User | None:
     if not shown:
         return None
     if api_sign_in.looks_like_one(shown):
-        person = api_sign_in.person_of(shown, client_address(request))
+        find = bearer.person_of if bearer.is_one(shown) else api_sign_in.person_of
+        person = api_sign_in.let_in_by(find, shown, client_address(request))
         return _let_in(request, person, person)
     token = tokens.authenticate(shown, client_address(request))
     if token is not None:

@@ -6,6 +6,7 @@ from studio.access.oidc import views as oidc
 from studio.access.views import (
     account,
     account_sessions,
+    command_line,
     grants,
     people,
     people_sessions,
@@ -24,6 +25,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("oidc/begin", oidc.begin, name="oidc-begin"),
     path("oidc/callback", oidc.callback, name="oidc-callback"),
     path("oidc/back-channel-logout", oidc.back_channel_logout, name="oidc-back-channel-logout"),
+    path("auth/realms/rasa-studio/protocol/openid-connect/token", command_line.token, name="cli-token"),
+    path("auth/realms/rasa-studio/protocol/openid-connect/auth/device", command_line.device, name="cli-device"),
+    path("auth/realms/rasa-studio/.well-known/openid-configuration", command_line.describe, name="cli-configuration"),
     path("settings/account", account.account, name="account"),
     path("settings/account/access", rights.own_access, name="account-access"),
     path("settings/account/sessions/end", account_sessions.end_others, name="own-sessions-end"),

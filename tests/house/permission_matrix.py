@@ -58,6 +58,9 @@ SIGNING_IN = [
     Row("POST", "/sign-in/wrong-secret",                          302, 302, 302, 302, 302),
     Row("POST", "/sign-out",                                      302, 302, 302, 302, 302),
     # No single sign-on is set up here; with one: tests/access/test_single_sign_on.py.
+    Row("POST", "/auth/realms/rasa-studio/protocol/openid-connect/token", 400, 400, 400, 400, 400),
+    Row("POST", "/auth/realms/rasa-studio/protocol/openid-connect/auth/device", 404, 404, 404, 404, 404),
+    Row("GET",  "/auth/realms/rasa-studio/.well-known/openid-configuration", 200, 200, 200, 200, 200),
     Row("GET",  "/oidc/begin",                                    404, 404, 404, 404, 404),
     Row("GET",  "/oidc/callback",                                 404, 404, 404, 404, 404),
     Row("POST", "/oidc/back-channel-logout",                      404, 404, 404, 404, 404),

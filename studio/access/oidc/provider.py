@@ -32,6 +32,7 @@ class Provider:
     jwks_uri: str
     userinfo_endpoint: str = ""
     end_session_endpoint: str = ""
+    device_authorization_endpoint: str = ""
     posts_secret: bool = False  # the client secret goes into the form instead of the Authorization header
 
 
@@ -84,6 +85,7 @@ def _discover() -> Provider:
             jwks_uri=document["jwks_uri"],
             userinfo_endpoint=document.get("userinfo_endpoint", ""),
             end_session_endpoint=document.get("end_session_endpoint", ""),
+            device_authorization_endpoint=document.get("device_authorization_endpoint", ""),
             posts_secret="client_secret_basic" not in methods,
         )
     except KeyError as error:

@@ -124,6 +124,16 @@ def verify_id_token(token: str, *, nonce: str | None = None) -> Claims:
     return claims
 
 
+def verify_access_token(token: str) -> Claims:
+    """The claims of an access token made for command lines: their client got it, and Parley is its audience."""
+    claims = _verify(token, require=("exp", "iat", "sub"))
+    if str(claims.get("typ", "Bearer")).lower() != "bearer" or "at_hash" in claims:  # OpenID Connect Core, 3.1.3.6
+        raise TokenRefused("This is not an access token.", code="no-access-token")
+    if (claims.get("azp") or claims.get("client_id")) != settings.OIDC_CLI_CLIENT_ID:
+        raise TokenRefused("This token was made for another application.", code="wrong-party")
+    return claims
+
+
 def verify_logout_token(token: str) -> Claims:
     """The claims of a back-channel logout token (OpenID Connect Back-Channel Logout 1.0, 2.6)."""
     claims = _verify(token, require=("iat", "jti"))

@@ -6,6 +6,8 @@ and Rasa servers are given, and nothing of theirs is accepted here.
 """
 
 import time
+from collections.abc import Callable
+from typing import TypedDict
 
 import jwt
 
@@ -14,19 +16,48 @@ from studio.crypto import keyed_digest
 from studio.web.ratelimit import TooMany, Window
 
 LIFE_SECONDS = 8 * 3600
+REFRESH_SECONDS = 7 * 24 * 3600
 ALGORITHM = "HS256"
-AUDIENCE = "parley-api"
+AUDIENCE, REFRESH = "parley-api", "parley-refresh"
 FAILURES_BY_ADDRESS = Window("api-sign-in-failures", most=60, seconds=60)
+
+
+class Session(TypedDict):
+    """What the token endpoint of an OpenID Connect provider answers; both times are seconds from now."""
+
+    access_token: str
+    expires_in: int
+    refresh_token: str
+    refresh_expires_in: int
+    token_type: str
 
 
 def token_for(person: User) -> str:
     """A token that acts as `person` with all their grants."""
+    return _sign(person, AUDIENCE, int(time.time()) + LIFE_SECONDS)
+
+
+def session_for(person: User, *, until: int = 0) -> Session:
+    """Such a token with one that refreshes it `until` an epoch second, a week from now unless said."""
+    now = int(time.time())
+    until = until or now + REFRESH_SECONDS
+    ends = min(now + LIFE_SECONDS, until)
+    return {
+        "access_token": _sign(person, AUDIENCE, ends),
+        "expires_in": ends - now,
+        "refresh_token": _sign(person, REFRESH, until),
+        "refresh_expires_in": until - now,
+        "token_type": "Bearer",
+    }
+
+
+def _sign(person: User, audience: str, ends: int) -> str:
     claims = {
         "sub": str(person.pk),
         "username": person.username,
-        "aud": AUDIENCE,
+        "aud": audience,
         "epoch": person.session_epoch,
-        "exp": int(time.time()) + LIFE_SECONDS,
+        "exp": ends,
     }
     return jwt.encode(claims, _key(), algorithm=ALGORITHM)
 
@@ -36,24 +67,36 @@ def looks_like_one(text: str) -> bool:
     return text.count(".") == 2
 
 
-def person_of(text: str, address: str | None) -> User | None:
-    """Whose token this is; None for one that lets nobody in. Raises TooMany after too many of these from `address`."""
+def let_in_by(find: Callable[[str], User | None], text: str, address: str | None) -> User | None:
+    """What `find` says of a token; None for one that lets nobody in. Raises TooMany after too many from `address`."""
     if seconds := FAILURES_BY_ADDRESS.wait(address):
         raise TooMany(f"Too many wrong tokens came from here. Try again in {seconds} seconds.", seconds)
-    person = _person(text)
+    person = find(text)
     if person is None:
         FAILURES_BY_ADDRESS.count(address)
     return person
 
 
-def _person(text: str) -> User | None:
+def person_of(text: str) -> User | None:
+    """Whose token this is, if it is one of ours."""
+    return _person(text, AUDIENCE)[0]
+
+
+def refreshed(text: str) -> Session | None:
+    """New tokens for a refresh token; the new one ends when the old one would have."""
+    person, ends = _person(text, REFRESH)
+    return session_for(person, until=ends) if person else None
+
+
+def _person(text: str, audience: str) -> tuple[User | None, int]:
+    """Whose token it is, and when it ends."""
     required = ["sub", "exp", "aud", "epoch"]
     try:
-        claims = jwt.decode(text, _key(), algorithms=[ALGORITHM], audience=AUDIENCE, options={"require": required})
+        claims = jwt.decode(text, _key(), algorithms=[ALGORITHM], audience=audience, options={"require": required})
     except jwt.InvalidTokenError:
-        return None
+        return None, 0
     people = User.objects.filter(pk=int(claims["sub"]), session_epoch=claims["epoch"])
-    return people.filter(is_active=True, kind=User.Kind.PERSON).first()
+    return people.filter(is_active=True, kind=User.Kind.PERSON).first(), int(claims["exp"])
 
 
 def _key() -> bytes:
