@@ -22,6 +22,7 @@ from studio.access import api_repeats
 from studio.access.api import router as access_router
 from studio.access.api_auth import TokenAuth
 from studio.rasa.api import router as rasa_router
+from studio.audit.api import router as audit_router
 from studio.web.api import errors
 from studio.web.api.description import Api
 from studio.web.api.failures import failure
@@ -63,6 +64,7 @@ api = Api(
 errors.handle(api)
 api.add_router("", access_router)
 api.add_router("", models_router)
+api.add_router("", audit_router)
 api.add_router("", environments_router)
 api.add_router("", rasa_router)
 api.add_router("", conversations_router)

@@ -2,12 +2,19 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+
+from studio.access.models import User
+from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
 from studio.audit.querysets import AuditEventQuerySet
+from studio.audit.services import record
 from studio.web.spreadsheets import cell
 
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
@@ -28,6 +35,18 @@ COLUMNS = (
     "address",
 )
 _CHUNK = 1000
+
+
+def download(
+    actor: User, events: AuditEventQuerySet, kind: str, *, filters: Mapping[str, str]
+) -> StreamingHttpResponse:
+    """The file; that it was taken is an event too, and not yet in it."""
+    last = AuditEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    with transaction.atomic():
+        record(actor, Action.AUDIT_EXPORTED, after={"as": kind, "filters": dict(filters)})
+    response = StreamingHttpResponse(lines(events.filter(pk__lte=last), kind), content_type=CONTENT_TYPES[kind])
+    response.headers["Content-Disposition"] = f'attachment; filename="audit-{timezone.now():%Y-%m-%d}.{kind}"'
+    return response
 
 
 class _Echo:

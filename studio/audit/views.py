@@ -3,23 +3,19 @@
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from studio.access import scopes
 from studio.access.loaders import signed_in
-from studio.access.permissions import MissingPermission, Permission
 from studio.access.scopes import Place
 from studio.audit import export as file
 from studio.audit.actions import Action
 from studio.audit.filters import AuditFilter
+from studio.audit.loaders import load_event, places_of, readable
 from studio.audit.models import AuditEvent
 from studio.audit.querysets import AuditEventQuerySet
-from studio.audit.services import record
 from studio.web.keyset import Page, page_of
 from studio.web.patience import TookTooLong, at_most
 
@@ -50,10 +46,10 @@ class Line:
 
 @require_safe
 def event_list(request: HttpRequest) -> HttpResponse:
-    readable = _readable(request)
-    places = _places(request)
+    events = readable(request)
+    places = places_of(request)
     chosen = AuditFilter(request.GET, places=places)
-    page = _page(chosen, readable, request)
+    page = _page(chosen, events, request)
     query = f"?{urlencode(chosen.used)}" if chosen.used else ""
     context = {"filters": chosen, "page": page, "lines": _lines(page.rows, places), "query": query}
     return render(request, "audit/list.html", context)
@@ -71,38 +67,17 @@ def _page(chosen: AuditFilter, readable: AuditEventQuerySet, request: HttpReques
 @require_safe
 def export(request: HttpRequest, kind: str) -> HttpResponseBase:
     """What the filters leave, as a file; that it was taken is an event too, and not yet in it."""
-    readable = _readable(request)
-    chosen = AuditFilter(request.GET, places=_places(request))
+    events = readable(request)
+    chosen = AuditFilter(request.GET, places=places_of(request))
     if not chosen.is_valid():
         return redirect(f"{reverse('audit:list')}?{request.GET.urlencode()}")
-    last = readable.order_by("-pk").values_list("pk", flat=True).first() or 0
-    events = chosen.apply(readable).filter(pk__lte=last)
-    with transaction.atomic():
-        record(signed_in(request), Action.AUDIT_EXPORTED, after={"as": kind, "filters": chosen.used})
-    response = StreamingHttpResponse(file.lines(events, kind), content_type=file.CONTENT_TYPES[kind])
-    name = f"audit-{timezone.now():%Y-%m-%d}.{kind}"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return file.download(signed_in(request), chosen.apply(events), kind, filters=chosen.used)
 
 
 @require_safe
 def event_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    event = _readable(request).filter(pk=pk).first()
-    if event is None:
-        raise Http404("There is no such event, or you may not see it.")
-    return render(request, "audit/event.html", {"line": _lines([event], _places(request))[0]})
-
-
-def _readable(request: HttpRequest) -> AuditEventQuerySet:
-    user = signed_in(request)
-    if not user.may_somewhere(Permission.AUDIT_VIEW):
-        raise MissingPermission(Permission.AUDIT_VIEW)
-    return AuditEvent.objects.visible_to(user)
-
-
-def _places(request: HttpRequest) -> list[Place]:
-    user = signed_in(request)
-    return [place for place in scopes.places() if user.may(Permission.AUDIT_VIEW, place.scope)]
+    event = load_event(request, pk)
+    return render(request, "audit/event.html", {"line": _lines([event], places_of(request))[0]})
 
 
 def _lines(events: list[AuditEvent], places: list[Place]) -> list[Line]:

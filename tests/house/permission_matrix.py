@@ -483,6 +483,7 @@ SERVERS = [
     Row("GET",  "/api/docs",                                      200, 200, 200, 200, 200),
     Row("GET",  "/api/openapi.json",                              200, 200, 200, 200, 200),
     Row("POST", "/api/auth",                                      422, 422, 422, 422, 422, "{}"),
+    Row("GET",  "/api/sign-in-ways",                              200, 200, 200, 200, 200),
     Row("GET",  "/api/version",                                   200, 200, 200, 200, 200),
     Row("GET",  "/api/health",                                    200, 200, 200, 200, 200),
     Row("GET",  "/api/projects/cafe/environments/worker/version", 200, 200, 200, 200, 200),
@@ -500,11 +501,62 @@ OPERATORS = [
       for model in admin.site._registry for rest, status in (("", 200), ("0/", 302))),
 ]
 
+_TALKS = {"name": "build", "permissions": ["talk"]}  # everywhere
+
 # Asked with a token of each person. The assistant `default` has one of nothing, and only who holds a role everywhere
 # sees it.
 API_BY_TOKEN = [
     # Who one is.
     ByToken("GET",  "/api/user",                                  401, 200, 200, 200, 200),
+
+    ByToken("PUT",  "/api/user/password",                         401, 409, 409, 409, 409, {"current": "x", "new": "y"}),
+    ByToken("GET",  "/api/user/sessions",                         401, 200, 200, 200, 200),
+    ByToken("DELETE", "/api/user/sessions",                       401, 204, 204, 204, 204),
+    ByToken("DELETE", "/api/user/sessions/{browser}",             401, 204, 404, 404, 404),
+    ByToken("GET",  "/api/user/tokens",                           401, 200, 200, 200, 200),
+    ByToken("POST", "/api/user/tokens",                           401, 201, 201, 201, 403, _TALKS),
+    ByToken("GET",  "/api/user/access",                           401, 200, 200, 200, 200),
+
+    # People, roles, grants, tokens. The token of a person is the annotator's.
+    ByToken("GET",  "/api/users",                                 401, 403, 403, 200, 403),
+    ByToken("POST", "/api/users",                                 401, 403, 403, 201, 403, {"username": "new", "role": "tester"}),
+    ByToken("GET",  "/api/users/tester",                          401, 403, 403, 200, 403),
+    ByToken("PUT",  "/api/users/tester",                          401, 403, 403, 200, 403, {"name": "Tess"}),
+    ByToken("DELETE", "/api/users/tester",                        401, 403, 403, 204, 403),
+    ByToken("PUT",  "/api/users/tester/active",                   401, 403, 403, 200, 403, {"active": False}),
+    ByToken("GET",  "/api/users/tester/roles",                    401, 403, 403, 200, 403),
+    ByToken("PUT",  "/api/users/tester/roles",                    401, 403, 403, 200, 403, ["annotator"]),
+    ByToken("POST", "/api/users/tester/sign-in-links",            401, 403, 403, 201, 403),
+    ByToken("GET",  "/api/users/tester/sessions",                 401, 403, 403, 200, 403),
+    ByToken("DELETE", "/api/users/tester/sessions",               401, 403, 403, 204, 403),
+    ByToken("DELETE", "/api/users/tester/sessions/{browser}",     401, 403, 403, 204, 403),
+    ByToken("GET",  "/api/users/tester/access",                   401, 403, 403, 200, 403),
+    ByToken("GET",  "/api/users/nightly-build/tokens",            401, 403, 403, 200, 403),
+    ByToken("POST", "/api/users/nightly-build/tokens",            401, 403, 403, 201, 403, _TALKS),
+    ByToken("GET",  "/api/access",                                401, 403, 403, 200, 403),
+    ByToken("GET",  "/api/roles",                                 401, 403, 403, 200, 403),
+    ByToken("POST", "/api/roles",                                 401, 403, 403, 201, 403, {"role": "new", "grants": []}),
+    ByToken("GET",  "/api/roles/reader",                          401, 403, 403, 200, 403),
+    ByToken("PUT",  "/api/roles/reader",                          401, 403, 403, 200, 403, {"description": "Reads."}),
+    ByToken("DELETE", "/api/roles/reader",                        401, 403, 403, 204, 403),
+    ByToken("GET",  "/api/roles/reader/users",                    401, 403, 403, 200, 403),
+    ByToken("PUT",  "/api/roles/reader/users",                    401, 403, 403, 204, 403, ["tester"]),
+    ByToken("GET",  "/api/ready-made-roles",                      401, 403, 403, 200, 403),
+    ByToken("POST", "/api/ready-made-roles",                      401, 403, 403, 201, 403, {"role": "nlu-editor"}),
+    ByToken("GET",  "/api/grants",                                401, 403, 403, 200, 403),
+    ByToken("POST", "/api/grants",                                401, 403, 403, 201, 403, {"role": "tester", "group": "staff"}),
+    ByToken("DELETE", "/api/grants/{grant}",                      401, 403, 403, 204, 403),
+    ByToken("GET",  "/api/services",                              401, 403, 403, 200, 403),
+    ByToken("POST", "/api/services",                              401, 403, 403, 201, 403, {"username": "robot"}),
+    ByToken("GET",  "/api/services/nightly-build",                401, 403, 403, 200, 403),
+    ByToken("PUT",  "/api/services/nightly-build",                401, 403, 403, 200, 403, {"description": "Builds."}),
+    ByToken("GET",  "/api/tokens/{api_token_key}",                401, 404, 200, 200, 404),
+    ByToken("DELETE", "/api/tokens/{api_token_key}",              401, 404, 204, 204, 404),
+    ByToken("POST", "/api/tokens/{api_token_key}/rotate",         401, 404, 201, 404, 404),
+
+    ByToken("GET",  "/api/audit",                                 401, 403, 403, 200, 403),
+    ByToken("GET",  "/api/audit/file",                            401, 403, 403, 200, 403),
+    ByToken("GET",  "/api/audit/{audit_event}",                   401, 403, 403, 200, 403),
 
     # Assistants.
     ByToken("GET",  "/api/projects",                              401, 200, 200, 200, 200),

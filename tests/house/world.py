@@ -34,7 +34,7 @@ from environments.services.promotion import promote
 from models_app.models import Assistant, Model
 from models_app.services.revisions import save_revision
 from models_app.services.training import request_training
-from studio.access.models import BrowserSession, Grant, User
+from studio.access.models import ApiToken, BrowserSession, Grant, User
 from studio.access.permissions import Permission, Scope
 from studio.access.services import tokens
 from studio.access.services.roles import save_role
@@ -221,10 +221,12 @@ def _browser(person: User) -> BrowserSession:
 def _accounts(people: dict[str, User]) -> dict[str, object]:
     save_role(actor=None, role=None, name="reader", description="", permissions=[])
     robot = make_service(actor=None, username="nightly-build", description="")
+    mine = _token(people["annotator"], people["annotator"])
     return {
         "service": robot.pk,
-        "service_token": _token(people["admin"], robot),
-        "api_token": _token(people["annotator"], people["annotator"]),
+        "service_token": _token(people["admin"], robot).pk,
+        "api_token": mine.pk,
+        "api_token_key": mine.key,
         "person": people["tester"].pk,
         "browser": _browser(people["tester"]).pk,
         "grant": Grant.objects.get(user=people["tester"]).pk,
@@ -236,5 +238,5 @@ def _whole_token(actor: User, user: User) -> str:
     return tokens.make(actor=actor, user=user, name="all of it", permissions=Permission).text
 
 
-def _token(actor: User, user: User) -> int:
-    return tokens.make(actor=actor, user=user, name="build", permissions=[Permission.TALK]).row.pk
+def _token(actor: User, user: User) -> ApiToken:
+    return tokens.make(actor=actor, user=user, name="build", permissions=[Permission.TALK]).row

@@ -83,7 +83,7 @@ def test_an_escape_that_is_meant_as_it_stands_is_text(admin) -> None:
 
 
 def test_what_goes_wrong_here_is_told_without_its_words(admin, monkeypatch) -> None:
-    monkeypatch.setattr("studio.access.api._grants", lambda *_: 1 / 0)
+    monkeypatch.setattr("studio.access.api.me._grants", lambda *_: 1 / 0)
     answer = Client().get("/api/user", headers=bearer(admin))
     assert (answer.status_code, answer.json()["reason"]) == (500, "InternalError")
     assert answer["X-Request-Id"] in answer.json()["message"]

@@ -1,17 +1,18 @@
-"""What scripts ask about themselves, and how they sign in with a password."""
+"""What scripts ask about themselves, and how they sign in."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema
 
 from studio.access import scopes
+from studio.access.api.shapes import Places, by_scope, tokens_out, where
 from studio.access.loaders import signed_in
 from studio.access.models import ApiToken, Grant, User
+from studio.access.oidc import forwarding
 from studio.access.passwords import check_password
-from studio.access.permissions import EVERYWHERE, Limit, Permission, Scope
-from studio.access.scopes import Place
+from studio.access.permissions import EVERYWHERE, Limit, Permission
 from studio.access.services.api_sign_in import token_for
 from studio.errors import DomainError
 from studio.web.api.failures import failure
@@ -20,23 +21,13 @@ from studio.web.ratelimit import TooMany
 router = Router(tags=["users"])
 
 
-class GrantOut(Schema):
+class Held(Schema):
     """`project` and `environment` are null where the role is given for all of them."""
 
     role: str
     project: str | None
     environment: str | None
     permissions: list[str]
-
-
-class TokenOut(Schema):
-    name: str
-    key: str
-    project: str | None
-    environment: str | None
-    permissions: list[str]
-    created_at: float
-    expires_at: float | None
 
 
 class Credentials(Schema):
@@ -60,22 +51,58 @@ def auth(request: HttpRequest, body: Credentials) -> dict[str, str] | HttpRespon
     return {"access_token": token_for(person)}
 
 
-class UserOut(Schema):
+class SingleSignOn(Schema):
+    """Addresses of ours, which lead to the provider. `device_endpoint` is null where it offers no such sign-in."""
+
+    name: str
+    issuer: str
+    client_id: str
+    scope: str
+    token_endpoint: str
+    device_endpoint: str | None
+
+
+class SignInWays(Schema):
+    """`password`: POST /api/auth takes everybody's; false: administrators' alone. No single sign-on: null."""
+
+    password: bool
+    single_sign_on: SingleSignOn | None
+
+
+@router.get("/sign-in-ways", auth=None, summary="How one signs in here", url_name="sign-in-ways", response=SignInWays)
+def sign_in_ways(request: HttpRequest) -> dict[str, object]:
+    """Public. With the tokens of the single sign-on one asks the API as with any other: `Authorization: Bearer`."""
+    return {"password": settings.LOCAL_SIGN_IN, "single_sign_on": forwarding.offer()}
+
+
+class OwnToken(Schema):
+    """Not when it was used last: then no answer would be like the one before."""
+
+    name: str
+    key: str
+    project: str | None
+    environment: str | None
+    permissions: list[str]
+    created_at: float
+    expires_at: float | None
+
+
+class Me(Schema):
     username: str
     name: str
     email: str
     kind: str
     roles: list[str]
-    grants: list[GrantOut]
-    token: TokenOut | None
+    grants: list[Held]
+    token: OwnToken | None
 
 
-@router.get("/user", summary="Whose token this is, and what it may do", url_name="user", response=UserOut)
+@router.get("/user", summary="Whose token this is, and what it may do", url_name="user", response=Me)
 def user(request: HttpRequest) -> dict[str, object]:
     """Roles and grants as the token narrows them: what is not listed here is refused."""
     person = signed_in(request)
     token: ApiToken | User = request.auth  # type: ignore[attr-defined]
-    places = {place.scope: place for place in scopes.places()}
+    places = by_scope(scopes.places())
     grants = list(_grants(person, places))
     return {
         "username": person.username,
@@ -84,34 +111,14 @@ def user(request: HttpRequest) -> dict[str, object]:
         "kind": person.kind,
         "roles": sorted({grant.role for grant in grants}),
         "grants": grants,
-        "token": _token(token, places) if isinstance(token, ApiToken) else None,
+        "token": tokens_out([token], places)[0] if isinstance(token, ApiToken) else None,
     }
 
 
-def _grants(person: User, places: dict[Scope, Place]) -> Iterator[GrantOut]:
+def _grants(person: User, places: Places) -> Iterator[Held]:
     """Those that leave something, in a place that is still there."""
     limit = person.limit or Limit(frozenset(Permission))
     for row in Grant.objects.of(person):
         for scope, permissions in limit.narrowed([(row.scope, frozenset(row.role.permissions))]):
             if permissions and (scope == EVERYWHERE or scope in places):
-                yield GrantOut(role=row.role.name, permissions=sorted(permissions), **_where(scope, places))
-
-
-def _token(row: ApiToken, places: dict[Scope, Place]) -> dict[str, object]:
-    return {
-        "name": row.name,
-        "key": row.key,
-        **_where(row.scope, places),
-        "permissions": row.permissions,
-        "created_at": row.created_at.timestamp(),
-        "expires_at": _epoch(row.expires_at),
-    }
-
-
-def _where(scope: Scope, places: dict[Scope, Place]) -> dict[str, str | None]:
-    place = places.get(scope)
-    return {"project": place.slug or None if place else None, "environment": place.name or None if place else None}
-
-
-def _epoch(moment: datetime | None) -> float | None:
-    return moment.timestamp() if moment else None
+                yield Held(role=row.role.name, permissions=sorted(permissions), **where(scope, places))
