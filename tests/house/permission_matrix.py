@@ -482,6 +482,7 @@ SERVERS = [
       for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
     Row("GET",  "/api/docs",                                      200, 200, 200, 200, 200),
     Row("GET",  "/api/openapi.json",                              200, 200, 200, 200, 200),
+    Row("POST", "/api/graphql/",                                  200, 200, 200, 200, 200),
     Row("POST", "/api/auth",                                      422, 422, 422, 422, 422, "{}"),
     Row("GET",  "/api/sign-in-ways",                              200, 200, 200, 200, 200),
     Row("GET",  "/api/version",                                   200, 200, 200, 200, 200),

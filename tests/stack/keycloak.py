@@ -106,8 +106,8 @@ class Keycloak:
     def change_realm(self, **values: object) -> None:
         self.ask("PUT", "", values)
 
-    def change_client(self, **values: object) -> None:
-        client = self.ask("GET", "/clients?clientId=parley-web").json()[0]
+    def change_client(self, client_id: str = "parley-web", /, **values: object) -> None:
+        client = self.ask("GET", f"/clients?clientId={client_id}").json()[0]
         self.ask("PUT", f"/clients/{client['id']}", {**client, **values})
 
     def move_parley(self, url: str) -> None:

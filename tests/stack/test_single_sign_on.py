@@ -288,7 +288,7 @@ def test_the_command_line_signs_in_by_a_code_that_is_typed_into_the_browser(keyc
     wanted = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": begun["device_code"]}
     assert _ask_as_command_line(token_endpoint, **wanted).json()["error"] == "authorization_pending"
     somebody().allow(begun["verification_uri_complete"], "mara")
-    given = _wait_for_tokens(token_endpoint, begun["interval"], wanted)
+    given = wait_for_tokens(token_endpoint, begun["interval"], wanted)
     assert given["refresh_token"]
     claims = _checked(given["access_token"])
     assert (claims["sub"], claims["azp"], claims["preferred_username"]) == (mara, "parley-cli", "mara")
@@ -298,7 +298,7 @@ def test_the_command_line_signs_in_by_a_code_that_is_typed_into_the_browser(keyc
         tokens.verify_id_token(given["access_token"])
 
 
-def _wait_for_tokens(url: str, interval: float, wanted: dict[str, str]) -> dict[str, str]:
+def wait_for_tokens(url: str, interval: float, wanted: dict[str, str]) -> dict[str, str]:
     """As RFC 8628 §3.5 has it: asked again while it is pending, five seconds further apart when that was too often."""
     for _ in range(10):
         time.sleep(interval)
