@@ -21,8 +21,8 @@ from models_app.api import router as models_router
 from studio.access import api_repeats
 from studio.access.api import router as access_router
 from studio.access.api_auth import TokenAuth
-from studio.rasa.api import router as rasa_router
 from studio.audit.api import router as audit_router
+from studio.rasa.api import router as rasa_router
 from studio.web.api import errors
 from studio.web.api.description import Api
 from studio.web.api.failures import failure

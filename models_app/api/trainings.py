@@ -86,7 +86,7 @@ class NewTraining(Schema):
     force: bool = False
 
 
-class Which(Schema):
+class TrainingsWanted(Schema):
     kind: Kind | None = None
     state: State | None = None
 
@@ -118,7 +118,7 @@ class TrainingLogOut(Schema):
     response=list[TrainingOut],
 )
 def trainings(
-    request: HttpRequest, response: HttpResponse, slug: Path[str], which: Query[Which], paging: Query[Paging]
+    request: HttpRequest, response: HttpResponse, slug: Path[str], which: Query[TrainingsWanted], paging: Query[Paging]
 ) -> list[dict[str, object]]:
     """The newest first."""
     assistant = load_assistant(request, slug)

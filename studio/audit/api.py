@@ -23,7 +23,7 @@ SEARCH_SECONDS, COUNT_SECONDS = 5.0, 1.0
 COUNTED = 10_000
 
 
-class EventOut(Schema):
+class AuditEventOut(Schema):
     """`before` and `after`: the facts that changed. `actor` is null for Parley itself; `actor_label` says who."""
 
     id: int
@@ -43,7 +43,7 @@ class EventOut(Schema):
     address: str | None
 
 
-class Search(Schema):
+class AuditSearch(Schema):
     q: str = Field("", max_length=200, description="Text in the target, the reason, or what was before and after")
     who: str = Field("", max_length=200)
     action: str = ""
@@ -56,13 +56,13 @@ class Search(Schema):
     tz: str = Field("", max_length=64, description="Where days begin and end; UTC unless said")
 
 
-class AsFile(Search):
+class AsFile(AuditSearch):
     kind_of_file: Literal["csv", "jsonl"] = Field("jsonl", alias="as")
 
 
-@router.get("/audit", summary="The audit log", url_name="audit", response=list[EventOut])
+@router.get("/audit", summary="The audit log", url_name="audit", response=list[AuditEventOut])
 def events(
-    request: HttpRequest, response: HttpResponse, search: Query[Search], paging: Query[Paging]
+    request: HttpRequest, response: HttpResponse, search: Query[AuditSearch], paging: Query[Paging]
 ) -> list[dict[str, object]]:
     """Newest first. `X-Total-Count` is counted up to 10,000; `X-Total-Count-Exact` says whether that is all."""
     rows, places = readable(request), places_of(request)
@@ -93,12 +93,12 @@ def as_file(request: HttpRequest, search: Query[AsFile]) -> HttpResponseBase:
     return export.download(signed_in(request), chosen.apply(rows), search.kind_of_file, filters=chosen.used)
 
 
-@router.get("/audit/{id}", summary="One event", url_name="audit-event", response=EventOut)
+@router.get("/audit/{id}", summary="One event", url_name="audit-event", response=AuditEventOut)
 def event(request: HttpRequest, id: int) -> dict[str, object]:
     return _out(load_event(request, id), places_of(request))
 
 
-def _filter(search: Search, places: list[Place]) -> AuditFilter:
+def _filter(search: AuditSearch, places: list[Place]) -> AuditFilter:
     data = {name: str(value) for name, value in search.dict(exclude={"project", "kind_of_file"}).items() if value}
     if search.project:
         data["assistant"] = _id_of(search.project, places)

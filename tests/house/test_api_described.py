@@ -21,9 +21,9 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance  # a name
 from studio.api import api
 from tests.house.world import World, make_world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.described]
 FILE = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
-EXAMPLES = 10
+EXAMPLES = 8
 
 described = schemathesis.openapi.from_wsgi("/api/openapi.json", get_wsgi_application())
 

@@ -6,7 +6,9 @@ import time
 import jwt
 import pytest
 from django.test import Client
+from ninja import Schema
 
+from studio import api
 from studio.access.models import KeptAnswer, User
 from studio.access.permissions import Permission
 from studio.access.services import people, sessions, tokens
@@ -198,3 +200,16 @@ def test_lists_tell_how_many_there_are_and_how_to_go_on(admin) -> None:
     assert "Link" not in last
     assert Client().get("/api/projects?limit=99999", headers=headers)["X-Limit"] == "1000"
     assert Client().get("/api/projects?cursor=???", headers=headers).status_code == 422
+
+
+def test_no_two_shapes_have_one_name() -> None:
+    """The description knows them by it: the second would stand for both."""
+    assert api.api  # which joins all of it
+    names = [kind.__name__ for kind in _below(Schema) if not kind.__module__.startswith(("ninja", "tests"))]
+    names = [name for name in names if name != "NinjaResponseSchema"]
+    assert not {name for name in names if names.count(name) > 1}
+
+
+def _below(kind: type) -> set[type]:
+    found = set(kind.__subclasses__())
+    return found.union(*map(_below, found))

@@ -18,7 +18,7 @@ from studio.web.api.paging import Paging, page
 router = Router(tags=["grants"])
 
 
-class Search(Where):
+class GrantSearch(Where):
     q: str = Field("", max_length=200, description="Text in a user name, a name or a group")
     role: str = ""
     everywhere: bool = Field(False, description="Those that count everywhere alone")
@@ -35,7 +35,7 @@ class NewGrant(Where):
 
 @router.get("/grants", summary="Who holds which role where", url_name="grants", response=list[GrantOut])
 def list_grants(
-    request: HttpRequest, response: HttpResponse, search: Query[Search], paging: Query[Paging]
+    request: HttpRequest, response: HttpResponse, search: Query[GrantSearch], paging: Query[Paging]
 ) -> list[dict[str, object]]:
     """Newest first. `project` and `environment`: those given exactly there."""
     require(signed_in(request), Permission.PEOPLE_MODIFY)

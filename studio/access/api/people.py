@@ -78,7 +78,7 @@ class NewPersonOut(PersonOut):
     sign_in_link: str | None
 
 
-class Search(Schema):
+class PeopleSearch(Schema):
     q: str = Field("", max_length=200, description="Text in user name, name or e-mail address")
     role: str = Field("", description="Who holds it, wherever")
     state: str = Field("", description="`active`, `expected`, `out` or `service`")
@@ -86,7 +86,7 @@ class Search(Schema):
 
 @router.get("/users", summary="People and service accounts", url_name="users", response=list[PersonOut])
 def users(
-    request: HttpRequest, response: HttpResponse, search: Query[Search], paging: Query[Paging]
+    request: HttpRequest, response: HttpResponse, search: Query[PeopleSearch], paging: Query[Paging]
 ) -> list[dict[str, object]]:
     """By user name."""
     require(signed_in(request), Permission.PEOPLE_MODIFY)
@@ -169,7 +169,7 @@ def set_active(request: HttpRequest, name: Path[str], body: Active) -> dict[str,
     return _people_out([person])[0]
 
 
-class LinkOut(Schema):
+class SignInLinkOut(Schema):
     """Opens Parley as this person, once. It is in this answer and nowhere else."""
 
     sign_in_link: str
@@ -177,7 +177,7 @@ class LinkOut(Schema):
 
 
 @router.post(
-    "/users/{name}/sign-in-links", summary="Make a sign-in link", url_name="user-links", response={201: LinkOut}
+    "/users/{name}/sign-in-links", summary="Make a sign-in link", url_name="user-links", response={201: SignInLinkOut}
 )
 def make_link(request: HttpRequest, name: Path[str]) -> Status[dict[str, object]]:
     """Nobody makes one for somebody who may more than they do."""

@@ -26,7 +26,7 @@ class RightOut(Schema):
     partly_by: list[GrantOut]
 
 
-class HolderOut(Schema):
+class RightsHolderOut(Schema):
     username: str
     name: str
     permissions: list[str]
@@ -63,7 +63,7 @@ def _rights(person: User, where: Where, places: list[Place]) -> list[dict[str, o
     ]
 
 
-@router.get("/access", summary="Who may do what in a place", url_name="access", response=list[HolderOut])
+@router.get("/access", summary="Who may do what in a place", url_name="access", response=list[RightsHolderOut])
 def who(
     request: HttpRequest, response: HttpResponse, asked: Query[Asked], paging: Query[Paging]
 ) -> list[dict[str, object]]:

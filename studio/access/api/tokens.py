@@ -34,13 +34,13 @@ class Rotation(Schema):
     overlap_hours: int = Field(24, ge=0, le=168, description="How long the old token goes on beside the new one")
 
 
-class Which(Schema):
+class TokensWanted(Schema):
     all: bool = Field(False, description="Also those that have ended")
 
 
 @router.get("/user/tokens", summary="One's own tokens", url_name="user-tokens", response=list[TokenOut])
 def own_tokens(
-    request: HttpRequest, response: HttpResponse, which: Query[Which], paging: Query[Paging]
+    request: HttpRequest, response: HttpResponse, which: Query[TokensWanted], paging: Query[Paging]
 ) -> list[dict[str, object]]:
     """Newest first."""
     return _listed(request, response, signed_in(request), which, paging)
@@ -54,7 +54,7 @@ def make_own_token(request: HttpRequest, body: NewToken) -> Status[dict[str, obj
 
 @router.get("/users/{name}/tokens", summary="Somebody's tokens", url_name="tokens-of-user", response=list[TokenOut])
 def tokens_of(
-    request: HttpRequest, response: HttpResponse, name: Path[str], which: Query[Which], paging: Query[Paging]
+    request: HttpRequest, response: HttpResponse, name: Path[str], which: Query[TokensWanted], paging: Query[Paging]
 ) -> list[dict[str, object]]:
     return _listed(request, response, load_person_named(request, name), which, paging)
 
@@ -97,7 +97,7 @@ def rotate(request: HttpRequest, key: Path[str], body: Rotation) -> Status[dict[
 
 
 def _listed(
-    request: HttpRequest, response: HttpResponse, user: User, which: Which, paging: Paging
+    request: HttpRequest, response: HttpResponse, user: User, which: TokensWanted, paging: Paging
 ) -> list[dict[str, object]]:
     rows = ApiToken.objects.filter(user=user).select_related("user")
     return tokens_out(page(request, response, rows if which.all else rows.filter(service.live()), paging), by_scope())
