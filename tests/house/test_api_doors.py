@@ -28,7 +28,6 @@ NO_DOOR = {
     "studio.access.services.sessions.leave": "a browser signs out",
     "studio.access.services.sign_in.why_no_link": "changes nothing",
 }
-# fmt: off
 
 
 def module_of(path: Path) -> str:
