@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -42,14 +43,19 @@ class Incoming:
 
 
 def _receive(source: Readable, file: BinaryIO, path: Path, limit: int | None) -> Staged:
+    """Hashing has a thread of its own, because it takes as long as writing; it is one piece behind at most."""
     digest, size = hashlib.sha256(), 0
-    while piece := source.read(PIECE):
-        size += len(piece)
-        if limit is not None and size > limit:
-            raise TooLarge(limit)
-        digest.update(piece)
-        _write(file, piece)
-    _write(file, b"", sync=True)
+    with ThreadPoolExecutor(1) as hashing:
+        hashed: Future[None] | None = None
+        while piece := source.read(PIECE):
+            size += len(piece)
+            if limit is not None and size > limit:
+                raise TooLarge(limit)
+            if hashed is not None:
+                hashed.result()
+            hashed = hashing.submit(digest.update, piece)
+            _write(file, piece)
+        _write(file, b"", sync=True)
     return Staged(path, digest.hexdigest(), size)
 
 
