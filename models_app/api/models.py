@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from ninja import Field, Path, Query, Router, Schema, Status
+from pydantic import BaseModel
 
 from models_app.api.archives import DOWNLOAD, RAW_UPLOAD, UPLOAD, archive_in, send_archive, whole_body
 from models_app.api.facts import epoch
@@ -191,7 +192,7 @@ def about(request: HttpRequest, slug: Path[str], model: Path[str]) -> dict[str, 
     }
 
 
-class Mark(Schema):
+class Mark(BaseModel):
     reason: str = Field("", max_length=200)
 
 

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from ninja import Field, Path, Query, Schema, Status
+from pydantic import BaseModel
 
 from models_app.api.data import RevisionOut, facts_of, router
 from models_app.api.facts import address_of, epoch
@@ -82,7 +83,7 @@ class How(Schema):
     merge: bool = Field(False, description="Go on top of what others saved meanwhile, where they changed other files.")
 
 
-class Save(Schema):
+class Save(BaseModel):
     """`base` is the number of the revision that the changes began from, null for the first. A file with null is
     deleted. `replace`: the files are the whole project, and others go."""
 
@@ -215,7 +216,7 @@ def _receive(body: Readable, copy: BinaryIO) -> None:
         copy.write(piece)
 
 
-class Return(Schema):
+class Return(BaseModel):
     message: str = Field("", max_length=300)
 
 

@@ -3,6 +3,7 @@
 from django.forms.models import model_to_dict
 from django.http import HttpRequest
 from ninja import Field, Path, Query, Router, Schema
+from pydantic import BaseModel
 
 from models_app.api.facts import epoch
 from models_app.forms import TrainingSettingsForm
@@ -17,7 +18,7 @@ from studio.errors import Invalid
 router = Router(tags=["settings of assistants"])
 
 
-class TrainingSettingsIn(Schema):
+class TrainingSettingsIn(BaseModel):
     """`rasa_version` empty is the installation's own; a limit that is null is the installation's. What is left out
     becomes so."""
 
@@ -42,7 +43,7 @@ class TrainingSettingsOut(Schema):
     processes: int | None
 
 
-class ModelRetentionIn(Schema):
+class ModelRetentionIn(BaseModel):
     newest: int = Field(ge=1, le=10_000)
     is_on: bool
 
@@ -104,7 +105,7 @@ def change_training_settings(request: HttpRequest, slug: Path[str], body: Traini
 
 def _checked(assistant: Assistant, body: TrainingSettingsIn) -> dict[str, object]:
     """By the rules of the page's form."""
-    form = TrainingSettingsForm(body.dict(), initial=model_to_dict(settings_of(assistant)))
+    form = TrainingSettingsForm(body.model_dump(), initial=model_to_dict(settings_of(assistant)))
     if not form.is_valid():
         name, messages = next(iter(form.errors.items()))
         raise Invalid(f"{name}: {messages[0]}", field=name)

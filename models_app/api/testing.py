@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Query, Router, Schema, Status
+from pydantic import BaseModel
 
 from models_app.api.facts import epoch, revision_named
 from models_app.api.trainings import TrainingOut, asked_for
@@ -77,7 +78,7 @@ class TestDetailOut(TestOut):
     faults: list[FaultOut]
 
 
-class NewTest(Schema):
+class NewTest(BaseModel):
     """With the data that the model learned when `revision` is left out."""
 
     revision: int | None = None

@@ -6,6 +6,7 @@ from typing import Literal
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Field, Path, Query, Router, Schema, Status
+from pydantic import BaseModel
 
 from models_app.api.facts import address_of, as_file, epoch, revision_named
 from models_app.loaders import load_assistant, load_job, require_models
@@ -76,7 +77,7 @@ class TrainingOut(Schema):
     url: str
 
 
-class NewTraining(Schema):
+class NewTraining(BaseModel):
     """`force` trains what was trained already once more. `epochs_percent` counts with `finetune_from`."""
 
     revision: int | None = Field(None, description="The newest when left out.")
@@ -123,7 +124,7 @@ def trainings(
     """The newest first."""
     assistant = load_assistant(request, slug)
     require_models(request, assistant)
-    wanted = {name: value for name, value in which.dict().items() if value}
+    wanted = {name: value for name, value in which.model_dump().items() if value}
     jobs = TrainingJob.objects.visible_to(signed_in(request)).filter(assistant=assistant, **wanted)
     rows = page(request, response, jobs.select_related("revision", "model", "tested", "finetune_from"), paging)
     return facts_of(rows, slug)

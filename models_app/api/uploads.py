@@ -2,6 +2,7 @@
 
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Field, Header, Path, Router, Schema, Status
+from pydantic import BaseModel
 
 from models_app.api.archives import RAW_UPLOAD, whole_body
 from models_app.api.facts import address_of
@@ -16,7 +17,7 @@ from studio.errors import Invalid
 router = Router(tags=["models"])
 
 
-class NewUpload(Schema):
+class NewUpload(BaseModel):
     """`name` is that of the file, with `.tar.gz`."""
 
     name: str = Field(max_length=207)

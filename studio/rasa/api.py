@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Path, Router, Schema, Status
+from pydantic import BaseModel
 
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission
@@ -37,7 +38,7 @@ class VersionOut(Schema):
     kept: str | None
 
 
-class NewVersion(Schema):
+class NewVersion(BaseModel):
     version: str
 
 
