@@ -18,6 +18,7 @@ from models_app.services.assistants import DEFAULT_SLUG
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.crypto import decrypt
+from studio.web.api.bodies import Body
 
 router = Router(tags=["chat"])
 
@@ -34,7 +35,7 @@ class ChatToken(Schema):
     expires: float | None
 
 
-class ChatTokenChange(Schema):
+class ChatTokenChange(Body):
     """What is left out stays as it is."""
 
     bot_name: str = Field("", max_length=100)

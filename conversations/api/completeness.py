@@ -9,13 +9,14 @@ from conversations.loaders import load_compared, load_comparison, load_incident_
 from conversations.models import CompletenessFinding, CompletenessRun
 from conversations.services import completeness
 from studio.access.loaders import signed_in
+from studio.web.api.bodies import Body
 from studio.web.api.paging import Paging, page
 
 router = Router(tags=["intake"])
 _LATEST = 253_402_300_799.0  # the last second that Rasa's times have here
 
 
-class CheckIn(Schema):
+class CheckIn(Body):
     """Of Rasa's times from `since` until `until` (null: the beginning, and now), all conversations or a `sample`. With
     `incident`, its number, everything of the time in which a source lost records is compared, and stored."""
 

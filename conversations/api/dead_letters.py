@@ -16,6 +16,7 @@ from models_app.models import Assistant
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission, Scope
 from studio.errors import Invalid
+from studio.web.api.bodies import Body
 from studio.web.api.paging import Paging, page
 
 router = Router(tags=["dead letters"])
@@ -68,17 +69,17 @@ class LetterOut(Schema):
     note: str
 
 
-class Edited(Schema):
+class Edited(Body):
     """Another text of the record, which is tried at once; the original is kept beside it."""
 
     record: str = Field(min_length=1)
 
 
-class Reason(Schema):
+class Reason(Body):
     reason: str = Field(min_length=1, max_length=500, pattern=WORDS)
 
 
-class RunIn(Schema):
+class RunIn(Body):
     """All letters of a cause that wait now. Discarding asks for a `reason`."""
 
     act: Literal["retry", "discard"]

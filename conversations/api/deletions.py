@@ -15,18 +15,19 @@ from models_app.models import Assistant
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.errors import Conflict, Invalid
+from studio.web.api.bodies import Body
 from studio.web.api.paging import Paging, cut, page
 
 router = Router(tags=["deletions"])
 
 
-class DeletionWish(Schema):
+class DeletionWish(Body):
     """`filters` as the conversations list takes them. Without any it is all that one may delete."""
 
     filters: dict[str, str]
 
 
-class Confirming(Schema):
+class Confirming(Body):
     """`conversations`: how many were counted, so that nobody confirms what they have not seen."""
 
     conversations: int
@@ -57,14 +58,14 @@ class DeletionOut(Schema):
     sample: list[str] = []
 
 
-class RetentionRuleIn(Schema):
+class RetentionRuleIn(Body):
     """Of an environment, or (null) of everywhere that has no rule of its own. It begins switched off."""
 
     environment: str | None = None
     days: int = Field(ge=1, le=LONGEST)
 
 
-class RuleChange(Schema):
+class RuleChange(Body):
     """What is left out stays."""
 
     days: int | None = Field(None, ge=1, le=LONGEST)

@@ -19,6 +19,7 @@ from models_app.models import Assistant
 from models_app.storage import ArtifactMissing
 from studio.access.loaders import signed_in
 from studio.web import streaming
+from studio.web.api.bodies import Body
 from studio.web.api.paging import Paging, page
 
 router = Router(tags=["exports"])
@@ -35,9 +36,10 @@ class Wish(Schema):
     format: Word = "jsonl"
 
 
-class Preparing(Wish):
+class Preparing(Body):
     """`filters` as the conversations list takes them, such as {"environment": "production", "intent": "greet"}."""
 
+    format: Word = "jsonl"
     filters: dict[str, str] = {}
 
 

@@ -24,7 +24,7 @@ CALLED = {  # Rasa Enterprise's name: ours
 REVIEW = {"": "unread", "reviewed": "reviewed", "saved": "saved_for_later"}  # ours: Rasa Enterprise's
 _REVIEW = {"unread": "new", "saved_for_later": "saved"}
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_NO = {"0", "false", "no", "off"}
+_YES, _NO = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
 class MomentField(forms.CharField):
@@ -84,9 +84,16 @@ def asked(query: QueryDict) -> QueryDict:
         review = str(found["review"])
         found["review"] = _REVIEW.get(review, review)
     for name, kind in ApiFilter.base_fields.items():
-        if isinstance(kind, forms.BooleanField) and str(found.get(name, "")).lower() in _NO:
+        if isinstance(kind, forms.BooleanField) and name in found and not _is_wanted(name, str(found[name])):
             del found[name]
     return found
+
+
+def _is_wanted(name: str, word: str) -> bool:
+    if word.lower() not in _YES | _NO:
+        where = next((theirs for theirs, ours in CALLED.items() if ours == name), name)
+        raise Invalid(f"{where} is true or false.", errors=[{"where": where, "message": "true or false"}])
+    return word.lower() in _YES
 
 
 def _name_of(name: str, value: str) -> str:

@@ -33,6 +33,7 @@ from environments.services.address import NoServer, slot_of
 from studio.crypto import keyed_digest
 from studio.errors import Conflict, DomainError, Forbidden
 from studio.web.addresses import client_address
+from studio.web.api.bodies import Body
 from studio.web.api.failures import failure
 from studio.web.ratelimit import NotCounted, TooMany, Window
 
@@ -43,7 +44,7 @@ ALGORITHM, AUDIENCE = "HS256", "parley-guest"
 WRONG_TOKENS = Window("chat-token-guesses", most=30, seconds=600)  # of one address
 
 
-class GuestToken(Schema):
+class GuestToken(Body):
     """`conversation_id` is the client's own name for it; `password` where the link asks for one."""
 
     conversation_id: str = Field(min_length=1, max_length=255)
@@ -154,7 +155,7 @@ def say_as_guest(request: HttpRequest, who: SignedGuest, said: Saying, conversat
     except (NotAnswered, NoServer, Conflict) as error:
         if is_without_model(error, Target(who.link.environment, who.link.model)):
             return answered([], who.conversation_id)
-        return unanswered(error)
+        return unanswered(error, who.link.environment)
     return answered(replies, who.conversation_id)
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 from ninja import Field, Path, Query, Router, Schema, Status
 
@@ -25,7 +26,8 @@ from models_app.models import Assistant
 from models_app.words import words_of
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission, Scope
-from studio.errors import Conflict
+from studio.errors import Conflict, Invalid
+from studio.web.api.bodies import Body
 from studio.web.api.paging import MOST, NotOurs, Paging, cursor_of, key_of, page, say_next
 
 router = Router(tags=["inbox"])
@@ -76,7 +78,13 @@ class ExampleOut(Schema):
     problem: str
 
 
-class Chosen(Schema):
+class Narrowed(Body):
+    """`filters` as the inbox takes them, such as {"environment": "production"}."""
+
+    filters: dict[str, str] = {}
+
+
+class Chosen(Body):
     """Examples by their numbers."""
 
     examples: list[int] = Field(min_length=1, max_length=examples.MOST)
@@ -116,7 +124,7 @@ def waiting(
     request: HttpRequest, response: HttpResponse, slug: Path[str], paging: Query[Paging]
 ) -> list[dict[str, Any]]:
     """The least certain first. Of more than 1,000 `X-Total-Count` says 1000, and X-Total-Count-Exact false."""
-    assistant, wanted = _wanted(request, slug)
+    assistant, wanted = _wanted(request, slug, request.GET)
     limit, offset = min(paging.limit, MOST), 0 if paging.cursor else min(paging.offset, inbox.COUNTED)
     found = inbox.find(wanted, after=_spot(paging.cursor), limit=offset + limit + 1)[offset:]
     count = inbox.left(wanted)
@@ -133,11 +141,13 @@ def waiting(
     summary="Take the next message that is free",
     url_name="inbox-next",
     response={200: TakenOut, 204: None},
-    openapi_extra=described(InboxFilter.base_fields),
 )
-def take_next(request: HttpRequest, slug: Path[str]) -> Status[dict[str, Any] | None]:
+def take_next(request: HttpRequest, slug: Path[str], body: Narrowed | None = None) -> Status[dict[str, Any] | None]:
     """It is held for five minutes: nobody else is given it, nor the same words elsewhere. 204 when none is free."""
-    assistant, wanted = _wanted(request, slug)
+    query = QueryDict(urlencode(body.filters if body else {}))
+    if unknown := sorted(set(query) - set(InboxFilter.base_fields)):
+        raise Invalid(f"There is no filter called {', '.join(unknown)[:200]}.", code="unknown-filter")
+    assistant, wanted = _wanted(request, slug, query)
     viewer = signed_in(request)
     found = inbox.next_free(actor=viewer, assistant=assistant, wanted=wanted)
     if found is None:
@@ -174,9 +184,9 @@ def release(request: HttpRequest, slug: Path[str], sender: Path[str], timestamp:
     return Status(204, None)
 
 
-def _wanted(request: HttpRequest, slug: str) -> tuple[Assistant, inbox.Wanted]:
+def _wanted(request: HttpRequest, slug: str, query: QueryDict) -> tuple[Assistant, inbox.Wanted]:
     assistant = load_readable(request, slug, Permission.CONVERSATIONS_FLAG)
-    filters = InboxFilter(request.GET, assistant=assistant, viewer=signed_in(request))
+    filters = InboxFilter(query, assistant=assistant, viewer=signed_in(request))
     checked(filters)
     return assistant, filters.wanted()
 

@@ -20,6 +20,7 @@ from models_app.models import Assistant
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission, Scope
 from studio.errors import Invalid
+from studio.web.api.bodies import Body
 from studio.web.api.paging import Paging, page
 
 router = Router(tags=["intake"])
@@ -31,7 +32,7 @@ CONNECTION = (
 )  # fmt: skip
 
 
-class SourceIn(Schema):
+class SourceIn(Body):
     """A Kafka cluster as Rasa's own broker names it. Of a source that is there, what is left out stays, and so does an
     empty `sasl_password` or `ssl_key`. `environment` is where events belong that name none."""
 
@@ -110,13 +111,13 @@ class CheckedOut(Schema):
     topics: list[TopicOut]
 
 
-class GoOn(Schema):
+class GoOn(Body):
     """`keep`: records that cannot be read become dead letters. Otherwise they are tried again."""
 
     keep: bool = False
 
 
-class Closing(Schema):
+class Closing(Body):
     note: str = Field(min_length=1, max_length=1000, pattern=r"\S")
 
 
@@ -133,7 +134,7 @@ class UnknownOut(Schema):
     is_moving: bool
 
 
-class Adopting(Schema):
+class Adopting(Body):
     """Who takes the name over; without `environment` a new one of that name."""
 
     name: str = Field(max_length=255)

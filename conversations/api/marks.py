@@ -12,6 +12,7 @@ from conversations.services import marks, review
 from conversations.services.marks import LONGEST_NOTE, Target, marks_of, tag_name
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
+from studio.web.api.bodies import Body
 
 router = Router(tags=["review"])
 
@@ -19,7 +20,7 @@ FLAG = Permission.CONVERSATIONS_FLAG
 REVIEW = {"unread": "", "reviewed": "reviewed", "saved_for_later": "saved"}  # Rasa Enterprise's words: ours
 
 
-class Note(Schema):
+class Note(Body):
     note: str = Field("", max_length=LONGEST_NOTE, description="Without one, a note that is there stays.")
 
 
@@ -34,7 +35,7 @@ class MarkOut(Schema):
     message_timestamp: float | None
 
 
-class ReviewIn(Schema):
+class ReviewIn(Body):
     """`unread`, `reviewed` or `saved_for_later`; or `undo`, which an earlier answer gave."""
 
     review_status: str = Field("", description="unread, reviewed or saved_for_later")
@@ -48,7 +49,7 @@ class ReviewOut(Schema):
     undo: str
 
 
-class Read(Schema):
+class Read(Body):
     until: float | None = Field(None, description="A time of an event; without one all of it was read.")
 
 

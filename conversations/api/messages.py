@@ -26,6 +26,7 @@ from conversations.services import corrections
 from conversations.services.corrections import Verdict
 from environments.services.address import NoServer
 from studio.access.loaders import signed_in
+from studio.web.api.bodies import Body
 from studio.web.api.paging import Paging
 
 router = Router(tags=["conversations"])
@@ -44,7 +45,7 @@ class EntityIn(Schema):
     group: str = ""
 
 
-class Rewinding(Schema):
+class Rewinding(Body):
     """From the message at `timestamp` on; without one, the last."""
 
     timestamp: float | None = None
@@ -57,7 +58,7 @@ class TakenBackOut(Schema):
     messages: int
 
 
-class Meant(Schema):
+class Meant(Body):
     """Without `entities` those that NLU found stay; an `intent` of null says that the message is no example."""
 
     intent: str | None
@@ -108,7 +109,7 @@ def rewind(request: HttpRequest, slug: Path[str], sender: Path[str], body: Rewin
     try:
         taken = take_back(session=session, place=place)
     except (NotAnswered, NoServer) as error:
-        return unanswered(error)
+        return unanswered(error, session.environment)
     return {"text": taken.text, "messages": taken.count}
 
 

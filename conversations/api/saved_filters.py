@@ -11,12 +11,13 @@ from conversations.models import SavedFilter
 from conversations.services import saved_filters
 from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
+from studio.web.api.bodies import Body
 from studio.web.api.paging import Paging, page
 
 router = Router(tags=["conversations"])
 
 
-class FilterIn(Schema):
+class FilterIn(Body):
     """`filters` as the conversations list takes them. Shared ones are seen by everybody who may view conversations."""
 
     name: str = Field(min_length=1, max_length=80, pattern=r"\S")
@@ -24,7 +25,7 @@ class FilterIn(Schema):
     is_shared: bool = False
 
 
-class FilterChange(Schema):
+class FilterChange(Body):
     """What is left out stays."""
 
     name: str = Field("", max_length=80)

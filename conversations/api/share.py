@@ -29,6 +29,7 @@ from models_app.loaders import load_assistant, load_model
 from models_app.models import Assistant
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission
+from studio.web.api.bodies import Body
 from studio.web.api.paging import Paging, page
 
 router = Router(tags=["share links"])
@@ -37,7 +38,7 @@ _OVER = (LinkState.REVOKED, LinkState.GONE)
 LATEST = 253_402_300_799  # the last second that a date has
 
 
-class LinkChange(Schema):
+class LinkChange(Body):
     """What is left out stays as it is. A link is for an environment, or for one `model`."""
 
     name: str = ""

@@ -13,6 +13,7 @@ from conversations.presentation.stories import Kind, Story, file_yaml, stories_o
 from conversations.services.stories import NEW_FILES, meant_in, save_stories
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission, Scope
+from studio.web.api.bodies import Body
 
 router = Router(tags=["conversations"])
 
@@ -24,9 +25,11 @@ class StoryWish(Schema):
     name: str = Field("", max_length=120)
 
 
-class StoryKept(StoryWish):
+class StoryKept(Body):
     """`file` is a path in the training data, which may be new; without one it is the usual file of conversations."""
 
+    kind: Literal["training", "test"] = "training"
+    name: str = Field("", max_length=120)
     file: str = Field("", max_length=300)
 
 
@@ -80,7 +83,7 @@ def keep(request: HttpRequest, slug: Path[str], sender: Path[str], body: StoryKe
     return Status(201, {"revision": revision.number, "file": path, "stories": len(found)})
 
 
-def _stories(conversation: Conversation, shown: window.Window, wish: StoryWish) -> list[Story]:
+def _stories(conversation: Conversation, shown: window.Window, wish: StoryWish | StoryKept) -> list[Story]:
     name = " ".join(wish.name.split()) or f"conversation {conversation.pk}"
     kind: Kind = wish.kind
     return list(stories_of(shown.events, kind, name, meant_in(conversation)))

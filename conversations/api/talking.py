@@ -19,6 +19,7 @@ from environments.models import Environment
 from environments.services.address import WAKING, NoServer
 from studio.access.loaders import signed_in
 from studio.errors import DomainError
+from studio.web.api.bodies import Body
 from studio.web.api.errors import reason_of
 from studio.web.api.failures import failure
 
@@ -27,7 +28,7 @@ _STATUS = {"timeout": 504, "lost": 504, "twice": 409, "under-way": 409, "no-serv
 _SOON = 5  # seconds
 
 
-class Saying(Schema):
+class Saying(Body):
     """`nonce`, or the header Idempotency-Key, is a word of one's own: the same message with it is said once."""
 
     message: str = Field(min_length=1, max_length=LONGEST_MESSAGE, pattern=r"\S")
@@ -55,7 +56,7 @@ def say_in(request: HttpRequest, session: TalkSession, said: Saying) -> HttpResp
             return answered([], session.sender_id)
         if not isinstance(error, NotAnswered) and error.code not in _STATUS:
             raise
-        return unanswered(error)
+        return unanswered(error, target.environment)
     return answered(replies, session.sender_id)
 
 
@@ -96,9 +97,10 @@ def replies_of(known: once.Json) -> Replies:
     return replies
 
 
-def unanswered(error: DomainError) -> HttpResponse:
-    """The sentence says what to do; nothing was said unless it was a time-out."""
-    status = _STATUS.get(error.code, 502)
+def unanswered(error: DomainError, environment: Environment) -> HttpResponse:
+    """The sentence says what to do; nothing was said unless it was a time-out. 503: the server may answer soon."""
+    is_unset = error.code == "no-server" and environment.kind == Environment.Kind.UNSET
+    status = 409 if is_unset else _STATUS.get(error.code, 502)
     response = failure(status, reason_of(error.code), error.message)
     if status == 503:
         response["Retry-After"] = str(_SOON)

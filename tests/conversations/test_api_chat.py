@@ -92,7 +92,7 @@ def test_a_server_of_ours_that_waits_for_its_first_model_answers_nothing(api, ca
 
 def test_why_nobody_answers_is_told(api, cafe, channel) -> None:
     unset = api.post("/chat?environment=worker", {"message": "hi"})
-    assert (unset.status_code, unset.json()["reason"]) == (503, "NoServer")
+    assert (unset.status_code, unset.json()["reason"]) == (409, "NoServer")
     channel.reply = Reply(500, {})
     assert api.post("/chat", {"message": "hi"}).status_code == 502
     assert api.post("/chat?environment=none", {"message": "hi"}).status_code == 404

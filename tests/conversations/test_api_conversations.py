@@ -123,7 +123,7 @@ def test_lists_are_narrowed_by_the_names_of_scripts_and_by_ours(cafe, api, query
 @pytest.mark.parametrize(
     "query",
     ["maximumConfidence=2", "minimumUserMessages=x", "environment=none", "start=soon", "start=nan", "until=1e999",
-     "tz=Moon", "limit=-1", "cursor=xx", "offset=20000", "since=2026-02-30", "tag=%C3%A4"],
+     "tz=Moon", "limit=-1", "cursor=xx", "offset=20000", "since=2026-02-30", "tag=%C3%A4", "flagged=maybe"],
 )  # fmt: skip
 def test_what_no_filter_takes_is_refused_with_its_name(cafe, api, query) -> None:
     answer = api.get(f"/conversations?{query}")

@@ -61,6 +61,9 @@ def test_what_waits_is_listed_least_certain_first(api) -> None:
 
 
 def test_one_after_the_other_and_to_nobody_twice(api) -> None:
+    assert api.post("/projects/cafe/inbox/next", {"filters": {"below": "0.2"}}).status_code == 204
+    assert api.post("/projects/cafe/inbox/next", {"filters": {"belo": "0.2"}}).status_code == 422
+    assert api.post("/projects/cafe/inbox/next", []).status_code == 422
     first = api.post("/projects/cafe/inbox/next").json()
     assert (first["sender_id"], first["said_times"]) == ("s1", 2)
     other = api_of("annotator")

@@ -6,8 +6,8 @@ Method, path, the answers as there (anonymous, tester, annotator, admin, worker_
 # fmt: off
 CONVERSATIONS_BY_TOKEN = [
     # Chat: production is not set up here.
-    ("POST", "/api/projects/cafe/chat", 401, 503, 503, 503, 404, {"message": "hi"}),
-    ("POST", "/api/chat", 401, 503, 503, 503, 404, {"message": "hi"}),
+    ("POST", "/api/projects/cafe/chat", 401, 409, 409, 409, 404, {"message": "hi"}),
+    ("POST", "/api/chat", 401, 409, 409, 409, 404, {"message": "hi"}),
 
     # The chat token.
     ("GET", "/api/chatToken", 401, 404, 200, 200, 404),
@@ -118,8 +118,8 @@ CONVERSATIONS_BY_TOKEN = [
     ("GET", "/api/conversations", 401, 200, 200, 200, 404),
     ("GET", "/api/projects/cafe/conversations/anna/messages", 401, 404, 200, 200, 404),
     ("GET", "/api/projects/cafe/conversations/berta/messages", 401, 404, 200, 200, 200),
-    ("POST", "/api/projects/cafe/conversations/{talk}/messages", 401, 404, 503, 404, 404, {"message": "hi"}),
-    ("POST", "/api/projects/cafe/conversations/{talk}/rewind", 401, 404, 503, 404, 404),
+    ("POST", "/api/projects/cafe/conversations/{talk}/messages", 401, 404, 409, 404, 404, {"message": "hi"}),
+    ("POST", "/api/projects/cafe/conversations/{talk}/rewind", 401, 404, 409, 404, 404),
     ("POST", "/api/conversations/{talk}/rewind", 401, 404, 404, 404, 404),
     ("GET", "/api/conversations/anna/messages", 401, 404, 404, 404, 404),
     ("POST", "/api/conversations/{talk}/messages", 401, 404, 404, 404, 404, {"message": "hi"}),

@@ -39,6 +39,7 @@ def as_it_is(_context: object, value: object) -> bytes:
 
 # What there is in tests/house/world.py, by the names of path parameters: half of the requests ask for these.
 THERE: dict[str, object] = {"slug": "cafe", "name": "worker", "model": "otter", "number": 1, "role": "reader"}
+THERE |= {"sender": "anna", "timestamp": 1_790_000_001.0, "tag": "vip", "incident": 1}
 
 
 @described.hook
