@@ -10,12 +10,13 @@ from models_app.models import Assistant
 from models_app.services.assistants import rename_assistant
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission
+from studio.web.api.bodies import Body
 from studio.web.api.paging import Paging, page
 
 router = Router(tags=["assistants"])
 
 
-class Title(Schema):
+class Title(Body):
     title: str = Field(min_length=1, max_length=120, pattern=r"\S")
 
 

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import Field, Path, Query, Router, Schema, Status
+from ninja import Field, Path, Query, Router, Status
 
 from environments.api.facts import EnvironmentOut, environment_facts
 from environments.loaders import load_environment, load_modifiable
@@ -19,6 +19,7 @@ from studio.access.loaders import require, signed_in
 from studio.access.permissions import MissingPermission, Permission, Scope
 from studio.errors import Invalid
 from studio.rasa.signing import published_keys
+from studio.web.api.bodies import Body
 from studio.web.api.paging import Paging, cut
 
 router = Router(tags=["environments"])
@@ -30,7 +31,7 @@ MOST = 200  # environments in one list
 _TOKEN = Field("", max_length=500, description="What its HTTP API asks for; an empty one keeps what is there.")
 
 
-class AddressIn(Schema):
+class AddressIn(Body):
     """`url` and `token` may be empty, as GET gives them: what is there stays."""
 
     name: str
@@ -38,7 +39,7 @@ class AddressIn(Schema):
     token: str = _TOKEN
 
 
-class NewEnvironment(Schema):
+class NewEnvironment(Body):
     """`kind` left out: `connected` with a `url`, else `unset`. `protected` asks the right to modify protected ones."""
 
     name: str
@@ -48,7 +49,7 @@ class NewEnvironment(Schema):
     protected: bool = False
 
 
-class Change(Schema):
+class Change(Body):
     """What is left out stays as it is. With another name goes the tag, and servers that ask for the old one are
     answered until none does any more."""
 

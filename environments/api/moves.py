@@ -1,8 +1,9 @@
 """What whoever moves a tag may say besides, in the same words at every door."""
 
-from ninja import Field, Schema
+from ninja import Field
 
 from models_app.services.expected import UNSET, Expected
+from studio.web.api.bodies import Body
 
 EXPECTED = (
     "What you saw it point at: a model's name or the SHA-256 of its file, null (in an address: nothing) for no model. "
@@ -10,7 +11,7 @@ EXPECTED = (
 )
 
 
-class Move(Schema):
+class Move(Body):
     """`reason` is kept with the move."""
 
     expected_current: str | None = Field(default=None, max_length=200, description=EXPECTED)

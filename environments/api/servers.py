@@ -21,7 +21,7 @@ from studio.web.api.paging import Paging, cut
 
 router = Router(tags=["servers"])
 _YAML = {
-    "responses": {200: {"description": "The file.", "content": {"application/yaml": {"schema": {"type": "string"}}}}}
+    "responses": {200: {"description": "The file.", "content": {"application/yaml": {"schema": {"type": "object"}}}}}
 }
 _STEERING = {"start": start_server, "stop": stop_server, "restart": restart_server}
 LONGEST_OFFSET = 10**18

@@ -17,6 +17,7 @@ from models_app.loaders import load_assistant, load_model
 from models_app.models import Assistant, Model
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission, Scope
+from studio.web.api.bodies import Body
 from studio.web.api.paging import Paging, page
 
 router = Router(tags=["slots"])
@@ -67,7 +68,7 @@ class SlotsWanted(Paging):
     project: str = Field("", description="Of this assistant alone.")
 
 
-class TryingSettings(Schema):
+class TryingSettings(Body):
     """`idle_minutes` null: as the installation says. `action_server_url` empty: slots have none."""
 
     start_after_training: bool
@@ -127,18 +128,18 @@ def all_slots(request: HttpRequest, response: HttpResponse, wanted: Query[SlotsW
     return list(_listed(page(request, response, rows, wanted)))
 
 
-@router.get("/slots/{number}", summary="One slot", url_name="slot", response=SlotDetail)
-def slot(request: HttpRequest, number: Path[Number]) -> dict[str, object]:
-    row = load_slot(request, number)
+@router.get("/slots/{slot}", summary="One slot", url_name="slot", response=SlotDetail)
+def one_slot(request: HttpRequest, slot: Path[Number]) -> dict[str, object]:
+    row = load_slot(request, slot)
     may_read = signed_in(request).may(Permission.CONVERSATIONS_VIEW, Scope(row.environment.assistant_id))
     (facts,) = _listed([row])
     return {**facts, "log": row.log if may_read else None}
 
 
-@router.delete("/slots/{number}", summary="Stop a slot", url_name="slot", response={204: None})
-def stop_slot(request: HttpRequest, number: Path[Number]) -> Status[None]:
+@router.delete("/slots/{slot}", summary="Stop a slot", url_name="slot", response={204: None})
+def stop_slot(request: HttpRequest, slot: Path[Number]) -> Status[None]:
     """409 when it has ended already."""
-    row, person = load_slot(request, number), signed_in(request)
+    row, person = load_slot(request, slot), signed_in(request)
     slots.stop(actor=person, slot=row, why=f"{person.username} stopped it.")
     return Status(204, None)
 

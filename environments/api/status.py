@@ -14,6 +14,7 @@ from models_app.services.assistants import DEFAULT_SLUG
 from studio.access.loaders import signed_in
 from studio.access.permissions import MissingPermission, Permission
 from studio.health import migrated_percent
+from studio.web.api.bodies import Body
 
 router = Router(tags=["status"])
 
@@ -59,7 +60,7 @@ class StatusOut(Schema):
     health_message: str
 
 
-class License(Schema):
+class License(Body):
     license: str = Field("", max_length=100_000)
 
 

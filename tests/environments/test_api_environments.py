@@ -196,6 +196,10 @@ class TestChanging:
         assert named("production").kind == "unset"
         assert admin.put(PRODUCTION, {"url": "http://rasa:5005"}).status_code == 422  # nobody said whose it is
 
+    @pytest.mark.parametrize("body", [[], [1, 2], "x", 7, None, True])
+    def test_what_is_no_object_is_no_change(self, admin, body) -> None:
+        assert admin.put(PRODUCTION, body).status_code == 422
+
     def test_who_may_not(self, annotator) -> None:
         assert annotator.put(PRODUCTION, {"name": "mine"}).status_code == 403
         assert annotator.delete(PRODUCTION).status_code == 403
