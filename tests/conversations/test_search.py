@@ -23,7 +23,6 @@ from conversations.search.snippets import snippets
 from conversations.search.terms import named_value, of_event, words
 from conversations.services import indexing
 from conversations.services.rebuild import rebuild_conversations
-from conversations.views.lists import listing
 from models_app.models import Assistant
 from studio.access.models import User
 from studio.access.permissions import Scope
@@ -48,7 +47,7 @@ def find(admin: User, assistant: Assistant) -> Callable[..., list[str]]:
         request.user = admin
         filters = ConversationFilter(request.GET, assistant=assistant, viewer=admin)
         assert filters.is_valid(), filters.errors
-        listed, senders, after = listing(request, filters), [], None
+        listed, senders, after = filters.listing(), [], None
         while True:
             page = page_of(listed, after=after)
             senders += [one.sender_id for one in page.rows]
@@ -314,7 +313,7 @@ def test_pages_lead_back_the_way_they_came(admin: User, assistant: Assistant, st
     request = RequestFactory().get("/", {"intent": "a"})
     request.user = admin
     filters = ConversationFilter(request.GET, assistant=assistant, viewer=admin)
-    listed = listing(request, filters)
+    listed = filters.listing()
     first = page_of(listed)
     second = page_of(listed, after=first.older)
     back = page_of(listed, before=second.newer)
