@@ -24,7 +24,7 @@ def slug_of(name: str) -> str:
     if _OURS.fullmatch(small):
         return small
     start = _NOT_OURS.sub("-", small).strip("-._")[:50]
-    digest = hashlib.sha256(small.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(small.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{start}-{digest}" if start else digest
 
 

@@ -31,7 +31,10 @@ PARTS: tuple[Part, ...] = (DOMAIN, FLOWS, CONFIG, NLU)
 ENDPOINTS, PROMPTS = "studio/endpoints.yml", "studio/prompts.json"
 NO_ENDPOINTS = "{}\n"
 MESSAGE = "Uploaded by rasa studio"
-_SECRET = re.compile(r"^\s*-?\s*[\"']?\w*(?:password|token|secret|api_key)[\"']?\s*:\s*(?P<value>\S.*)$", re.I | re.M)
+LONGEST_TITLE = 120
+_SECRET = re.compile(
+    r"""(?:^|[\s{,])["']?\w*(?:password|token|secret|api_key)["']?\s*:[ \t]*(?P<value>[^\s,}][^\n,}]*)""", re.I | re.M
+)
 
 
 def license_details(request: HttpRequest) -> dict[str, object]:
@@ -45,9 +48,10 @@ def assistant_by_name(request: HttpRequest, wanted: Input) -> dict[str, object]:
 
 
 def delete(request: HttpRequest, wanted: Input) -> dict[str, object]:
-    if _seen(request, wanted["assistantId"]) is None:
+    slug = names.slug_of(wanted["assistantId"])
+    if _seen(request, slug) is None:
         return {"__typename": "DeleteAssistant_AssistantNotFound"}
-    row = load_assistant(request, wanted["assistantId"], Permission.ASSISTANTS_MODIFY)
+    row = load_assistant(request, slug, Permission.ASSISTANTS_MODIFY)
     delete_assistant(actor=signed_in(request), assistant=row)
     return _facts(row)
 
@@ -82,7 +86,7 @@ def _save(request: HttpRequest, name: str, given: Mapping[Part, bytes], beside: 
 
 def _make(request: HttpRequest, name: str) -> Assistant:
     require(signed_in(request), Permission.ASSISTANTS_MODIFY)
-    return create_assistant(actor=signed_in(request), slug=names.slug_of(name), title=name)
+    return create_assistant(actor=signed_in(request), slug=names.slug_of(name), title=name[:LONGEST_TITLE])
 
 
 def _decoded(text: str, name: str) -> bytes:
@@ -96,7 +100,7 @@ def _without_secrets(content: bytes) -> bytes:
     """Everybody who sees the data reads it. Raises Invalid where a password stands in it."""
     for found in _SECRET.finditer(decode(content)):
         value = found["value"].strip().strip("\"'")
-        if value and not value.startswith(("${", "#")):
+        if value.lower() not in {"", "null", "~"} and not value.startswith(("${", "#")):
             raise Invalid("A password or token stands in the endpoints. Name a variable instead, as in ${TOKEN}.")
     return content
 

@@ -100,6 +100,17 @@ def test_an_assistant_is_found_by_its_name(command) -> None:
     assert command.data(BY_NAME, assistantName="none") == {"_": None}
 
 
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800", "日本", "x" * 5000])
+def test_a_name_that_nobody_has_is_not_found(command, name) -> None:
+    assert command.data(BY_NAME, assistantName=name) == {"_": None}
+    assert command.data(DELETE, assistantId=name) == {"_": None}
+
+
+def test_the_longest_name_is_a_name(command) -> None:
+    command.data(UPLOAD, assistantName="B" * 128, nlu=encoded(NLU))
+    assert command.export("b" * 128)["nlu"] == NLU
+
+
 def test_what_is_uploaded_comes_back(command, admin) -> None:
     given = {"domain": DOMAIN, "flows": FLOWS, "config": CONFIG, "nlu": NLU, "endpoints": "models:\n- id: gpt\n"}
     parts = {name: encoded(text) for name, text in given.items()}
@@ -166,6 +177,9 @@ def test_an_assistant_is_deleted_by_its_id(command) -> None:
         ({"assistantName": "bot", "nlu": encoded("nlu: [")}, "data/nlu.yml"),
         ({"assistantName": "bot", "nlu": encoded(NLU), "prompts": ["x"]}, "Prompts"),
         ({"assistantName": "bot", "endpoints": encoded("tracker_store:\n  password: hunter2\n")}, "variable"),
+        ({"assistantName": "bot", "endpoints": encoded('models: [{id: a, "api_key": "sk-1"}]\n')}, "variable"),
+        ({"assistantName": "a\0b", "nlu": encoded(NLU)}, "no spaces"),
+        ({"assistantName": "a\ud800b", "nlu": encoded(NLU)}, "no spaces"),
         ({"assistantName": "bot", "nlu": 1}, "String"),
         ({"nlu": encoded(NLU)}, "assistantName"),
     ],
