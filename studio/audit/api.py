@@ -1,6 +1,5 @@
 """Who changed what, when and why. It is read, and by nobody changed."""
 
-from datetime import date
 from typing import Literal
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -21,6 +20,7 @@ from studio.web.patience import TookTooLong, at_most
 router = Router(tags=["audit"])
 SEARCH_SECONDS, COUNT_SECONDS = 5.0, 1.0
 COUNTED = 10_000
+DAY = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"
 
 
 class AuditEventOut(Schema):
@@ -51,8 +51,8 @@ class AuditSearch(Schema):
     project: str = ""
     kind: str = Field("", max_length=63, description="Of the target, such as `user` or `environment`")
     target: str = Field("", max_length=200, description="Text in its name; with `kind` its id")
-    since: date | None = None
-    until: date | None = Field(None, description="The last day that counts")
+    since: str = Field("", pattern=DAY, description="The first day that counts, `2026-01-31`")
+    until: str = Field("", pattern=DAY, description="The last day that counts")
     tz: str = Field("", max_length=64, description="Where days begin and end; UTC unless said")
 
 

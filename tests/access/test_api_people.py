@@ -56,6 +56,7 @@ def test_a_person_with_all_that_is_known_of_them(admin) -> None:
         "kind": "person",
         "state": "active",
         "groups": [],
+        "identities": [],
         "roles": ["annotator"],
         "grants": [
             {
@@ -92,11 +93,11 @@ def test_the_list_is_by_name_and_filtered_as_on_its_page(admin) -> None:
 def test_the_list_costs_the_same_for_any_number_of_people(admin, django_assert_num_queries) -> None:
     make_person("tester", username="anna")
     admin.get("/users")  # writes the last use of the token
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         admin.get("/users")
     for name in ("berta", "carla", "dora"):
         make_person("tester", username=name)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         admin.get("/users")
 
 
@@ -205,6 +206,18 @@ def test_the_groups_role_is_in_the_person_and_not_in_the_roles_of_their_own(admi
     grant_to_group(actor=None, group="staff", role=role("tester"))
     assert admin.get("/users/mara").json()["roles"] == ["tester"]
     assert admin.get("/users/mara/roles").json() == []
+
+
+def test_who_somebody_is_at_the_single_sign_on(admin) -> None:
+    mara = make_person(username="mara")
+    mara.identities.create(issuer="https://keycloak.example.com/realms/parley", subject="7")
+    assert admin.get("/users/mara").json()["identities"] == [
+        {
+            "issuer": "https://keycloak.example.com/realms/parley",
+            "subject": "7",
+            "admin_page": "https://keycloak.example.com/admin/master/console/#/parley/users/7/settings",
+        }
+    ]
 
 
 # --- Sessions and one's own account -------------------------------------------------------------------------------

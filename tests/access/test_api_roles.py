@@ -250,3 +250,15 @@ def test_whoever_manages_no_people_learns_nothing_about_them(admin) -> None:
         assert failed(mara.get(path)) == (403, "Forbidden"), path
     assert AuditEvent.objects.filter(action="access-refused", actor=mara.user).exists()
     assert Role.objects.count() == 4 and User.objects.count() == 3
+
+
+@pytest.mark.parametrize("body", [[], "", 0, False, None])
+@pytest.mark.parametrize("path", ["/roles/tester", "/users/admin", "/services/robot"])
+def test_what_leaves_everything_out_is_still_an_object(admin, path, body) -> None:
+    make_service(actor=None, username="robot", description="Builds.")
+    assert admin.ask("PUT", path, body).status_code in {400, 422}
+
+
+def test_yes_and_no_are_words_of_json(admin) -> None:
+    assert admin.put("/users/admin/active", {"active": "yes"}).status_code == 422
+    assert admin.put("/roles/tester", {"is_default": 1}).status_code == 422

@@ -2,18 +2,19 @@
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Field, Router, Schema, Status
+from ninja import Field, Router, Status
 
 from studio.access.api.shapes import SessionOut, require_whole, session_out
 from studio.access.loaders import signed_in
 from studio.access.passwords import change_own
 from studio.access.services import sessions
 from studio.errors import Conflict
+from studio.web.api import bodies
 
 router = Router(tags=["account"])
 
 
-class NewPassword(Schema):
+class NewPassword(bodies.Body):
     current: str = Field(max_length=1000)
     new: str = Field(max_length=1000)
 

@@ -13,6 +13,7 @@ from studio.access.models import Grant, Role, User
 from studio.access.permissions import Permission, Scope
 from studio.access.services import grants
 from studio.errors import Invalid
+from studio.web.api import bodies
 from studio.web.api.paging import Paging, page
 
 router = Router(tags=["grants"])
@@ -25,7 +26,7 @@ class GrantSearch(Where):
     source: str = Field("", description="`hand` or `sso`")
 
 
-class NewGrant(Where):
+class NewGrant(Where, bodies.Body):
     """Either `username` or `group`, exactly as the single sign-on writes it."""
 
     role: str

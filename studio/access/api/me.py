@@ -15,6 +15,7 @@ from studio.access.passwords import check_password
 from studio.access.permissions import EVERYWHERE, Limit, Permission
 from studio.access.services.api_sign_in import token_for
 from studio.errors import DomainError
+from studio.web.api import bodies
 from studio.web.api.failures import failure
 from studio.web.ratelimit import TooMany
 
@@ -30,7 +31,7 @@ class Held(Schema):
     permissions: list[str]
 
 
-class Credentials(Schema):
+class Credentials(bodies.Body):
     username: str
     password: str
 

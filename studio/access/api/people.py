@@ -6,30 +6,32 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from ninja import Body, Field, Path, Query, Router, Schema, Status
-from pydantic import field_validator
+from pydantic import StrictBool, field_validator
 
 from studio.access import scopes
 from studio.access.api.roles import RoleOut, named_roles, role_out
 from studio.access.api.shapes import GrantOut, Where, by_scope, chosen, epoch, grants_out
 from studio.access.filters import PeopleFilter
 from studio.access.loaders import load_person_named, require, signed_in
-from studio.access.models import Grant, Role, User
+from studio.access.models import Grant, Identity, Role, User
+from studio.access.oidc.keycloak import admin_page
 from studio.access.permissions import Permission
 from studio.access.rights import grants_of
 from studio.access.services import grants, people, sign_in
 from studio.errors import Invalid
+from studio.web.api import bodies
 from studio.web.api.paging import Paging, page
 
 router = Router(tags=["users"])
 NAME = r"^[\w.@+-]+$"
 
 
-class Profile(Schema):
+class Profile(bodies.Body):
     name: str = Field("", max_length=200)
     email: str = Field("", max_length=254)
 
@@ -54,7 +56,15 @@ class NewPerson(Profile, Where):
     password: str | None = Field(None, max_length=1000)
     role: str | None = None
     roles: list[str] = Field([], max_length=100)
-    single_sign_on: bool = False
+    single_sign_on: StrictBool = False
+
+
+class IdentityOut(Schema):
+    """Who somebody is at the single sign-on; `admin_page` is for its administrators, null where we know none."""
+
+    issuer: str
+    subject: str
+    admin_page: str | None
 
 
 class PersonOut(Schema):
@@ -66,6 +76,7 @@ class PersonOut(Schema):
     kind: str = Field(description="`person` or `service`, which acts by API tokens alone")
     state: str = Field(description="`active`, `expected`, `out` (shut out) or `service`")
     groups: list[str]
+    identities: list[IdentityOut]
     roles: list[str]
     grants: list[GrantOut]
     created_at: float
@@ -157,8 +168,8 @@ def delete_user(request: HttpRequest, name: Path[str]) -> Status[None]:
     return Status(204, None)
 
 
-class Active(Schema):
-    active: bool
+class Active(bodies.Body):
+    active: StrictBool
 
 
 @router.put("/users/{name}/active", summary="Shut out or let in", url_name="user-active", response=PersonOut)
@@ -228,6 +239,7 @@ def _everywhere(person: User) -> QuerySet[Role]:
 
 def _people_out(rows: Iterable[User]) -> list[dict[str, object]]:
     found = list(rows)
+    prefetch_related_objects(found, "identities")
     held, places = grants_of(found, Grant.objects.select_related("user")), by_scope()
     return [
         {
@@ -237,6 +249,7 @@ def _people_out(rows: Iterable[User]) -> list[dict[str, object]]:
             "kind": person.kind,
             "state": _state(person),
             "groups": person.groups,
+            "identities": [_identity(one) for one in person.identities.all()],
             "roles": sorted({row.role.name for row in held[person.pk]}),
             "grants": grants_out(held[person.pk], places),
             "created_at": person.created_at.timestamp(),
@@ -244,6 +257,10 @@ def _people_out(rows: Iterable[User]) -> list[dict[str, object]]:
         }
         for person in found
     ]
+
+
+def _identity(row: Identity) -> dict[str, str | None]:
+    return {"issuer": row.issuer, "subject": row.subject, "admin_page": admin_page(row) or None}
 
 
 def _state(person: User) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Body, Field, Path, Query, Router, Schema, Status
+from pydantic import StrictBool
 
 from studio.access.categories import with_views
 from studio.access.loaders import load_role, require, signed_in
@@ -13,6 +14,7 @@ from studio.access.ready_made import READY_MADE, ReadyMade
 from studio.access.services import grants
 from studio.access.services import roles as service
 from studio.errors import Invalid
+from studio.web.api import bodies
 from studio.web.api.paging import Paging, cut, page
 
 router = Router(tags=["roles"])
@@ -28,9 +30,9 @@ class RoleOut(Schema):
     grants: list[str]
 
 
-class Wishes(Schema):
+class Wishes(bodies.Body):
     description: str = Field("", max_length=300)
-    is_default: bool = False
+    is_default: StrictBool = False
     grants: list[Permission] = Field(max_length=len(Permission))
 
 
@@ -38,12 +40,12 @@ class NewRole(Wishes):
     role: str = Field(max_length=63, pattern=NAME)
 
 
-class Changes(Schema):
+class Changes(bodies.Body):
     """What is left out stays; `role` gives it another name."""
 
     role: str | None = Field(None, max_length=63, pattern=NAME)
     description: str | None = Field(None, max_length=300)
-    is_default: bool | None = None
+    is_default: StrictBool | None = None
     grants: list[Permission] | None = Field(None, max_length=len(Permission))
 
 
@@ -171,7 +173,7 @@ def _holder(person: User) -> dict[str, str]:
 # --- Ready made -------------------------------------------------------------------------------------------------------
 
 
-class Offered(Schema):
+class Offered(bodies.Body):
     role: str
 
 

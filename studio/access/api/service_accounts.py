@@ -8,12 +8,13 @@ from studio.access.loaders import load_service_named, require, signed_in
 from studio.access.models import User
 from studio.access.permissions import Permission
 from studio.access.services import service_accounts
+from studio.web.api import bodies
 from studio.web.api.paging import Paging, page
 
 router = Router(tags=["service accounts"])
 
 
-class Description(Schema):
+class Description(bodies.Body):
     description: str = Field("", max_length=300)
 
 

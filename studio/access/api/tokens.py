@@ -15,6 +15,7 @@ from studio.access.permissions import EVERYWHERE, Permission, Scope
 from studio.access.scopes import Place
 from studio.access.services import tokens as service
 from studio.errors import Forbidden
+from studio.web.api import bodies
 from studio.web.api.paging import Paging, page
 
 router = Router(tags=["tokens"])
@@ -22,16 +23,18 @@ LIFE = timedelta(days=90)  # unless the request says otherwise
 _LAST = 253_402_300_799  # of the year 9999
 
 
-class NewToken(Where):
+class NewToken(Where, bodies.Body):
     """Left out, `expires_at` is in 90 days; null is never."""
 
     name: str = Field(min_length=1, max_length=100, pattern=r"\S")
     permissions: list[Permission] = Field(min_length=1, max_length=len(Permission))
-    expires_at: float | None = Field(None, gt=0, le=_LAST)
+    expires_at: float | None = Field(None, gt=0, le=_LAST, strict=True)
 
 
-class Rotation(Schema):
-    overlap_hours: int = Field(24, ge=0, le=168, description="How long the old token goes on beside the new one")
+class Rotation(bodies.Body):
+    overlap_hours: int = Field(
+        24, ge=0, le=168, strict=True, description="How long the old token goes on beside the new one"
+    )
 
 
 class TokensWanted(Schema):
