@@ -35,9 +35,15 @@ def story_files(assistant: Assistant, kind: Kind) -> list[str]:
     return sorted(path for path, data in files.items() if _ROLES[kind] in roles_at_a_glance(path, data))
 
 
-def place_of(revision: Revision, story: Story) -> Place | None:
-    """Where a story stands in a revision."""
-    return Places(files_of(revision)).story(story.name)
+def line_of(revision: Revision, path: str, story: Story) -> int | None:
+    """Where a story begins in a file of a revision, from 1."""
+    return _line(files_of(revision).get(path, b""), story)
+
+
+def _line(content: bytes, story: Story) -> int | None:
+    begins = list_yaml([story]).split("\n", 1)[0].strip()
+    lines = content.decode(errors="replace").split("\n")
+    return next((number for number, line in enumerate(lines, 1) if line.strip() == begins), None)
 
 
 def meant_in(conversation: Conversation) -> Mapping[int, Any]:
@@ -62,7 +68,7 @@ def save_stories(
         if newest is None:
             raise Conflict("There is no training data yet. Upload the assistant’s project first.")
         files = files_of(newest)
-        _refuse_names(files, stories)
+        _refuse_names(files, stories, kind)
         _refuse_unfit(domain_names(files), stories)
         edits = {path: _edited(files.get(path), stories, path)}
         try:
@@ -100,15 +106,23 @@ def _usable(path: str, kind: Kind) -> str:
     return kept
 
 
-def _refuse_names(files: Mapping[str, bytes], stories: Sequence[Story]) -> None:
+def _refuse_names(files: Mapping[str, bytes], stories: Sequence[Story], kind: Kind) -> None:
     places = Places(files)
     for story in stories:
-        if place := places.story(story.name):
+        place = places.story(story.name) if kind == "training" else _among_tests(files, story)
+        if place is not None:
             raise Invalid(
                 f"There is a story called “{story.name}” already, in {place.path}, line {place.line}. Choose another "
                 "name.",
                 field="name",
             )
+
+
+def _among_tests(files: Mapping[str, bytes], story: Story) -> Place | None:
+    """The test story of that name, as we write one: names of tests and of what is trained may be the same."""
+    tests = (path for path in sorted(files) if PurePosixPath(path).name.startswith("test_"))
+    found = ((path, _line(files[path], story)) for path in tests)
+    return next((Place(path, line) for path, line in found if line is not None), None)
 
 
 def _refuse_unfit(domain: DomainNames, stories: Sequence[Story]) -> None:

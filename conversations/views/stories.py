@@ -12,7 +12,7 @@ from conversations.loaders import load_conversation
 from conversations.models import Conversation
 from conversations.presentation.stories import Kind, Story, file_yaml, stories_of
 from conversations.presentation.tracker import tracker_json
-from conversations.services.stories import NEW_FILES, meant_in, place_of, save_stories, story_files
+from conversations.services.stories import NEW_FILES, line_of, meant_in, save_stories, story_files
 from conversations.story_forms import StoryForm
 from models_app.models import Revision
 from studio.access.loaders import require, signed_in
@@ -48,7 +48,8 @@ def story(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
         "at": request.GET.get("at", ""),
         "form": form,
         "revision": revision,
-        "place": place_of(revision, stories[0]) if revision else None,
+        "path": form.chosen_path if revision else "",
+        "line": line_of(revision, form.chosen_path, stories[0]) if revision else None,
         "has_corrections": any(event.pk in meant for event in shown.events),
         "may_save": signed_in(request).may(Permission.STORIES_MODIFY, place),
     }

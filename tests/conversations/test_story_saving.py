@@ -87,6 +87,7 @@ def test_it_is_added_to_a_file_that_stays_as_it_was(author: Client, conversation
     revision = newest()
     assert (revision.number, revision.message) == (2, f"Story “A Sunday” from conversation {conversation.pk}")
     assert f"/data/revisions/{revision.number}" in saved.content.decode()
+    assert "data/stories.yml#L" in saved.content.decode()
     content = file_of(revision, "data/stories.yml")
     assert content is not None
     before, after = content.decode().split("      - action: utter_greet\n", 1)
@@ -104,6 +105,15 @@ def test_a_new_file_is_made_for_test_stories(author: Client, conversation: Conve
     assert content is not None
     [story] = YAML(typ="safe").load(content.decode())["stories"]
     assert {key: value.strip() for key, value in story["steps"][0].items()} == {"user": "hi", "intent": "greet"}
+    begins = [line.strip() for line in content.decode().split("\n")].index("- story: hi") + 1
+    assert f"tests/test_conversations.yml#L{begins}" in saved.content.decode()
+
+
+def test_a_test_storys_name_is_taken_among_tests_alone(author: Client, conversation: Conversation):
+    path = "tests/test_conversations.yml"
+    assert dialog(author, conversation, "test", name="first", file="", path=path).status_code == 200
+    page = refused(author, conversation, "test", name="first", file=path)
+    assert f"There is a story called “first” already, in {path}, line" in page
 
 
 def test_what_was_corrected_counts(author: Client, conversation: Conversation):

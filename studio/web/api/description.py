@@ -10,9 +10,9 @@ REPEATED = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "schema": {"type": "string", "maxLength": 200},
-    "description": "A word of your own for this request. The same request with the same word within a day is "
-    "answered as the first time, and does nothing again.",
+    "schema": {"type": "string"},
+    "description": "A word of your own for this request, of at most 200 characters. The same request with the same "
+    "word within a day is answered as the first time, and does nothing again.",
 }
 
 
