@@ -1,0 +1,7 @@
+"""Waiting, in one place."""
+
+import time
+
+
+def pause(seconds: float) -> None:
+    time.sleep(seconds)

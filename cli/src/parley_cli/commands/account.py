@@ -1,0 +1,123 @@
+"""Signing in and out, and whose token it is."""
+
+import getpass
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from parley_cli import config
+from parley_cli.command import Session, command
+from parley_cli.failures import Code, Failure
+from parley_cli.output import day
+
+
+def register(app: typer.Typer) -> None:
+    for function in (login, logout, whoami):
+        command(app)(function)
+
+
+def login(
+    session: Session,
+    url: Annotated[
+        str | None, typer.Option("--url", help="Where Parley is, such as https://parley.example.com.")
+    ] = None,
+    token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read the API token from standard input.")] = False,
+    username: Annotated[str | None, typer.Option("--username", "-u", help="Sign in with a password.")] = None,
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from there.")] = False,
+    with_token: Annotated[bool, typer.Option("--token", help="Ask for an API token, not for a browser.")] = False,
+) -> None:
+    """Sign in, and remember it as a profile: by a browser where the team has single sign-on, else by API token."""
+    from parley_cli import sign_in
+    from parley_cli.client import Client
+
+    place = _place(session, url)
+    client = Client(place)
+    client.get("version")  # before anybody types a secret
+    refresh = ""
+    offer = None if token_stdin or username is not None or with_token else sign_in.single_sign_on(client)
+    if offer is not None:
+        token, refresh = sign_in.by_device(client, offer, session.out.note)
+    else:
+        token = _token(session, client, token_stdin=token_stdin, username=username, password_stdin=password_stdin)
+    person = Client(place, token).get("user")
+    name = session.profile or config.DEFAULT_PROFILE
+    path = config.keep(config.Profile(name, place, token, refresh))
+    facts = {"profile": name, "url": place, "username": person["username"], "file": str(path)}
+    session.out.result(facts, f"Signed in at {place} as {person['username']} (profile {name}).")
+
+
+def _place(session: Session, url: str | None) -> str:
+    known = config.profiles().get(session.profile or config.DEFAULT_PROFILE)
+    settings = config.project_settings(config.project_folder())
+    found = url or os.environ.get("PARLEY_URL") or settings.get("url") or (known.url if known else "")
+    if not found:
+        found = _ask(session, "Address of Parley: ", "Give --url.")
+    return config.base_url(found)
+
+
+def _token(session: Session, client: Any, *, token_stdin: bool, username: str | None, password_stdin: bool) -> str:
+    if username is not None:
+        password = _secret(session, "Password: ", "Give --password-stdin.", from_stdin=password_stdin)
+        return _by_password(client, username, password)
+    if token_stdin:
+        return _secret(session, "", "", from_stdin=True)
+    session.out.note(f"Make an API token at {client.url}/settings/tokens/ and paste it here.")
+    return _secret(session, "API token: ", "Give --token-stdin, or set PARLEY_URL and PARLEY_TOKEN instead.")
+
+
+def _by_password(client: Any, username: str, password: str) -> str:
+    try:
+        return str(
+            client.send("POST", "/api/auth", json={"username": username, "password": password}).data["access_token"]
+        )
+    except Failure as failure:
+        if failure.status == 401:
+            raise Failure("The user name or the password is wrong.", Code.NOT_SIGNED_IN, status=401) from None
+        raise
+
+
+def _secret(session: Session, question: str, otherwise: str, *, from_stdin: bool = False) -> str:
+    if from_stdin:
+        found = sys.stdin.readline().strip()
+    elif session.out.is_json or not sys.stdin.isatty():
+        raise Failure(f"Nobody can be asked here. {otherwise}", Code.USAGE)
+    else:
+        found = getpass.getpass(question).strip()
+    if not found:
+        raise Failure("Nothing was given.", Code.USAGE)
+    return found
+
+
+def _ask(session: Session, question: str, otherwise: str) -> str:
+    if session.out.is_json or not sys.stdin.isatty():
+        raise Failure(f"Nobody can be asked here. {otherwise}", Code.USAGE)
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
+def logout(session: Session) -> None:
+    """Forget a profile. An API token lives on: revoke it on its page."""
+    name = session.profile or config.DEFAULT_PROFILE
+    if name not in config.profiles():
+        raise Failure(f"There is no profile {name}.", Code.NOT_FOUND)
+    config.forget(name)
+    session.out.result({"profile": name, "forgotten": True}, f"The profile {name} is forgotten on this machine.")
+
+
+def whoami(session: Session) -> None:
+    """Who you are for Parley, and where."""
+    person = session.client.get("user")
+    token = person["token"]
+    facts = {**person, "url": session.target.url, "profile": session.target.profile, "project": session.project}
+    lines = [
+        f"{person['username']} at {session.target.url}",
+        f"Roles: {', '.join(person['roles']) or 'none'}",
+        f"Assistant: {session.project}",
+    ]
+    if token:
+        ends = f", until {day(token['expires_at'])}" if token["expires_at"] else ""
+        lines.append(f"API token: {token['name']}{ends}")
+    session.out.result(facts, "\n".join(lines))

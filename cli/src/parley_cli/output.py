@@ -1,0 +1,168 @@
+"""What a command says. Results go to the standard output, all else to the standard error; `--json` leaves no words."""
+
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, TextIO
+
+from parley_cli.failures import Code, Failure
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Row = Mapping[str, Any]
+Column = tuple[str, Callable[[Row], object]]
+Advance = Callable[[int], None]
+
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+COLOURS = {
+    "running": "green",
+    "done": "green",
+    "failed": "red",
+    "warning": "yellow",
+    "busy": "blue",
+    "silent": "yellow",
+}
+
+
+def printable(text: object) -> str:
+    """Without what would steer the terminal or turn the reading direction; line ends and tabs stay."""
+    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", str(text))
+
+
+def one_line(text: object) -> str:
+    return printable(" ".join(str(text).split()))
+
+
+class Output:
+    def __init__(self, *, is_json: bool) -> None:
+        self.is_json = is_json
+        self.is_terminal = sys.stdout.isatty() and not is_json
+
+    def note(self, text: str) -> None:
+        """Words beside the result."""
+        if not self.is_json:
+            _write(sys.stderr, printable(text))
+
+    def result(self, facts: object, text: str = "") -> None:
+        if self.is_json:
+            _write(sys.stdout, json.dumps(facts, indent=2 if sys.stdout.isatty() else None))
+        elif text:
+            _write(sys.stdout, printable(text))
+
+    def line(self, facts: object, text: str | None = None, *, beside: bool = False) -> None:
+        """One of many that come one after the other."""
+        if self.is_json:
+            _write(sys.stdout, json.dumps(facts))
+        elif text is not None:
+            _write(sys.stderr if beside else sys.stdout, printable(text))
+
+    def table(self, rows: Sequence[Row], columns: Sequence[Column], *, empty: str) -> None:
+        """For people a table; in a pipe lines with tabs between, and no title."""
+        if self.is_json:
+            self.result(list(rows))
+        elif not rows:
+            self.note(empty)
+        elif self.is_terminal:
+            _draw(rows, columns)
+        else:
+            for row in rows:
+                _write(sys.stdout, "\t".join(one_line(value(row)) for _title, value in columns))
+
+    def fail(self, failure: Failure) -> None:
+        if self.is_json:
+            _write(sys.stderr, json.dumps(failure.facts))
+            return
+        tail = f" (request {failure.request_id})" if failure.request_id else ""
+        _write(sys.stderr, f"parley: {one_line(failure.message)}{one_line(tail) and tail}")
+
+    def confirm(self, question: str, *, otherwise: str) -> bool:
+        """Ask; where nobody can answer say what to give instead."""
+        if self.is_json or not sys.stdin.isatty():
+            raise Failure(f"Nobody can be asked here. {otherwise}", Code.USAGE)
+        sys.stderr.write(f"{printable(question)} [y/N] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    @contextmanager
+    def progress(self, title: str, total: int | None) -> Iterator[Advance]:
+        """A bar of bytes, where somebody looks."""
+        if self.is_json or not sys.stderr.isatty():
+            yield lambda _size: None
+            return
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=_console(stderr=True), transient=True) as bar:
+            task = bar.add_task(one_line(title).replace("[", "\\["), total=total)
+            yield lambda size: bar.advance(task, size)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Whatever the terminal's encoding is."""
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    stream.flush()
+
+
+def _console(*, stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def _draw(rows: Sequence[Row], columns: Sequence[Column]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for title, _value in columns:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        cells = [one_line(value(row)) for _title, value in columns]
+        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in cells))
+    _console().print(table)
+
+
+# --- Words for values -------------------------------------------------------------------------------------------------
+
+
+def ago(moment: float | None) -> str:
+    """`3 min ago`; the date for what is older than a month."""
+    if moment is None:
+        return "—"
+    seconds = max(0, time.time() - moment)
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            count = int(seconds // size)
+            return day(moment) if unit == "d" and count > 30 else f"{count} {unit} ago"
+    return "just now"
+
+
+def day(moment: float) -> str:
+    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%d")
+
+
+def size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError

@@ -1,0 +1,117 @@
+"""A model into Parley: in parts, going on where a connection broke, and given up by Ctrl-C."""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from parley_cli import clock
+from parley_cli.client import path_of
+from parley_cli.download import digest_of
+from parley_cli.failures import Code, Failure
+
+if TYPE_CHECKING:
+    from parley_cli.command import Session
+
+PART = 64 * 1024**2  # of a request; proxies keep a whole one before they hand it on
+TRIES = 6  # in a row that bring nothing
+PAUSE = 1.0
+
+
+class Reading:
+    """So much of a file from where it stands; its length lets it be sent without chunks."""
+
+    def __init__(self, file: BinaryIO, length: int, advance: Callable[[int], None]) -> None:
+        self._file, self._length, self._left, self._advance = file, length, length, advance
+
+    def __len__(self) -> int:
+        return self._length
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(piece)
+        self._advance(len(piece))
+        return piece
+
+
+def send(session: "Session", file: Path, name: str) -> Any:
+    """The model as Parley has it now. The same bytes under the same name are no failure."""
+    if not file.is_file():
+        raise Failure(f"{file} is no file.", Code.USAGE)
+    digest = digest_of(file)
+    if (known := _known(session, name, digest)) is not None:
+        session.out.note(f"{name} is there already, with the same bytes.")
+        return known
+    begun = _begin(session, file, name, digest)
+    with session.out.progress(name, begun["size"]) as advance, file.open("rb") as stream:
+        try:
+            return _send_rest(session, stream, begun, advance)
+        except KeyboardInterrupt:
+            with contextlib.suppress(Failure):
+                session.client.send("DELETE", begun["url"], again=False)
+            raise
+
+
+def _known(session: "Session", name: str, digest: str) -> Any:
+    """A model of this name and these bytes. Raises Failure for other bytes."""
+    try:
+        found = session.client.get("projects", session.project, "models", name, "about")
+    except Failure as failure:
+        if failure.status == 404 and failure.reason == "NotFound":
+            return None
+        raise
+    if found["hash"] != digest:
+        raise Failure(f"There is another model called {name}. Give --name.", Code.CONFLICT, status=409)
+    return found
+
+
+def _begin(session: "Session", file: Path, name: str, digest: str) -> Any:
+    """An upload, or the one of the same bytes that broke off."""
+    body = {"name": f"{name}.tar.gz", "size": file.stat().st_size, "sha256": digest}
+    return session.client.send("POST", path_of("projects", session.project, "uploads"), json=body).data
+
+
+def _send_rest(session: "Session", stream: BinaryIO, begun: Any, advance: Callable[[int], None]) -> Any:
+    offset, vain = int(begun["offset"]), 0
+    problem: Failure | None
+    advance(offset)
+    while True:
+        try:
+            found = _send_part(session, stream, begun, offset, advance)
+            if "offset" not in found:
+                return found
+            reached, problem = int(found["offset"]), None
+        except Failure as failure:
+            arrived, problem = _offset_after(session, begun, failure), failure
+            if arrived is None:  # the answer to the last part was lost
+                return _known(session, begun["name"].removesuffix(".tar.gz"), begun["sha256"])
+            reached = arrived
+        advance(reached - stream.tell())
+        vain = 0 if reached > offset else vain + 1
+        if problem is not None and vain >= TRIES:
+            raise problem
+        if problem is not None:
+            clock.pause(PAUSE * (vain or 1))
+        offset = reached
+
+
+def _send_part(session: "Session", stream: BinaryIO, begun: Any, offset: int, advance: Callable[[int], None]) -> Any:
+    stream.seek(offset)
+    data = Reading(stream, min(PART, int(begun["size"]) - offset), advance)
+    headers = {"Content-Type": "application/gzip", "Upload-Offset": str(offset)}
+    return session.client.send("PATCH", begun["url"], data=data, headers=headers, again=False).data
+
+
+def _offset_after(session: "Session", begun: Any, failure: Failure) -> int | None:
+    """How much has arrived although a part failed; None when all of it has. Raises what cannot be mended."""
+    if isinstance(at := failure.details.get("offset"), int):
+        return at
+    if failure.code is not Code.UNREACHABLE and failure.status != 409:
+        raise failure
+    try:
+        return int(session.client.send("GET", begun["url"]).data["offset"])
+    except Failure as gone:
+        name = begun["name"].removesuffix(".tar.gz")
+        if gone.status == 404 and _known(session, name, begun["sha256"]) is not None:
+            return None
+        raise failure from gone

@@ -1,0 +1,1 @@
+"""The command `parley`, against a fake Parley and against the real one."""

@@ -1,0 +1,154 @@
+"""Signing in, who one is, and which Parley a command asks."""
+
+import base64
+import json
+import time
+
+import pytest
+
+from parley_cli import config
+from parley_cli.failures import Failure
+
+SSO = {"name": "Keycloak", "issuer": "https://id.example.com", "client_id": "parley-cli", "scope": "openid"}
+
+
+def test_a_token_is_kept_for_its_owner_alone(parley) -> None:
+    parley.without_variables()
+    url = parley.world.url
+    ended = parley.done("login", "--url", url, "--token-stdin", "--json", typed=f"{parley.world.token}\n")
+    assert ended.json["username"] == "ada"
+    file = parley.folder / "config" / "parley" / "profiles.json"
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    who = parley.done("whoami", "--json").json
+    assert (who["username"], who["url"], who["profile"], who["project"]) == ("ada", url, "default", "default")
+    assert parley.world.token not in parley.done("whoami").out
+    parley.done("logout")
+    assert parley("whoami").code == 3
+
+
+def test_a_wrong_token_is_one_line_with_the_request(parley) -> None:
+    parley.variable("PARLEY_TOKEN", "parley_wrong.secret")
+    ended = parley("whoami")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (3, "", 1)
+    assert "does not accept the token" in ended.err and "(request " in ended.err
+    told = json.loads(parley("whoami", "--json").err)
+    assert (told["exit_code"], told["status"], told["reason"]) == (3, 401, "NotAuthenticated")
+
+
+def test_a_wrong_token_is_not_kept(parley) -> None:
+    parley.without_variables()
+    ended = parley("login", "--url", parley.world.url, "--token-stdin", typed="parley_wrong.secret\n")
+    assert (ended.code, config.profiles()) == (3, {})
+
+
+def test_a_password_signs_in(with_fake) -> None:
+    with_fake.without_variables()
+    url = with_fake.world.url
+    wrong = with_fake("login", "--url", url, "-u", "ada", "--password-stdin", typed="no\n")
+    assert (wrong.code, "password is wrong" in wrong.err) == (3, True)
+    with_fake.done("login", "--url", url, "-u", "ada", "--password-stdin", typed="correct-horse-battery\n")
+    assert config.profiles()["default"].token == with_fake.world.token
+
+
+def jwt(seconds: float) -> str:
+    body = base64.urlsafe_b64encode(json.dumps({"exp": time.time() + seconds}).encode()).decode().rstrip("=")
+    return f"head.{body}.signature"
+
+
+def test_a_browser_signs_in_and_the_token_is_renewed(with_fake) -> None:
+    with_fake.without_variables()
+    fake = with_fake.world
+    # As a proxy in front of Parley may tell it: another address, the same path.
+    fake.sign_in = {**SSO, "device_endpoint": "https://other/sso/device", "token_endpoint": "https://other/sso/token"}
+    fake.token = jwt(10)  # renewed as soon as it is used
+    begun = {"device_code": "d", "user_code": "ABCD", "verification_uri": "https://id/go", "expires_in": 600}
+    second = jwt(600)
+    fake.device_answers = [begun, {"error": "authorization_pending"}, {"error": "slow_down"}]
+    fake.device_answers += [{"access_token": fake.token, "refresh_token": "r1"}]
+    ended = with_fake.done("login", "--url", fake.url)
+    assert "https://id/go" in ended.err and "ABCD" in ended.err
+    fake.token = second
+    fake.device_answers = [{"access_token": second, "refresh_token": "r2"}]
+    with_fake.done("whoami")
+    kept = config.profiles()["default"]
+    assert (kept.token, json.loads(kept.refresh)["token"]) == (second, "r2")
+    with_fake.done("whoami")  # without asking for another
+
+
+def test_who_does_not_agree_in_the_browser_is_not_signed_in(with_fake) -> None:
+    with_fake.without_variables()
+    fake = with_fake.world
+    fake.sign_in = {**SSO, "device_endpoint": f"{fake.url}/sso/device", "token_endpoint": f"{fake.url}/sso/token"}
+    fake.device_answers = [
+        {"device_code": "d", "user_code": "ABCD", "verification_uri": "https://id/go"},
+        {"error": "access_denied", "error_description": "The person said no."},
+    ]
+    ended = with_fake("login", "--url", fake.url)
+    assert (ended.code, "said no" in ended.err, config.profiles()) == (3, True, {})
+
+
+# --- Which Parley is meant --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in ("PARLEY_URL", "PARLEY_TOKEN", "PARLEY_PROFILE", "PARLEY_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "bot" / "data"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_variables_win_over_profiles_and_an_option_over_both(home, monkeypatch) -> None:
+    config.keep(config.Profile("default", "https://one.example.com", "t1"))
+    config.keep(config.Profile("two", "https://two.example.com", "t2"))
+    assert config.target(None, None) == config.Target("https://one.example.com", "t1", "default", "default")
+    monkeypatch.setenv("PARLEY_URL", "https://ci.example.com/api/")
+    monkeypatch.setenv("PARLEY_TOKEN", "t3")
+    assert config.target(None, "inn") == config.Target("https://ci.example.com", "t3", "inn", None)
+    assert config.target("two", None).token == "t2"
+
+
+def test_the_file_of_a_project_chooses_among_profiles_and_sends_no_token_elsewhere(home) -> None:
+    config.keep(config.Profile("default", "https://one.example.com", "t1"))
+    config.keep(config.Profile("two", "https://two.example.com", "t2"))
+    config.write_project(home.parent, {"url": "https://two.example.com", "project": "inn"})
+    assert config.target(None, None) == config.Target("https://two.example.com", "t2", "inn", "two")
+    config.write_project(home.parent, {"url": "https://evil.example.com", "project": "inn"})
+    with pytest.raises(Failure, match="not signed in at https://evil"):
+        config.target(None, None)
+
+
+def test_a_token_without_an_address_goes_to_no_address_of_a_file(home, monkeypatch) -> None:
+    config.write_project(home.parent, {"url": "https://evil.example.com"})
+    monkeypatch.setenv("PARLEY_TOKEN", "t3")
+    with pytest.raises(Failure):
+        config.target(None, None)
+
+
+@pytest.mark.parametrize("text", ["url = https://x", 'other = "x"', "[project]", 'url = "x" "y"'])
+def test_a_file_that_is_not_understood_says_where(home, text) -> None:
+    (home / ".parley.toml").write_text(f"# ours\n{text}\n")
+    with pytest.raises(Failure, match="line 2"):
+        config.target(None, None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "url"),
+    [
+        ("parley.example.com", "https://parley.example.com"),
+        ("localhost:8000/", "http://localhost:8000"),
+        ("https://x.example.com/tools/api/", "https://x.example.com/tools"),
+        ("http://x.example.com:80", "http://x.example.com:80"),
+    ],
+)
+def test_addresses_as_people_type_them(typed: str, url: str) -> None:
+    assert config.base_url(typed) == url
+
+
+@pytest.mark.parametrize("typed", ["ftp://x", "https://", "https://me:secret@x.example.com"])
+def test_what_is_no_address(typed: str) -> None:
+    with pytest.raises(Failure):
+        config.base_url(typed)

@@ -1,0 +1,96 @@
+"""Talking, share links, conversations as files, and the doctor."""
+
+import time
+
+import pytest
+
+from tests.cli.fake import Refused
+
+HELLO = [{"recipient_id": "chat-1", "text": "Hello", "buttons": [{"title": "Book", "payload": "/book"}]}]
+
+
+def test_a_number_chooses_a_button(with_fake) -> None:
+    fake = with_fake.world
+    fake.replies = [HELLO, [{"recipient_id": "chat-1", "image": "/static/menu.svg"}], []]
+    ended = with_fake.done("talk", typed="hi\n\n1\n1\n")
+    assert ended.out == f"Hello\n  1) Book\n{fake.url}/static/menu.svg\n"
+    assert fake.said == ["hi", "/book", "1"]  # the last answer had no buttons
+    assert "(nothing was said)" in ended.err
+
+
+def test_for_programs_a_line_for_each_reply(with_fake) -> None:
+    with_fake.world.replies = [HELLO, HELLO]
+    assert with_fake.done("talk", "--json", "--say", "a", "--say", "b").lines == HELLO * 2
+
+
+def test_a_server_that_wakes_up_is_waited_for(with_fake) -> None:
+    with_fake.world.replies = [Refused(503, "Waking", "It starts."), Refused(503, "Waking", "It starts."), HELLO]
+    ended = with_fake.done("talk", "--model", "otter", "--say", "hi")
+    assert (ended.err.count("It starts."), with_fake.world.said) == (1, ["hi"] * 3)
+
+
+def test_a_server_that_is_away_is_said(with_fake) -> None:
+    with_fake.world.replies = [Refused(503, "NoServer", "production has no server.")]
+    assert with_fake("talk", "--say", "hi").code == 7
+
+
+def test_a_link_is_made_listed_and_revoked(parley) -> None:
+    made = parley.done("share", "--name", "For the team", "--expires", "7d", "--json").json
+    assert (made["environment"], made["name"]) == ("production", "For the team")
+    assert abs(made["expires_at"] - time.time() - 7 * 86400) < 120
+    assert parley.done("share").out.startswith("http")
+    number = str(made["number"])
+    parley.done("share", "--revoke", number)
+    states = {str(row["number"]): row["state"] for row in parley.done("share", "--list", "--json").json}
+    assert (states[number], set(states.values())) == ("revoked", {"revoked", "open"})
+    assert parley("share", "--expires", "soon").code == 2
+
+
+def test_an_export_is_whole_or_not_there(parley) -> None:
+    parley.done("conversations", "export", "-o", "all.jsonl")
+    assert parley("conversations", "export", "-o", "some.jsonl", "-f", "enironment=production").code == 1
+    assert parley("conversations", "export", "-f", "environment").code == 2
+    assert parley("conversations", "export", "--json").code == 2
+    assert [path.name for path in parley.project.iterdir()] == ["all.jsonl"]
+
+
+def test_an_export_goes_to_standard_output_or_a_file(with_fake) -> None:
+    assert with_fake.done("conversations", "export", "-f", "environment=production").out == '{"sender_id": "one"}\n'
+    with_fake.world.export_is_large = True
+    ended = with_fake.done("conversations", "export", "-o", "many.jsonl", "--json")
+    assert (with_fake.read("many.jsonl"), ended.json["size"]) == ('{"sender_id": "many"}\n' * 2, 44)
+
+
+# --- The doctor -------------------------------------------------------------------------------------------------------
+
+
+def test_the_doctor_finds_nothing_before_anything_is_set_up(parley) -> None:
+    facts = parley.done("doctor", "--json").json
+    assert facts["good"]
+    assert {"version", "clock", "token"} <= {one["about"] for one in facts["findings"]}
+
+
+def test_the_doctor_says_what_to_do(parley) -> None:
+    parley.world.add_model("one")
+    parley.done("promote", "one", "--to", "production")
+    ended = parley("doctor")
+    assert (ended.code, "no server polls for it" in ended.out) == (30, True)
+    assert parley("doctor", "--in", "nowhere").code == 30
+
+
+def test_the_doctor_knows_the_time(with_fake) -> None:
+    with_fake.world.clock = 300
+    ended = with_fake("doctor")
+    assert (ended.code, "s behind Parley's" in ended.out) == (30, True)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://127.0.0.1:9/rasa"])
+def test_the_doctor_looks_at_a_rasa_server_from_here(with_fake, url) -> None:
+    ended = with_fake("doctor", "--rasa", url)
+    assert (ended.code, "nothing listens there" in ended.out) == (30, True)
+
+
+def test_the_doctor_says_that_parley_is_away(with_fake) -> None:
+    with_fake.variable("PARLEY_URL", "http://127.0.0.1:9")
+    ended = with_fake("doctor")
+    assert (ended.code, "nothing listens there" in ended.out) == (30, True)
