@@ -1,0 +1,100 @@
+"""The jobs of docs/ci.md do what they say: their shell lines, in a shell, against a Parley."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+# What a recipe calls besides parley: an installer that finds all installed, and a Rasa that trains at once.
+PROGRAMS = {
+    "pip": "exit 0",
+    "rasa": 'echo "rasa $*" >> "$LOG"; if [ "$1" = train ]; then mkdir -p models; echo model > "models/$3.tar.gz"; fi',
+    "parley": f'echo "parley $*" >> "$LOG"; exec "{sys.executable}" -m parley_cli "$@"',
+}
+SHA = "0123456789abcdef0123456789abcdef01234567"
+
+
+def recipes() -> dict[str, str]:
+    """The shell lines of each, by the title of its section."""
+    text = (CHECKOUT / "docs/ci.md").read_text()
+    found = {}
+    for title, kind, block in re.findall(r"^## (.+?)\n.*?^```(yaml|sh)\n(.*?)^```", text, re.M | re.S):
+        if kind == "sh":
+            found[title] = block
+            continue
+        job = YAML(typ="safe").load(block)
+        if "jobs" in job:
+            steps = job["jobs"]["release"]["steps"]
+            found[title] = "\n".join(step["run"] for step in steps if "run" in step)
+        else:
+            found[title] = "\n".join(job["release"]["script"])
+    return found
+
+
+@pytest.fixture
+def shell(fake, tmp_path):
+    """Runs lines in bash as a CI does, at a Parley whose servers poll; gives the exit code and what was called."""
+    bin_folder, project, log = tmp_path / "bin", tmp_path / "project", tmp_path / "log"
+    for folder in (bin_folder, project):
+        folder.mkdir()
+    for name, line in PROGRAMS.items():
+        (bin_folder / name).write_text(f"#!/bin/sh\n{line}\n")
+        (bin_folder / name).chmod(0o755)
+    (project / "domain.yml").write_text('version: "3.1"\n')
+    fake.is_quick = True
+    fake.server()
+
+    def run(lines: str) -> tuple[int, list[str]]:
+        log.write_text("")
+        environment = {
+            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+            "HOME": str(tmp_path),
+            "LOG": str(log),
+            "PYTHONPATH": str(CHECKOUT / "cli" / "src"),
+            "PARLEY_URL": fake.url,
+            "PARLEY_TOKEN": fake.token,
+            "GITHUB_SHA": SHA,
+            "CI_COMMIT_SHA": SHA,
+            "CI_COMMIT_SHORT_SHA": SHA[:8],
+        }
+        command = ["bash", "-e", "-o", "pipefail", "-c", lines]
+        ended = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=120)
+        assert "Traceback" not in ended.stderr
+        return ended.returncode, log.read_text().splitlines()
+
+    return run
+
+
+def test_there_are_recipes_for_both() -> None:
+    assert set(recipes()) == {"GitHub Actions", "GitLab CI", "Train in Parley instead"}
+
+
+@pytest.mark.parametrize(("title", "model"), [("GitHub Actions", f"bot-{SHA[:12]}"), ("GitLab CI", f"bot-{SHA[:8]}")])
+def test_a_model_trained_in_ci_is_released(fake, shell, title: str, model: str) -> None:
+    code, called = shell(recipes()[title])
+    assert code == 0
+    assert [" ".join(line.split()[:2]) for line in called] == [
+        "rasa data", "rasa train", "rasa test", "parley upload", "parley promote", "parley promote",
+    ]  # fmt: skip
+    assert fake.models[model] == b"model\n"
+    assert fake.tags == {"worker": model, "production": model}
+    assert [row["state"] for row in fake.promotions] == ["running", "running"]
+    assert shell(recipes()[title])[0] == 0  # a job that is run again
+
+
+def test_a_model_trained_in_parley_is_released(fake, shell) -> None:
+    fake.training_ends("done", model="otter")
+    code, _called = shell(recipes()["Train in Parley instead"])
+    assert (code, fake.tags) == (0, {"worker": "otter", "production": "otter"})
+
+
+@pytest.mark.parametrize("title", ["GitHub Actions", "GitLab CI"])
+def test_what_does_not_load_in_worker_never_reaches_production(fake, shell, title: str) -> None:
+    fake.servers[:] = [False]
+    code, _called = shell(recipes()[title])
+    assert (code, set(fake.tags)) == (10, {"worker"})
