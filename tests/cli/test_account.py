@@ -2,13 +2,17 @@
 
 import base64
 import json
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from parley_cli import config
 from parley_cli.failures import Failure
 
+SOURCE = str(Path(__file__).resolve().parents[2] / "cli" / "src")
 SSO = {"name": "Keycloak", "issuer": "https://id.example.com", "client_id": "parley-cli", "scope": "openid"}
 
 
@@ -85,6 +89,11 @@ def test_who_does_not_agree_in_the_browser_is_not_signed_in(with_fake) -> None:
     ]
     ended = with_fake("login", "--url", fake.url)
     assert (ended.code, "said no" in ended.err, config.profiles()) == (3, True, {})
+
+
+def test_help_waits_for_nothing_that_it_does_not_need() -> None:
+    code = "import sys; import parley_cli.main; print(sorted({'requests', 'rich'} & sys.modules.keys()))"
+    assert subprocess.check_output([sys.executable, "-c", code], env={"PYTHONPATH": SOURCE}, text=True) == "[]\n"
 
 
 # --- Which Parley is meant --------------------------------------------------------------------------------------------

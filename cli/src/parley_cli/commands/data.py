@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from parley_cli import config, project
-from parley_cli.client_data import archive_of, save
 from parley_cli.command import Session, command
 from parley_cli.failures import Code, Failure
 
@@ -58,6 +57,8 @@ def push(
     diff: Annotated[bool, typer.Option("--diff", help="Show the changed lines too.")] = False,
 ) -> None:
     """Save the files of this folder as a new revision. The difference is shown first."""
+    from parley_cli.client_data import save
+
     root = _root()
     files = project.read(root)
     if not files:
@@ -102,6 +103,8 @@ def _remember(session: Session, root: Path, number: int, hashes: Mapping[str, st
 
 
 def _show(session: Session, would: Mapping[str, Any], files: project.Files, base: int | None, *, diff: bool) -> None:
+    from parley_cli.client_data import archive_of
+
     before = archive_of(session, base) if base and (would["changed"] or diff) else {}
     for sign, paths in (("+", would["added"]), ("~", would["changed"]), ("-", would["removed"])):
         for path in paths:
@@ -183,6 +186,8 @@ def pull(
     """Write the files of a revision into this folder. What was changed here is never overwritten unasked."""
     if overwrite and keep:
         raise Failure("--overwrite and --keep contradict each other.", Code.USAGE)
+    from parley_cli.client_data import archive_of
+
     root = _root()
     newest = session.client.get("projects", session.project, "data", revision=revision)
     number = newest["number"]
