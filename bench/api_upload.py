@@ -30,13 +30,13 @@ http {{
 def run() -> list[Row]:
     nginx_program()
     with tempfile.TemporaryDirectory() as folder, web(1_000_000) as server:
-        token, file = _token(), write_archive(Path(folder) / "large.tar.gz", SIZE)
+        token, file = admin_token(), write_archive(Path(folder) / "large.tar.gz", SIZE)
         address = f"http://127.0.0.1:{server.port}/api/projects/default/models"
-        with _nginx() as port:
+        with nginx() as port:
             before = server.peak_megabytes()
             pairs = [
                 (
-                    _seconds("-T", str(file), f"http://127.0.0.1:{port}/{number}"),
+                    curl_seconds("-T", str(file), f"http://127.0.0.1:{port}/{number}"),
                     _upload(f"{address}?name=large-{number}.tar.gz", token, file),
                 )
                 for number in range(TIMES)
@@ -52,10 +52,10 @@ def run() -> list[Row]:
 
 
 def _upload(address: str, token: str, file: Path) -> float:
-    return _seconds("-H", f"Authorization: Bearer {token}", "-F", f"model=@{file}", address)
+    return curl_seconds("-H", f"Authorization: Bearer {token}", "-F", f"model=@{file}", address)
 
 
-def _seconds(*arguments: str) -> float:
+def curl_seconds(*arguments: str) -> float:
     """How long curl takes for it. Raises NotRun when the file was not taken."""
     began = time.perf_counter()
     command = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", *arguments]
@@ -66,7 +66,7 @@ def _seconds(*arguments: str) -> float:
     return seconds
 
 
-def _token() -> str:
+def admin_token() -> str:
     from studio.access.models import Role
     from studio.access.services.api_sign_in import token_for
     from studio.access.services.grants import grant
@@ -80,7 +80,7 @@ def _token() -> str:
 
 
 @contextlib.contextmanager
-def _nginx() -> Iterator[int]:
+def nginx() -> Iterator[int]:
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         (Path(folder) / "kept").mkdir()
