@@ -32,7 +32,7 @@ class Asked:
         self.method, self.path, self.headers = handler.command, unquote(parts.path), handler.headers
         self.query = {key: values[0] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
         length = int(handler.headers.get("Content-Length") or 0)
-        self.is_cut = self.method == "PATCH" and bool(cuts)
+        self.is_cut = self.method in ("PUT", "PATCH") and bool(cuts)
         self.body = handler.rfile.read(min(length, cuts.pop(0)) if self.is_cut else length)
 
     @property
@@ -60,7 +60,7 @@ class FakeParley:
         self.clock = 0.0  # seconds that it is ahead
         self.trouble: list[Answer] = []  # answered before all else
         self.uploads: dict[str, dict[str, Any]] = {}
-        self.upload_cuts: list[int] = []  # of each next part of an upload
+        self.upload_cuts: list[int] = []  # of each next body of an upload
         self.loses_answer = False  # to the last part of an upload
         self.cuts: list[int] = []  # of each next download, after how many bytes the connection breaks
         self.asked: list[str] = []
@@ -302,6 +302,18 @@ def go_on(fake: FakeParley, asked: Asked, number: str) -> Answer:
 def give_up(fake: FakeParley, asked: Asked, number: str) -> Answer:
     del fake.uploads[number]
     return 204, None, {}
+
+
+@route("PUT", "P/models/([^/]+)")
+def put_model(fake: FakeParley, asked: Asked, name: str) -> Answer:
+    if asked.is_cut:
+        raise ConnectionAbortedError
+    if asked.headers["X-Checksum-SHA256"] != sha256(asked.body):
+        raise Refused(422, "Checksum", "It arrived damaged.")
+    fake.models[name] = asked.body
+    if fake.loses_answer:
+        raise ConnectionAbortedError
+    return 201, {**fake.model_facts(name), "warnings": []}, {}
 
 
 @route("HEAD", "P/models/([^/]+)")

@@ -40,11 +40,14 @@ def test_a_tag_moves_and_goes(parley) -> None:
     assert parley("tag", "one").code == 2
 
 
-def test_a_model_is_brought_and_brought_again(parley, monkeypatch) -> None:
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_a_model_is_brought_and_brought_again(parley, monkeypatch, is_cut) -> None:
     content = parley.world.archive("otter")
     file = parley.project / "otter.tar.gz"
     file.write_bytes(content)
-    monkeypatch.setattr(upload, "PART", 100_000)
+    if is_cut:  # before anything has arrived, so that it is sent in parts
+        monkeypatch.setattr(upload, "_at_once", lambda *facts: None)
+        monkeypatch.setattr(upload, "PART", 100_000)
     assert parley.done("upload", "otter.tar.gz").out == "otter\n"
     facts = parley.done("upload", "otter.tar.gz", "--json").json
     assert facts["hash"] == hashlib.sha256(content).hexdigest()
@@ -107,7 +110,7 @@ def test_an_upload_goes_on_where_the_connection_broke(with_fake, monkeypatch) ->
     monkeypatch.setattr(upload, "PART", 60_000)
     content = with_fake.world.archive("otter")
     (with_fake.project / "otter.tar.gz").write_bytes(content)
-    with_fake.world.upload_cuts = [1000, 0, 20_000]
+    with_fake.world.upload_cuts = [5000, 1000, 0, 20_000]
     assert with_fake.done("upload", "otter.tar.gz").out == "otter\n"
     assert with_fake.world.models["otter"] == content
 
@@ -115,22 +118,24 @@ def test_an_upload_goes_on_where_the_connection_broke(with_fake, monkeypatch) ->
 def test_an_upload_goes_on_in_the_next_run(with_fake) -> None:
     content = with_fake.world.archive("otter")
     (with_fake.project / "otter.tar.gz").write_bytes(content)
-    with_fake.world.upload_cuts = [150_000, *[0] * upload.TRIES]
+    with_fake.world.upload_cuts = [9000, 150_000, *[0] * upload.TRIES]
     assert with_fake("upload", "otter.tar.gz").code == 7
     assert len(with_fake.world.uploads["1"]["content"]) == 150_000
     with_fake.done("upload", "otter.tar.gz")
     assert (with_fake.world.models["otter"], with_fake.world.uploads) == (content, {})
 
 
-def test_an_upload_whose_last_answer_was_lost_is_found_again(with_fake) -> None:
+@pytest.mark.parametrize("cuts", [[], [1000]])
+def test_an_upload_whose_last_answer_was_lost_is_found_again(with_fake, cuts) -> None:
     (with_fake.project / "otter.tar.gz").write_bytes(with_fake.world.archive("otter"))
     with_fake.world.loses_answer = True
+    with_fake.world.upload_cuts = cuts
     assert with_fake.done("upload", "otter.tar.gz").out == "otter\n"
 
 
 def test_an_interrupted_upload_leaves_nothing(with_fake) -> None:
     (with_fake.project / "otter.tar.gz").write_bytes(with_fake.world.archive("otter"))
-    with_fake.world.upload_cuts = [1000]
+    with_fake.world.upload_cuts = [1000, 1000]
     with_fake.interrupted_while_waiting()
     assert with_fake("upload", "otter.tar.gz").code == 130
     assert (with_fake.world.uploads, with_fake.world.models) == ({}, {})

@@ -1,4 +1,4 @@
-"""A model into Parley: in parts, going on where a connection broke, and given up by Ctrl-C."""
+"""A model into Parley: at once, which is quickest; in parts that go on where a connection broke, once one did."""
 
 import contextlib
 from collections.abc import Callable
@@ -45,6 +45,8 @@ def send(session: "Session", file: Path, name: str) -> Any:
     begun = _begin(session, file, name, digest)
     with session.out.progress(name, begun["size"]) as advance, file.open("rb") as stream:
         try:
+            if not begun["offset"] and (made := _at_once(session, stream, begun, advance)) is not None:
+                return made
             return _send_rest(session, stream, begun, advance)
         except KeyboardInterrupt:
             with contextlib.suppress(Failure):
@@ -69,6 +71,21 @@ def _begin(session: "Session", file: Path, name: str, digest: str) -> Any:
     """An upload, or the one of the same bytes that broke off."""
     body = {"name": f"{name}.tar.gz", "size": file.stat().st_size, "sha256": digest}
     return session.client.send("POST", path_of("projects", session.project, "uploads"), json=body).data
+
+
+def _at_once(session: "Session", stream: BinaryIO, begun: Any, advance: Callable[[int], None]) -> Any:
+    """None when the connection broke, of which nothing is left there."""
+    name = begun["name"].removesuffix(".tar.gz")
+    data = Reading(stream, int(begun["size"]), advance)
+    headers = {"Content-Type": "application/gzip", "X-Checksum-SHA256": begun["sha256"]}
+    try:
+        address = path_of("projects", session.project, "models", name)
+        return session.client.send("PUT", address, data=data, headers=headers, again=False).data
+    except Failure as failure:
+        if failure.code is not Code.UNREACHABLE:
+            raise
+        advance(-stream.tell())
+        return _known(session, name, begun["sha256"])  # the answer alone may have been lost
 
 
 def _send_rest(session: "Session", stream: BinaryIO, begun: Any, advance: Callable[[int], None]) -> Any:
