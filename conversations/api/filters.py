@@ -84,14 +84,14 @@ def asked(query: QueryDict) -> QueryDict:
         review = str(found["review"])
         found["review"] = _REVIEW.get(review, review)
     for name, kind in ApiFilter.base_fields.items():
-        if isinstance(kind, forms.BooleanField) and name in found and not _is_wanted(name, str(found[name])):
+        if isinstance(kind, forms.BooleanField) and name in found and not _is_wanted(name, str(found[name]), query):
             del found[name]
     return found
 
 
-def _is_wanted(name: str, word: str) -> bool:
+def _is_wanted(name: str, word: str, query: QueryDict) -> bool:
     if word.lower() not in _YES | _NO:
-        where = next((theirs for theirs, ours in CALLED.items() if ours == name), name)
+        where = next((theirs for theirs, ours in CALLED.items() if ours == name and theirs in query), name)
         raise Invalid(f"{where} is true or false.", errors=[{"where": where, "message": "true or false"}])
     return word.lower() in _YES
 

@@ -65,7 +65,7 @@ def _answer(request: HttpRequest, user: User, key: str, do: Callable[[], HttpRes
             response = do()
             if response.status_code >= 400 or not isinstance(response, HttpResponse):
                 raise _Undo
-            note.status, note.body = response.status_code, encrypt(response.content.decode())
+            note.status, note.body_encrypted = response.status_code, encrypt(response.content.decode())
             note.headers = {name: response[name] for name in HEADERS if name in response}
             note.save()
     except _Undo:
@@ -87,7 +87,9 @@ def _again(note: KeptAnswer) -> HttpResponse:
     kept = KeptAnswer.objects.get(user=note.user, key=note.key)
     if bytes(kept.request) != note.request:
         raise Conflict("This Idempotency-Key was used for another request. Take a new word for a new request.")
-    return HttpResponse(decrypt(kept.body), status=kept.status, headers={**kept.headers, "X-Repeated": "true"})
+    return HttpResponse(
+        decrypt(kept.body_encrypted), status=kept.status, headers={**kept.headers, "X-Repeated": "true"}
+    )
 
 
 def _digest(request: HttpRequest) -> bytes:

@@ -296,7 +296,7 @@ class KeptAnswer(models.Model):
     request = models.BinaryField(max_length=32)  # SHA-256 of method, address and body
     status = models.PositiveSmallIntegerField(default=0)
     headers = models.JSONField(default=dict)
-    body = EncryptedField(default=b"")  # it may hold a secret that is shown once
+    body_encrypted = EncryptedField(default=b"")  # it may hold a secret that is shown once
     at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:

@@ -34,7 +34,7 @@ from environments.services.promotion import promote
 from models_app.models import Assistant, Model
 from models_app.services.revisions import save_revision
 from models_app.services.training import request_training
-from studio.access.models import ApiToken, BrowserSession, Grant, User
+from studio.access.models import ApiToken, BrowserSession, Grant, KeptAnswer, User
 from studio.access.permissions import Permission, Scope
 from studio.access.services import tokens
 from studio.access.services.roles import save_role
@@ -220,6 +220,7 @@ def _browser(person: User) -> BrowserSession:
 
 def _accounts(people: dict[str, User]) -> dict[str, object]:
     save_role(actor=None, role=None, name="reader", description="", permissions=[])
+    KeptAnswer.objects.create(user=people["admin"], key="a word", status=201)
     robot = make_service(actor=None, username="nightly-build", description="")
     mine = _token(people["annotator"], people["annotator"])
     return {

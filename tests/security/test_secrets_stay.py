@@ -122,7 +122,7 @@ def test_an_error_page_shows_neither_code_nor_settings(everything, secrets, monk
     def broken(*args: object) -> None:
         raise RuntimeError(f"Bearer {SERVER_TOKEN}")
 
-    monkeypatch.setattr("studio.audit.views._readable", broken)
+    monkeypatch.setattr("studio.audit.views.readable", broken)
     client = Client(raise_request_exception=False)
     client.force_login(everything.people["admin"])
     answer = client.get(f"/settings/audit/?token={SERVER_TOKEN}")

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                 ('request', models.BinaryField(max_length=32)),
                 ('status', models.PositiveSmallIntegerField(default=0)),
                 ('headers', models.JSONField(default=dict)),
-                ('body', models.BinaryField(default=b'')),
+                ('body_encrypted', models.BinaryField(default=b'')),
                 ('at', models.DateTimeField(auto_now_add=True, db_index=True)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
