@@ -4,6 +4,7 @@ No answer is a fault of ours, and each has the status and the shape that the des
 """
 
 import json
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,9 @@ from tests.house.world import World, make_world
 pytestmark = [pytest.mark.django_db, pytest.mark.described]
 FILE = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 EXAMPLES = 8
+# Boundaries of every parameter are 9,500 requests more. Each run asks one in so many of them, the same ones each time:
+# PARLEY_DESCRIBED_EVERY=1 asks all, in ten minutes.
+EVERY = int(os.environ.get("PARLEY_DESCRIBED_EVERY", "4"))
 
 described = schemathesis.openapi.from_wsgi("/api/openapi.json", get_wsgi_application())
 # Parameters that nobody asked for are passed over, and the token is always shown: neither makes a request a bad one.
@@ -86,6 +90,8 @@ def test_the_file_is_what_the_running_api_says() -> None:
     suppress_health_check=list(HealthCheck),
 )
 def test_every_answer_is_as_described(case, world: World, redis_client) -> None:
+    if case.meta.phase.name == "coverage" and zlib.crc32(repr(case.as_transport_kwargs()).encode()) % EVERY:
+        return
     with transaction.atomic():
         token = {"Authorization": f"Bearer {world.tokens['admin']}"}
         case.call_and_validate(headers=token, excluded_checks=[positive_data_acceptance])
