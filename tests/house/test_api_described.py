@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance  # a name
 from studio.api import api
 from tests.house.world import World, make_world
 
-pytestmark = [pytest.mark.django_db, pytest.mark.described]
+pytestmark = [pytest.mark.django_db, pytest.mark.addresses]
 FILE = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 EXAMPLES = 8
 # Boundaries of every parameter are 9,500 requests more. Each run asks one in so many of them, the same ones each time:

@@ -15,10 +15,11 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from django.urls.exceptions import Resolver404
 
+from studio.access.models import User
 from tests.house.permission_matrix import API, API_BY_TOKEN, ROWS, ByToken, Row
 from tests.house.world import OUTSIDERS, SEALED, VIEWERS, World, make_world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.addresses]
 HERE = "tests/house/permission_matrix.py"
 DEAD_LINK = re.compile(r'(?:href|hx-get)=""(?! hidden)')  # a script fills in and shows the hidden ones
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -29,8 +30,19 @@ def world(django_db_setup: None, django_db_blocker, tmp_path_factory) -> Iterato
     """Made once for all rows: keys of environments take long to make. Each row gives back what it changes."""
     with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock(), transaction.atomic():
         patch.setattr(settings, "ARTIFACTS_DIR", tmp_path_factory.mktemp("artifacts"))
-        yield make_world()
+        world = make_world()
+        _sessions.update({viewer: _session(person) for viewer, person in world.people.items()})
+        yield world
         transaction.set_rollback(True)
+
+
+_sessions: dict[str, str] = {}  # of each viewer, the key of a session: signing in takes longer than most answers
+
+
+def _session(person: User) -> str:
+    client = Client()
+    client.force_login(person)
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
 def patterns(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[str]:
@@ -70,7 +82,7 @@ def answer(world: World, viewer: str, method: str, path: str, data: object = "")
     client = Client()
     with transaction.atomic():
         if viewer in world.people:
-            client.force_login(world.people[viewer])
+            client.cookies[settings.SESSION_COOKIE_NAME] = _sessions[viewer]
         response = _send(client, method, path, data)
         # The end of a stream releases what sends it.
         body = response.getvalue() if isinstance(response, StreamingHttpResponse) else response.content
