@@ -13,7 +13,8 @@ NONE = (
 
 
 def uv(tmp_path, monkeypatch, script: str) -> None:
-    monkeypatch.setattr(index, "find_uv", lambda: str(program(tmp_path / "uv", script)))
+    made = str(program(tmp_path / "uv", script))  # once: two threads ask for it
+    monkeypatch.setattr(index, "find_uv", lambda: made)
 
 
 def test_a_version_that_is_there_passes(tmp_path, monkeypatch):
