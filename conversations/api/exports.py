@@ -3,22 +3,19 @@
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from ninja import Path, Query, Router, Schema, Status
 
 from conversations.api.filters import CALLED, asked_of_page
 from conversations.api.forms import described
+from conversations.downloads import prepared, sent
 from conversations.filters import ConversationFilter
 from conversations.loaders import load_export, load_readable
 from conversations.models import ExportRun
 from conversations.services import export_runs
-from conversations.services.exporting import CONTENT_TYPES, ENDINGS, Format
-from models_app.models import Assistant
-from models_app.storage import ArtifactMissing
+from conversations.services.exporting import Format
 from studio.access.loaders import signed_in
-from studio.web import streaming
 from studio.web.api.bodies import Body
 from studio.web.api.paging import Paging, page
 
@@ -84,9 +81,7 @@ def export(
         run = open_or_done or export_runs.request_run(actor=actor, assistant=assistant, query=query, kind=kind)
         return _accepted(response, run)
     pieces = export_runs.send_now(actor=actor, assistant=assistant, query=query, kind=kind)
-    answer = StreamingHttpResponse(pieces, content_type=CONTENT_TYPES[kind])
-    answer.headers["Content-Disposition"] = _attachment(assistant, kind)
-    return answer
+    return sent(assistant, kind, pieces)
 
 
 @router.post(
@@ -137,18 +132,7 @@ def cancel(request: HttpRequest, slug: Path[str], number: Path[int]) -> Status[N
 )
 def file(request: HttpRequest, slug: Path[str], number: Path[int]) -> HttpResponseBase:
     """404 until it is done, and once it has expired."""
-    run = load_export(request, slug, number)
-    if run.state != ExportRun.State.DONE:
-        raise Http404("There is no file any more, or not yet.")
-    kind = Format(run.format)
-    source = streaming.Source(
-        open=lambda start: export_runs.store().open(run.sha256, start), size=run.size, etag=f'"{run.sha256}"'
-    )
-    headers = {"Content-Disposition": _attachment(run.assistant, kind)}
-    try:
-        return streaming.stream(request, source, headers=headers, content_type=CONTENT_TYPES[kind])
-    except ArtifactMissing:
-        raise Http404("The file is gone. Export again.") from None
+    return prepared(request, load_export(request, slug, number))
 
 
 def query_of(filters: dict[str, str]) -> str:
@@ -163,10 +147,6 @@ def _accepted(response: HttpResponse, run: ExportRun) -> Status[dict[str, Any]]:
 
 def _address(run: ExportRun) -> str:
     return f"/api/projects/{run.assistant.slug}/exports/{run.pk}"
-
-
-def _attachment(assistant: Assistant, kind: Format) -> str:
-    return f'attachment; filename="{assistant.slug}-{timezone.now():%Y-%m-%d}.{ENDINGS[kind]}"'
 
 
 def facts(run: ExportRun) -> dict[str, Any]:

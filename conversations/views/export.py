@@ -3,26 +3,24 @@
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from conversations.downloads import prepared, sent
 from conversations.loaders import load_export, load_readable
 from conversations.models import ExportRun
 from conversations.presentation.chosen import words_of
 from conversations.presentation.runs import ExportLine
 from conversations.services import export_runs
 from conversations.services.erasure_runs import WORKER
-from conversations.services.exporting import CONTENT_TYPES, ENDINGS, Format
+from conversations.services.exporting import Format
 from conversations.views.lists import filter_query
 from models_app.models import Assistant
-from models_app.storage import ArtifactMissing
 from studio.access.loaders import signed_in
 from studio.errors import DomainError, Invalid
 from studio.jobs import heartbeat
-from studio.web import streaming
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import page_of
 
@@ -90,13 +88,7 @@ def export_file(request: HttpRequest, slug: str) -> HttpResponseBase:
     except DomainError as error:
         messages.warning(request, error.message)
         return redirect(f"{reverse('conversations:export', args=[slug])}?{query}")
-    response = StreamingHttpResponse(pieces, content_type=CONTENT_TYPES[kind])
-    response.headers["Content-Disposition"] = _attachment(assistant, kind)
-    return response
-
-
-def _attachment(assistant: Assistant, kind: Format) -> str:
-    return f'attachment; filename="{assistant.slug}-{timezone.now():%Y-%m-%d}.{ENDINGS[kind]}"'
+    return sent(assistant, kind, pieces)
 
 
 @require_safe
@@ -123,18 +115,7 @@ def export_page(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @require_safe
 def prepared_file(request: HttpRequest, slug: str, pk: int) -> HttpResponseBase:
-    run = load_export(request, slug, pk)
-    if run.state != ExportRun.State.DONE:
-        raise Http404("There is no file any more, or not yet.")
-    kind = Format(run.format)
-    source = streaming.Source(
-        open=lambda start: export_runs.store().open(run.sha256, start), size=run.size, etag=f'"{run.sha256}"'
-    )
-    headers = {"Content-Disposition": _attachment(run.assistant, kind)}
-    try:
-        return streaming.stream(request, source, headers=headers, content_type=CONTENT_TYPES[kind])
-    except ArtifactMissing:
-        raise Http404("The file is gone. Export again.") from None
+    return prepared(request, load_export(request, slug, pk))
 
 
 @require_POST
