@@ -14,15 +14,6 @@ from studio.web.api.paging import Paging, page
 
 router = Router(tags=["conversations"])
 
-KINDS = {
-    "Intents": terms.INTENT,
-    "Actions": terms.ACTION,
-    "Entities": terms.ENTITY,
-    "Policies": terms.POLICY,
-    "Slots": terms.SLOT,
-    "Channels": terms.CHANNEL,
-}
-
 
 def _names(request: HttpRequest, response: HttpResponse, slug: str, kind: str, paging: Paging) -> list[str]:
     """Known to whoever may read all conversations of the assistant; others are offered none, as on the page."""
