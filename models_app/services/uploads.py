@@ -22,6 +22,7 @@ from django.core import signing
 from models_app.models import Assistant, Model
 from models_app.services.models import AddedModel, add_model, name_of
 from models_app.storage import Readable, StoreFailed, TooLarge
+from models_app.storage.staging import remove_unheld
 from studio.access.models import User
 from studio.errors import Conflict, Invalid
 
@@ -150,17 +151,4 @@ def _folder() -> Path:
 
 def sweep() -> int:
     """Remove what nobody went on with for a day; how many."""
-    oldest = time.time() - KEPT_FOR.total_seconds()
-    return sum(_remove_if_old(path, oldest) for path in _folder().glob("*"))
-
-
-def _remove_if_old(path: Path, oldest: float) -> bool:
-    try:
-        if path.stat().st_mtime >= oldest:
-            return False
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
-    except (BlockingIOError, FileNotFoundError):
-        return False
-    return True
+    return remove_unheld(_folder(), KEPT_FOR.total_seconds())

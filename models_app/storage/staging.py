@@ -39,7 +39,7 @@ class Incoming:
             path.unlink(missing_ok=True)
 
     def sweep(self) -> int:
-        return sum(_remove_if_stray(path) for path in self.folder.glob("*"))
+        return remove_unheld(self.folder, SWEEP_AFTER_SECONDS)
 
 
 def _receive(source: Readable, file: BinaryIO, path: Path, limit: int | None) -> Staged:
@@ -71,9 +71,14 @@ def _write(file: BinaryIO, piece: bytes, *, sync: bool = False) -> None:
         raise
 
 
-def _remove_if_stray(path: Path) -> bool:
+def remove_unheld(folder: Path, seconds: float) -> int:
+    """Remove the files that nobody holds and nobody has written to for so long; how many."""
+    return sum(_remove_unheld(path, seconds) for path in folder.glob("*"))
+
+
+def _remove_unheld(path: Path, seconds: float) -> bool:
     try:
-        if time.time() - path.stat().st_mtime < SWEEP_AFTER_SECONDS:
+        if time.time() - path.stat().st_mtime < seconds:
             return False
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
