@@ -90,7 +90,8 @@ def test_the_file_is_what_the_running_api_says() -> None:
     suppress_health_check=list(HealthCheck),
 )
 def test_every_answer_is_as_described(case, world: World, redis_client) -> None:
-    if case.meta.phase.name == "coverage" and zlib.crc32(repr(case.as_transport_kwargs()).encode()) % EVERY:
+    asked = (case.method, case.path_parameters, case.query, case.headers, case.cookies, case.body)
+    if case.meta.phase.name == "coverage" and zlib.crc32(repr(asked).encode()) % EVERY:
         return
     with transaction.atomic():
         token = {"Authorization": f"Bearer {world.tokens['admin']}"}

@@ -229,6 +229,7 @@ def test_a_job_of_a_test_speaks_of_a_test(admin: Client, otter: Model):
     assert "Nothing was measured" in page(admin, f"/a/cafe/training/{test.job.number + 1}")
 
 
+@pytest.mark.usefixtures("long_connected")
 def test_a_test_whose_worker_went_silent_is_tried_again(otter: Model):
     job = running_test(otter)
     TrainingJob.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=1))
