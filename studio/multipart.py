@@ -1,19 +1,14 @@
 """One file of a multipart body, read as it comes: nothing of it is kept in memory or laid down on disk."""
 
-from typing import Protocol
-
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from studio.errors import Invalid
+from studio.readable import Readable
 from studio.uploads import UploadCut
 
 PIECE = 64 * 1024  # read at once while the file has not begun yet
 BESIDE = 1024 * 1024  # bytes of other fields and of headers; a body with more is no upload of ours
-
-
-class Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
 
 
 class NotMultipart(Invalid):

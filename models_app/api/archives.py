@@ -1,5 +1,8 @@
 """Bytes of models in and out by API."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -7,12 +10,13 @@ from django.utils.cache import get_conditional_response
 
 from models_app.api.facts import as_file
 from models_app.models import Model
+from models_app.receiving import receiving
 from models_app.services.archives import headers_of, source_of
-from models_app.storage import ArtifactMissing, TooLarge, store
-from studio.multipart import BESIDE, FilePart, Readable, file_name_in
-from studio.uploads import RawBody
+from models_app.storage import ArtifactMissing, store
+from studio.multipart import FilePart, file_name_in
+from studio.readable import Readable
 from studio.web.api.failures import failure
-from studio.web.streaming import let_go_of_database, stream
+from studio.web.streaming import stream
 
 log = structlog.get_logger()
 
@@ -67,27 +71,16 @@ def _in_our_shape(response: HttpResponseBase) -> HttpResponse:
     return shaped
 
 
-def whole_body(request: HttpRequest) -> RawBody:
-    """The raw body as the archive, refused before it is sent when it is too large."""
-    return _body(request, settings.MAX_MODEL_BYTES)
-
-
-def archive_in(request: HttpRequest, name: str) -> tuple[Readable, str] | None:
+@contextmanager
+def archive_in(request: HttpRequest, name: str) -> Iterator[tuple[Readable, str] | None]:
     """The archive that a POST brings, and its file name; None when there is none in it.
 
     It is the part `model` of a multipart form, or the whole body, whose name the address or Content-Disposition tells.
     """
-    if request.content_type == "multipart/form-data":
-        body = _body(request, settings.MAX_MODEL_BYTES + BESIDE)
-        part = FilePart(body, request.headers.get("Content-Type", ""), FIELD)
-        return (part, name or part.file_name) if part.find() else None
-    name = name or file_name_in(request.headers.get("Content-Disposition", ""))
-    return (whole_body(request), name) if name else None
-
-
-def _body(request: HttpRequest, limit: int) -> RawBody:
-    body = RawBody(request)
-    if body.length is not None and body.length > limit:
-        raise TooLarge(settings.MAX_MODEL_BYTES)
-    let_go_of_database()
-    return body
+    with receiving(request, settings.MAX_MODEL_BYTES) as body:
+        if request.content_type == "multipart/form-data":
+            part = FilePart(body, request.headers.get("Content-Type", ""), FIELD)
+            yield (part, name or part.file_name) if part.find() else None
+        else:
+            name = name or file_name_in(request.headers.get("Content-Disposition", ""))
+            yield (body, name) if name else None

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from ninja import Field, Path, Query, Router, Schema, Status
 from pydantic import BaseModel
 
-from models_app.api.archives import DOWNLOAD, RAW_UPLOAD, UPLOAD, archive_in, send_archive, whole_body
+from models_app.api.archives import DOWNLOAD, RAW_UPLOAD, UPLOAD, archive_in, send_archive
 from models_app.api.facts import epoch
 from models_app.loaders import load_assistant, load_model, require_models, visible_tags
 from models_app.models import Assistant, Model, Tag
+from models_app.receiving import receiving
 from models_app.services.model_retention import keep_model, keep_model_no_longer
 from models_app.services.models import SUFFIX, AddedModel, add_model, delete_model, reasons_to_keep, warnings_of
 from models_app.services.training_settings import settings_of
@@ -102,19 +104,19 @@ def upload(request: HttpRequest, slug: Path[str], name: str = "") -> Status[dict
     Content-Disposition. 409 when there is a model of this name, also with the same bytes; who sends
     `X-Checksum-SHA256` gets 200 for the same name and bytes, so that it is safe to send again."""
     assistant = load_assistant(request, slug, Permission.MODELS_MODIFY)
-    arriving = archive_in(request, name)
-    if arriving is None:
-        return failure(404, "ModelSaveError", "Send the model's archive as the field “model” of a multipart form.")
-    source, file_name = arriving
     checksum = request.headers.get("X-Checksum-SHA256")
-    added = add_model(
-        actor=signed_in(request),
-        assistant=assistant,
-        source=source,
-        file_name=file_name,
-        origin=Model.Origin.UPLOADED,
-        checksum=checksum,
-    )
+    with archive_in(request, name) as arriving:
+        if arriving is None:
+            return failure(404, "ModelSaveError", "Send the model's archive as the field “model” of a multipart form.")
+        source, file_name = arriving
+        added = add_model(
+            actor=signed_in(request),
+            assistant=assistant,
+            source=source,
+            file_name=file_name,
+            origin=Model.Origin.UPLOADED,
+            checksum=checksum,
+        )
     if added.existed and checksum is None:
         raise Conflict(f"There is already a model called {added.model.name}, with the same bytes.", code="name-taken")
     return uploaded(request, added)
@@ -129,14 +131,16 @@ def upload(request: HttpRequest, slug: Path[str], name: str = "") -> Status[dict
 )
 def put(request: HttpRequest, slug: Path[str], model: Path[str]) -> Status[dict[str, object]]:
     """The body is the archive, as `curl -T` sends it. The same bytes again answer 200, others 409."""
-    added = add_model(
-        actor=signed_in(request),
-        assistant=load_assistant(request, slug, Permission.MODELS_MODIFY),
-        source=whole_body(request),
-        file_name=model.removesuffix(SUFFIX) + SUFFIX,
-        origin=Model.Origin.UPLOADED,
-        checksum=request.headers.get("X-Checksum-SHA256"),
-    )
+    assistant = load_assistant(request, slug, Permission.MODELS_MODIFY)
+    with receiving(request, settings.MAX_MODEL_BYTES) as body:
+        added = add_model(
+            actor=signed_in(request),
+            assistant=assistant,
+            source=body,
+            file_name=model.removesuffix(SUFFIX) + SUFFIX,
+            origin=Model.Origin.UPLOADED,
+            checksum=request.headers.get("X-Checksum-SHA256"),
+        )
     return uploaded(request, added)
 
 

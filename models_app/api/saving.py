@@ -22,13 +22,14 @@ from models_app.data.project import ProjectError, read_zip
 from models_app.data_loaders import Data, load_data, load_editable
 from models_app.findings import Findings
 from models_app.models import Revision
+from models_app.receiving import receiving
 from models_app.services.editing import Edits, Saved, applied, edits_between, missing_rights, save_edits, usable_path
 from models_app.services.revisions import files_of
 from models_app.services.validation import request_validation
 from models_app.storage import TooLarge
 from studio.errors import Invalid
-from studio.multipart import BESIDE, FilePart, Readable
-from studio.uploads import RawBody
+from studio.multipart import FilePart
+from studio.readable import Readable
 
 FIELD = "project"
 PIECE = 1024 * 1024
@@ -194,12 +195,12 @@ def _would(plan: Plan) -> dict[str, object]:
 
 def _project_in(request: HttpRequest) -> Mapping[str, bytes]:
     """The files of the zip in the body."""
-    body: Readable = RawBody(request)
-    if request.content_type == "multipart/form-data":
-        body = FilePart(body, request.headers.get("Content-Type", ""), FIELD)
-        if not body.find():
-            raise Invalid(f"Send the project's zip as the field “{FIELD}” of a multipart form.")
-    with tempfile.TemporaryFile() as copy:
+    with receiving(request, settings.MAX_DATA_BYTES) as raw, tempfile.TemporaryFile() as copy:
+        body: Readable = raw
+        if request.content_type == "multipart/form-data":
+            body = FilePart(raw, request.headers.get("Content-Type", ""), FIELD)
+            if not body.find():
+                raise Invalid(f"Send the project's zip as the field “{FIELD}” of a multipart form.")
         _receive(body, copy)
         try:
             return read_zip(copy).files
@@ -211,7 +212,7 @@ def _receive(body: Readable, copy: BinaryIO) -> None:
     size = 0
     while piece := body.read(PIECE):
         size += len(piece)
-        if size > settings.MAX_DATA_BYTES + BESIDE:
+        if size > settings.MAX_DATA_BYTES:
             raise TooLarge(settings.MAX_DATA_BYTES)
         copy.write(piece)
 

@@ -1,15 +1,17 @@
 """Uploads that go on after a cut connection."""
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Field, Header, Path, Router, Schema, Status
 from pydantic import BaseModel
 
-from models_app.api.archives import RAW_UPLOAD, whole_body
+from models_app.api.archives import RAW_UPLOAD
 from models_app.api.facts import address_of
 from models_app.api.models import UploadedOut, uploaded
 from models_app.loaders import load_assistant
 from models_app.models import Assistant
-from models_app.services.uploads import Upload, begin_upload, drop, finish_upload, receive, upload_of
+from models_app.receiving import receiving
+from models_app.services.uploads import Upload, begin_upload, drop, receive, upload_of
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.errors import Invalid
@@ -69,9 +71,10 @@ def go_on(
     assistant, found = _load(request, slug, upload)
     if upload_offset is None:
         raise Invalid("Say in the header Upload-Offset at which byte the body begins.")
-    if receive(found, whole_body(request), upload_offset) < found.size:
-        return Status(200, _facts(slug, found))
-    return uploaded(request, finish_upload(actor=signed_in(request), assistant=assistant, upload=found))
+    with receiving(request, settings.MAX_MODEL_BYTES) as body:
+        user = signed_in(request)
+        added = receive(actor=user, assistant=assistant, upload=found, source=body, offset=upload_offset)
+    return Status(200, _facts(slug, found)) if added is None else uploaded(request, added)
 
 
 @router.delete(

@@ -1,8 +1,10 @@
 """The only writer of models: adding one from an archive, and deleting one nobody needs."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -11,12 +13,15 @@ from django.utils import timezone
 
 from models_app.models import RESERVED_MODEL_NAMES, Assistant, Model, Revision, valid_model_name
 from models_app.services import artifacts
-from models_app.storage import Readable, Staged, store
+from models_app.storage import Staged, store
+from models_app.storage.staging import in_place
 from studio.access.models import User
 from studio.audit.actions import Action
 from studio.audit.services import record
 from studio.errors import Conflict, Invalid
-from studio.rasa import archive
+from studio.rasa.archive import ArchiveError
+from studio.rasa.passing import Passing
+from studio.readable import Readable
 
 SUFFIX = ".tar.gz"
 EARLIER_MODELS = 20  # how far back an assistant_id is compared
@@ -45,23 +50,31 @@ def add_model(
     actor_label: str = "",
     revision: Revision | None = None,
     checksum: str | None = None,
+    at: Path | None = None,
     also: Callable[[Model], None] = lambda _model: None,
 ) -> AddedModel:
     """Read an archive to its end, look into it, keep it. Whatever goes wrong leaves neither a row nor a file.
 
-    `checksum` is the SHA-256 in hexadecimal that the sender says its bytes have. `also` runs in the transaction that
+    `checksum` is the SHA-256 in hexadecimal that the sender says its bytes have. `at` is the file that `source` reads,
+    when it is one that nobody writes any more: it is kept without another copy. `also` runs in the transaction that
     adds the model: what it raises takes the model back.
     """
     name = name_of(file_name)
-    with store().stage(source, limit=settings.MAX_MODEL_BYTES) as staged:
+    with Passing(source) as passing, _staged(passing, at) as staged:
         _refuse_damaged(staged, checksum)
         if (same := _of_name(assistant, name)) is not None:
             return _existing(same, staged)
-        facts = _inspect(staged)
+        facts = _facts(passing)
         model = Model(assistant=assistant, name=name, size=staged.size, origin=origin, revision=revision, **facts)
         model.created_by, model.created_by_label = actor, actor_label or (actor.username if actor else "")
         with artifacts.kept(staged):
             return _insert(model, staged, actor, also)
+
+
+def _staged(source: Readable, at: Path | None) -> AbstractContextManager[Staged]:
+    if at is not None:
+        return nullcontext(in_place(source, at))
+    return store().stage(source, limit=settings.MAX_MODEL_BYTES)
 
 
 def name_of(file_name: str) -> str:
@@ -103,11 +116,11 @@ def _existing(model: Model, staged: Staged) -> AddedModel:
     return AddedModel(model, existed=True, warnings=warnings_of(model))
 
 
-def _inspect(staged: Staged) -> dict[str, object]:
+def _facts(passing: Passing) -> dict[str, object]:
     """The fields of a model that its archive knows."""
     try:
-        facts = archive.inspect(staged.path)
-    except archive.ArchiveError as error:
+        facts = passing.facts()
+    except ArchiveError as error:
         raise Invalid(str(error), code="archive") from error
     return {
         "trained_at": facts.trained_at,

@@ -14,7 +14,8 @@ from django.utils import timezone
 from models_app.models import Artifact
 from models_app.services.artifact_checks import MOVING, alone, is_damage, note, problem_of
 from models_app.services.artifacts import held
-from models_app.storage import ArtifactMissing, ArtifactStore, MovingStore, Readable, StoreFailed
+from models_app.storage import ArtifactMissing, ArtifactStore, MovingStore, StoreFailed
+from studio.readable import Readable
 
 log = structlog.get_logger()
 

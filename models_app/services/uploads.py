@@ -13,18 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from django.conf import settings
 from django.core import signing
 
 from models_app.models import Assistant, Model
-from models_app.services.models import AddedModel, add_model, name_of
-from models_app.storage import Readable, StoreFailed, TooLarge
-from models_app.storage.staging import remove_unheld
+from models_app.services.models import AddedModel, add_model, name_of, warnings_of
+from models_app.storage import StoreFailed, TooLarge
+from models_app.storage.staging import no_room_said, remove_unheld
 from studio.access.models import User
 from studio.errors import Conflict, Invalid
+from studio.readable import Readable
 
 KEPT_FOR = timedelta(days=1)
 SALT = "models_app.uploads"
@@ -72,7 +73,14 @@ class Upload:
         try:
             return self.path.stat().st_size
         except FileNotFoundError:
-            return 0
+            return self.size if self.has_become is not None else 0
+
+    @property
+    def has_become(self) -> Model | None:
+        """The model that this upload has been made to, or an equal one."""
+        name = name_of(self.file_name)
+        models = Model.objects.current().select_related("assistant")
+        return models.filter(assistant_id=self.assistant_id, name=name, artifact_id=self.sha256).first()
 
 
 def begin_upload(*, actor: User, assistant: Assistant, file_name: str, size: int, sha256: str) -> Upload:
@@ -92,42 +100,56 @@ def upload_of(assistant: Assistant, user: User, upload_id: str) -> Upload | None
     return upload if (upload.assistant_id, upload.user_id) == (assistant.pk, user.pk) else None
 
 
-def receive(upload: Upload, source: Readable, offset: int) -> int:
-    """Add what the source gives; how many bytes have arrived then. What came before a cut stays.
+def receive(*, actor: User, assistant: Assistant, upload: Upload, source: Readable, offset: int) -> AddedModel | None:
+    """Add what the source gives, and make a model of it when all has arrived. What came before a cut stays.
 
-    Raises WrongOffset, TooLarge for more than was announced, and Conflict while another request brings the same.
+    Raises WrongOffset, TooLarge for more than was announced, Conflict while another request brings the same, and what
+    add_model raises: what is no model is thrown away, only a store that is away is worth another try.
     """
+    if not upload.path.exists() and offset == upload.size and (model := upload.has_become) is not None:
+        return AddedModel(model, existed=True, warnings=warnings_of(model))  # whose answer was lost
     with _held(upload) as file:
-        have = file.seek(0, os.SEEK_END)
-        if offset != have:
-            raise WrongOffset(have)
-        while piece := source.read(PIECE):
-            if have + len(piece) > upload.size:
-                raise TooLarge(upload.size)
-            have += file.write(piece)
-    return have
-
-
-def finish_upload(*, actor: User, assistant: Assistant, upload: Upload) -> AddedModel:
-    """All of it has arrived. What is no model is thrown away; only a store that is away is worth another try."""
-    try:
-        with _held(upload) as file:
-            file.seek(0)
+        if _append(file, source, offset, upload.size) < upload.size:
+            return None
+        file.seek(0)
+        try:
             added = add_model(
                 actor=actor,
                 assistant=assistant,
                 source=file,
+                at=upload.path,
                 file_name=upload.file_name,
                 origin=Model.Origin.UPLOADED,
                 checksum=upload.sha256,
             )
-    except StoreFailed:
-        raise
-    except (Conflict, Invalid):
+        except StoreFailed:
+            raise
+        except (Conflict, Invalid):
+            drop(upload)
+            raise
         drop(upload)
-        raise
-    drop(upload)
     return added
+
+
+def _append(file: FileIO, source: Readable, offset: int, most: int) -> int:
+    """How many bytes the file has then."""
+    have = file.seek(0, os.SEEK_END)
+    if offset != have:
+        raise WrongOffset(have)
+    while piece := source.read(PIECE):
+        have += len(piece)
+        if have > most:
+            raise TooLarge(most)
+        with no_room_said():
+            _write(file, piece)
+    return have
+
+
+def _write(file: FileIO, piece: bytes) -> None:
+    """All of it: a raw file may take a part."""
+    left = memoryview(piece)
+    while left:
+        left = left[file.write(left) :]
 
 
 def drop(upload: Upload) -> None:
@@ -135,13 +157,17 @@ def drop(upload: Upload) -> None:
 
 
 @contextmanager
-def _held(upload: Upload) -> Iterator[BinaryIO]:
+def _held(upload: Upload) -> Iterator[FileIO]:
+    """The upload's file, while it is the one at its path: a finished one has become a model's."""
     upload.path.parent.mkdir(parents=True, exist_ok=True)
-    with upload.path.open("ab+") as file:
+    with upload.path.open("ab+", buffering=0) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict("Another request brings this upload just now. Try again in a moment.", code="busy") from None
+            is_there = os.path.samestat(os.fstat(file.fileno()), upload.path.stat())
+        except (BlockingIOError, FileNotFoundError):
+            is_there = False
+        if not is_there:
+            raise Conflict("Another request brings this upload just now. Try again in a moment.", code="busy")
         yield file
 
 

@@ -10,7 +10,6 @@ from models_app.storage.moving import MovingStore
 from models_app.storage.protocol import (
     ArtifactMissing,
     ArtifactStore,
-    Readable,
     Staged,
     Stored,
     StoreFailed,
@@ -22,7 +21,6 @@ __all__ = [
     "ArtifactMissing",
     "ArtifactStore",
     "MovingStore",
-    "Readable",
     "Staged",
     "StoreFailed",
     "StoreFull",

@@ -7,8 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from models_app.storage.protocol import ArtifactMissing, Readable, Staged, Stored, StoreFailed
+from models_app.storage.protocol import ArtifactMissing, Staged, Stored, StoreFailed
 from models_app.storage.staging import Incoming
+from studio.readable import Readable
 
 
 class LocalStore:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, TypeVar
 
-from models_app.storage.protocol import ArtifactMissing, ArtifactStore, Readable, Staged, Stored
+from models_app.storage.protocol import ArtifactMissing, ArtifactStore, Staged, Stored
+from studio.readable import Readable
 
 T = TypeVar("T")
 

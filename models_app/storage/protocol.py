@@ -8,13 +8,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from studio.errors import DomainError, Invalid
+from studio.readable import Readable
 from studio.web import formats
-
-
-class Readable(Protocol):
-    """Anything bytes can be read from, piece by piece; an empty piece is the end."""
-
-    def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)

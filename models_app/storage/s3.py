@@ -19,10 +19,11 @@ import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.utils import ReadFileChunk
 
-from models_app.storage.protocol import ArtifactMissing, Readable, Staged, Stored, StoreFailed
+from models_app.storage.protocol import ArtifactMissing, Staged, Stored, StoreFailed
 from models_app.storage.s3_client import DAMAGED, Patience, Patiences, Place, client, in_words, word_of
 from models_app.storage.s3_reading import Reading
 from models_app.storage.staging import PIECE, Incoming
+from studio.readable import Readable
 
 log = structlog.get_logger()
 

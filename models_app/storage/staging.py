@@ -6,15 +6,17 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from models_app.storage.protocol import Readable, Staged, StoreFull, TooLarge
+from models_app.storage.protocol import Staged, StoreFull, TooLarge
+from studio.readable import Readable
 
 PIECE = 1024 * 1024
+SYNCED_EVERY = 64 * PIECE
 # A file is locked right after it is made; younger ones may be between the two.
 SWEEP_AFTER_SECONDS = 60
 
@@ -34,7 +36,7 @@ class Incoming:
             with os.fdopen(descriptor, "wb") as file:
                 # Held while this process lives, however it ends: that is how sweep() tells what is stray.
                 fcntl.flock(file, fcntl.LOCK_EX)
-                yield _receive(source, file, path, limit)
+                yield _measure(source, file, path, limit, write=file.write)
         finally:
             path.unlink(missing_ok=True)
 
@@ -42,29 +44,49 @@ class Incoming:
         return remove_unheld(self.folder, SWEEP_AFTER_SECONDS)
 
 
-def _receive(source: Readable, file: BinaryIO, path: Path, limit: int | None) -> Staged:
-    """Hashing has a thread of its own, because it takes as long as writing; it is one piece behind at most."""
-    digest, size = hashlib.sha256(), 0
-    with ThreadPoolExecutor(1) as hashing:
-        hashed: Future[None] | None = None
+def in_place(source: Readable, path: Path) -> Staged:
+    """What lies in a file of its own already, which `source` reads: measured where it is, and durable."""
+    with path.open("rb") as file:
+        return _measure(source, file, path, None, write=lambda _piece: None)
+
+
+def _measure(
+    source: Readable, file: BinaryIO, path: Path, limit: int | None, write: Callable[[bytes], object]
+) -> Staged:
+    """Hashing has a thread of its own, because it takes as long as writing; it is one piece behind at most.
+
+    So has bringing the file to the disk, which otherwise begins when the last byte has come.
+    """
+    digest, size, synced_to = hashlib.sha256(), 0, 0
+    hashed = synced = _done()
+    with no_room_said(), ThreadPoolExecutor(2) as beside:
         while piece := source.read(PIECE):
             size += len(piece)
             if limit is not None and size > limit:
                 raise TooLarge(limit)
-            if hashed is not None:
-                hashed.result()
-            hashed = hashing.submit(digest.update, piece)
-            _write(file, piece)
-        _write(file, b"", sync=True)
+            hashed.result()
+            hashed = beside.submit(digest.update, piece)
+            write(piece)
+            if size - synced_to >= SYNCED_EVERY and synced.done():
+                synced_to, synced = size, beside.submit(os.fdatasync, file.fileno())
+        hashed.result()
+        synced.result()
+        file.flush()
+        os.fsync(file.fileno())
     return Staged(path, digest.hexdigest(), size)
 
 
-def _write(file: BinaryIO, piece: bytes, *, sync: bool = False) -> None:
+def _done() -> Future[None]:
+    future: Future[None] = Future()
+    future.set_result(None)
+    return future
+
+
+@contextmanager
+def no_room_said() -> Iterator[None]:
+    """StoreFull for a disk or a quota that is full."""
     try:
-        file.write(piece)
-        if sync:
-            file.flush()
-            os.fsync(file.fileno())
+        yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreFull from error

@@ -17,13 +17,13 @@ from models_app.data.diff import compare
 from models_app.data.project import Project, ProjectError, read_zip
 from models_app.data_forms import MessageForm
 from models_app.data_loaders import Data, load_editable
+from models_app.receiving import receiving
 from models_app.services.editing import applied, edits_between, missing_rights
 from models_app.services.revisions import files_of
 from models_app.storage import ArtifactMissing, StoreFailed, store
 from models_app.views.data import Editing
 from models_app.views.data_history import shown
 from studio.errors import DomainError, Invalid
-from studio.uploads import RawBody
 
 SALT = "models_app.data-upload"
 KEPT_SECONDS = 45 * 60  # less than the hour after which the store sweeps away what no model names
@@ -74,12 +74,15 @@ def upload(request: HttpRequest, slug: str) -> JsonResponse:
     """The zip is the raw body; the answer is the address where its difference is looked at, or why not."""
     data = load_editable(request, slug)
     try:
-        with store().stage(RawBody(request), limit=settings.MAX_DATA_BYTES) as staged:
+        with (
+            receiving(request, settings.MAX_DATA_BYTES) as body,
+            store().stage(body, limit=settings.MAX_DATA_BYTES) as staged,
+        ):
             with staged.path.open("rb") as stream:
                 read_zip(stream)
             kept = store().keep(staged)
     except (DomainError, ProjectError) as error:
-        return JsonResponse({"message": str(error)}, status=503 if isinstance(error, StoreFailed) else 422)
+        return JsonResponse({"message": str(error)}, status=getattr(error, "status", 422))
     name = request.GET.get("name", "")[:100]
     token = Upload(data.assistant.pk, data.user.pk, kept.sha256, name).signed()
     return JsonResponse({"url": f"{reverse('models:data-preview', args=[slug])}?upload={token}"}, status=201)

@@ -9,15 +9,15 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from models_app.loaders import load_assistant, load_model
 from models_app.models import Model
+from models_app.receiving import receiving
 from models_app.services.archives import headers_of, source_of
 from models_app.services.models import AddedModel, add_model
-from models_app.storage import ArtifactMissing, StoreFailed, TooLarge, store
+from models_app.storage import ArtifactMissing, StoreFailed, store
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.errors import Conflict, DomainError
-from studio.uploads import RawBody
 from studio.web.errors import FILE_MISSING, STORE_AWAY, problem_page
-from studio.web.streaming import let_go_of_database, stream
+from studio.web.streaming import stream
 
 log = structlog.get_logger()
 
@@ -35,32 +35,22 @@ def upload(request: HttpRequest, slug: str, file_name: str) -> JsonResponse:
     """The archive is the raw body; the answer is JSON with the model's address, or a sentence that says why not."""
     assistant = load_assistant(request, slug, Permission.MODELS_MODIFY)
     try:
-        added = add_model(
-            actor=signed_in(request),
-            assistant=assistant,
-            source=_body(request),
-            file_name=file_name,
-            origin=Model.Origin.UPLOADED,
-        )
+        with receiving(request, settings.MAX_MODEL_BYTES) as body:
+            added = add_model(
+                actor=signed_in(request),
+                assistant=assistant,
+                source=body,
+                file_name=file_name,
+                origin=Model.Origin.UPLOADED,
+            )
     except DomainError as error:
         return JsonResponse({"message": error.message, "code": error.code}, status=_status(error))
     return JsonResponse(_answer(slug, added), status=200 if added.existed else 201)
 
 
-def _body(request: HttpRequest) -> RawBody:
-    body = RawBody(request)
-    if body.length is not None and body.length > settings.MAX_MODEL_BYTES:
-        raise TooLarge(settings.MAX_MODEL_BYTES)
-    let_go_of_database()
-    return body
-
-
 def _status(error: DomainError) -> int:
-    if isinstance(error, TooLarge):
-        return 413
-    if isinstance(error, StoreFailed):
-        return 503
-    return 409 if isinstance(error, Conflict) else 422
+    status: int | None = getattr(error, "status", None)
+    return status or (409 if isinstance(error, Conflict) else 422)
 
 
 def _answer(slug: str, added: AddedModel) -> dict[str, object]:

@@ -10,10 +10,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from studio.rasa.domain import DomainSummary, storable, summarize
 from studio.rasa.tarball import ArchiveError, Limits, Tarball
+from studio.readable import Readable
 
 __all__ = ["ArchiveError", "ArchiveFacts", "Limits", "inspect"]
 
@@ -38,9 +39,9 @@ class ArchiveFacts:
     members: int
 
 
-def inspect(source: BinaryIO | Path, limits: Limits | None = None) -> ArchiveFacts:
+def inspect(source: Readable | Path, limits: Limits | None = None) -> ArchiveFacts:
     """The facts of the model in `source`, which is read once and to its end. Raises `ArchiveError`."""
-    opened: AbstractContextManager[BinaryIO] = source.open("rb") if isinstance(source, Path) else nullcontext(source)
+    opened: AbstractContextManager[Readable] = source.open("rb") if isinstance(source, Path) else nullcontext(source)
     with opened as stream:
         tarball = Tarball(stream, limits or Limits())
         texts = _descriptions(tarball)

@@ -12,10 +12,11 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+
+from studio.readable import Readable
 
 BLOCK = 512
-CHUNK = 256 * 1024
+CHUNK = 1024 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_WINDOW = 16 + zlib.MAX_WBITS  # the gzip wrapper, with its checksum verified by zlib
 EXTENDED_HEADER_BYTES = 1024 * 1024
@@ -37,7 +38,7 @@ class Limits:
     ratio: int = 200  # unpacked to packed; trained models stay below 20
     ratio_free_bytes: int = 64 * 1024**2  # the ratio counts only beyond this: small files of zeros are harmless
     members: int = 20_000
-    seconds: float = 180.0
+    seconds: float = 180.0  # of computing: a slow sender takes as long as it likes
     file_bytes: int = 32 * 1024**2  # of a single file that we read into memory
 
 
@@ -51,12 +52,13 @@ class Member:
 class Gunzip:
     """The unpacked bytes of a gzip stream, never more than a chunk ahead of what is asked for."""
 
-    def __init__(self, stream: BinaryIO, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stream: Readable, limits: Limits, clock: Callable[[], float] = time.thread_time) -> None:
         self._stream, self._limits, self._clock = stream, limits, clock
         self._deadline = clock() + limits.seconds
         self._inflate = zlib.decompressobj(GZIP_WINDOW)
         self._packed = b""  # read from the stream, not yet given to zlib
-        self._ready = bytearray()
+        self._ready = b""  # unpacked, of which `_taken` bytes have been handed out
+        self._taken = 0
         self._ended = False
         self.packed_bytes = 0
         self.unpacked_bytes = 0
@@ -64,23 +66,29 @@ class Gunzip:
 
     def read(self, size: int) -> bytes:
         """Exactly `size` bytes, fewer only at the end. Callers bound `size`."""
-        while len(self._ready) < size and self._fill():
-            pass
-        taken = bytes(self._ready[:size])
-        del self._ready[:size]
-        return taken
+        pieces = []
+        while size > 0 and (self._waiting or self._fill()):
+            pieces.append(self._ready[self._taken : self._taken + size])
+            self._taken += len(pieces[-1])
+            size -= len(pieces[-1])
+        return b"".join(pieces)
 
     def skip(self, size: int) -> None:
         while size > 0:
-            taken = len(self.read(min(size, CHUNK)))
-            if not taken:
+            if not self._waiting and not self._fill():
                 raise ArchiveError("The archive is truncated: it ends in the middle of a file.")
-            size -= taken
+            passed = min(size, self._waiting)
+            self._taken += passed
+            size -= passed
 
     def drain(self) -> None:
         """To the end, because only there the checksum tells whether anything was damaged on the way."""
-        while self.read(CHUNK):
+        while self._fill():
             pass
+
+    @property
+    def _waiting(self) -> int:
+        return len(self._ready) - self._taken
 
     def _expect_gzip(self) -> None:
         if not self._pull():
@@ -106,7 +114,7 @@ class Gunzip:
         except zlib.error as error:
             raise ArchiveError("The archive is damaged: its compressed data cannot be read.") from error
         self._packed = self._inflate.unused_data if self._inflate.eof else self._inflate.unconsumed_tail
-        self._ready += data
+        self._ready, self._taken = data, 0
         self._count(len(data))
         if self._inflate.eof:
             self._next_gzip_member()
@@ -121,7 +129,7 @@ class Gunzip:
         if beyond_free and self.unpacked_bytes > self.packed_bytes * limits.ratio:
             raise ArchiveError(f"The archive unpacks to more than {limits.ratio} times its size, as no model does.")
         if self._clock() > self._deadline:
-            raise ArchiveError(f"Reading the archive took longer than {limits.seconds:g} seconds.")
+            raise ArchiveError(f"Unpacking the archive took more than {limits.seconds:g} seconds of computing.")
 
     def _next_gzip_member(self) -> None:
         """After a gzip stream may come padding of zeros or another stream, by the format's rules; nothing else."""
@@ -146,7 +154,7 @@ class Tarball:
     A member can be read until the walk goes on. The walk ends with the whole stream read and its checksum right.
     """
 
-    def __init__(self, stream: BinaryIO, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stream: Readable, limits: Limits, clock: Callable[[], float] = time.thread_time) -> None:
         self._limits = limits
         self._gunzip = Gunzip(stream, limits, clock)
         self._unread = 0  # bytes of the present member

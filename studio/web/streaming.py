@@ -20,6 +20,7 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from studio.errors import DomainError
+from studio.web.ratelimit import TooMany
 
 log = structlog.get_logger()
 
@@ -28,6 +29,27 @@ STALL_SECONDS = 60  # a client that takes nothing for so long is gone
 
 _ONE_RANGE = re.compile(r"bytes=(\d*)-(\d*)\Z")
 _transfers = threading.BoundedSemaphore(settings.TRANSFERS)
+
+
+class Busy(TooMany):
+    """This process moves as many files as it may."""
+
+    code = "busy"
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("Too many files are on their way at once. Try again in a moment.", seconds=5)
+
+
+@contextlib.contextmanager
+def transferring() -> Iterator[None]:
+    """Take one of the places for files on their way. Raises Busy."""
+    if not _transfers.acquire(blocking=False):
+        raise Busy
+    try:
+        yield
+    finally:
+        _transfers.release()
 
 
 @dataclass(frozen=True, slots=True)

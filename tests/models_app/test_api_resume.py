@@ -1,7 +1,9 @@
 """Uploads that go on after a cut."""
 
+import errno
 import hashlib
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from django.test import Client
 from models_app.models import Assistant, Model
 from models_app.services import uploads
 from models_app.storage import StoreFailed
+from studio.errors import Conflict
+from studio.web import streaming
 from tests.models_app.archives import model_archive
 from tests.models_app.conftest import files_in
 from tests.models_app.programs import Program, program
@@ -51,7 +55,78 @@ def test_it_goes_on_where_it_broke_off_and_becomes_a_model(admin: Program, artif
     assert (made.status_code, made.json()["model"], made.json()["hash"]) == (201, "otter", SHA256)
     assert Model.objects.get().artifact_id == SHA256
     assert files_in(artifacts_dir / "unfinished") == []
-    assert admin.get(upload["url"].removeprefix("/api/projects/cafe")).json()["offset"] == 0
+
+
+def test_who_lost_the_answer_to_the_last_byte_gets_it_again(admin: Program, artifacts_dir: Path) -> None:
+    upload = begin(admin)
+    assert send(admin, upload, ARCHIVE, 0).status_code == 201
+    path = upload["url"].removeprefix("/api/projects/cafe")
+    assert admin.get(path).json()["offset"] == begin(admin)["offset"] == len(ARCHIVE)
+    again = send(admin, upload, b"", len(ARCHIVE))
+    assert (again.status_code, again.json()["model"]) == (200, "otter")
+    assert files_in(artifacts_dir / "unfinished") == []
+
+
+def test_what_another_request_brings_is_busy_and_stays(admin: Program) -> None:
+    upload = begin(admin)
+    send(admin, upload, ARCHIVE[:300], 0)
+    mine = uploads.begin_upload(
+        actor=admin.user, assistant=Assistant.objects.get(), file_name="otter.tar.gz", size=len(ARCHIVE), sha256=SHA256
+    )
+    with uploads._held(mine):
+        assert send(admin, upload, ARCHIVE[300:], 300).json()["reason"] == "Busy"
+    assert send(admin, upload, ARCHIVE[300:], 300).status_code == 201
+
+
+def test_a_file_that_has_become_a_model_is_written_no_more(admin: Program) -> None:
+    """Somebody who opened it before it was finished, and comes to hold it afterwards."""
+    upload = uploads.begin_upload(
+        actor=admin.user, assistant=Assistant.objects.get(), file_name="otter.tar.gz", size=len(ARCHIVE), sha256=SHA256
+    )
+    opened = Path.open
+
+    def slow(path: Path, *arguments, **options):
+        file = opened(path, *arguments, **options)
+        if path == upload.path:
+            upload.path.unlink()
+        return file
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Conflict):
+        patch.setattr(Path, "open", slow)
+        with uploads._held(upload):
+            pass
+
+
+def test_the_file_is_kept_without_a_copy(admin: Program, artifacts_dir: Path) -> None:
+    upload = begin(admin)
+    send(admin, upload, ARCHIVE[:300], 0)
+    (file,) = files_in(artifacts_dir / "unfinished")
+    number = file.stat().st_ino
+    send(admin, upload, ARCHIVE[300:], 300)
+    assert (artifacts_dir / SHA256[:2] / SHA256).stat().st_ino == number
+
+
+def test_a_full_disk_is_said_and_keeps_what_arrived(admin: Program, monkeypatch) -> None:
+    upload = begin(admin)
+    send(admin, upload, ARCHIVE[:300], 0)
+
+    def full(_file: object, _piece: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads, "_write", full)
+        refused = send(admin, upload, ARCHIVE[300:], 300)
+        assert (refused.status_code, refused.json()["reason"]) == (503, "StoreFull")
+    assert send(admin, upload, ARCHIVE[300:], 300).status_code == 201
+
+
+def test_only_so_many_files_are_on_their_way_at_once(admin: Program, monkeypatch) -> None:
+    upload = begin(admin)
+    monkeypatch.setattr(streaming, "_transfers", threading.BoundedSemaphore(1))
+    with streaming.transferring():
+        refused = send(admin, upload, ARCHIVE, 0)
+    assert (refused.status_code, refused.json()["reason"], refused["Retry-After"]) == (503, "Busy", "5")
+    assert send(admin, upload, ARCHIVE, 0).status_code == 201
 
 
 def test_another_offset_is_refused_with_the_right_one(admin: Program) -> None:

@@ -135,7 +135,7 @@ def test_refuses_an_extended_header_of_absurd_size_without_reading_it():
 
 
 def test_gives_up_on_an_archive_that_takes_too_long():
-    assert "took longer than 0 seconds" in refusal_of(model_archive(), Limits(seconds=0))
+    assert "more than 0 seconds" in refusal_of(model_archive(), Limits(seconds=0))
 
 
 def test_reads_a_large_model_with_flat_memory():

@@ -108,6 +108,24 @@ def server(running: Server) -> Iterator[Server]:
         path.unlink()
 
 
+def test_one_connection_brings_one_after_the_other(server: Server):
+    """The second request comes with the last bytes of the first body, and is not taken for a part of it."""
+    bodies = [model_archive(), model_archive(language="de")]
+    sent = b"".join(
+        server.head(f"Content-Length: {len(body)}", name=f"model-{number}.tar.gz") + body
+        for number, body in enumerate(bodies)
+    )
+    with server.connect(sent) as made:
+        reading = made.makefile("rb")
+        for number in range(2):
+            assert reading.readline().split()[1] == b"201"
+            length = 0
+            while (line := reading.readline()) != b"\r\n":
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.split(b":")[1])
+            assert json.loads(reading.read(length))["name"] == f"model-{number}"
+
+
 def test_a_whole_upload_is_taken(server: Server):
     status, answer = server.exchange(server.head(f"Content-Length: {len(ARCHIVE)}") + ARCHIVE)
     assert (status, answer["name"]) == (201, "otter")
