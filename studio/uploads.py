@@ -70,7 +70,7 @@ def _straight(reader: LengthReader, size: int) -> bytes:
     """What reader.read gives, which copies each byte five times: `size` bytes, fewer when the sender has gone."""
     unreader = reader.unreader
     if before := unreader.take_buffered():  # came with the headers
-        piece = before[:size]
+        piece: bytes = before[:size]
         unreader.unread(before[size:])
     else:
         piece = _received(unreader.sock, size)
