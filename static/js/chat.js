@@ -121,6 +121,7 @@ function showWaiting(turn, answer) {
   if ((note?.textContent ?? "") === text) return;
   note?.remove();
   if (text) turn.append(noteOf(text));
+  if (text && !answer.lost) document.body.dispatchEvent(new Event("talk:waking")); // the page shows its slot
 }
 
 function noteOf(text) {
