@@ -4,7 +4,7 @@ Every answer is JSON, failures too: `{version, status, message, reason, details,
 written for Rasa Enterprise read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 
 from django.conf import settings
@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import conditional_page, require_safe
+from ninja.operation import Operation
 
 from conversations.api import router as conversations_router
 from environments.api import router as environments_router
@@ -27,6 +28,7 @@ from studio.web.api import errors
 from studio.web.api.description import Api
 from studio.web.api.failures import failure
 from studio.web.api.parser import StrictParser
+from studio.web.api.repeats import Repeats, repeats
 
 View = Callable[..., HttpResponseBase]
 
@@ -36,20 +38,6 @@ DESCRIPTION = """Everything that Parley's pages can do. Show an API token as `Au
 Paths under `/projects/{slug}` are of one assistant; `default` is the first one. A failure has one shape whatever went
 wrong, with a stable `reason`. What is polled has an `ETag`; a POST with an `Idempotency-Key` is safe to send again.
 """
-
-# They wait for a server of somebody's, which no transaction may do. What is said, is said once by
-# conversations/chat/once.py; trying a Kafka changes nothing.
-OUT_OF_TRANSACTION = {
-    "chat",
-    "default-chat",
-    "conversation-messages",
-    "default-conversation-messages",
-    "rasa-versions",
-    "conversation-rewind",
-    "default-conversation-rewind",
-    "source-try",
-    "source-try-new",
-}
 
 api = Api(
     title="Parley",
@@ -83,14 +71,15 @@ def urls() -> list[URLPattern | URLResolver]:
         if isinstance(pattern, URLPattern):
             is_page = pattern.name in {"openapi-view", "openapi-json"}
             view = require_safe(pattern.callback) if is_page else pattern.callback
-            pattern.callback = _finished(view, may_wait=pattern.name in OUT_OF_TRANSACTION)
+            pattern.callback = _finished(view, api.operations_of(pattern.name or ""))
     return patterns
 
 
-def _finished(view: View, *, may_wait: bool = False) -> View:
+def _finished(view: View, operations: Mapping[str, Operation]) -> View:
     """`view` with what every address of the API has: safe to repeat, cheap to poll, failures of our shape."""
-    repeatable = api_repeats.once(view, authenticate=TokenAuth(), on_error=api.on_exception)
-    polled = conditional_page(view if may_wait else repeatable)
+    if "POST" in operations and repeats(operations["POST"]) is Repeats.KEPT:
+        view = api_repeats.once(view, authenticate=TokenAuth(), on_error=api.on_exception)
+    polled = conditional_page(view)
 
     @wraps(view)
     def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:

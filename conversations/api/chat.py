@@ -13,6 +13,7 @@ from conversations.loaders import load_own_talk, load_target
 from models_app.services.assistants import DEFAULT_SLUG
 from studio.access.api_auth import TokenAuth
 from studio.access.loaders import signed_in
+from studio.web.api import repeats
 
 router = Router(tags=["chat"])
 
@@ -38,6 +39,7 @@ class With(Schema):
     url_name="chat",
     auth=[GuestAuth(), TokenAuth()],
     response=list[BotMessage],
+    openapi_extra=repeats.OWN,
 )
 def chat(request: HttpRequest, slug: Path[str], body: ChatMessage, to: Query[With]) -> HttpResponse:
     """Answers what the assistant says; `[]` while it has no model. `X-Conversation-Id`, and each message's

@@ -20,6 +20,7 @@ from models_app.models import Assistant
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission, Scope
 from studio.errors import Invalid
+from studio.web.api import repeats
 from studio.web.api.bodies import Body
 from studio.web.api.paging import Paging, page
 
@@ -178,6 +179,7 @@ def add(request: HttpRequest, response: HttpResponse, slug: Path[str], body: Sou
     summary="Try a connection before it is added",
     url_name="source-try-new",
     response=CheckedOut,
+    openapi_extra=repeats.NONE,
 )
 def try_new(request: HttpRequest, slug: Path[str], body: SourceIn) -> dict[str, Any]:
     """Nothing joins the group, and nothing is taken."""
@@ -230,6 +232,7 @@ def remove(request: HttpRequest, slug: Path[str], number: Path[int]) -> Status[N
     summary="Try a source's connection",
     url_name="source-try",
     response=CheckedOut,
+    openapi_extra=repeats.NONE,
 )
 def try_saved(request: HttpRequest, slug: Path[str], number: Path[int]) -> dict[str, Any]:
     """As it is saved."""

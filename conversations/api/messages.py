@@ -26,6 +26,7 @@ from conversations.services import corrections
 from conversations.services.corrections import Verdict
 from environments.services.address import NoServer
 from studio.access.loaders import signed_in
+from studio.web.api import repeats
 from studio.web.api.bodies import Body
 from studio.web.api.paging import Paging
 
@@ -87,6 +88,7 @@ def said(
     summary="Say something in one's own conversation",
     url_name="conversation-messages",
     response=list[BotMessage],
+    openapi_extra=repeats.OWN,
 )
 def talk(request: HttpRequest, slug: Path[str], sender: Path[str], body: Saying) -> HttpResponse:
     """One that `POST …/chat` or Talk has begun. Nobody speaks in somebody else's. Answers what the assistant says."""
@@ -100,6 +102,7 @@ def talk(request: HttpRequest, slug: Path[str], sender: Path[str], body: Saying)
     summary="Take back what one said",
     url_name="conversation-rewind",
     response=TakenBackOut,
+    openapi_extra=repeats.OWN,
 )
 def rewind(request: HttpRequest, slug: Path[str], sender: Path[str], body: Rewinding | None = None) -> Any:
     """In one's own conversation: Rasa goes on from before that message. Nothing is deleted."""

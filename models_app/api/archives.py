@@ -15,6 +15,7 @@ from models_app.services.archives import headers_of, source_of
 from models_app.storage import ArtifactMissing, store
 from studio.multipart import FilePart, file_name_in
 from studio.readable import Readable
+from studio.web.api import repeats
 from studio.web.api.failures import failure
 from studio.web.streaming import stream
 
@@ -35,7 +36,7 @@ UPLOAD = {
             "application/gzip": {"schema": {"type": "string", "format": "binary"}},
         },
     },
-    "x-repeatable": False,
+    **repeats.NONE,
 }
 RAW_UPLOAD = {
     "requestBody": {

@@ -30,6 +30,7 @@ from models_app.storage import TooLarge
 from studio.errors import Invalid
 from studio.multipart import FilePart
 from studio.readable import Readable
+from studio.web.api import repeats
 
 FIELD = "project"
 PIECE = 1024 * 1024
@@ -47,7 +48,7 @@ ZIP = {
             },
         },
     },
-    "x-repeatable": False,
+    **repeats.NONE,
 }
 
 

@@ -1,7 +1,8 @@
 """A request that a program sends again, because the answer was lost on the way, is answered again and not done again.
 
-`Idempotency-Key` on any POST to /api: what it changed and the answer are one transaction, so that whoever asks a second
-time finds both or neither. Whoever asks while the first is under way waits for it.
+`Idempotency-Key` on a POST to /api, where studio/web/api/repeats.py says nothing else of it: what it changed and the
+answer are one transaction, so that whoever asks a second time finds both or neither. Whoever asks while the first is
+under way waits for it.
 """
 
 import hashlib
@@ -26,11 +27,6 @@ View = Callable[..., HttpResponseBase]
 Handle = Callable[[HttpRequest, Exception], HttpResponseBase]
 
 
-def _is_small(request: HttpRequest) -> bool:
-    """Not a file: those are told apart by what is in them."""
-    return request.content_type in {"", "application/json", "text/plain"}
-
-
 class _Undo(Exception):
     """Take back what a request that failed has begun, and with it the note that it was made."""
 
@@ -41,7 +37,7 @@ def once(view: View, *, authenticate: Callable[[HttpRequest], object], on_error:
     @wraps(view)
     def asked(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         key = request.headers.get("Idempotency-Key", "").replace("\0", "")
-        if request.method != "POST" or not key or not _is_small(request):
+        if request.method != "POST" or not key:
             return view(request, *args, **kwargs)
         try:
             if len(key) > LONGEST_KEY:

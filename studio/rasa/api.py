@@ -11,6 +11,7 @@ from studio.access.permissions import Permission
 from studio.rasa.models import RasaRuntime
 from studio.rasa.presentation import Line, lines
 from studio.rasa.services import add_version, current_runtime, request_install, request_removal
+from studio.web.api import repeats
 
 router = Router(tags=["Rasa versions"])
 
@@ -49,7 +50,13 @@ def versions(request: HttpRequest) -> list[dict[str, object]]:
     return [_facts(line) for line in lines()]
 
 
-@router.post("/rasa/versions", summary="Add a Rasa version", url_name="rasa-versions", response={202: VersionOut})
+@router.post(
+    "/rasa/versions",
+    summary="Add a Rasa version",
+    url_name="rasa-versions",
+    response={202: VersionOut},
+    openapi_extra=repeats.NONE,
+)
 def add(request: HttpRequest, response: HttpResponse, body: NewVersion) -> Status[dict[str, object]]:
     """It is installed in the background: 2.7 GB, some minutes. 409 when it is here already."""
     _load(request)

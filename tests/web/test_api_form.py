@@ -103,9 +103,9 @@ def test_what_is_polled_costs_nothing_while_it_is_the_same(admin) -> None:
 # --- Signing in with a password -----------------------------------------------------------------------------------
 
 
-def sign_in(username: str, password: str):
+def sign_in(username: str, password: str, **headers: str):
     body = json.dumps({"username": username, "password": password})
-    return Client().post("/api/auth", body, content_type="application/json")
+    return Client().post("/api/auth", body, content_type="application/json", headers=headers)
 
 
 def test_a_password_brings_a_token_that_acts_as_the_person(admin) -> None:
@@ -122,6 +122,21 @@ def test_a_wrong_password_is_401_and_counts_towards_the_lock_out(admin, settings
         assert sign_in("admin", "wrong").status_code == 401
     assert sign_in("admin", PASSWORD).status_code == 401
     assert sign_in("nobody", "wrong").json()["reason"] == "NotAuthenticated"
+
+
+def test_guesses_under_a_word_are_guesses(admin, settings) -> None:
+    headers = {**bearer(make_person("tester", username="tess"), {Permission.TALK}), "Idempotency-Key": "k1"}
+    answers = [sign_in("admin", "wrong", **headers).status_code for _ in range(settings.LOCKOUT_FAILURES)]
+    assert set(answers) == {401}
+    assert sign_in("admin", PASSWORD, **headers).status_code == 401
+    assert AuditEvent.objects.filter(action=Action.SIGN_IN_REFUSED).count() == settings.LOCKOUT_FAILURES
+
+
+def test_a_sign_in_is_kept_for_nobody(admin) -> None:
+    headers = {**bearer(admin), "Idempotency-Key": "k1"}
+    assert [sign_in("admin", PASSWORD, **headers).status_code for _ in range(2)] == [200, 200]
+    assert AuditEvent.objects.filter(action=Action.SIGNED_IN).count() == 2
+    assert not KeptAnswer.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -150,14 +165,15 @@ def test_a_token_that_somebody_else_signed_lets_nobody_in(admin) -> None:
 # --- The same request again ----------------------------------------------------------------------------------------
 
 
-def again(key: str, headers, body):
+def again(key: str, headers, body, kind: str = "application/json"):
     headers = {**headers, "Idempotency-Key": key}
-    return Client().post("/api/projects", json.dumps(body), content_type="application/json", headers=headers)
+    return Client().post("/api/projects", json.dumps(body), content_type=kind, headers=headers)
 
 
-def test_the_same_request_with_the_same_word_is_done_once(admin) -> None:
+@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded"])  # the second is curl's
+def test_the_same_request_with_the_same_word_is_done_once(admin, kind) -> None:
     headers, body = bearer(admin), {"name": "inn", "title": "The Inn"}
-    first, second = again("k1", headers, body), again("k1", headers, body)
+    first, second = again("k1", headers, body, kind), again("k1", headers, body, kind)
     assert (first.status_code, second.status_code) == (201, 201)
     assert second.json() == first.json()
     assert second["X-Repeated"] == "true"
@@ -184,6 +200,22 @@ def test_a_refusal_under_a_word_is_in_the_audit_log(admin) -> None:
     tester = make_person("tester", username="tess")
     assert again("k1", bearer(tester, {Permission.TALK}), {"name": "inn", "title": "The Inn"}).status_code == 403
     assert AuditEvent.objects.filter(action=Action.ACCESS_REFUSED, actor=tester).count() == 1
+
+
+def test_the_description_promises_a_word_where_it_counts() -> None:
+    paths = api.api.get_openapi_schema()["paths"]
+    posts = {path: operation["post"] for path, operation in paths.items() if "post" in operation}
+    without = {path for path, one in posts.items() if not any(p["in"] == "header" for p in one.get("parameters", []))}
+    assert without == {
+        "/api/auth",
+        "/api/auth/jwt",
+        "/api/projects/{slug}/data/archive",
+        "/api/projects/{slug}/intake/sources/test",
+        "/api/projects/{slug}/intake/sources/{number}/test",
+        "/api/projects/{slug}/models",
+        "/api/rasa/versions",
+    }
+    assert not any("x-repeats" in one for one in posts.values())
 
 
 def test_lists_tell_how_many_there_are_and_how_to_go_on(admin) -> None:

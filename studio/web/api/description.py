@@ -3,8 +3,11 @@
 from typing import Any
 
 from ninja import NinjaAPI
+from ninja.operation import Operation
 
+from studio.web.api import repeats
 from studio.web.api.failures import Failure
+from studio.web.api.repeats import Repeats
 
 REPEATED = {
     "name": "Idempotency-Key",
@@ -27,11 +30,19 @@ class Api(NinjaAPI):
                 _complete(method, operation)
         return schema
 
+    def operations_of(self, url_name: str) -> dict[str, Operation]:
+        """What is done at an address, by method."""
+        paths = (path for router in self._get_bound_routers() for path in router.path_operations.values())
+        found = (operation for path in paths if path.url_name == url_name for operation in path.operations)
+        return {method: operation for operation in found for method in operation.methods}
+
 
 def _complete(method: str, operation: dict[str, Any]) -> None:
     operation["responses"]["default"] = {
         "description": "It failed.",
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}},
     }
-    if method == "post" and operation.pop("x-repeatable", True):
+    said = repeats.said_of(operation, is_open="security" not in operation)
+    operation.pop(repeats.NAME, None)
+    if method == "post" and said is not Repeats.NONE:
         operation.setdefault("parameters", []).append(REPEATED)
