@@ -13,19 +13,21 @@ from conversations import window
 from conversations.api.facts import CorrectionOut, MessageOut, correction_facts, messages_of
 from conversations.api.forms import checked
 from conversations.api.paths import of_each
-from conversations.api.talking import BotMessage, Saying, say_in, unanswered
+from conversations.api.talking import BotMessage, Saying, nonce_of, say_in, settle, unanswered
 from conversations.api.trackers import page_of
+from conversations.chat import once
 from conversations.chat.rewinding import take_back
 from conversations.chat.sending import NotAnswered
 from conversations.chat.talking import refuse_flood
 from conversations.correction_forms import CorrectionForm
 from conversations.loaders import load_conversation_of, load_message_at, load_own_talk
-from conversations.models import Event
+from conversations.models import Event, TalkSession
 from conversations.presentation.said import as_facts, said_in
 from conversations.services import corrections
 from conversations.services.corrections import Verdict
 from environments.services.address import NoServer
 from studio.access.loaders import signed_in
+from studio.errors import DomainError
 from studio.web.api import repeats
 from studio.web.api.bodies import Body
 from studio.web.api.paging import Paging
@@ -109,11 +111,24 @@ def rewind(request: HttpRequest, slug: Path[str], sender: Path[str], body: Rewin
     session = load_own_talk(request, slug, sender)
     refuse_flood(signed_in(request))
     place = repr(body.timestamp) if body and body.timestamp is not None else ""
+    claim = f"rewind:{session.pk}:{place}", nonce_of(request)
     try:
-        taken = take_back(session=session, place=place)
+        known = once.claim(*claim)
+        return known if known is not None else _take_back_once(session, place, claim)
     except (NotAnswered, NoServer) as error:
         return unanswered(error, session.environment)
-    return {"text": taken.text, "messages": taken.count}
+
+
+def _take_back_once(session: TalkSession, place: str, claim: tuple[str, str]) -> once.Json:
+    with once.or_else(once.lose, *claim):
+        try:
+            taken = take_back(session=session, place=place)
+        except DomainError as error:
+            settle(error, claim)
+            raise
+        facts: once.Json = {"text": taken.text, "messages": taken.count}
+        once.keep(*claim, facts)
+        return facts
 
 
 @of_each(

@@ -72,8 +72,8 @@ def answered(replies: Replies, conversation_id: str) -> HttpResponse:
     return JsonResponse(replies, safe=False, headers={"X-Conversation-Id": conversation_id})
 
 
-def nonce_of(request: HttpRequest, said: Saying) -> str:
-    return said.nonce or request.headers.get("Idempotency-Key", "")[:200].replace("\0", "")
+def nonce_of(request: HttpRequest, said: Saying | None = None) -> str:
+    return (said.nonce if said else "") or request.headers.get("Idempotency-Key", "")[:200].replace("\0", "")
 
 
 def say_once(session: TalkSession, text: str, claim: tuple[str, str], recipient: str = "") -> Replies:
@@ -82,13 +82,18 @@ def say_once(session: TalkSession, text: str, claim: tuple[str, str], recipient:
         try:
             answers, _seconds = ask(session=session, text=text)
         except DomainError as error:
-            (once.lose if isinstance(error, MayBeHeard) else once.release)(*claim)
+            settle(error, claim)
             raise
         replies = [{**one, "recipient_id": recipient or session.sender_id} for one in answers]
         kept: Replies = json.loads(strict(json.dumps(replies)))
         note_said(session, text)
         once.keep(*claim, {"replies": kept})
         return kept
+
+
+def settle(error: DomainError, claim: tuple[str, str]) -> None:
+    """What failed may be asked again with the same word, unless it may have come about."""
+    (once.lose if isinstance(error, MayBeHeard) else once.release)(*claim)
 
 
 def replies_of(known: once.Json) -> Replies:

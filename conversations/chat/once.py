@@ -50,9 +50,9 @@ def claim(owner: str, nonce: str) -> Json | None:
 
 def _known(answer: bytes | None) -> Json:
     if answer == _UNDER_WAY:
-        raise Conflict("This message is being answered.", code="under-way")
+        raise Conflict("This is being answered.", code="under-way")
     if answer is None:
-        raise Conflict("This message was sent already.", code="twice")
+        raise Conflict("This was sent already.", code="twice")
     facts: Json = json.loads(decrypt(answer))
     return facts
 

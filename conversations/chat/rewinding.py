@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from conversations.chat.sending import NotAnswered, explain
+from conversations.chat.sending import MayBeHeard, NotAnswered, explain
 from conversations.chat.transcript import as_stored, rasa_of
 from conversations.chat.turns import turns_of
 from conversations.models import TalkSession
@@ -44,7 +44,8 @@ class TakenBack:
 def take_back(*, session: TalkSession, place: str) -> TakenBack:
     """Take back the message at `place` (`Turn.place`; empty: the last one) and everything after it.
 
-    Raises Conflict where there is nothing to take back, NotAnswered where Rasa cannot be asked.
+    Raises Conflict where there is nothing to take back, NotAnswered where Rasa cannot be asked, MayBeHeard where it
+    was asked and its answer was lost.
     """
     try:
         client = rasa_of(session, SECONDS)
@@ -72,7 +73,8 @@ def _explained(error: RasaError, session: TalkSession) -> NotAnswered:
             code="no-api",
         )
     code, sentence = explain(error)
-    return NotAnswered(sentence.replace("Your message is kept below: send it again", "Try it again"), code=code)
+    kind = MayBeHeard if error.may_have_arrived else NotAnswered
+    return kind(sentence.replace("Your message is kept below: send it again", "Try it again"), code=code)
 
 
 def _target(events: Sequence[StoredEvent], place: str) -> StoredEvent:

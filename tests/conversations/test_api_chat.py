@@ -117,6 +117,19 @@ def test_what_was_said_is_taken_back(api, channel) -> None:
     assert api.post(path).status_code == 502
 
 
+def test_what_is_taken_back_under_one_word_is_taken_back_once(api, channel) -> None:
+    channel.memory = {}
+    path = f"/conversations/{api.post('/chat', {'message': 'one'})['X-Conversation-Id']}/rewind"
+    api.post("/chat", {"message": "two"})
+    answers = [api.post(path, **{"Idempotency-Key": "k1"}).json() for _ in range(2)]
+    assert answers == [{"text": "two", "messages": 1}] * 2
+    tracker = path.replace("/rewind", "/tracker")
+    kept, channel.server.replies[tracker] = channel.server.replies[tracker], Reply(500, {})
+    assert api.post(path, **{"Idempotency-Key": "k2"}).status_code == 502
+    channel.server.replies[tracker] = kept
+    assert api.post(path, **{"Idempotency-Key": "k2"}).json() == {"text": "one", "messages": 1}
+
+
 def test_a_flood_is_slowed_down(api, channel, monkeypatch) -> None:
     monkeypatch.setattr("conversations.chat.talking.MESSAGES_A_MINUTE", 1)
     assert [api.post("/chat", {"message": "hi"}).status_code for _ in range(2)] == [200, 429]
