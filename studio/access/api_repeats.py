@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
-from studio.access.models import KeptAnswer, User
+from studio.access.models import ApiToken, KeptAnswer, User
 from studio.crypto import decrypt, encrypt
 from studio.errors import Conflict, DomainError, Invalid
 
@@ -24,6 +24,7 @@ LONGEST_KEY = 200
 HEADERS = ("Content-Type", "Location")
 
 View = Callable[..., HttpResponseBase]
+Proof = ApiToken | User
 Handle = Callable[[HttpRequest, Exception], HttpResponseBase]
 
 
@@ -31,7 +32,7 @@ class _Undo(Exception):
     """Take back what a request that failed has begun, and with it the note that it was made."""
 
 
-def once(view: View, *, authenticate: Callable[[HttpRequest], object], on_error: Handle) -> View:
+def once(view: View, *, authenticate: Callable[[HttpRequest], Proof | None], on_error: Handle) -> View:
     """`view`, doing what one person asks with one Idempotency-Key once. `authenticate` sets `request.user`."""
 
     @wraps(view)
@@ -42,17 +43,18 @@ def once(view: View, *, authenticate: Callable[[HttpRequest], object], on_error:
         try:
             if len(key) > LONGEST_KEY:
                 raise Invalid(f"An Idempotency-Key has at most {LONGEST_KEY} characters.")
-            if not authenticate(request) or not isinstance(request.user, User):
+            proof = authenticate(request)
+            if proof is None or not isinstance(request.user, User):
                 return view(request, *args, **kwargs)  # which refuses it
-            return _answer(request, request.user, key, lambda: view(request, *args, **kwargs))
+            note = KeptAnswer(user=request.user, key=key, request=_digest(request, proof))
+            return _answer(note, lambda: view(request, *args, **kwargs))
         except (DomainError, DatabaseError) as error:
             return on_error(request, error)
 
     return asked
 
 
-def _answer(request: HttpRequest, user: User, key: str, do: Callable[[], HttpResponseBase]) -> HttpResponseBase:
-    note = KeptAnswer(user=user, key=key, request=_digest(request))
+def _answer(note: KeptAnswer, do: Callable[[], HttpResponseBase]) -> HttpResponseBase:
     response: HttpResponseBase | None = None
     try:
         with transaction.atomic():
@@ -82,14 +84,16 @@ def _begin(note: KeptAnswer) -> bool:
 def _again(note: KeptAnswer) -> HttpResponse:
     kept = KeptAnswer.objects.get(user=note.user, key=note.key)
     if bytes(kept.request) != note.request:
-        raise Conflict("This Idempotency-Key was used for another request. Take a new word for a new request.")
+        raise Conflict("This Idempotency-Key was used for another request, or with another token. Take a new word.")
     return HttpResponse(
         decrypt(kept.body_encrypted), status=kept.status, headers={**kept.headers, "X-Repeated": "true"}
     )
 
 
-def _digest(request: HttpRequest) -> bytes:
-    asked = f"{request.method} {request.get_full_path()}\n".encode()
+def _digest(request: HttpRequest, proof: Proof) -> bytes:
+    """Of the token too: an answer may hold what another token of the same person may not read."""
+    token = proof.key if isinstance(proof, ApiToken) else "sign-in"
+    asked = f"{token} {request.method} {request.get_full_path()}\n".encode()
     return hashlib.sha256(asked + request.body).digest()
 
 

@@ -293,7 +293,7 @@ class KeptAnswer(models.Model):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=200)
-    request = models.BinaryField(max_length=32)  # SHA-256 of method, address and body
+    request = models.BinaryField(max_length=32)  # SHA-256 of token, method, address and body
     status = models.PositiveSmallIntegerField(default=0)
     headers = models.JSONField(default=dict)
     body_encrypted = EncryptedField(default=b"")  # it may hold a secret that is shown once

@@ -12,7 +12,7 @@ from studio import api
 from studio.access.models import KeptAnswer, User
 from studio.access.permissions import Permission
 from studio.access.services import people, sessions, tokens
-from studio.access.services.api_sign_in import LIFE_SECONDS
+from studio.access.services.api_sign_in import LIFE_SECONDS, token_for
 from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
 from tests.factories import PASSWORD, make_assistant, make_person
@@ -181,10 +181,24 @@ def test_the_same_request_with_the_same_word_is_done_once(admin, kind) -> None:
     assert again("k2", headers, body).status_code == 409
 
 
+def test_what_one_token_was_answered_no_other_reads(admin) -> None:
+    body = {"name": "inn", "title": "The Inn"}
+    again("k1", bearer(admin), body)
+    for headers in (bearer(admin, {Permission.TALK}), {"Authorization": f"Bearer {token_for(admin)}"}):
+        answer = again("k1", headers, body)
+        assert (answer.status_code, "The Inn" in answer.content.decode()) == (409, False)
+
+
+def test_the_word_of_a_sign_in_outlives_its_token(admin) -> None:
+    body = {"name": "inn", "title": "The Inn"}
+    first, second = (again("k1", {"Authorization": f"Bearer {token_for(admin)}"}, body) for _ in range(2))
+    assert second.json() == first.json()
+
+
 def test_a_word_stands_for_one_request_of_one_person(admin) -> None:
-    other = make_person("admin", username="other")
-    again("k1", bearer(admin), {"name": "inn", "title": "The Inn"})
-    taken = again("k1", bearer(admin), {"name": "bar", "title": "The Bar"})
+    other, headers = make_person("admin", username="other"), bearer(admin)
+    again("k1", headers, {"name": "inn", "title": "The Inn"})
+    taken = again("k1", headers, {"name": "bar", "title": "The Bar"})
     assert (taken.status_code, taken.json()["reason"]) == (409, "Conflict")
     assert again("k1", bearer(other), {"name": "bar", "title": "The Bar"}).status_code == 201
 
