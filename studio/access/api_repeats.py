@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 
+from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError, IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -48,7 +49,7 @@ def once(view: View, *, authenticate: Callable[[HttpRequest], Proof | None], on_
                 return view(request, *args, **kwargs)  # which refuses it
             note = KeptAnswer(user=request.user, key=key, request=_digest(request, proof))
             return _answer(note, lambda: view(request, *args, **kwargs))
-        except (DomainError, DatabaseError) as error:
+        except (DomainError, DatabaseError, RequestDataTooBig) as error:
             return on_error(request, error)
 
     return asked

@@ -216,6 +216,12 @@ def test_a_refusal_under_a_word_is_in_the_audit_log(admin) -> None:
     assert AuditEvent.objects.filter(action=Action.ACCESS_REFUSED, actor=tester).count() == 1
 
 
+def test_too_large_a_body_is_told_as_that(admin, settings) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+    answer = again("k1", bearer(admin), {"name": "inn", "title": "x" * 100})
+    assert (answer.status_code, answer.json()["reason"]) == (413, "TooLarge")
+
+
 def test_the_description_promises_a_word_where_it_counts() -> None:
     paths = api.api.get_openapi_schema()["paths"]
     posts = {path: operation["post"] for path, operation in paths.items() if "post" in operation}
