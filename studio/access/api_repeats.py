@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import wraps
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import Error, IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -49,7 +49,7 @@ def once(view: View, *, authenticate: Callable[[HttpRequest], Proof | None], on_
                 return view(request, *args, **kwargs)  # which refuses it
             note = KeptAnswer(user=request.user, key=key, request=_digest(request, proof))
             return _answer(note, lambda: view(request, *args, **kwargs))
-        except (DomainError, DatabaseError, RequestDataTooBig) as error:
+        except (DomainError, Error, RequestDataTooBig) as error:
             return on_error(request, error)
 
     return asked

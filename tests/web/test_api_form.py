@@ -2,9 +2,11 @@
 
 import json
 import time
+from unittest.mock import Mock
 
 import jwt
 import pytest
+from django.db import IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from django.test import Client
 from ninja import Schema
 
@@ -90,6 +92,22 @@ def test_what_goes_wrong_here_is_told_without_its_words(admin, monkeypatch) -> N
     assert (answer.status_code, answer.json()["reason"]) == (500, "InternalError")
     assert answer["X-Request-Id"] in answer.json()["message"]
     assert "division" not in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (IntegrityError, 409, "Conflict"),
+        (OperationalError, 503, "Unavailable"),
+        (InterfaceError, 503, "Unavailable"),
+        (ProgrammingError, 500, "InternalError"),
+    ],
+)
+def test_what_the_database_says_is_told_as_what_it_is(admin, monkeypatch, error, status, reason) -> None:
+    monkeypatch.setattr("studio.access.api.me._grants", Mock(side_effect=error("key (slug)=(inn)")))
+    answer = Client().get("/api/user", headers=bearer(admin))
+    assert (answer.status_code, answer.json()["reason"]) == (status, reason)
+    assert "inn" not in answer.json()["message"]
 
 
 def test_what_is_polled_costs_nothing_while_it_is_the_same(admin) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, TooManyFieldsSent
-from django.db import DatabaseError, DataError
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -46,7 +46,9 @@ def _answers() -> dict[type[Exception], Any]:
         TooManyFieldsSent: _too_big,
         DataError: _not_kept,
         UnicodeEncodeError: _not_kept,
-        DatabaseError: _no_database,
+        IntegrityError: _raced,
+        OperationalError: _no_database,
+        InterfaceError: _no_database,
         Exception: _ours,
     }
 
@@ -127,7 +129,13 @@ def _not_kept(request: HttpRequest, error: DataError | UnicodeEncodeError) -> Ht
     )
 
 
-def _no_database(request: HttpRequest, error: DatabaseError) -> HttpResponse:
+def _raced(request: HttpRequest, error: IntegrityError) -> HttpResponse:
+    """Two at once, of whom one was faster; what is wrong whoever asks is told before it is written."""
+    log.warning("request to the API lost a race", error=str(error))
+    return failure(409, "Conflict", "Somebody else changed this at the same moment. Look at it, then try again.")
+
+
+def _no_database(request: HttpRequest, error: OperationalError | InterfaceError) -> HttpResponse:
     log.exception("request to the API not answered")
     response = failure(503, "Unavailable", "The database does not answer. Try again later.")
     response.headers["Retry-After"] = "5"
