@@ -23,9 +23,9 @@ class TokenAuth(AuthBase):
     openapi_scheme = "bearer"
 
     def __call__(self, request: HttpRequest) -> ApiToken | User | None:
-        known: ApiToken | User | None = getattr(request, "_proven", None)
-        if known is None:
-            known = request._proven = _proof(request)  # type: ignore[attr-defined]
+        if not hasattr(request, "_proven"):
+            request._proven = _proof(request)  # type: ignore[attr-defined]
+        known: ApiToken | User | None = request._proven  # type: ignore[attr-defined]
         return known
 
 

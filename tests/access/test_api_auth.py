@@ -6,7 +6,7 @@ from django.test import Client
 from models_app.models import Assistant
 from studio.access.models import User
 from studio.access.permissions import EVERYWHERE, Permission, Scope
-from studio.access.services import tokens
+from studio.access.services import api_sign_in, tokens
 from studio.audit.models import AuditEvent
 from tests.factories import PASSWORD, environment_of, make_assistant, make_model, make_person
 
@@ -142,6 +142,19 @@ def test_too_many_failures_are_told_when_to_come_back(admin) -> None:
     answer = get("/user", "wrong")
     assert (answer.status_code, answer.json()["reason"]) == (429, "TooManyRequests")
     assert 0 < int(answer["Retry-After"]) <= tokens.FAILURES_BY_ADDRESS.seconds
+
+
+def test_a_sign_in_is_not_shut_out_by_its_neighbours_failures(admin) -> None:
+    for _ in range(api_sign_in.FAILURES_BY_ADDRESS.most):
+        assert get("/user", "a.b.c").status_code == 401
+    assert get("/user", "a.b.c").status_code == 429
+    assert get("/user", api_sign_in.token_for(admin)).status_code == 200
+
+
+def test_a_wrong_token_counts_once_under_a_word_too(redis_client) -> None:
+    headers = {"Authorization": "Bearer a.b.c", "Idempotency-Key": "k1"}
+    for _ in range(api_sign_in.FAILURES_BY_ADDRESS.most):
+        assert Client().post("/api/projects", {}, content_type="application/json", headers=headers).status_code == 401
 
 
 def test_a_request_without_a_token_is_no_failure_to_count() -> None:
