@@ -27,8 +27,9 @@ from studio.errors import DomainError, Invalid
 
 Input = Mapping[str, Any]
 PARTS: tuple[Part, ...] = (DOMAIN, FLOWS, CONFIG, NLU)
-# Beside the training data and no part of it: servers get their endpoints from their environment.
-ENDPOINTS, PROMPTS = "studio/endpoints.yml", "studio/prompts.json"
+# Beside the training data and no part of it: servers get their endpoints from their environment. Not by the name of a
+# server's file, which is left out of every project that somebody brings: saving a pulled project would delete it.
+ENDPOINTS, PROMPTS = "studio/studio-endpoints.yml", "studio/prompts.json"
 NO_ENDPOINTS = "{}\n"
 MESSAGE = "Uploaded by rasa studio"
 LONGEST_TITLE = 120

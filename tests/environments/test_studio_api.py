@@ -9,6 +9,7 @@ from django.test import Client
 from environments.studio_api import names
 from models_app.models import Assistant, Revision
 from models_app.services.revisions import files_of, newest_revision, save_revision
+from parley_cli.project import packed, unpacked
 from studio.access.models import User
 from studio.access.permissions import Permission, Scope
 from studio.audit.models import AuditEvent
@@ -121,6 +122,23 @@ def test_what_is_uploaded_comes_back(command, admin) -> None:
     assert (row.slug, row.title, environment_of(row).name) == ("my_bot", "My_Bot", "production")
     assert newest_revision(row).author == admin
     assert AuditEvent.objects.filter(action="revision-created", actor=admin).count() == 1
+
+
+def test_what_stands_beside_outlives_a_pull_and_a_push(command, admin) -> None:
+    text = "models:\n- id: gpt\n"
+    command.data(UPLOAD, assistantName="bot", nlu=encoded(NLU), endpoints=encoded(text), prompts={"rephraser": "Hi."})
+    caller = Caller(admin)
+    archive = caller.get("/projects/bot/data/archive")
+    files = unpacked(b"".join(archive.streaming_content))
+    assert files["studio/studio-endpoints.yml"] == text.encode()
+    headers = {"Authorization": f"Bearer {caller.text}"}
+    sent = packed({**files, "data/nlu.yml": NLU.replace("hey", "hello").encode()})
+    saved = Client().post(
+        "/api/projects/bot/data/archive?base=1", sent, content_type="application/zip", headers=headers
+    )
+    assert (saved.status_code, saved.json()["number"]) == (201, 2)
+    found = command.export("bot")
+    assert (found["endpoints"], found["prompts"], "hello" in found["nlu"]) == (text, {"rephraser": "Hi."}, True)
 
 
 def test_parts_that_are_not_given_stay(command) -> None:

@@ -108,7 +108,7 @@ def test_what_is_no_yaml_is_not_joined() -> None:
 
 
 def test_tests_and_what_stands_beside_are_no_part() -> None:
-    files = {"tests/test_nlu.yml": GREET, "studio/endpoints.yml": b"nlu: 1\n"}
+    files = {"tests/test_nlu.yml": GREET, "studio/studio-endpoints.yml": b"nlu: 1\n"}
     assert part_of(files, NLU) == ""
 
 
