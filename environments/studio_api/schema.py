@@ -1,6 +1,9 @@
 """The operations that the command has in it, by exactly these names."""
 
-from graphql import GraphQLSchema, build_schema
+from typing import Any
+
+from graphql import DocumentNode, FieldNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, build_schema
+from graphql.validation import ASTValidationRule
 
 SDL = """
 scalar JSON
@@ -54,6 +57,24 @@ input DeleteAssistantInput { assistantId: ID! }
 union DeleteAssistant = Assistant | DeleteAssistant_AssistantNotFound
 type DeleteAssistant_AssistantNotFound { _: Boolean }
 """
+
+
+ONE_THING = "A request asks for one thing: one operation with one field, and no field under another name."
+
+
+class OneThing(ASTValidationRule):
+    """As the command does. Each field may be all of an assistant's data, and under other names it could be asked for a
+    hundred times at once."""
+
+    def enter_document(self, node: DocumentNode, *_: Any) -> None:
+        operations = [one for one in node.definitions if isinstance(one, OperationDefinitionNode)]
+        fields = [field for operation in operations for field in operation.selection_set.selections]
+        if len(fields) != 1 or not isinstance(fields[0], FieldNode):
+            self.report_error(GraphQLError(ONE_THING))
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        if node.alias is not None:
+            self.report_error(GraphQLError(ONE_THING, node))
 
 
 def make_schema() -> GraphQLSchema:

@@ -5,8 +5,11 @@ import json
 
 import pytest
 from django.test import Client
+from graphql import parse
 
 from environments.studio_api import names
+from environments.studio_api.schema import ONE_THING
+from environments.studio_api.views import MOST_TOKENS
 from models_app.models import Assistant, Revision
 from models_app.services.revisions import files_of, newest_revision, save_revision
 from parley_cli.project import packed, unpacked
@@ -253,6 +256,26 @@ def test_what_is_no_request_is_an_error_and_no_fault(admin, body) -> None:
     headers = {"Authorization": f"Bearer {Caller(admin).text}"}
     answer = Client().post("/api/graphql/", body, content_type="application/json", headers=headers)
     assert (answer.status_code, bool(answer.json()["errors"][0]["message"])) == (200, True)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ a: licenseDetails { valid } b: licenseDetails { valid } }",
+        "query A { licenseDetails { valid } } query B { licenseDetails { valid } }",
+        "{ ...F } fragment F on Query { a: licenseDetails { valid } b: licenseDetails { valid } }",
+        "{ ... on Query { a: licenseDetails { valid } b: licenseDetails { valid } } }",
+        "fragment F on Query { licenseDetails { valid } }",
+        "{ licenseDetails { a: valid b: valid } }",
+    ],
+)
+def test_a_request_asks_for_one_thing(command, query) -> None:
+    assert command.refused(query) == ONE_THING
+
+
+@pytest.mark.parametrize("query", [LICENSE, BY_NAME, UPLOAD, IMPORT, EXPORT, DELETE])
+def test_what_the_command_asks_is_far_from_the_limit(query) -> None:
+    parse(query, max_tokens=MOST_TOKENS // 2)
 
 
 def test_a_query_without_end_is_not_read(command) -> None:
