@@ -205,12 +205,19 @@ def test_the_same_request_makes_one_token_and_its_secret_is_kept_encrypted(admin
         {"name": " "},
         {"expires_at": time.time() - 60},
         {"expires_at": 1e300},
+        {"expires_at": 253_402_300_799},
         {"expires_at": "soon"},
         {"project": "none"},
     ],
 )
 def test_what_makes_no_token_is_refused(admin, changed) -> None:
     assert admin.post("/user/tokens", {"name": "ci", "permissions": ["talk"], **changed}).status_code == 422
+
+
+def test_a_token_that_ends_in_the_farthest_future_is_rotated(admin) -> None:
+    body = {"name": "ci", "permissions": ["talk"], "expires_at": 221_845_392_000}
+    key = admin.post("/user/tokens", body).json()["key"]
+    assert admin.post(f"/tokens/{key}/rotate").status_code == 201
 
 
 def test_a_token_makes_none_wider_than_itself(admin) -> None:
