@@ -115,7 +115,7 @@ class NewGrantForm(GrantForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         if data.get("kind") == self.PERSON and data.get("who"):
-            self.person = User.objects.filter(username__iexact=data["who"]).first()
+            self.person = User.objects.called(data["who"]).first()
             if self.person is None:
                 self.add_error("who", "There is nobody of this user name. Add them under People first.")
         return data

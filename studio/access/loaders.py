@@ -31,7 +31,7 @@ def load_person(request: HttpRequest, pk: int) -> User:
 def load_person_named(request: HttpRequest, username: str) -> User:
     """The same by user name, however its letters are written."""
     require(signed_in(request), Permission.PEOPLE_MODIFY)
-    return get_object_or_404(User, username__iexact=username)
+    return get_object_or_404(User.objects.called(username))
 
 
 def load_grant(request: HttpRequest, pk: int, **of: object) -> Grant:
@@ -52,7 +52,7 @@ def load_service(request: HttpRequest, pk: int) -> User:
 
 def load_service_named(request: HttpRequest, username: str) -> User:
     require(signed_in(request), Permission.PEOPLE_MODIFY)
-    return get_object_or_404(User, username__iexact=username, kind=User.Kind.SERVICE)
+    return get_object_or_404(User.objects.called(username), kind=User.Kind.SERVICE)
 
 
 def load_token(request: HttpRequest, *, for_secret: bool = False, **of: object) -> ApiToken:

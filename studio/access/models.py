@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.db.models.functions import Lower
 
 from studio.access.permissions import EVERYWHERE, Limit, Permission, Scope
@@ -14,8 +14,13 @@ from studio.fields import EncryptedField
 
 
 class UserManager(BaseUserManager["User"]):
+    def called(self, username: str | None) -> "models.QuerySet[User]":
+        """Who has this user name, compared as its unique index does: `iexact` compares capitals, of which two different
+        small letters may have the same one."""
+        return self.alias(lower=Lower("username")).filter(lower=Lower(Value(username)))
+
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(username__iexact=username)
+        return self.called(username).get()
 
 
 class User(AbstractBaseUser):

@@ -61,7 +61,7 @@ def test_a_new_person_comes_in_by_the_link_that_is_shown_once(client: Client) ->
 
 @pytest.mark.parametrize(
     ("username", "sentence"),
-    [("ADMIN", "There is already a person called ADMIN."), ("two words", "Letters, digits"), ("", "required")],
+    [("ADMIN", "There is already an account called ADMIN."), ("two words", "Letters, digits"), ("", "required")],
 )
 def test_a_user_name_that_cannot_be_is_refused_and_nobody_is_added(client, username, sentence) -> None:
     answer = post(client, "person-new", username=username, role="tester", where="")

@@ -6,8 +6,10 @@ from django.urls import reverse
 
 from studio.access.models import SignInFailure, SignInLink, User
 from studio.access.services.people import change_password, create_person, set_active
+from studio.access.services.service_accounts import make_service
 from studio.access.services.sign_in import forget_old, make_link
 from studio.audit.models import AuditEvent
+from studio.errors import Conflict
 from tests.factories import PASSWORD, make_person
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +25,10 @@ def sign_in(client: Client, username: str, password: str, follow: str = ACCOUNT)
     return client.post("/sign-in", {"username": username, "password": password, "next": follow})
 
 
+def service(username: str) -> User:
+    return make_service(actor=None, username=username, description="")
+
+
 def is_in(client: Client) -> bool:
     return client.get(ACCOUNT).status_code == 200
 
@@ -32,6 +38,23 @@ def test_a_password_leads_to_the_page_that_was_asked_for(client: Client, person:
     assert asked["Location"] == f"/sign-in?next={ACCOUNT}"
     assert sign_in(client, "mara", PASSWORD)["Location"] == ACCOUNT
     assert is_in(client)
+
+
+ALIKE = "m\N{LATIN SMALL LETTER DOTLESS I}a"  # MIA in capitals
+
+
+def test_a_name_that_reads_alike_in_capitals_is_taken(db) -> None:
+    create_person(actor=None, username="mia", password=PASSWORD)
+    for make in (lambda: create_person(actor=None, username=ALIKE, password=PASSWORD), lambda: service(ALIKE)):
+        with pytest.raises(Conflict):
+            make()
+    service("mia-s")
+
+
+def test_a_name_that_reads_alike_in_capitals_is_somebody_elses(client: Client) -> None:
+    create_person(actor=None, username="mia", password=PASSWORD)
+    User.objects.create(username=ALIKE)
+    assert sign_in(client, "MIA", PASSWORD)["Location"] == ACCOUNT
 
 
 def test_nobody_is_led_to_another_site(client: Client, person: User) -> None:

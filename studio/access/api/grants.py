@@ -65,7 +65,7 @@ def _give(request: HttpRequest, body: NewGrant, role: Role, scope: Scope, label:
     actor = signed_in(request)
     if body.group is not None:
         return grants.grant_to_group(actor=actor, group=body.group, role=role, scope=scope, scope_label=label)
-    person = User.objects.filter(username__iexact=body.username).first()
+    person = User.objects.called(body.username).first()
     if person is None:
         raise Invalid(f"There is nobody called {body.username}.", code="no-such-user")
     return grants.grant(actor=actor, person=person, role=role, scope=scope, scope_label=label)

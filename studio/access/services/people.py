@@ -25,17 +25,23 @@ def create_person(
     awaits_identity: bool = False,
 ) -> User:
     """A new account. Without a password it is entered by a one-time link, or, when it awaits one, by single sign-on."""
-    if User.objects.filter(username__iexact=username).exists():
-        raise Conflict(f"There is already a person called {username}.")
     person = User(username=username, name=name, email=email, awaits_identity=awaits_identity)
     _set_password(person, password)
-    try:
-        with transaction.atomic():
-            person.save()
-    except IntegrityError:
-        raise Conflict(f"There is already a person called {username}.") from None
+    insert(person)
     record(actor, Action.PERSON_CREATED, person, after={"username": username, "name": name, "email": email})
     return person
+
+
+def insert(account: User) -> None:
+    """Raises Conflict where somebody has the user name, or one that reads alike in capitals."""
+    taken = Conflict(f"There is already an account called {account.username}.")
+    if User.objects.filter(username__iexact=account.username).exists():
+        raise taken
+    try:
+        with transaction.atomic():
+            account.save()
+    except IntegrityError:
+        raise taken from None
 
 
 @transaction.atomic

@@ -3,23 +3,19 @@
 Roles are given to them as to people (services.grants); they are shut out, let in and deleted as people are.
 """
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from studio.access.models import User
+from studio.access.services import people
 from studio.audit.actions import Action
 from studio.audit.services import record
-from studio.errors import Conflict
 
 
 @transaction.atomic
 def make_service(*, actor: User | None, username: str, description: str) -> User:
     service = User(username=username, kind=User.Kind.SERVICE, description=description)
     service.set_unusable_password()
-    try:
-        with transaction.atomic():
-            service.save()
-    except IntegrityError:
-        raise Conflict(f"There is already an account called {username}.") from None
+    people.insert(service)
     after = {"username": username, "kind": "service account", "description": description}
     record(actor, Action.PERSON_CREATED, service, after=after)
     return service

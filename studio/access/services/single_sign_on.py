@@ -58,7 +58,7 @@ def _welcome(claimed: Claimed) -> Identity:
 
 def _awaited(username: str) -> User | None:
     """Somebody made here for a first sign-in under this name; the name counts once."""
-    waiting = User.objects.filter(username__iexact=username, awaits_identity=True, kind=User.Kind.PERSON)
+    waiting = User.objects.called(username).filter(awaits_identity=True, kind=User.Kind.PERSON)
     person = waiting.first()
     if person is None or waiting.filter(pk=person.pk).update(awaits_identity=False) != 1:
         return None
