@@ -68,10 +68,14 @@ def page(
 
 
 def cut(request: HttpRequest, response: HttpResponse, items: Sequence[Item], wanted: Paging) -> Sequence[Item]:
-    """The same for a list that is short by its nature and all there: environments, roles."""
+    """The same for a list that is short by its nature and all there: environments, roles. A cursor is a place in it."""
     limit = min(wanted.limit, MOST)
     response["X-Total-Count"], response["X-Limit"] = str(len(items)), str(limit)
-    return items[wanted.offset : wanted.offset + limit]
+    start = int(_key(wanted.cursor, "pk")) if wanted.cursor else wanted.offset
+    end = start + limit
+    if limit and end < len(items):
+        say_next(request, response, cursor_of(str(end)))
+    return items[start:end]
 
 
 def say_next(request: HttpRequest, response: HttpResponse, cursor: str) -> None:
