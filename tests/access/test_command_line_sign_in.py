@@ -210,6 +210,31 @@ def test_a_provider_that_is_away_is_503_with_a_message(provider) -> None:
     assert Client().get(f"{REALM}/.well-known/openid-configuration").status_code == 503
 
 
+def test_while_the_provider_is_away_it_is_not_asked_by_everybody(provider, monkeypatch) -> None:
+    provider.broken = True
+    for _ in range(3):
+        assert Client().get("/api/sign-in-ways").json()["single_sign_on"]["device_endpoint"] is None
+        assert sign_in("mara").status_code == 503
+    assert len(provider.asked) == 1
+    provider.broken = False
+    monkeypatch.setattr("studio.access.oidc.provider.AWAY_SECONDS", -1)
+    gives(provider)
+    assert sign_in("mara").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [(f"{REALM}/none", 404), ("/auth/realms/other/x", 404), (TOKEN, 500), (TOKEN, 400)]
+)
+def test_every_fault_has_a_message(db, redis_client, monkeypatch, settings, path, status) -> None:
+    if status == 500:
+        monkeypatch.setattr("studio.access.views.command_line.check_password", lambda *_: 1 / 0)
+    if status == 400:
+        settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 5
+    form = "application/x-www-form-urlencoded"
+    answer = Client(raise_request_exception=False).post(path, "grant_type=password", content_type=form)
+    assert (answer.status_code, bool(answer.json()["message"])) == (status, True)
+
+
 # --- Bearer tokens of the provider --------------------------------------------------------------------------------
 
 

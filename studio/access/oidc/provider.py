@@ -5,19 +5,22 @@ nor a new key needs a restart.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import jwt
 from django.conf import settings
 
-from studio.access.oidc.errors import ProviderAway, ProviderRefuses, TokenRefused
+from studio.access.oidc.errors import ProviderAway, ProviderRefuses, SingleSignOnError, TokenRefused
 from studio.web import outgoing
 
 CONNECT_SECONDS, SECONDS, LIMIT = 3.0, 10.0, 1024**2
 KEPT_SECONDS = 600.0
 FRESH_SECONDS = 5.0
+# While it is away not everybody who asks waits for it anew, and takes a thread to wait in.
+AWAY_SECONDS = 10.0
 # Whoever invents key ids must not make us ask the provider for each of them.
 ASK_AGAIN_SECONDS = 30.0
 # Never `none`, and never HMAC: our client secret is no signing key.
@@ -42,6 +45,8 @@ class _Known:
 
     provider: Provider | None = None
     provider_at: float = 0.0
+    failure: Callable[[], SingleSignOnError] | None = None
+    failed_at: float = 0.0
     keys: list[dict[str, Any]] = field(default_factory=list)
     keys_at: float = float("-inf")
     asked_again_at: float = float("-inf")
@@ -55,12 +60,21 @@ def is_configured() -> bool:
 
 
 def current(*, fresh: bool = False) -> Provider:
-    """The provider as its discovery document describes it. `fresh`: it answered within the last seconds."""
-    known = _known.setdefault(settings.OIDC_ISSUER, _Known())
-    age = time.monotonic() - known.provider_at
-    if known.provider is None or age > (FRESH_SECONDS if fresh else KEPT_SECONDS):
+    """The provider as its discovery document describes it. `fresh`: it answered within the last seconds.
+
+    Raises ProviderAway or ProviderRefuses, and the same again for some seconds without asking.
+    """
+    known, now = _known.setdefault(settings.OIDC_ISSUER, _Known()), time.monotonic()
+    if known.provider is not None and now - known.provider_at <= (FRESH_SECONDS if fresh else KEPT_SECONDS):
+        return known.provider
+    if known.failure is not None and now - known.failed_at <= AWAY_SECONDS:
+        raise known.failure()
+    try:
         known.provider = _discover()
-        known.provider_at = time.monotonic()
+    except SingleSignOnError as error:
+        known.failure, known.failed_at = partial(type(error), error.message, code=error.code), time.monotonic()
+        raise
+    known.provider_at, known.failure = time.monotonic(), None
     return known.provider
 
 

@@ -36,5 +36,5 @@ def failure(
 
 
 def is_for_programs(request: HttpRequest) -> bool:
-    """Whether whoever asks reads JSON and not a page."""
-    return request.path_info == "/api" or request.path_info.startswith("/api/")
+    """Whether whoever asks reads JSON and not a page: the API, and where command lines sign in."""
+    return request.path_info == "/api" or request.path_info.startswith(("/api/", "/auth/realms/"))
