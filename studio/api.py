@@ -24,7 +24,8 @@ from studio.access.api import router as access_router
 from studio.access.api_auth import TokenAuth
 from studio.audit.api import router as audit_router
 from studio.rasa.api import router as rasa_router
-from studio.web.api import errors
+from studio.uploads import UploadCut
+from studio.web.api import chunks, errors
 from studio.web.api.description import Api
 from studio.web.api.failures import failure
 from studio.web.api.parser import StrictParser
@@ -79,7 +80,7 @@ def _finished(view: View, operations: Mapping[str, Operation]) -> View:
     """`view` with what every address of the API has: safe to repeat, cheap to poll, failures of our shape."""
     if "POST" in operations and repeats(operations["POST"]) is Repeats.KEPT:
         view = api_repeats.once(view, authenticate=TokenAuth(), on_error=api.on_exception)
-    polled = conditional_page(view)
+    polled = conditional_page(_gathered(view, operations))
 
     @wraps(view)
     def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -95,3 +96,19 @@ def _finished(view: View, operations: Mapping[str, Operation]) -> View:
         return response
 
     return login_not_required(answer)
+
+
+def _gathered(view: View, operations: Mapping[str, Operation]) -> View:
+    """`view`, which finds a whole body also where it came in chunks, unless it is a file."""
+    files = {method for method, operation in operations.items() if chunks.takes_file(operation)}
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        try:
+            if request.method not in files:
+                chunks.gather(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        except UploadCut as error:
+            return api.on_exception(request, error)
+        return view(request, *args, **kwargs)
+
+    return answer

@@ -20,6 +20,7 @@ from environments.studio_api.schema import OneThing, make_schema
 from studio.access.api_auth import TokenAuth
 from studio.audit.services import refusals
 from studio.errors import DomainError
+from studio.web.api import chunks
 from studio.web.api.failures import failure
 
 log = structlog.get_logger()
@@ -61,6 +62,7 @@ def graphql(request: HttpRequest) -> HttpResponse:
 def _read(request: HttpRequest) -> dict[str, Any]:
     """The body; it may be longer than those of other requests, as all of an assistant's data come in it."""
     limit = settings.MAX_DATA_BYTES * 4 // 3 + 1024**2
+    chunks.gather(request, limit)
     content = request.read(limit + 1)
     if len(content) > limit:
         raise DomainError(f"An assistant has at most {settings.MAX_DATA_BYTES // 1024**2} MB of data.")

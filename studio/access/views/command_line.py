@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -19,6 +20,7 @@ from studio.audit.actions import Action
 from studio.audit.services import refusals
 from studio.errors import DomainError
 from studio.web.addresses import client_address
+from studio.web.api import chunks
 from studio.web.api.failures import failure
 from studio.web.ratelimit import TooMany, allow
 
@@ -39,6 +41,7 @@ def _for_programs(*methods: str) -> Callable[[View], View]:
             try:
                 if not allow(f"cli-sign-in:{client_address(request)}", MOST_PER_MINUTE, 60):
                     raise TooOften("Too many sign-ins from this address. Wait a minute and try again.")
+                chunks.gather(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
                 return view(request)
             except DomainError as error:
                 return _failed(request, error)
