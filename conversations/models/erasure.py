@@ -104,6 +104,7 @@ class ErasureRun(models.Model):
     heartbeat_at = models.DateTimeField(auto_now_add=True)
     requested_by = models.ForeignKey(PERSON, on_delete=models.SET_NULL, null=True, related_name="+")
     requested_by_label = models.CharField(max_length=200)
+    limit = models.JSONField(default=dict, db_default={})  # of the token that it was asked for with
     requested_at = models.DateTimeField(auto_now_add=True)
     confirmed_by = models.ForeignKey(PERSON, on_delete=models.SET_NULL, null=True, related_name="+")
     confirmed_at = models.DateTimeField(null=True)

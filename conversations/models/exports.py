@@ -44,6 +44,7 @@ class ExportRun(models.Model):
     is_held = models.BooleanField(default=False)  # a process works on it, as long as the heartbeat is fresh
     heartbeat_at = models.DateTimeField(auto_now_add=True)
     requested_by = models.ForeignKey(PERSON, on_delete=models.CASCADE, related_name="+")
+    limit = models.JSONField(default=dict, db_default={})  # of the token that it was asked for with
     requested_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)
 

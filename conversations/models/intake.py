@@ -234,6 +234,7 @@ class DeadLetterRun(models.Model):
     discarded = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     requested_by = models.ForeignKey(PERSON, on_delete=models.SET_NULL, null=True, related_name="+")
+    limit = models.JSONField(default=dict, db_default={})  # of the token that it was asked for with
     requested_at = models.DateTimeField(auto_now_add=True)
     beat_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)

@@ -14,6 +14,7 @@ from django.db.models.functions import Length
 from django.utils import timezone
 
 from conversations.ingest.write import again_when_interrupted
+from conversations.limits import kept, limited
 from conversations.models import DeadLetter, DeadLetterRun, IntakeSource
 from conversations.querysets import DeadLetterQuerySet
 from conversations.services.dead_letters import end, try_again
@@ -79,6 +80,7 @@ def _create(actor: User, act: str, selection: Selection, reason: str, newest: in
         up_to=newest,
         total=selection.waiting(actor).filter(pk__lte=newest).count(),
         requested_by=actor,
+        limit=kept(actor),
     )
     facts = {"letters": run.total, "source": selection.source.name if selection.source else "all"}
     record(actor, _REQUESTED[Act(act)], run, assistant_id=run.assistant_id, after=facts, reason=reason)
@@ -131,7 +133,7 @@ def _step(run_id: int) -> bool:
     run = runs.select_for_update(skip_locked=True, of=("self",)).first()
     if run is None:
         return False
-    actor = run.requested_by
+    actor = limited(run.requested_by, run.limit) if run.requested_by is not None else None
     letters = _take(run, actor) if actor is not None else []
     if actor is None or not letters:
         _end(run)

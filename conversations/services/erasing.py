@@ -16,6 +16,7 @@ from django.utils import timezone
 from conversations.chat.guests import forget_guests
 from conversations.ingest import statements
 from conversations.ingest.write import again_when_interrupted
+from conversations.limits import kept
 from conversations.models import (
     CompletenessFinding,
     CompletenessRun,
@@ -98,6 +99,7 @@ def _note_one(actor: User, assistant_id: int, key: str, erased: Erased) -> None:
         letters=erased.letters,
         requested_by=actor,
         requested_by_label=actor.username,
+        limit=kept(actor),
         confirmed_by=actor,
         confirmed_at=now,
         ended_at=now,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from django.db import transaction
 from django.db.models import Q, QuerySet, Sum
 
+from conversations.limits import limited
 from conversations.models import Conversation, DeadLetter, ErasurePart, ErasureRun, RetentionRule, TalkSession
 from conversations.querysets import ConversationQuerySet
 from conversations.services.selection import chosen_by, divide
@@ -25,8 +26,8 @@ def conversations_of(run: ErasureRun, *, by_looking: bool = False) -> Conversati
         return older_than(run.assistant, run.environment, run.before)
     if run.requested_by is None:
         raise Invalid("Whoever asked for it has no account any more.")
-    chosen = chosen_by(run.query, assistant=run.assistant, viewer=run.requested_by, by_looking=by_looking)
-    return chosen.erasable_by(run.requested_by)
+    viewer = limited(run.requested_by, run.limit)
+    return chosen_by(run.query, assistant=run.assistant, viewer=viewer, by_looking=by_looking).erasable_by(viewer)
 
 
 def older_than(assistant: Assistant, environment: Environment | None, before: float) -> ConversationQuerySet:

@@ -13,6 +13,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from conversations.ingest.write import again_when_interrupted
+from conversations.limits import kept
 from conversations.models import Conversation, DeadLetter, ErasurePart, ErasureRun
 from conversations.services import erasure_plan
 from conversations.services.erasing import Erased, delete_sessions, erase
@@ -50,7 +51,11 @@ class Overtaken(Exception):
 def request_run(*, actor: User, assistant: Assistant, query: str) -> ErasureRun:
     """Count what a filter chooses. Nothing is deleted before it is confirmed."""
     run = ErasureRun.objects.create(
-        assistant=assistant, query=query, requested_by=actor, requested_by_label=actor.username
+        assistant=assistant,
+        query=query,
+        requested_by=actor,
+        requested_by_label=actor.username,
+        limit=kept(actor),
     )
     queue(run.pk)
     return run

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from conversations.limits import kept, limited
 from conversations.models import Conversation, ExportPart, ExportRun
 from conversations.services.erasing import hold_exports
 from conversations.services.erasure_runs import WORKER
@@ -87,7 +88,7 @@ def send_now(*, actor: User, assistant: Assistant, query: str, kind: Format) -> 
 @transaction.atomic
 def request_run(*, actor: User, assistant: Assistant, query: str, kind: Format) -> ExportRun:
     chosen_by(query, assistant=assistant, viewer=actor)
-    run = ExportRun.objects.create(assistant=assistant, query=query, format=kind, requested_by=actor)
+    run = ExportRun.objects.create(assistant=assistant, query=query, format=kind, requested_by=actor, limit=kept(actor))
     queues.enqueue(queues.BACKGROUND, JOB, run.pk)
     return run
 
@@ -154,7 +155,7 @@ def _plan(run: ExportRun) -> None:
     """
     with transaction.atomic():
         ExportPart.objects.filter(run=run).delete()
-        chosen = chosen_by(run.query, assistant=run.assistant, viewer=run.requested_by)
+        chosen = chosen_by(run.query, assistant=run.assistant, viewer=limited(run.requested_by, run.limit))
         _save(run, total=divide(chosen, ExportPart, run.pk, size=PART))
     with transaction.atomic():
         hold_exports(shared=False)
@@ -162,9 +163,9 @@ def _plan(run: ExportRun) -> None:
 
 def _parts(run: ExportRun) -> Iterator[Sequence[int]]:
     """Part by part, each of what the person may see at that moment."""
-    last = -1
+    last, viewer = -1, limited(run.requested_by, run.limit)
     while part := ExportPart.objects.filter(run=run, number__gt=last).first():
-        seen = Conversation.objects.visible_to(run.requested_by).filter(pk__in=part.ids, assistant=run.assistant)
+        seen = Conversation.objects.visible_to(viewer).filter(pk__in=part.ids, assistant=run.assistant)
         visible = set(seen.values_list("pk", flat=True))
         yield [pk for pk in part.ids if pk in visible]
         _save(run, done=F("done") + len(part.ids))

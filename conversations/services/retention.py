@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from conversations.limits import kept
 from conversations.models import ErasureRun, RetentionRule
 from conversations.services import erasure_plan
 from conversations.services.erasure_runs import queue
@@ -82,7 +83,7 @@ def due_now(rule: RetentionRule) -> int:
 @transaction.atomic
 def request_dry_run(*, actor: User, rule: RetentionRule) -> ErasureRun:
     """Count exactly what the rule would delete now. Nothing is deleted unless somebody confirms it."""
-    run = _create(rule, requested_by=actor, requested_by_label=actor.username)
+    run = _create(rule, requested_by=actor, requested_by_label=actor.username, limit=kept(actor))
     queue(run.pk)
     return run
 
