@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest
 
 from conversations.chat.targets import Kind, Target
 from conversations.ingest.whose import sender_key
+from conversations.limits import own
 from conversations.models import (
     CompletenessRun,
     Conversation,
@@ -189,13 +190,16 @@ def load_dead_letter(request: HttpRequest, slug: str, pk: int, permission: Permi
     return letter
 
 
-def load_run(request: HttpRequest, slug: str, pk: int) -> DeadLetterRun:
-    """One's own; those of others for who sees all letters of the assistant, because a run says how many there are."""
+def load_run(request: HttpRequest, slug: str, pk: int, *, to_stop: bool = False) -> DeadLetterRun:
+    """One's own; those of others for who sees all letters of the assistant, because a run says how many there are.
+    `to_stop` these takes the right to handle them all."""
     assistant = load_readable(request, slug)
     user = signed_in(request)
     run = DeadLetterRun.objects.visible_to(user).filter(assistant=assistant, pk=pk).first()
     if run is None:
         raise Http404("Nothing of that kind was started here, or you may not see it.")
+    if to_stop and not DeadLetterRun.objects.filter(own(user), pk=pk).exists():
+        require(user, Permission.CONVERSATIONS_FLAG, Scope(assistant.pk))
     return run
 
 

@@ -6,6 +6,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
+from conversations.limits import own
 from studio.access.permissions import Permission
 
 if TYPE_CHECKING:
@@ -116,8 +117,7 @@ class DeadLetterRunQuerySet(models.QuerySet["DeadLetterRun"]):
         if isinstance(user, AnonymousUser):
             return self.none()
         assistants, _ = user.environments_with(Permission.CONVERSATIONS_VIEW)
-        own = Q(requested_by=user)
-        return self if assistants is None else self.filter(own | Q(assistant_id__in=assistants))
+        return self if assistants is None else self.filter(own(user) | Q(assistant_id__in=assistants))
 
 
 class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):
@@ -138,14 +138,13 @@ class ErasureRunQuerySet(models.QuerySet["ErasureRun"]):
         if isinstance(user, AnonymousUser):
             return self.none()
         assistants, _ = user.environments_with(Permission.CONVERSATIONS_ERASE)
-        own = Q(requested_by=user)
-        return self if assistants is None else self.filter(own | Q(assistant_id__in=assistants))
+        return self if assistants is None else self.filter(own(user) | Q(assistant_id__in=assistants))
 
 
 class ExportRunQuerySet(models.QuerySet["ExportRun"]):
     def visible_to(self, user: "User | AnonymousUser") -> Self:
-        """One's own alone: a file holds what its maker may see."""
-        return self.none() if isinstance(user, AnonymousUser) else self.filter(requested_by=user)
+        """One's own alone: a file holds what its maker may see, with the token that asked for it."""
+        return self.none() if isinstance(user, AnonymousUser) else self.filter(own(user))
 
 
 def _where(user: "User", permission: Permission) -> Q | None:

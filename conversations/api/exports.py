@@ -11,6 +11,7 @@ from conversations.api.filters import CALLED, asked_of_page
 from conversations.api.forms import described
 from conversations.downloads import prepared, sent
 from conversations.filters import ConversationFilter
+from conversations.limits import kept
 from conversations.loaders import load_export, load_readable
 from conversations.models import ExportRun
 from conversations.services import export_runs
@@ -76,8 +77,9 @@ def export(
     actor, kind = signed_in(request), _FORMATS[wish.format]
     query = asked_of_page(request.GET, ["format"])
     if export_runs.count_up_to_limit(actor=actor, assistant=assistant, query=query) > export_runs.AT_ONCE:
-        kept = ExportRun.objects.visible_to(actor).filter(assistant=assistant, query=query, format=kind)
-        open_or_done = kept.filter(state__in=(*ExportRun.OPEN, ExportRun.State.DONE)).first()
+        mine = ExportRun.objects.filter(requested_by=actor, limit=kept(actor))
+        same = mine.filter(assistant=assistant, query=query, format=kind)
+        open_or_done = same.filter(state__in=(*ExportRun.OPEN, ExportRun.State.DONE)).first()
         run = open_or_done or export_runs.request_run(actor=actor, assistant=assistant, query=query, kind=kind)
         return _accepted(response, run)
     pieces = export_runs.send_now(actor=actor, assistant=assistant, query=query, kind=kind)

@@ -12,8 +12,8 @@ from conversations.models import DeadLetterRun, IntakeSource
 from conversations.services.dead_letter_runs import Selection, request_run, stop_run
 from conversations.views.dead_letters import cause_url
 from models_app.models import Assistant
-from studio.access.loaders import require, signed_in
-from studio.access.permissions import Permission, Scope
+from studio.access.loaders import signed_in
+from studio.access.permissions import Permission
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, go
 
@@ -71,12 +71,9 @@ def discard_all(request: HtmxHttpRequest, slug: str, fault: str) -> HttpResponse
 
 @require_POST
 def stop(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    run = load_run(request, slug, pk)
-    user = signed_in(request)
-    if run.requested_by_id != user.pk:
-        require(user, Permission.CONVERSATIONS_FLAG, Scope(run.assistant_id))
+    run = load_run(request, slug, pk, to_stop=True)
     try:
-        stop_run(actor=user, run=run)
+        stop_run(actor=signed_in(request), run=run)
     except DomainError as error:
         messages.warning(request, error.message)
     return redirect(cause_url(slug, run, _kept(run)))
