@@ -41,13 +41,15 @@ router = Router(tags=["chat"])
 
 LIFE_SECONDS = 30 * 24 * 3600
 ALGORITHM, AUDIENCE = "HS256", "parley-guest"
+PRINTABLE = r"^[ -~]+$"
 WRONG_TOKENS = Window("chat-token-guesses", most=30, seconds=600)  # of one address
 
 
 class GuestToken(Body):
-    """`conversation_id` is the client's own name for it; `password` where the link asks for one."""
+    """`conversation_id` is the client's own name for it, of printable ASCII, as a header tells it; `password` where the
+    link asks for one."""
 
-    conversation_id: str = Field(min_length=1, max_length=255)
+    conversation_id: str = Field(min_length=1, max_length=255, pattern=PRINTABLE)
     chat_token: str = Field(min_length=1, max_length=255)
     password: str = Field("", max_length=200)
 

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import Field, Schema
@@ -69,7 +70,9 @@ def is_without_model(error: DomainError, target: Target) -> bool:
 
 def answered(replies: Replies, conversation_id: str) -> HttpResponse:
     """As they came: what a schema does not name it would leave out."""
-    return JsonResponse(replies, safe=False, headers={"X-Conversation-Id": conversation_id})
+    is_plain = conversation_id.isascii() and conversation_id.isprintable()
+    shown = conversation_id if is_plain else quote(conversation_id)
+    return JsonResponse(replies, safe=False, headers={"X-Conversation-Id": shown})
 
 
 def nonce_of(request: HttpRequest, said: Saying | None = None) -> str:

@@ -2,9 +2,11 @@
 
 import time
 
+import jwt
 import pytest
 from django.test import Client
 
+from conversations.api.guests import ALGORITHM, AUDIENCE, _key
 from conversations.models import ShareGuest, ShareLink, TalkSession
 from environments.models import Environment
 from models_app.models import Assistant
@@ -185,6 +187,19 @@ def test_a_guest_chats_in_one_conversation_and_nowhere_else(token, channel) -> N
     for path in ("/api/user", "/api/conversations", "/api/projects/default/share", "/api/chatToken"):
         assert Client().get(path, headers=headers).status_code == 401
     assert say(jwt, path="/api/projects/default/conversations/x/messages").status_code == 401
+
+
+@pytest.mark.parametrize("name", ["web\n1", "Zoë", "\x7f"])
+def test_a_guests_conversation_has_a_name_that_a_header_can_hold(token, channel, name) -> None:
+    assert guest(token, name).status_code == 422
+
+
+def test_a_name_of_a_token_from_before_is_told_percent_encoded(token, channel) -> None:
+    claims = jwt.decode(guest(token).json()["jwt_token"], _key(), algorithms=[ALGORITHM], audience=AUDIENCE)
+    former = jwt.encode({**claims, "conversation_id": "Zoë\n1"}, _key(), algorithm=ALGORITHM)
+    answer = say(former)
+    assert (answer.status_code, answer["X-Conversation-Id"]) == (200, "Zo%C3%AB%0A1")
+    assert answer.json()[0]["recipient_id"] == "Zoë\n1"
 
 
 def test_two_guests_of_the_same_name_do_not_share_a_conversation(token, channel) -> None:
