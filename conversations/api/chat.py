@@ -7,8 +7,8 @@ from pydantic import Field
 from conversations.api.guests import GuestAuth, SignedGuest, say_as_guest
 from conversations.api.paths import of_each
 from conversations.api.talking import BotMessage, Saying, say_in
-from conversations.chat.sessions import OF_PROGRAM, begin_talk, last_of_program
-from conversations.chat.targets import Kind, Target
+from conversations.chat.sessions import last_of_program
+from conversations.chat.targets import Kind, Target, target_of
 from conversations.loaders import load_own_talk, load_target
 from models_app.services.assistants import DEFAULT_SLUG
 from studio.access.api_auth import TokenAuth
@@ -43,7 +43,8 @@ class With(Schema):
 )
 def chat(request: HttpRequest, slug: Path[str], body: ChatMessage, to: Query[With]) -> HttpResponse:
     """Answers what the assistant says; `[]` while it has no model. `X-Conversation-Id`, and each message's
-    `recipient_id`, is the conversation's id. A message is never sent twice with the same `nonce` or Idempotency-Key.
+    `recipient_id`, is the conversation's id. A message is never sent twice with the same `nonce` or Idempotency-Key;
+    409 when another was.
 
     With the token of `POST /api/auth/jwt` a guest speaks, in that conversation alone.
     """
@@ -52,9 +53,9 @@ def chat(request: HttpRequest, slug: Path[str], body: ChatMessage, to: Query[Wit
             raise Http404("Guests talk at /api/chat.")
         return say_as_guest(request, request.auth, body, body.conversation_id)  # type: ignore[attr-defined]
     if body.conversation_id:
-        return say_in(request, load_own_talk(request, slug, body.conversation_id), body)
+        session = load_own_talk(request, slug, body.conversation_id)
+        return say_in(request, body, target_of(session), session, named=session.sender_id)
     person = signed_in(request)
     kind, name = (Kind.MODEL, to.model) if to.model else (Kind.ENVIRONMENT, to.environment)
     target: Target = load_target(request, slug, kind, name)
-    session = None if body.is_new else last_of_program(person, target)
-    return say_in(request, session or begin_talk(actor=person, target=target, prefix=OF_PROGRAM), body)
+    return say_in(request, body, target, None if body.is_new else last_of_program(person, target))

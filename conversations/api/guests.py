@@ -153,7 +153,7 @@ def say_as_guest(request: HttpRequest, who: SignedGuest, said: Saying, conversat
         if not guests.may_say(who.link, who.guest, client_address(request), is_new=who.guest.session is None):
             raise TooMany("That was quick. Wait a minute before you go on.", 60)
         known = once.claim(*claim)
-        replies = replies_of(known) if known is not None else _say(who, said.message, claim)
+        replies = replies_of(known, said.message) if known is not None else _say(who, said.message, claim)
     except (NotAnswered, NoServer, Conflict) as error:
         if is_without_model(error, Target(who.link.environment, who.link.model)):
             return answered([], who.conversation_id)

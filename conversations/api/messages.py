@@ -19,6 +19,7 @@ from conversations.chat import once
 from conversations.chat.rewinding import take_back
 from conversations.chat.sending import NotAnswered
 from conversations.chat.talking import refuse_flood
+from conversations.chat.targets import target_of
 from conversations.correction_forms import CorrectionForm
 from conversations.loaders import load_conversation_of, load_message_at, load_own_talk
 from conversations.models import Event, TalkSession
@@ -95,7 +96,7 @@ def said(
 def talk(request: HttpRequest, slug: Path[str], sender: Path[str], body: Saying) -> HttpResponse:
     """One that `POST …/chat` or Talk has begun. Nobody speaks in somebody else's. Answers what the assistant says."""
     session = load_own_talk(request, slug, sender)
-    return say_in(request, session, body)
+    return say_in(request, body, target_of(session), session, named=session.sender_id)
 
 
 @of_each(

@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 
 from conversations.chat import once
 from conversations.chat.sending import MayBeHeard, NotAnswered, ask
-from conversations.chat.sessions import note_said
+from conversations.chat.sessions import OF_PROGRAM, begin_talk, note_said
 from conversations.chat.talking import prepare
 from conversations.chat.targets import Target, target_of
 from conversations.forms import LONGEST_MESSAGE
@@ -19,13 +19,18 @@ from conversations.presentation.tracker import strict
 from environments.models import Environment
 from environments.services.address import WAKING, NoServer
 from studio.access.loaders import signed_in
-from studio.errors import DomainError
+from studio.crypto import keyed_digest
+from studio.errors import Conflict, DomainError
 from studio.web.api.bodies import Body
 from studio.web.api.errors import reason_of
 from studio.web.api.failures import failure
 
 Replies = list[dict[str, Any]]
-_STATUS = {"timeout": 504, "lost": 504, "twice": 409, "under-way": 409, "no-server": 503, "no-slot": 503, WAKING: 503}
+_STATUS = {
+    **dict.fromkeys(("timeout", "lost"), 504),
+    **dict.fromkeys(("twice", "under-way", "reused"), 409),
+    **dict.fromkeys(("no-server", "no-slot", WAKING), 503),
+}
 _SOON = 5  # seconds
 
 
@@ -44,21 +49,35 @@ class BotMessage(Schema):
     recipient_id: str
 
 
-def say_in(request: HttpRequest, session: TalkSession, said: Saying) -> HttpResponse:
-    """What the assistant answers; nothing while it has no model."""
-    person, target = signed_in(request), target_of(session)
+def say_in(
+    request: HttpRequest, said: Saying, target: Target, session: TalkSession | None, *, named: str = ""
+) -> HttpResponse:
+    """What the assistant answers; nothing while it has no model. Without `session` a new one begins, unless the same
+    was said already. `named` is the conversation that the request itself asked for."""
+    person = signed_in(request)
     claim = f"api:{person.pk}", nonce_of(request, said)
+    where = named or f"{target.environment.pk} {target}"
     try:
         prepare(person, target, said.message)
         known = once.claim(*claim)
-        replies = replies_of(known) if known is not None else say_once(session, said.message, claim)
+        if known is not None:
+            return answered(replies_of(known, said.message, where), str(known["conversation"]))
+        with once.or_else(once.release, *claim):
+            session = session or begin_talk(actor=person, target=target, prefix=OF_PROGRAM)
+        return _say(session, said.message, claim, where)
     except DomainError as error:
-        if is_without_model(error, target):
-            return answered([], session.sender_id)
         if not isinstance(error, NotAnswered) and error.code not in _STATUS:
             raise
         return unanswered(error, target.environment)
-    return answered(replies, session.sender_id)
+
+
+def _say(session: TalkSession, text: str, claim: tuple[str, str], where: str) -> HttpResponse:
+    try:
+        return answered(say_once(session, text, claim, where=where), session.sender_id)
+    except DomainError as error:
+        if is_without_model(error, target_of(session)):
+            return answered([], session.sender_id)
+        raise
 
 
 def is_without_model(error: DomainError, target: Target) -> bool:
@@ -79,7 +98,9 @@ def nonce_of(request: HttpRequest, said: Saying | None = None) -> str:
     return (said.nonce if said else "") or request.headers.get("Idempotency-Key", "")[:200].replace("\0", "")
 
 
-def say_once(session: TalkSession, text: str, claim: tuple[str, str], recipient: str = "") -> Replies:
+def say_once(
+    session: TalkSession, text: str, claim: tuple[str, str], *, recipient: str = "", where: str = ""
+) -> Replies:
     """Raises what `ask` does."""
     with once.or_else(once.lose, *claim):
         try:
@@ -90,7 +111,8 @@ def say_once(session: TalkSession, text: str, claim: tuple[str, str], recipient:
         replies = [{**one, "recipient_id": recipient or session.sender_id} for one in answers]
         kept: Replies = json.loads(strict(json.dumps(replies)))
         note_said(session, text)
-        once.keep(*claim, {"replies": kept})
+        facts: once.Json = {"replies": kept, "conversation": session.sender_id, "asked": _asked(text, where)}
+        once.keep(*claim, facts)
         return kept
 
 
@@ -99,7 +121,14 @@ def settle(error: DomainError, claim: tuple[str, str]) -> None:
     (once.lose if isinstance(error, MayBeHeard) else once.release)(*claim)
 
 
-def replies_of(known: once.Json) -> Replies:
+def _asked(text: str, where: str) -> str:
+    return keyed_digest("said", f"{where}\n{text}").hex()
+
+
+def replies_of(known: once.Json, text: str, where: str = "") -> Replies:
+    """What was answered to the same message. Raises Conflict when it was another."""
+    if known["asked"] != _asked(text, where):
+        raise Conflict("This nonce was used for another message. Take a new word for a new message.", code="reused")
     replies = known["replies"]
     assert isinstance(replies, list)
     return replies

@@ -82,6 +82,26 @@ def test_the_same_message_is_said_once(api, channel, how) -> None:
     assert len(channel.heard) == 1
 
 
+def test_a_new_conversation_that_comes_twice_is_the_first(api, channel) -> None:
+    body = {"message": "hi", "is_new": True, "nonce": "n1"}
+    first, second = (api.post("/chat", body) for _ in range(2))
+    assert (second.json(), second["X-Conversation-Id"]) == (first.json(), first["X-Conversation-Id"])
+    assert TalkSession.objects.get().sender_id == first["X-Conversation-Id"]
+    api.post("/chat", {"message": "else", "is_new": True})
+    late = api.post("/chat", {"message": "hi", "nonce": "n1"})  # the last conversation is another one by now
+    assert late["X-Conversation-Id"] == first["X-Conversation-Id"]
+
+
+def test_a_word_stands_for_one_message_in_one_place(api, channel) -> None:
+    mine = api.post("/chat", {"message": "hi", "nonce": "n1"})["X-Conversation-Id"]
+    for more in ({"message": "ho"}, {"message": "hi", "conversation_id": mine}):
+        answer = api.post("/chat", {"nonce": "n1", **more})
+        assert (answer.status_code, answer.json()["reason"]) == (409, "Reused")
+    api.post("/chat", {"message": "hi", "nonce": "n2", "conversation_id": mine})
+    assert api.post("/chat", {"message": "hi", "nonce": "n2", "conversation_id": mine}).status_code == 200
+    assert len(channel.heard) == 2
+
+
 def test_nothing_is_answered_until_a_model_is_loaded(api, channel) -> None:
     channel.replies, channel.has_model = [], False
     assert api.post("/chat", {"message": "hi"}).json() == []
@@ -241,6 +261,7 @@ def test_what_was_not_heard_does_not_count(token, channel) -> None:
 def test_the_same_message_of_a_guest_is_said_once(token, channel) -> None:
     jwt = guest(token).json()["jwt_token"]
     assert say(jwt, nonce="n").json() == say(jwt, nonce="n").json()
+    assert say(jwt, "ho", nonce="n").status_code == 409
     assert len(channel.heard) == 1
 
 
