@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Field, Path, Query, Router, Status
 
 from environments.api.facts import EnvironmentOut, environment_facts
-from environments.loaders import load_environment, load_modifiable
+from environments.loaders import load_environment, load_modifiable, modify_permission, scope_of
 from environments.models import Environment
 from environments.services.environments import environment_named, remove_environment
 from environments.services.overview import overview, overviews
@@ -114,20 +114,18 @@ def put_environments(request: HttpRequest, body: list[AddressIn]) -> Status[list
     if len(body) > MOST:
         raise Invalid(f"One request changes at most {MOST} environments.")
     assistant = load_assistant(request, DEFAULT_SLUG)
-    for one in body:
-        _require_modify(request, assistant, one.name)
+    _require_modify(request, assistant, {one.name for one in body})
     addresses = [Address(one.name, one.url, one.token) for one in body]
     put_addresses(actor=signed_in(request), assistant=assistant, addresses=addresses)
     return Status(201, [environment_facts(row) for row in overviews(assistant, signed_in(request))])
 
 
-def _require_modify(request: HttpRequest, assistant: Assistant, name: str) -> None:
-    """Each name asks its own right; one that is not seen is refused as if it were new."""
-    seen = Environment.objects.visible_to(signed_in(request)).filter(assistant=assistant, name=name)
-    if seen.exists():
-        load_modifiable(request, assistant.slug, name)
-    else:
-        require(signed_in(request), Permission.ENVIRONMENTS_MODIFY, Scope(assistant.pk))
+def _require_modify(request: HttpRequest, assistant: Assistant, names: set[str]) -> None:
+    """Each name asks its own right, whether or not one sees who has it; a new one that to modify the assistant's."""
+    known = {row.name: row for row in Environment.objects.current().filter(assistant=assistant)}
+    for row in (known.get(name) for name in names):
+        permission = modify_permission(row) if row else Permission.ENVIRONMENTS_MODIFY
+        require(signed_in(request), permission, scope_of(row) if row else Scope(assistant.pk))
 
 
 # --- The environments of any assistant --------------------------------------------------------------------------------

@@ -122,10 +122,16 @@ def lock(actor: User | None, environment: Environment) -> Environment:
     locked = rows.select_related("assistant").filter(pk=environment.pk).first()
     if locked is None:
         raise Conflict(f"The environment {environment.name} was removed meanwhile.")
-    # Read anew: a grant may have been taken away since the page was opened.
-    if actor is not None and not may_modify(User.objects.get(id=actor.id), locked):
+    if actor is not None and not may_modify(_read_anew(actor), locked):
         raise PermissionDenied(f"You may not modify {locked.name}.")
     return locked
+
+
+def _read_anew(actor: User) -> User:
+    """A grant may have been taken away since the page was opened; the limit of an API token goes on."""
+    person = User.objects.get(id=actor.id)
+    person.limit = actor.limit
+    return person
 
 
 def _rename(environment: Environment, name: str) -> None:

@@ -118,6 +118,13 @@ class TestRasaEnterprisesList:
             assert (answer.status_code, answer.json()["reason"]) == (403, "Forbidden")
         assert [row["name"] for row in outsider.get("/environments").json()] == ["worker"]
 
+    def test_a_protected_one_that_a_token_does_not_see_asks_for_its_right_as_well(self, admin) -> None:
+        token = Program(admin.user, frozenset({Permission.ENVIRONMENTS_MODIFY}))
+        address = {"url": "http://rasa:5005", "token": "secret-1"}
+        assert self.put(token, {"name": "worker", **address}, {"name": "production", **address}).status_code == 403
+        assert (named("production").url, named("worker").url) == ("", "")
+        assert self.put(token, {"name": "worker", **address}).status_code == 201
+
     @pytest.mark.parametrize("body", [{}, [1], [{"url": "x"}], [{"name": 1, "url": "", "token": ""}], None, "x"])
     def test_what_is_no_such_list_is_refused(self, admin, body) -> None:
         assert admin.put("/environments", body).status_code == 422

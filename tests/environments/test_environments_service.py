@@ -14,6 +14,7 @@ from environments.services.environments import (
 from environments.services.promotion import promote
 from models_app.models import Tag
 from models_app.services.tags import set_tag
+from studio.access.permissions import Limit, Permission
 from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
 from studio.crypto import decrypt
@@ -66,6 +67,13 @@ def test_an_environment_becomes_managed_and_connected_again(production):
 def test_who_may_not_modify_an_environment_changes_nothing(production):
     with pytest.raises(PermissionDenied):
         update_environment(actor=make_person("annotator"), environment=production, name="prod")
+
+
+def test_a_token_may_no_more_than_it_says_when_its_person_may(production):
+    person = make_person("admin")
+    person.limit = Limit(frozenset({Permission.ENVIRONMENTS_MODIFY}))
+    with pytest.raises(PermissionDenied):
+        update_environment(actor=person, environment=production, name="prod")
 
     assert environment_of(production.assistant).name == "production"
 
