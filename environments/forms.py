@@ -6,12 +6,11 @@ from typing import Any
 from django import forms
 
 from environments.models import Environment
-from environments.services.environments import checked_url
+from environments.services.environments import checked_action_server, checked_url
 from environments.services.promotion import REASON_LENGTH
 from environments.services.trying import MOST_MINUTES
 from models_app.models import valid_name
 from studio.errors import DomainError, Invalid
-from studio.web import outgoing
 
 _PLAIN = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
 
@@ -37,16 +36,13 @@ class AddressField(forms.CharField):
 
 
 class ActionServerField(AddressField):
-    """Rasa calls it, not we: yet a Rasa on our machine shall not look around our network for somebody."""
+    """Where Rasa calls the team's own actions: never a private address that is not allowed."""
 
     def clean(self, value: object) -> str:
-        url = super().clean(value)
         try:
-            if url:
-                outgoing.refuse_private(url)
-        except outgoing.OutgoingError as error:
+            return checked_action_server(super().clean(value), resolve=True)
+        except Invalid as error:
             raise forms.ValidationError(error.message) from None
-        return url
 
 
 def _name() -> forms.CharField:
@@ -166,9 +162,9 @@ class TryingForm(forms.Form):
         label="Idle minutes",
         help_text="A slot is stopped when nobody spoke for so long. Empty: as the installation says.",
     )
-    action_server_url = forms.CharField(
-        required=False,
-        max_length=500,
+    action_server_url = ActionServerField(
         label="Action server",
-        help_text="Where slots send custom actions, such as http://actions:5055/webhook. Empty: they have none.",
+        required=False,
+        placeholder="http://actions:5055/webhook",
+        help_text="Where slots send custom actions. Empty: they have none.",
     )

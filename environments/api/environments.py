@@ -9,7 +9,7 @@ from ninja import Field, Path, Query, Router, Status
 from environments.api.facts import EnvironmentOut, environment_facts
 from environments.loaders import load_environment, load_modifiable, modify_permission, scope_of
 from environments.models import Environment
-from environments.services.environments import environment_named, remove_environment
+from environments.services.environments import checked_action_server, environment_named, remove_environment
 from environments.services.overview import overview, overviews
 from environments.services.setting_up import Address, add_environment, change_environment, put_addresses
 from models_app.loaders import load_assistant
@@ -174,7 +174,7 @@ def environment(request: HttpRequest, slug: Path[str], name: Path[str]) -> dict[
 @router.put(ENVIRONMENT, summary="Change an environment", url_name="environment", response=EnvironmentOut)
 def change(request: HttpRequest, slug: Path[str], name: Path[str], body: Change) -> dict[str, object]:
     """`kind` says whose server it has from now on: `managed` one that runs here, `connected` your team's at `url`."""
-    row = load_modifiable(request, slug, name)
+    row, actions = load_modifiable(request, slug, name), body.action_server_url
     changed = change_environment(
         actor=signed_in(request),
         environment=row,
@@ -182,7 +182,7 @@ def change(request: HttpRequest, slug: Path[str], name: Path[str], body: Change)
         kind=body.kind,
         url=body.url,
         server_token=body.token,
-        action_server_url=body.action_server_url,
+        action_server_url=None if actions is None else checked_action_server(actions, resolve=True),
     )
     return environment_facts(overview(changed))
 

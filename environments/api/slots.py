@@ -11,6 +11,7 @@ from environments.loaders import load_slot, visible_slots
 from environments.models import Slot
 from environments.presentation.slots import state_of
 from environments.services import slots, trying
+from environments.services.environments import checked_action_server
 from environments.services.speakers import stop_slot_of
 from environments.services.trying import MOST_MINUTES
 from models_app.loaders import load_assistant, load_model
@@ -192,7 +193,7 @@ def change_trying_settings(request: HttpRequest, slug: Path[str], body: TryingSe
         assistant=assistant,
         start_after_training=body.start_after_training,
         idle_minutes=body.idle_minutes,
-        action_server_url=body.action_server_url,
+        action_server_url=checked_action_server(body.action_server_url, resolve=True),
     )
     return _settings(assistant)
 

@@ -174,12 +174,15 @@ def checked_url(url: str, field: str) -> str:
     return url
 
 
-def checked_action_server(url: str) -> str:
-    """Rasa calls it, not we; yet nobody shall make a Rasa on our machine look around our network."""
+def checked_action_server(url: str, *, resolve: bool = False) -> str:
+    """Rasa calls it, not we; yet nobody shall make a Rasa on our machine look around our network.
+
+    `resolve` asks what a name stands for, which takes time: for forms and the API, before any transaction.
+    """
     url = checked_url(url, "action_server_url")
     try:
         if url:
-            outgoing.refuse_private(url, resolve=False)
+            outgoing.refuse_private(url, resolve=resolve)
     except outgoing.ForbiddenHost as error:
         raise Invalid(error.message, field="action_server_url") from None
     return url

@@ -4,13 +4,15 @@ import socket
 
 import pytest
 
-from environments.forms import ManagedForm
+from environments.forms import ManagedForm, TryingForm
+from environments.models import Environment
 from environments.services.checks import check_server
 from environments.services.environments import update_environment
 from studio.errors import Invalid
 from studio.web import outgoing
+from tests.environments.api_client import Program
 from tests.environments.test_checks import connect
-from tests.factories import environment_of, make_assistant
+from tests.factories import environment_of, make_assistant, make_person
 from tests.rasa.servers import Reply, SmallServer
 
 PRIVATE = [
@@ -160,8 +162,20 @@ def test_an_environment_at_a_private_address_says_which_setting_would_allow_it(s
 @pytest.mark.parametrize("url", ["http://169.254.169.254/latest", "http://[::1]:5055/webhook", "http://localhost:5055"])
 def test_no_rasa_of_ours_is_sent_to_a_private_action_server(settings, url) -> None:
     settings.RASA_HOSTS = []
-    form = ManagedForm({"name": "worker", "action_server_url": url})
-    assert "PARLEY_RASA_HOSTS" in str(form.errors["action_server_url"])
+    for form in (ManagedForm({"name": "worker", "action_server_url": url}), TryingForm({"action_server_url": url})):
+        assert "PARLEY_RASA_HOSTS" in str(form.errors["action_server_url"])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["environments/worker", "settings/trying"])
+def test_nor_by_the_api_with_a_name_of_it(settings, path) -> None:
+    settings.RASA_HOSTS = []
+    make_assistant("cafe")
+    admin = Program(make_person("admin"))
+    body = {"start_after_training": False, "action_server_url": "http://localhost:5055/webhook"}
+    answer = admin.put(f"/projects/cafe/{path}", body)
+    assert (answer.status_code, answer.json()["details"]["field"]) == (422, "action_server_url")
+    assert not Environment.objects.exclude(action_server_url="").exists()
 
 
 @pytest.mark.django_db
