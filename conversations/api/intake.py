@@ -158,7 +158,7 @@ def sources(
     """With how fresh what each brought is."""
     found = freshness(sources_of(load_intake(request, slug)))
     response["X-Total-Count"] = str(len(found))
-    return [_facts(one) for one in found[paging.offset : paging.offset + paging.limit]]
+    return [_facts(request, one) for one in found[paging.offset : paging.offset + paging.limit]]
 
 
 @router.post(
@@ -171,7 +171,7 @@ def add(request: HttpRequest, response: HttpResponse, slug: Path[str], body: Sou
     checked(form)
     source = intake.add_source(actor=signed_in(request), assistant=assistant, wishes=form.wishes)
     response["Location"] = f"/api/projects/{slug}/intake/sources/{source.pk}"
-    return Status(201, _facts(freshness_of(source)))
+    return Status(201, _facts(request, freshness_of(source)))
 
 
 @router.post(
@@ -192,7 +192,7 @@ def try_new(request: HttpRequest, slug: Path[str], body: SourceIn) -> dict[str, 
 
 @router.get("/projects/{slug}/intake/sources/{number}", summary="One source", url_name="source", response=SourceOut)
 def source(request: HttpRequest, slug: Path[str], number: Path[int]) -> dict[str, Any]:
-    return _facts(freshness_of(load_source(request, slug, number)))
+    return _facts(request, freshness_of(load_source(request, slug, number)))
 
 
 @router.put(
@@ -207,12 +207,12 @@ def change(request: HttpRequest, slug: Path[str], number: Path[int], body: Sourc
     given = body.dict(exclude_unset=True)
     is_on = given.pop("is_on", None)
     if given:
-        form = _form(request, row.assistant, {**_settings(row), **given}, row)
+        form = _form(request, row.assistant, {**_settings(request, row), **given}, row)
         checked(form)
         intake.change_source(actor=actor, source=row, wishes=form.wishes, among=form.others.all())
     if is_on is not None:
         intake.switch_source(actor=actor, source=row, is_on=is_on)
-    return _facts(freshness_of(load_source(request, slug, number)))
+    return _facts(request, freshness_of(load_source(request, slug, number)))
 
 
 @router.delete(
@@ -249,7 +249,7 @@ def go_on(request: HttpRequest, slug: Path[str], number: Path[int], body: GoOn) 
     """After too many records that could not be read: they are tried again, or kept as dead letters."""
     row = load_source(request, slug, number, to_change=True)
     intake.clear_alarm(actor=signed_in(request), source=row, accept_invalid=body.keep)
-    return _facts(freshness_of(load_source(request, slug, number)))
+    return _facts(request, freshness_of(load_source(request, slug, number)))
 
 
 @router.get(
@@ -342,7 +342,7 @@ def _form(
         named = environments.filter(name=wanted["environment"].replace("\0", "")).first()
         data["environment"] = str(named.pk) if named else "none"
     known = dict(others.values_list("slug", "pk"))
-    bound = set(row.other_assistants.values_list("slug", flat=True)) if row else set()
+    bound = set(_bound(request, row)) if row else set()
     strangers = [one for one in wanted["other_assistants"] if one not in known and one not in bound]
     if strangers:
         raise Invalid(f"There is no assistant {strangers[0][:100]} that you may bind here.", field="other_assistants")
@@ -352,18 +352,24 @@ def _form(
     return SourceForm.of(row, settings_of(row), data, environments=environments, others=others)
 
 
-def _settings(row: IntakeSource) -> dict[str, Any]:
+def _settings(request: HttpRequest, row: IntakeSource) -> dict[str, Any]:
     """What a change begins with; secrets stay out, which keeps them."""
     return {
         **{name: row.settings.get(name, "") for name in CONNECTION},
         **dict.fromkeys(SECRETS, ""),
         "name": row.name,
         "environment": row.environment.name if row.environment else None,
-        "other_assistants": list(row.other_assistants.values_list("slug", flat=True)),
+        "other_assistants": _bound(request, row),
     }
 
 
-def _facts(now: Freshness) -> dict[str, Any]:
+def _bound(request: HttpRequest, row: IntakeSource) -> list[str]:
+    """Whose events come with it beside the assistant's own, as far as one may know of them; others stay bound."""
+    seen = Assistant.objects.visible_to(signed_in(request))
+    return list(row.other_assistants.filter(pk__in=seen).order_by("slug").values_list("slug", flat=True))
+
+
+def _facts(request: HttpRequest, now: Freshness) -> dict[str, Any]:
     row = now.source
     is_kafka = row.kind == IntakeSource.Kind.KAFKA and bool(row.settings)
     return {
@@ -376,7 +382,7 @@ def _facts(now: Freshness) -> dict[str, Any]:
         "mend": now.mend,
         "is_on": row.is_on,
         "environment": row.environment.name if row.environment else None,
-        "other_assistants": list(row.other_assistants.order_by("slug").values_list("slug", flat=True)),
+        "other_assistants": _bound(request, row),
         "settings": {name: row.settings[name] for name in CONNECTION if name in row.settings} if is_kafka else None,
         "events": row.events_total,
         "known_events": row.known_total,

@@ -91,6 +91,20 @@ def test_a_source_is_added_changed_switched_and_removed(api) -> None:
     assert AuditEvent.objects.filter(action=Action.INTAKE_SOURCE_CHANGED).count() == 3
 
 
+def test_assistants_that_one_does_not_see_stay_bound_and_unnamed(api, cafe) -> None:
+    hidden = make_assistant("hidden")
+    made = api.post("/projects/cafe/intake/sources", {**KAFKA, "other_assistants": ["hidden"]}).json()
+    assert made["other_assistants"] == ["hidden"]
+    path = f"/projects/cafe/intake/sources/{made['number']}"
+    insider = api_of("admin", Scope(cafe.pk))
+    seen = [insider.get(path), *insider.get("/projects/cafe/intake/sources").json()]
+    assert seen[0].json()["other_assistants"] == []
+    assert "hidden" not in str(seen[1:])
+    assert insider.put(path, {"topics": ["other"], "other_assistants": []}).json()["other_assistants"] == []
+    assert insider.put(path, {"other_assistants": ["hidden"]}).status_code == 422
+    assert list(IntakeSource.objects.get(pk=made["number"]).other_assistants.all()) == [hidden]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"name": ""}, {"servers": []}, {"servers": ["nowhere"]}, {"topics": ["a b"]}, {"security_protocol": "X"},
