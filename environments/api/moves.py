@@ -17,6 +17,10 @@ class Move(Body):
     expected_current: str | None = Field(default=None, max_length=200, description=EXPECTED)
     reason: str = Field(default="", max_length=2000, description="Why; kept with the move.")
 
+    def over(self, other: "Move") -> "Move":
+        """What is said here, and of what is not what `other` says."""
+        return Move(**{**other.model_dump(exclude_unset=True), **self.model_dump(exclude_unset=True)})
+
     @property
     def expected(self) -> Expected:
         return (self.expected_current or None) if "expected_current" in self.model_fields_set else UNSET

@@ -49,8 +49,9 @@ def put_tag(
     query: Query[Move],
     body: Move | None = None,
 ) -> Status[None]:
-    """The tag leaves whichever model had it. An environment's name: the model is promoted there."""
-    row, move = load_model(request, slug, model), body or query
+    """The tag leaves whichever model had it. An environment's name: the model is promoted there. What the body leaves
+    out the address may say."""
+    row, move = load_model(request, slug, model), body.over(query) if body else query
     environment = _environment(request, row, tag)
     if environment is not None:
         _promote(request, environment, row, move)

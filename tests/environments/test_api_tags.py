@@ -94,6 +94,16 @@ def test_who_is_slower_is_told_what_is_there_now(admin, otter, heron, production
     assert tags_of(otter) == {"baseline", "production"}
 
 
+def test_what_the_body_leaves_out_the_address_says(admin, otter, heron) -> None:
+    set_tag(actor=None, model=heron, name="baseline")
+    for body in ({}, {"reason": "Better"}):
+        assert admin.put(f"{OTTER}/baseline?expected_current=otter", body).status_code == 409
+    assert admin.put(f"{OTTER}/baseline?expected_current=otter", {"expected_current": "heron"}).status_code == 204
+    assert admin.put(f"{OTTER}/baseline?expected_current=otter&reason=Again", {"reason": "Better"}).status_code == 204
+    assert admin.put("/projects/default/models/heron/tags/baseline?reason=Back", {}).status_code == 204
+    assert AuditEvent.objects.filter(action=Action.TAG_SET).latest("pk").reason == "Back"
+
+
 class TestWho:
     @pytest.mark.parametrize("method", ["PUT", "DELETE"])
     def test_nobody_without_a_token(self, otter, method) -> None:
