@@ -9,6 +9,7 @@ from environments.models import Environment
 from environments.services.promotion import promote
 from models_app.loaders import load_assistant, load_model, require_models
 from models_app.models import Model, Tag
+from models_app.services.expected import holds
 from models_app.services.tags import remove_tag, set_tag
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission, Scope
@@ -65,13 +66,17 @@ def put_tag(
 def delete_tag(
     request: HttpRequest, slug: Path[str], model: Path[str], tag: Path[str], query: Query[Move]
 ) -> Status[None]:
-    """404 when this model does not have it. An environment's name: the environment is taken out of service."""
+    """404 when this model does not have it, 409 when `expected_current` is another. An environment's name: the
+    environment is taken out of service."""
     row = load_model(request, slug, model)
     environment, actor = _environment(request, row, tag), signed_in(request)
     if environment is None:
         require(actor, Permission.MODELS_MODIFY, Scope(row.assistant_id))
     if tag not in {one.name for one in row.tags.all()}:  # of those that one sees
         raise Http404(f"{row.name} has no tag {tag}.")
+    if not holds(query.expected, row):
+        current = {"current": row.name, "hash": row.artifact_id}
+        raise Conflict(f"The tag {tag} is on {row.name}. Nothing was changed.", code="stale", **current)
     if environment is not None:
         promote(actor=actor, environment=environment, model=None, expected_current=row, reason=query.reason)
     else:

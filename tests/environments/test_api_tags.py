@@ -66,6 +66,19 @@ def test_taking_an_environments_tag_off_takes_it_out_of_service(admin, otter, pr
     assert admin.delete(f"{OTTER}/production").status_code == 404
 
 
+@pytest.mark.parametrize("tag", ["baseline", "production"])
+def test_a_tag_is_taken_off_only_what_is_expected_to_have_it(admin, otter, heron, production, tag) -> None:
+    set_tag(actor=None, model=otter, name="baseline")
+    promote(actor=None, environment=production, model=otter)
+    for other in ("heron", ""):
+        refused = admin.delete(f"{OTTER}/{tag}?expected_current={other}")
+        assert (refused.status_code, refused.json()["reason"]) == (409, "Stale")
+        assert refused.json()["details"] == {"current": "otter", "hash": otter.artifact_id}
+    assert tags_of(otter) == {"baseline", "production"}
+    assert admin.delete(f"{OTTER}/{tag}?expected_current={otter.artifact_id}").status_code == 204
+    assert tag not in tags_of(otter)
+
+
 def test_a_free_tag_is_taken_off_the_named_model_alone(admin, otter, heron) -> None:
     set_tag(actor=None, model=heron, name="baseline")
     assert admin.delete(f"{OTTER}/baseline").status_code == 404
