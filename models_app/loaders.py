@@ -75,12 +75,7 @@ def load_job(
 ) -> TrainingJob:
     assistant = load_assistant(request, slug)
     user = signed_in(request)
-    job = (
-        TrainingJob.objects.visible_to(user)
-        .select_related("revision", "model", "tested", "finetune_from")
-        .filter(assistant=assistant, number=number)
-        .first()
-    )
+    job = TrainingJob.objects.visible_to(user).named().filter(assistant=assistant, number=number).first()
     if job is None:
         raise Http404("There is no such training, or you may not see it.")
     if permission is not Permission.MODELS_VIEW:

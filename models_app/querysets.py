@@ -62,6 +62,11 @@ class JobQuerySet(models.QuerySet["TrainingJob"]):
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         return self.filter(within_assistants(user, Permission.MODELS_VIEW, "assistant_id"))
 
+    def named(self) -> Self:
+        """With their revisions and models, but for what a model's domain says, which can be megabytes."""
+        related = self.select_related("revision", "model", "tested", "finetune_from")
+        return related.defer("model__domain", "tested__domain", "finetune_from__domain")
+
     def trainings(self) -> Self:
         """Those that make a model: neither tests nor validations."""
         return self.filter(kind="training")
@@ -83,3 +88,7 @@ class ModelTestQuerySet(models.QuerySet["ModelTest"]):
         return self.filter(
             within_assistants(user, Permission.MODELS_VIEW, "model__assistant_id"), model__deleted_at=None
         )
+
+    def named(self) -> Self:
+        """With job, revision and model, but for what the model's domain says, which can be megabytes."""
+        return self.select_related("job", "model", "revision").defer("model__domain")

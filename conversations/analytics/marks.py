@@ -18,7 +18,7 @@ def promotions(assistant: Assistant, environments: Sequence[Environment], period
     """The latest ones to these environments, oldest first. One query."""
     begin, end = (datetime.fromtimestamp(hour * 3600, UTC) for hour in (period.begin, period.end))
     rows = Promotion.objects.filter(environment__in=environments, requested_at__gte=begin, requested_at__lt=end)
-    found = rows.select_related("environment", "to_model").order_by("-requested_at")[:MOST]
+    found = rows.select_related("environment", "to_model").defer("to_model__domain").order_by("-requested_at")[:MOST]
     return [_mark(assistant, one, period) for one in reversed(found)]
 
 

@@ -36,12 +36,7 @@ def home(request: HttpRequest, slug: str) -> HttpResponse:
     environments = overviews(assistant, user)
     may_see_models = user.may_somewhere(Permission.MODELS_VIEW, assistant.pk)
     steps = setup_steps(assistant, environments) if may_see_models else []
-    jobs = list(
-        TrainingJob.objects.visible_to(user)
-        .filter(assistant=assistant)
-        .select_related("revision", "model")
-        .order_by("-pk")[:RECENT]
-    )
+    jobs = list(TrainingJob.objects.visible_to(user).filter(assistant=assistant).named().order_by("-pk")[:RECENT])
     conversations = list(
         Conversation.objects.visible_to(user)
         .filter(assistant=assistant)

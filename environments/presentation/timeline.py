@@ -42,6 +42,7 @@ def for_history(promotions: QuerySet[Promotion]) -> QuerySet[Promotion]:
     following = Promotion.objects.filter(environment=OuterRef("environment"), number=OuterRef("number") + 1)
     return (
         promotions.select_related("environment", "from_model", "to_model")
+        .defer("from_model__domain", "to_model__domain")
         .prefetch_related("transitions")
         .annotate(left_at=Subquery(following.values("requested_at")[:1]), environment_name=F("environment__name"))
     )

@@ -36,7 +36,7 @@ def patience_with(replica: Replica) -> timedelta:
 
 def live_replicas(environment_id: int) -> list[Replica]:
     now = timezone.now()
-    rows = Replica.objects.filter(environment_id=environment_id).select_related("model")
+    rows = Replica.objects.filter(environment_id=environment_id).select_related("model").defer("model__domain")
     return [replica for replica in rows if is_live(replica, now)]
 
 

@@ -65,7 +65,7 @@ def environment_detail(request: HtmxHttpRequest, slug: str, name: str) -> HttpRe
 
 def _state(environment: Environment) -> dict[str, object]:
     now = overview(environment)
-    rows = list(Replica.objects.filter(environment=environment).select_related("model"))
+    rows = list(Replica.objects.filter(environment=environment).select_related("model").defer("model__domain"))
     return {
         "environment": environment,
         "overview": now,

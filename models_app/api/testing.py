@@ -91,7 +91,7 @@ def tests(
     request: HttpRequest, response: HttpResponse, slug: Path[str], model: Path[str], paging: Query[Paging]
 ) -> list[dict[str, object]]:
     """The newest first."""
-    rows = load_model(request, slug, model).test_results.select_related("job", "model", "revision")
+    rows = load_model(request, slug, model).test_results.named()
     return [_facts(row) for row in page(request, response, rows, paging)]
 
 
@@ -120,7 +120,7 @@ def test(
 def of_training(request: HttpRequest, slug: Path[str], number: Path[int]) -> list[dict[str, object]]:
     """Of a training the tests of its model, of a test its own result; empty before there is one."""
     job = load_job(request, slug, number)
-    rows = ModelTest.objects.visible_to(signed_in(request)).select_related("job", "model", "revision")
+    rows = ModelTest.objects.visible_to(signed_in(request)).named()
     mine = rows.filter(job=job) if job.kind == TrainingJob.Kind.TEST else rows.filter(model=job.model or 0)
     found = mine.prefetch_related("scores", "confusions", "faults")
     return [_details(row, signed_in(request)) for row in found[:20]]

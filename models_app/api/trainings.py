@@ -126,8 +126,7 @@ def trainings(
     require_models(request, assistant)
     wanted = {name: value for name, value in which.model_dump().items() if value}
     jobs = TrainingJob.objects.visible_to(signed_in(request)).filter(assistant=assistant, **wanted)
-    rows = page(request, response, jobs.select_related("revision", "model", "tested", "finetune_from"), paging)
-    return facts_of(rows, slug)
+    return facts_of(page(request, response, jobs.named(), paging), slug)
 
 
 def _train(

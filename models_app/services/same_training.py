@@ -50,7 +50,7 @@ def same_trainings(assistant: Assistant, revision: Revision, finetuning: Finetun
         finetune_from=finetuning.model if finetuning else None,
         epoch_fraction=finetuning.epoch_fraction if finetuning else None,
     )
-    return list(found.select_related("model", "revision").order_by("-pk")[:20])
+    return list(found.named().order_by("-pk")[:20])
 
 
 def refuse_same(assistant: Assistant, revision: Revision, finetuning: Finetuning | None, known: int | None) -> None:

@@ -49,7 +49,7 @@ def rivals_of(test: ModelTest, viewer: User, chosen: str = "") -> list[Rival]:
 def newest_tests(models: Iterable[int]) -> dict[int, ModelTest]:
     """The newest test of each of these models, by the model's primary key; those never tested are left out."""
     tests = ModelTest.objects.filter(model__in=list(models)).order_by("model_id", "-job_id").distinct("model_id")
-    return {test.model_id: test for test in tests.select_related("model", "job", "revision")}
+    return {test.model_id: test for test in tests.named()}
 
 
 def names_beside(test: ModelTest) -> list[str]:
@@ -65,4 +65,4 @@ def _tested_before(test: ModelTest) -> ModelTest | None:
 def _tests_beside(test: ModelTest) -> ModelTestQuerySet:
     others = ModelTest.objects.filter(model__assistant=test.model.assistant_id, model__deleted_at=None)
     measured = others.exclude(stories=None, accuracy=None)
-    return measured.exclude(model=test.model_id).select_related("model", "job", "revision").order_by("-pk")
+    return measured.exclude(model=test.model_id).named().order_by("-pk")

@@ -42,7 +42,7 @@ class Row:
 @require_safe
 def history(request: HttpRequest, slug: str) -> HttpResponse:
     data = load_data(request, slug)
-    jobs = TrainingJob.objects.trainings().select_related("model")
+    jobs = TrainingJob.objects.trainings().select_related("model").defer("model__domain")
     revisions = data.assistant.revisions.prefetch_related(Prefetch("jobs", jobs))
     page = page_of(revisions, request)
     context = {
@@ -86,7 +86,7 @@ def revision_page(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "revision": revision,
         "base": base,
         "others": _others(data, revision),
-        "jobs": revision.jobs.select_related("model")[:10],
+        "jobs": revision.jobs.select_related("model").defer("model__domain")[:10],
         "may_edit": data.may_modify_some,
         "may_train": data.user.may(Permission.MODELS_MODIFY, Scope(data.assistant.pk)),
         **banner_context(data),

@@ -132,7 +132,7 @@ def model_detail(request: HttpRequest, slug: str, name: str) -> HttpResponse:
 def _making(request: HttpRequest, model: Model) -> dict[str, object]:
     """How a model that was trained here was made, and what was trained on from it."""
     jobs = TrainingJob.objects.visible_to(signed_in(request)).select_related("revision", "lock", "finetune_from")
-    job = jobs.filter(model=model).first()
+    job = jobs.defer("finetune_from__domain").filter(model=model).first()
     if job is None:
         return {}
     parent = job.finetune_from
@@ -201,7 +201,7 @@ def _tags(request: HttpRequest, model: Model, form: TagForm) -> dict[str, object
         "model": model,
         "form": form,
         "tags": _tags_seen(request).filter(model=model),  # read anew: one of them may have just changed
-        "elsewhere": elsewhere.select_related("model"),
+        "elsewhere": elsewhere.select_related("model").defer("model__domain"),
     }
 
 

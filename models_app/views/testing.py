@@ -26,7 +26,7 @@ TESTS_SHOWN = 20  # of one model, to choose from
 def test_results(request: HttpRequest, slug: str, name: str) -> HttpResponse:
     """The newest test of the model, or the one that `?test=` names by its number."""
     model = load_model(request, slug, name)
-    tests = list(model.test_results.select_related("job", "revision", "model__assistant")[:TESTS_SHOWN])
+    tests = list(model.test_results.named().select_related("model__assistant")[:TESTS_SHOWN])
     chosen = _chosen(model, tests, request.GET.get("test", ""))
     context = {
         "model": model,

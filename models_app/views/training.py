@@ -31,7 +31,7 @@ def job_list(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     assistant = load_assistant(request, slug)
     require_models(request, assistant)
     jobs = TrainingJob.objects.visible_to(signed_in(request)).filter(assistant=assistant)
-    page = page_of(jobs.select_related("revision", "model", "tested"), request)
+    page = page_of(jobs.named(), request)
     context = {
         "page": page,
         "rows": journal.rows_of(page.rows),
