@@ -22,7 +22,7 @@ from studio.access.permissions import Permission, Scope
 from studio.errors import Invalid
 from studio.web.api import repeats
 from studio.web.api.bodies import Body
-from studio.web.api.paging import Paging, page
+from studio.web.api.paging import Paging, cut, page
 
 router = Router(tags=["intake"])
 
@@ -157,8 +157,7 @@ def sources(
 ) -> list[dict[str, Any]]:
     """With how fresh what each brought is."""
     found = freshness(sources_of(load_intake(request, slug)))
-    response["X-Total-Count"] = str(len(found))
-    return [_facts(request, one) for one in found[paging.offset : paging.offset + paging.limit]]
+    return [_facts(request, one) for one in cut(request, response, found, paging)]
 
 
 @router.post(
@@ -298,8 +297,7 @@ def unknown(
 ) -> list[dict[str, Any]]:
     """Events came under them; the latest first."""
     found = unknown_environments(load_intake(request, slug))
-    response["X-Total-Count"] = str(len(found))
-    return [_unknown(one) for one in found[paging.offset : paging.offset + paging.limit]]
+    return [_unknown(one) for one in cut(request, response, found, paging)]
 
 
 @router.post(

@@ -10,7 +10,7 @@ from conversations.search import terms
 from conversations.services.marks import tag_names
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission, Scope
-from studio.web.api.paging import Paging, page
+from studio.web.api.paging import Paging, cut, page
 
 router = Router(tags=["conversations"])
 
@@ -97,7 +97,7 @@ def channels(request: HttpRequest, response: HttpResponse, slug: Path[str], pagi
     url_name="conversation-tags",
     response=list[str],
 )
-def tags(request: HttpRequest, slug: Path[str]) -> list[str]:
+def tags(request: HttpRequest, response: HttpResponse, slug: Path[str], paging: Query[Paging]) -> list[str]:
     assistant = load_readable(request, slug)
     may = signed_in(request).may(Permission.CONVERSATIONS_VIEW, Scope(assistant.pk))
-    return tag_names(assistant.pk) if may else []
+    return list(cut(request, response, tag_names(assistant.pk) if may else [], paging))

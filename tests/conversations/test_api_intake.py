@@ -138,6 +138,17 @@ def test_after_trouble_it_goes_on(api, cafe) -> None:
     assert api.post(f"{path}/incidents/99999/close", {"note": "x"}).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["sources", "unknown"])
+def test_lists_of_intake_are_capped_and_say_so(api, cafe, path) -> None:
+    for name in ("one", "two"):
+        store_events(environment_of(cafe), *small_talk(START), under=name)
+        api.post("/projects/cafe/intake/sources", {**KAFKA, "name": name})
+    every = api.get(f"/projects/cafe/intake/{path}?limit=99999")
+    assert (every["X-Limit"], every["X-Total-Count"]) == ("1000", str(len(every.json())))
+    part = api.get(f"/projects/cafe/intake/{path}?limit=1&offset=1")
+    assert (part["X-Limit"], part.json()) == ("1", every.json()[1:2])
+
+
 def test_an_environment_takes_an_unknown_name_over(api, cafe) -> None:
     store_events(environment_of(cafe), *small_talk(START), under="staging")
     (unknown,) = api.get("/projects/cafe/intake/unknown").json()

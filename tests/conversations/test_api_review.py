@@ -103,6 +103,8 @@ def test_flags_and_tags_are_set_and_taken_off(api) -> None:
     assert api.put(f"{MESSAGE}/tags/refund").status_code == 204
     assert Mark.objects.get(name="refund").note == "thrice"
     assert api.get("/conversationTags").json() == ["refund", "vip"]
+    part = api.get("/conversationTags?limit=1")
+    assert (part.json(), part["X-Total-Count"], part["X-Limit"]) == (["refund"], "2", "1")
     for path in (f"{MESSAGE}/flag", f"{MESSAGE}/tags/refund", "/conversations/anna/tags/vip"):
         assert api.delete(path).status_code == 204
     assert api.delete(f"{MESSAGE}/flag").status_code == 204
