@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from ninja import Field, Path, Query, Router, Schema, Status
 
@@ -210,10 +211,11 @@ def rule(request: HttpRequest, slug: Path[str], number: Path[int]) -> dict[str, 
 def change_rule(request: HttpRequest, slug: Path[str], number: Path[int], body: RuleChange) -> dict[str, Any]:
     """On, it deletes each night what has become as old. Nobody is asked again."""
     row, actor = load_rule(request, slug, number), signed_in(request)
-    if body.days is not None:
-        retention.change_rule(actor=actor, rule=row, days=body.days)
-    if body.is_on is not None:
-        retention.switch_rule(actor=actor, rule=row, is_on=body.is_on)
+    with transaction.atomic():
+        if body.days is not None:
+            retention.change_rule(actor=actor, rule=row, days=body.days)
+        if body.is_on is not None:
+            retention.switch_rule(actor=actor, rule=row, is_on=body.is_on)
     return _rule(load_rule(request, slug, number))
 
 

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Field, Path, Query, Router, Schema, Status
 
@@ -205,12 +206,13 @@ def change(request: HttpRequest, slug: Path[str], number: Path[int], body: Sourc
     row, actor = load_kafka(request, slug, number), signed_in(request)
     given = body.dict(exclude_unset=True)
     is_on = given.pop("is_on", None)
-    if given:
-        form = _form(request, row.assistant, {**_settings(request, row), **given}, row)
-        checked(form)
-        intake.change_source(actor=actor, source=row, wishes=form.wishes, among=form.others.all())
-    if is_on is not None:
-        intake.switch_source(actor=actor, source=row, is_on=is_on)
+    with transaction.atomic():
+        if given:
+            form = _form(request, row.assistant, {**_settings(request, row), **given}, row)
+            checked(form)
+            intake.change_source(actor=actor, source=row, wishes=form.wishes, among=form.others.all())
+        if is_on is not None:
+            intake.switch_source(actor=actor, source=row, is_on=is_on)
     return _facts(request, freshness_of(load_source(request, slug, number)))
 
 

@@ -3,11 +3,13 @@
 import pytest
 
 from conversations.models import CompletenessRun, Conversation, DeadLetter, DeadLetterRun, IntakeIncident, IntakeSource
+from conversations.services import intake
 from conversations.services.dead_letter_runs import carry_out
 from models_app.models import Assistant
 from studio.access.permissions import Scope
 from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
+from studio.errors import Conflict
 from tests.conversations.api import Api, api_of
 from tests.conversations.dead import CUT, HI, NO_TIME, make_letter
 from tests.conversations.events import small_talk
@@ -136,6 +138,18 @@ def test_after_trouble_it_goes_on(api, cafe) -> None:
     assert api.post(f"{path}/incidents/{incident.pk}/close", {"note": "x"}).status_code == 409
     assert api.post(f"{path}/incidents/{incident.pk}/close", {"note": " "}).status_code == 422
     assert api.post(f"{path}/incidents/99999/close", {"note": "x"}).status_code == 404
+
+
+def test_a_source_is_changed_and_switched_or_neither(api, monkeypatch) -> None:
+    made = api.post("/projects/cafe/intake/sources", KAFKA).json()
+    monkeypatch.setattr(intake, "switch_source", refuse)
+    path = f"/projects/cafe/intake/sources/{made['number']}"
+    assert api.put(path, {"topics": ["other"], "is_on": False}).status_code == 409
+    assert api.get(path).json() == made
+
+
+def refuse(**_: object) -> None:
+    raise Conflict("Somebody removed it meanwhile.")
 
 
 @pytest.mark.parametrize("path", ["sources", "unknown"])

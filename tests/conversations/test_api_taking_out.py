@@ -5,11 +5,12 @@ import json
 import pytest
 
 from conversations.models import Conversation, ErasureRun, ExportRun, RetentionRule
-from conversations.services import erasure_runs, export_runs
+from conversations.services import erasure_runs, export_runs, retention
 from models_app.models import Assistant
 from studio.access.permissions import Scope
 from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
+from studio.errors import Conflict
 from tests.conversations.api import Api, api_of
 from tests.conversations.events import small_talk
 from tests.factories import environment_of, make_assistant, store_events
@@ -187,3 +188,15 @@ def test_retention_rules_are_kept_tried_and_removed(api, cafe) -> None:
     assert api.delete(path).status_code == 404
     assert AuditEvent.objects.filter(action=Action.RETENTION_CHANGED).count() == 4
     assert api_of("annotator").get("/projects/cafe/retention").status_code == 403
+
+
+def test_a_rule_is_changed_and_switched_or_neither(api, monkeypatch) -> None:
+    made = api.post("/projects/cafe/retention", {"environment": "worker", "days": 30}).json()
+
+    def refuse(**_: object) -> None:
+        raise Conflict("Somebody removed this rule meanwhile.")
+
+    monkeypatch.setattr(retention, "switch_rule", refuse)
+    path = f"/projects/cafe/retention/{made['number']}"
+    assert api.put(path, {"days": 1, "is_on": True}).status_code == 409
+    assert api.get(path).json()["days"] == 30
