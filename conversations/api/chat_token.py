@@ -7,6 +7,7 @@ change or revoke there counts. Its greeting is the description.
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest
 from ninja import Field, Router, Schema
 
@@ -16,6 +17,7 @@ from environments.loaders import load_environment
 from environments.models import Environment
 from models_app.services.assistants import DEFAULT_SLUG
 from studio.access.loaders import signed_in
+from studio.access.models import User
 from studio.access.permissions import Permission
 from studio.crypto import decrypt
 from studio.web.api.bodies import Body
@@ -54,17 +56,20 @@ def chat_token(request: HttpRequest) -> dict[str, Any]:
 def change(request: HttpRequest, body: ChatTokenChange) -> dict[str, Any]:
     """Makes one where there is none, or where it was revoked."""
     production = _production(request)
-    link, given = _link(production), body.dict(exclude_unset=True)
+    with transaction.atomic():
+        Environment.objects.select_for_update(no_key=True).get(pk=production.pk)  # of two firsts one makes it
+        return _facts(_changed(signed_in(request), production, body.dict(exclude_unset=True)), production)
+
+
+def _changed(actor: User, production: Environment, given: dict[str, Any]) -> ShareLink:
+    link = _link(production)
     wanted: dict[str, Any] = {**_facts(link, production), **given}
     expires = datetime.fromtimestamp(wanted["expires"], UTC) if wanted["expires"] is not None else None
     name = f"{NAME}{wanted['bot_name'].strip() or production.assistant.title}"[:120]
     of: dict[str, Any] = {"name": name, "greeting": wanted["description"], "expires_at": expires}
-    actor = signed_in(request)
     if link is None:
-        link = create_link(actor=actor, environment=production, **of)
-    else:
-        link = change_link(actor=actor, link=link, environment=production, is_on=True, **of)
-    return _facts(link, production)
+        return create_link(actor=actor, environment=production, **of)
+    return change_link(actor=actor, link=link, environment=production, is_on=True, **of)
 
 
 def _production(request: HttpRequest) -> Environment:

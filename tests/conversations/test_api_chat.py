@@ -1,12 +1,15 @@
 """Chat by the API: as oneself, and as a guest with a chat token."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import jwt
 import pytest
+from django.db import connection
 from django.test import Client
 
 from conversations.api.guests import ALGORITHM, AUDIENCE, _key
+from conversations.chat import links
 from conversations.models import ShareGuest, ShareLink, TalkSession
 from environments.models import Environment
 from models_app.models import Assistant
@@ -193,6 +196,20 @@ def test_the_chat_token_is_the_code_of_a_share_link(admin) -> None:
     assert admin.put("/chatToken", {"expires": 5}).status_code == 422
     assert AuditEvent.objects.filter(action=Action.SHARE_LINK_CHANGED).count() == 1
     assert api_of("tester").get("/chatToken").status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_first_changes_at_once_one_makes_the_chat_token(admin, monkeypatch) -> None:
+    def put(_: int) -> str:
+        try:
+            return str(admin.put("/chatToken", {"bot_name": "Otter"}).json()["chat_token"])
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(links, "_refuse_past", lambda _: time.sleep(0.3))  # long enough for the other to look
+    with ThreadPoolExecutor(2) as pool:
+        codes = set(pool.map(put, range(2)))
+    assert (len(codes), ShareLink.objects.count()) == (1, 1)
 
 
 def test_a_guest_chats_in_one_conversation_and_nowhere_else(token, channel) -> None:
