@@ -14,6 +14,7 @@ BENCHMARKS = {
     "poll": "a poll that brings nothing new, against a constant view; and while 50 clients download slowly",
     "download": "a model's archive, against nginx",
     "api_upload": "a model uploaded as a form by curl, against curl to nginx",
+    "api_lists": "pages of a list of 10,000 models by the API, against the SQL of the same page by hand",
     "ingest": "events taken from a real Kafka topic and stored, against a bare COPY of the same rows",
     "finding": "the list of conversations, each filter and search, among ever more of them",
     "chat": "a message through Talk, against the same straight to Rasa",
@@ -61,9 +62,10 @@ def _names() -> list[str]:
     parser.add_argument(
         "--conversations", metavar="N,N", help="of finding, analytics and export: how many (of finding several)"
     )
+    parser.add_argument("--models", metavar="N", help="of api_lists: how many")
     given = parser.parse_args()
     # To the benchmark's own process, past what it forgets of this installation.
-    sizes = {key: getattr(given, key) for key in ("events", "stored", "conversations")}
+    sizes = {key: getattr(given, key) for key in ("events", "stored", "conversations", "models")}
     os.environ |= {f"BENCH_{key.upper()}": size for key, size in sizes.items() if size}
     names = given.names
     if unknown := set(names) - set(BENCHMARKS):
