@@ -1,4 +1,5 @@
-"""The model server: what Rasa servers poll, `GET /api/projects/<slug>/models/tags/<tag>`.
+"""The model server: what Rasa servers poll, `GET /api/projects/<slug>/models/tags/<tag>`. Who shows the token of a
+person or program instead is answered by environments/api/tags.py.
 
 Answered by the outermost middleware, before sessions, cookies and sign-in: a poll that brings nothing new costs one
 round trip to Redis and no SQL. Never a redirect, never a cookie.
@@ -14,7 +15,6 @@ from functools import partial
 
 import structlog
 from django.conf import settings
-from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
@@ -23,6 +23,7 @@ from environments.services import pointers, polls
 from environments.services.pointers import EVERY_TAG, Answer, Pointer, Poll, UnknownTag, WrongToken
 from models_app.services.assistants import DEFAULT_SLUG
 from models_app.storage import ArtifactMissing, StoreFailed, store
+from studio.access.api_auth import shows_persons_token
 from studio.audit.actions import Action
 from studio.audit.services import refusals
 from studio.crypto import digest
@@ -47,15 +48,9 @@ class ModelServerMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         match = PATH.match(request.path_info)
-        if match is None:
+        if match is None or shows_persons_token(request):
             return self.get_response(request)
         return answer(request, match["slug"] or DEFAULT_SLUG, match["tag"])
-
-
-@login_not_required
-def model_by_tag(request: HttpRequest, tag: str, slug: str = DEFAULT_SLUG) -> HttpResponseBase:
-    """The same as a view, so that the URL resolver knows the addresses; the middleware is faster."""
-    return answer(request, slug, tag)
 
 
 def answer(request: HttpRequest, slug: str, tag: str) -> HttpResponseBase:

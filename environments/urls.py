@@ -2,7 +2,6 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from environments import model_server
 from environments.studio_api import views as studio_api
 from environments.views import assistants, connection, pages, promotions, rasa, settings, slots
 
@@ -36,6 +35,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{ENVIRONMENT}/withdraw", promotions.withdraw, name="withdraw"),
     path("a/<str:slug>/models/<str:name>/promote", promotions.promote_model, name="promote"),
     path("a/<str:slug>/models/<str:name>/promotions", promotions.model_promotions, name="model-promotions"),
-    path("api/projects/<str:slug>/models/tags/<str:tag>", model_server.model_by_tag, name="model-by-tag"),
-    path("api/models/tags/<str:tag>", model_server.model_by_tag, name="model-by-tag-default"),
 ]

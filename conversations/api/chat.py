@@ -5,11 +5,11 @@ from ninja import Path, Query, Router, Schema
 from pydantic import Field
 
 from conversations.api.guests import GuestAuth, SignedGuest, say_as_guest
-from conversations.api.paths import of_each
 from conversations.api.talking import BotMessage, Saying, say_in
 from conversations.chat.sessions import last_of_program
 from conversations.chat.targets import Kind, Target, target_of
 from conversations.loaders import load_own_talk, load_target
+from models_app.api.paths import of_each
 from models_app.services.assistants import DEFAULT_SLUG
 from studio.access.api_auth import TokenAuth
 from studio.access.loaders import signed_in

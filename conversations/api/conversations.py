@@ -12,11 +12,11 @@ from ninja import Path, Query, Router, Schema
 from conversations import paging
 from conversations.api.filters import CALLED, REVIEW, ApiFilter, asked
 from conversations.api.forms import checked, described
-from conversations.api.paths import of_each
 from conversations.models import Conversation, Correction, Event
 from conversations.naming import model_names
 from conversations.paging import Cursor, Listing
 from conversations.services.review import unread_among
+from models_app.api.paths import of_each
 from models_app.loaders import load_assistant
 from models_app.models import Assistant
 from studio.access.loaders import signed_in

@@ -11,7 +11,6 @@ from ninja import Field, Path, Query, Router, Schema, Status
 
 from conversations.api.facts import EntityOut, IntentOut, entity_facts, understood
 from conversations.api.forms import checked, described
-from conversations.api.paths import of_each
 from conversations.example_filters import ExampleFilter
 from conversations.inbox_filters import InboxFilter
 from conversations.loaders import load_message_at, load_readable
@@ -22,6 +21,7 @@ from conversations.presentation.tracker import strict
 from conversations.services import examples, inbox
 from conversations.services.examples import Wishes, judge
 from conversations.services.inbox import Spot
+from models_app.api.paths import of_each
 from models_app.models import Assistant
 from models_app.words import words_of
 from studio.access.loaders import require, signed_in

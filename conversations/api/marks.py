@@ -5,11 +5,11 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Field, Path, Router, Schema, Status
 
-from conversations.api.paths import of_each
 from conversations.loaders import load_conversation_of, load_event_at
 from conversations.models import Mark
 from conversations.services import marks, review
 from conversations.services.marks import LONGEST_NOTE, Target, marks_of, tag_name
+from models_app.api.paths import of_each
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.web.api.bodies import Body

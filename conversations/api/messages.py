@@ -12,7 +12,6 @@ from ninja import Field, Path, Query, Router, Schema, Status
 from conversations import window
 from conversations.api.facts import CorrectionOut, MessageOut, correction_facts, messages_of
 from conversations.api.forms import checked
-from conversations.api.paths import of_each
 from conversations.api.talking import BotMessage, Saying, nonce_of, say_in, settle, unanswered
 from conversations.api.trackers import page_of
 from conversations.chat import once
@@ -27,6 +26,7 @@ from conversations.presentation.said import as_facts, said_in
 from conversations.services import corrections
 from conversations.services.corrections import Verdict
 from environments.services.address import NoServer
+from models_app.api.paths import of_each
 from studio.access.loaders import signed_in
 from studio.errors import DomainError
 from studio.web.api import repeats

@@ -3,11 +3,11 @@
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Query, Router
 
-from conversations.api.paths import of_each
 from conversations.loaders import load_readable
 from conversations.models import Term
 from conversations.search import terms
 from conversations.services.marks import tag_names
+from models_app.api.paths import of_each
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission, Scope
 from studio.web.api.paging import Paging, cut, page

@@ -6,11 +6,11 @@ from django.http import HttpRequest
 from ninja import Field, Path, Query, Router, Schema, Status
 
 from conversations import window
-from conversations.api.paths import of_each
 from conversations.loaders import load_conversation_of
 from conversations.models import Conversation
 from conversations.presentation.stories import Kind, Story, file_yaml, stories_of
 from conversations.services.stories import NEW_FILES, meant_in, save_stories
+from models_app.api.paths import of_each
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission, Scope
 from studio.web.api.bodies import Body

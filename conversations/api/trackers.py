@@ -9,11 +9,11 @@ from pydantic import ConfigDict
 
 from conversations import window
 from conversations.api.conversations import ConversationOut, facts_of
-from conversations.api.paths import of_each
 from conversations.loaders import load_conversation_of
 from conversations.models import Conversation, Event
 from conversations.presentation.tracker import strict, tracker_json
 from conversations.services.erasing import erase_conversation
+from models_app.api.paths import of_each
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission, Scope
 from studio.web.api.paging import MOST, NotOurs, Paging, cursor_of, key_of, say_next

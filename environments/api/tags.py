@@ -1,12 +1,17 @@
 """Tags of models. One that is an environment's name says which model is live there: moving it is a promotion."""
 
+from functools import partial
+
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from ninja import Path, Query, Router, Schema, Status
 
 from environments.api.moves import Move
 from environments.loaders import load_modifiable
 from environments.models import Environment
 from environments.services.promotion import promote
+from models_app.api.archives import DOWNLOAD, send_archive
+from models_app.api.paths import of_each
 from models_app.loaders import load_assistant, load_model, require_models
 from models_app.models import Model, Tag
 from models_app.services.expected import holds
@@ -39,6 +44,38 @@ def tags(
     require_models(request, assistant)
     seen = Tag.objects.visible_to(signed_in(request)).filter(assistant=assistant).select_related("model")
     return [_facts(row) for row in page(request, response, seen.defer("model__domain"), paging, by="name")]
+
+
+@of_each(
+    router.get,
+    "/models/tags/{tag}",
+    summary="The archive of the model that has a tag",
+    url_name="model-by-tag",
+    response={200: None, 204: None},
+    openapi_extra=DOWNLOAD,
+)
+def archive(request: HttpRequest, slug: Path[str], tag: Path[str]) -> HttpResponseBase:
+    """For people and programs; Rasa servers ask at the same address, with the token of their environment. 204 of an
+    environment without a model."""
+    return _archive(request, slug, tag)
+
+
+def _archive(request: HttpRequest, slug: str, tag: str) -> HttpResponseBase:
+    assistant = load_assistant(request, slug)
+    require_models(request, assistant)
+    row = Tag.objects.visible_to(signed_in(request)).filter(assistant=assistant, name=tag).first()
+    if row is None:
+        raise Http404(f"There is no tag {tag}.")
+    if row.model is None:
+        return HttpResponse(status=204)
+    return send_archive(request, load_model(request, slug, row.model.name))
+
+
+@of_each(
+    partial(router.api_operation, ["HEAD"]), "/models/tags/{tag}", url_name="model-by-tag", include_in_schema=False
+)
+def archive_head(request: HttpRequest, slug: Path[str], tag: Path[str]) -> HttpResponseBase:
+    return _archive(request, slug, tag)
 
 
 @router.put(TAG, summary="Tag a model", url_name="model-tag", response={204: None})

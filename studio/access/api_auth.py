@@ -4,6 +4,7 @@
 A browser's session counts for nothing here, so no page of somebody else's can act through it.
 """
 
+import jwt
 import structlog
 from django.http import HttpRequest
 from ninja.security.base import AuthBase
@@ -27,6 +28,17 @@ class TokenAuth(AuthBase):
             request._proven = _proof(request)  # type: ignore[attr-defined]
         known: ApiToken | User | None = request._proven  # type: ignore[attr-defined]
         return known
+
+
+def shows_persons_token(request: HttpRequest) -> bool:
+    """Whether what it shows has the form of such a token. Where servers ask too, whose tokens may be any text."""
+    shown = _shown(request)
+    if not shown or tokens.parse(shown) is not tokens.NO_PARTS:
+        return bool(shown)
+    try:
+        return api_sign_in.looks_like_one(shown) and bool(jwt.get_unverified_header(shown))
+    except jwt.PyJWTError:
+        return False
 
 
 def _proof(request: HttpRequest) -> ApiToken | User | None:
@@ -66,4 +78,4 @@ def _shown(request: HttpRequest) -> str:
     scheme, _space, value = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() == "bearer":
         return str(value).strip()
-    return request.GET.get("api_token", "").strip()
+    return request.GET.get("api_token", "").strip() if "api_token=" in request.META.get("QUERY_STRING", "") else ""

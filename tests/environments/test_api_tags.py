@@ -14,7 +14,7 @@ from studio.access.permissions import Permission, Scope
 from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
 from tests.environments.api_client import Program
-from tests.factories import environment_of, make_model, make_person
+from tests.factories import environment_of, make_assistant, make_model, make_person
 
 OTTER = "/projects/default/models/otter/tags"
 
@@ -192,3 +192,26 @@ def test_a_longer_list_costs_no_more_queries(admin, otter) -> None:
     for number in range(5):
         set_tag(actor=None, model=otter, name=f"t{number}")
     assert cost() <= before
+
+
+def test_people_and_programs_fetch_by_tag_where_servers_do(admin, otter, client: Client) -> None:
+    set_tag(actor=None, model=otter, name="baseline")
+    for path in ("/projects/default/models/tags/baseline", "/models/tags/baseline"):
+        answer = admin.get(path)
+        assert (answer.status_code, b"".join(answer.streaming_content)[:2]) == (200, b"\x1f\x8b")
+        assert (answer["ETag"], "otter.tar.gz" in answer["Content-Disposition"]) == (f'"{otter.artifact_id}"', True)
+    token = admin.headers["Authorization"].removeprefix("Bearer ")
+    address = "/api/projects/default/models/tags/baseline"
+    by_address = client.get(address, {"api_token": token})
+    assert len(b"".join(by_address.streaming_content)) == otter.size
+    assert client.head(address, headers=admin.headers)["Content-Length"] == str(otter.size)
+    assert client.get(address, headers={**admin.headers, "If-None-Match": f'"{otter.artifact_id}"'}).status_code == 304
+    assert admin.get("/projects/default/models/tags/none").status_code == 404
+    assert client.get(address).status_code == client.get(address, {"token": "x"}).status_code == 401
+
+
+def test_a_tag_of_an_environment_without_a_model_is_204_and_whose_is_not_seen_404(admin, assistant) -> None:
+    worker = environment_of(assistant, "worker")
+    assert admin.get(f"/projects/default/models/tags/{worker.name}").status_code == 204
+    elsewhere = Program(make_person("tester", Scope(make_assistant("inn").pk)))
+    assert elsewhere.get(f"/projects/default/models/tags/{worker.name}").status_code == 404

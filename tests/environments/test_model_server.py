@@ -5,7 +5,6 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import resolve
 
 from environments.models import Environment
 from environments.services import pointers
@@ -269,9 +268,3 @@ def test_a_store_that_cannot_be_read_is_an_outage_too(client, production, model,
     monkeypatch.setattr(type(store()), "open", refused)
 
     assert ask(client, production).status_code == 503
-
-
-def test_the_resolver_knows_the_addresses(client, production, model, rf):
-    match = resolve(address_of(production))
-    request = rf.head(address_of(production), {"token": token_of(production)})
-    assert match.func(request, **match.kwargs)["ETag"] == model.etag

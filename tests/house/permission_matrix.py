@@ -614,6 +614,8 @@ API_BY_TOKEN = [
 
     # Tags.
     ByToken("GET",  "/api/projects/cafe/tags",                    401, 403, 200, 200, 200),
+    ByToken("GET",  "/api/projects/cafe/models/tags/production",  401, 403, 204, 204, 404),
+    ByToken("GET",  "/api/models/tags/production",                401, 403, 204, 204, 404),
     ByToken("PUT",  "/api/projects/cafe/models/otter/tags/mine",  401, 404, 403, 204, 403),
     ByToken("PUT",  "/api/projects/cafe/models/otter/tags/production", 401, 404, 403, 204, 403),
     ByToken("PUT",  "/api/projects/cafe/models/otter/tags/worker", 401, 404, 204, 204, 204),
