@@ -359,11 +359,16 @@ ENVIRONMENT = "P/environments/(production|worker)"
 @route("POST", f"{ENVIRONMENT}/promotions")
 def promote(fake: FakeParley, asked: Asked, environment: str) -> Answer:
     wanted = asked.json
-    if "expected_current" in wanted and wanted["expected_current"] != fake.tags.get(environment):
-        raise Refused(409, "Stale", f"{fake.tags.get(environment)} is live by now.")
+    _expect(fake, asked, environment)
     if wanted["model"] not in fake.models:
         raise Refused(422, "NoModel", f"There is no model {wanted['model']}, or you may not see it.")
     return 201, fake.promote(wanted["model"], environment, "ada"), {}
+
+
+def _expect(fake: FakeParley, asked: Asked, environment: str) -> None:
+    live = fake.tags.get(environment)
+    if asked.json.get("expected_current", live) != live:
+        raise Refused(409, "Stale", f"{live} is live by now.")
 
 
 @route("GET", f"{ENVIRONMENT}/promotions")
@@ -380,6 +385,7 @@ def promotion(fake: FakeParley, asked: Asked, environment: str, number: str) -> 
 @route("POST", f"{ENVIRONMENT}/rollback")
 def rollback(fake: FakeParley, asked: Asked, environment: str) -> Answer:
     mine = [row for row in fake.promotions if row["environment"] == environment]
+    _expect(fake, asked, environment)
     others = [row["model"] for row in mine if row["state"] == "running" and row["model"] != fake.tags.get(environment)]
     if not others:
         raise Refused(409, "NothingRan", "No other model has run in production yet, or those that did are deleted.")

@@ -86,7 +86,7 @@ def shell(fake, tmp_path):
 
 
 def test_there_are_recipes_for_both() -> None:
-    assert set(recipes()) == {"GitHub Actions", "GitLab CI", "Train in Parley instead"}
+    assert set(recipes()) == {"GitHub Actions", "GitLab CI", "Go back where it does not run", "Train in Parley instead"}
 
 
 @pytest.mark.parametrize(("title", "model"), [("GitHub Actions", "bot-57"), ("GitLab CI", f"bot-{SHA[:8]}")])
@@ -113,3 +113,34 @@ def test_what_does_not_load_in_worker_never_reaches_production(fake, shell, titl
     fake.servers[:] = [False]
     code, _called = shell(recipes()[title])
     assert (code, set(fake.tags)) == (10, {"worker"})
+
+
+GO_BACK = "Go back where it does not run"
+
+
+@pytest.fixture
+def released(fake, shell):
+    """`one` runs in production, and `two` is there; gives what goes back where `two` does not run."""
+    fake.add_model("one")
+    fake.add_model("two")
+    fake.promote("one", "production", "ada")
+    fake.advance()
+    return lambda model: shell(f'export MODEL="{model}"\n{recipes()[GO_BACK]}')
+
+
+def test_what_runs_stays(fake, released) -> None:
+    code, called = released("two")
+    assert (code, len(called), fake.tags) == (0, 1, {"production": "two"})
+
+
+def test_what_does_not_load_in_production_is_taken_back(fake, released) -> None:
+    fake.servers[:] = [False]
+    code, called = released("two")
+    assert (code, len(called), fake.tags) == (10, 2, {"production": "one"})
+
+
+def test_nothing_goes_back_where_nothing_was_promoted(fake, released) -> None:
+    fake.promote("two", "production", "ada")
+    fake.advance()
+    code, called = released("none")
+    assert (code, len(called), fake.tags) == (1, 2, {"production": "two"})
