@@ -53,6 +53,10 @@ class Parley:
 
         self._patch.setattr(clock, "pause", interrupt)
 
+    def at_a_terminal(self) -> None:
+        """Somebody can be asked; what they answer is `typed`."""
+        self._patch.setattr("parley_cli.output.somebody_is_there", lambda: True)
+
     def without_variables(self) -> None:
         self._patch.delenv("PARLEY_URL")
         self._patch.delenv("PARLEY_TOKEN")

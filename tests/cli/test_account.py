@@ -54,6 +54,26 @@ def test_a_password_signs_in(with_fake) -> None:
     assert config.profiles()["default"].token == with_fake.world.token
 
 
+def test_a_secret_goes_to_no_address_of_a_file_unasked(with_fake) -> None:
+    with_fake.without_variables()
+    fake = with_fake.world
+    config.write_project(with_fake.project, {"url": fake.url})
+    ended = with_fake("login", "--token-stdin", typed=f"{fake.token}\n")
+    assert (ended.code, "--url" in ended.err, fake.asked) == (2, True, [])
+    with_fake.at_a_terminal()
+    assert with_fake("login", "--token-stdin", typed=f"n\n{fake.token}\n").code == 2
+    assert fake.asked == []
+    with_fake.done("login", "--token-stdin", typed=f"y\n{fake.token}\n")
+
+
+def test_a_profile_signs_in_again_where_it_did_whatever_a_file_says(with_fake) -> None:
+    with_fake.without_variables()
+    config.keep(config.Profile("work", with_fake.world.url, "parley_old.secret"))
+    config.write_project(with_fake.project, {"url": "http://127.0.0.1:9"})
+    with_fake.done("login", "--profile", "work", "--token-stdin", typed=f"{with_fake.world.token}\n")
+    assert config.profiles()["work"] == config.Profile("work", with_fake.world.url, with_fake.world.token)
+
+
 def jwt(seconds: float) -> str:
     body = base64.urlsafe_b64encode(json.dumps({"exp": time.time() + seconds}).encode()).decode().rstrip("=")
     return f"head.{body}.signature"

@@ -80,13 +80,20 @@ class Output:
         tail = f" (request {failure.request_id})" if failure.request_id else ""
         _write(sys.stderr, f"parley: {one_line(failure.message)}{one_line(tail) and tail}")
 
-    def confirm(self, question: str, *, otherwise: str) -> bool:
-        """Ask; where nobody can answer say what to give instead."""
-        if self.is_json or not sys.stdin.isatty():
+    @property
+    def can_ask(self) -> bool:
+        return not self.is_json and somebody_is_there()
+
+    def ask(self, question: str, *, otherwise: str) -> str:
+        """A line from whoever sits there; where nobody does, say what to give instead."""
+        if not self.can_ask:
             raise Failure(f"Nobody can be asked here. {otherwise}", Code.USAGE)
-        sys.stderr.write(f"{printable(question)} [y/N] ")
+        sys.stderr.write(printable(question))
         sys.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        return sys.stdin.readline().strip()
+
+    def confirm(self, question: str, *, otherwise: str) -> bool:
+        return self.ask(f"{question} [y/N] ", otherwise=otherwise).lower() in ("y", "yes")
 
     @contextmanager
     def progress(self, title: str, total: int | None) -> Iterator[Advance]:
@@ -113,6 +120,10 @@ class Output:
         with Progress(*columns, console=_console(stderr=True), transient=True) as bar:
             task = bar.add_task(one_line(title).replace("[", "\\["), total=total)
             yield lambda size: bar.advance(task, size)
+
+
+def somebody_is_there() -> bool:
+    return sys.stdin.isatty()
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -49,12 +49,18 @@ def login(
 
 
 def _place(session: Session, url: str | None) -> str:
+    """Where a secret is about to be sent. A project's file, maybe somebody else's, has no say in it unless asked."""
     known = config.profiles().get(session.profile or config.DEFAULT_PROFILE)
-    settings = config.project_settings(config.project_folder())
-    found = url or os.environ.get("PARLEY_URL") or settings.get("url") or (known.url if known else "")
-    if not found:
-        found = _ask(session, "Address of Parley: ", "Give --url.")
-    return config.base_url(found)
+    found = url or os.environ.get("PARLEY_URL") or (known.url if known else "")
+    if found:
+        return config.base_url(found)
+    named = config.project_settings(config.project_folder()).get("url")
+    if named:
+        place = config.base_url(named)
+        if session.out.confirm(f"Sign in at {place}, which {config.PROJECT_FILE} names?", otherwise="Give --url."):
+            return place
+        raise Failure("You are not signed in.", Code.USAGE)
+    return config.base_url(session.out.ask("Address of Parley: ", otherwise="Give --url."))
 
 
 def _token(session: Session, client: Any, *, token_stdin: bool, username: str | None, password_stdin: bool) -> str:
@@ -81,21 +87,13 @@ def _by_password(client: Any, username: str, password: str) -> str:
 def _secret(session: Session, question: str, otherwise: str, *, from_stdin: bool = False) -> str:
     if from_stdin:
         found = sys.stdin.readline().strip()
-    elif session.out.is_json or not sys.stdin.isatty():
+    elif not session.out.can_ask:
         raise Failure(f"Nobody can be asked here. {otherwise}", Code.USAGE)
     else:
         found = getpass.getpass(question).strip()
     if not found:
         raise Failure("Nothing was given.", Code.USAGE)
     return found
-
-
-def _ask(session: Session, question: str, otherwise: str) -> str:
-    if session.out.is_json or not sys.stdin.isatty():
-        raise Failure(f"Nobody can be asked here. {otherwise}", Code.USAGE)
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    return sys.stdin.readline().strip()
 
 
 def logout(session: Session) -> None:
