@@ -1,6 +1,7 @@
 """Typing `parley …` in a test: in this process, in a folder and with a configuration of the test's own."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,9 @@ class Parley:
         self._patch.setattr(clock, "pause", interrupt)
 
     def at_a_terminal(self) -> None:
-        """Somebody can be asked; what they answer is `typed`."""
+        """Somebody can be asked; what they answer is `typed`, secrets too."""
         self._patch.setattr("parley_cli.output.somebody_is_there", lambda: True)
+        self._patch.setattr("getpass.getpass", lambda question: sys.stdin.readline())
 
     def without_variables(self) -> None:
         self._patch.delenv("PARLEY_URL")

@@ -46,6 +46,19 @@ def test_a_link_is_made_listed_and_revoked(parley) -> None:
     assert parley("share", "--expires", "soon").code == 2
 
 
+@pytest.mark.parametrize("typed", ["", "\n", "  \n"])
+def test_no_password_makes_no_open_link(with_fake, typed) -> None:
+    ended = with_fake("share", "--password-stdin", typed=typed)
+    assert (ended.code, ended.out, with_fake.world.links) == (2, "", [])
+
+
+def test_a_password_of_a_link_is_typed_unseen(with_fake) -> None:
+    with_fake.done("share", "--password-stdin", typed="open sesame\n")
+    with_fake.at_a_terminal()
+    with_fake.done("share", "--password-stdin", typed="open barley\n")  # by getpass alone
+    assert [link["password"] for link in with_fake.world.links] == ["open sesame", "open barley"]
+
+
 def test_an_export_is_whole_or_not_there(parley) -> None:
     parley.done("conversations", "export", "-o", "all.jsonl")
     assert parley("conversations", "export", "-o", "some.jsonl", "-f", "enironment=production").code == 1

@@ -95,6 +95,20 @@ class Output:
     def confirm(self, question: str, *, otherwise: str) -> bool:
         return self.ask(f"{question} [y/N] ", otherwise=otherwise).lower() in ("y", "yes")
 
+    def secret(self, question: str, *, otherwise: str, from_stdin: bool = False) -> str:
+        """Read without being shown. Raises Failure for nothing at all."""
+        if not from_stdin and not self.can_ask:
+            raise Failure(f"Nobody can be asked here. {otherwise}", Code.USAGE)
+        if from_stdin and not somebody_is_there():
+            found = sys.stdin.readline().strip()
+        else:
+            import getpass
+
+            found = getpass.getpass(question).strip()
+        if not found:
+            raise Failure("Nothing was given.", Code.USAGE)
+        return found
+
     @contextmanager
     def progress(self, title: str, total: int | None) -> Iterator[Advance]:
         """A bar of bytes, where somebody looks."""

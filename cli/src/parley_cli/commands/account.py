@@ -1,8 +1,6 @@
 """Signing in and out, and whose token it is."""
 
-import getpass
 import os
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -64,13 +62,14 @@ def _place(session: Session, url: str | None) -> str:
 
 
 def _token(session: Session, client: Any, *, token_stdin: bool, username: str | None, password_stdin: bool) -> str:
+    secret = session.out.secret
     if username is not None:
-        password = _secret(session, "Password: ", "Give --password-stdin.", from_stdin=password_stdin)
+        password = secret("Password: ", otherwise="Give --password-stdin.", from_stdin=password_stdin)
         return _by_password(client, username, password)
-    if token_stdin:
-        return _secret(session, "", "", from_stdin=True)
-    session.out.note(f"Make an API token at {client.url}/settings/tokens/ and paste it here.")
-    return _secret(session, "API token: ", "Give --token-stdin, or set PARLEY_URL and PARLEY_TOKEN instead.")
+    if not token_stdin:
+        session.out.note(f"Make an API token at {client.url}/settings/tokens/ and paste it here.")
+    otherwise = "Give --token-stdin, or set PARLEY_URL and PARLEY_TOKEN instead."
+    return secret("API token: ", otherwise=otherwise, from_stdin=token_stdin)
 
 
 def _by_password(client: Any, username: str, password: str) -> str:
@@ -82,18 +81,6 @@ def _by_password(client: Any, username: str, password: str) -> str:
         if failure.status == 401:
             raise Failure("The user name or the password is wrong.", Code.NOT_SIGNED_IN, status=401) from None
         raise
-
-
-def _secret(session: Session, question: str, otherwise: str, *, from_stdin: bool = False) -> str:
-    if from_stdin:
-        found = sys.stdin.readline().strip()
-    elif not session.out.can_ask:
-        raise Failure(f"Nobody can be asked here. {otherwise}", Code.USAGE)
-    else:
-        found = getpass.getpass(question).strip()
-    if not found:
-        raise Failure("Nothing was given.", Code.USAGE)
-    return found
 
 
 def logout(session: Session) -> None:

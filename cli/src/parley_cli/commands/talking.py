@@ -168,7 +168,7 @@ def share(
     if expires:
         body["expires_at"] = time.time() + _seconds(expires)
     if password_stdin:
-        body["password"] = sys.stdin.readline().strip()
+        body["password"] = session.out.secret("Password: ", otherwise="", from_stdin=True)
     made = session.client.post("projects", session.project, "share", body=body).data
     session.out.result(made, made["address"])
 
