@@ -180,7 +180,7 @@ class FakeParley:
         raise Refused(404, "NotFound", "The API has nothing at this address.")
 
 
-_ENDS = {"done": "", "failed": "Rasa could not train it.", "cancelled": "Cancelled."}
+_ENDS = {"done": "", "failed": "Rasa could not train it.", "cancelled": "Cancelled.", "lost": "The worker went silent."}
 OPEN = {"/api/version", "/api/auth", "/api/sign-in-ways", "/readyz", "/sso/device", "/sso/token"}
 Operation = Callable[..., Answer]
 ROUTES: list[tuple[str, str, Operation]] = []
@@ -412,6 +412,11 @@ def status(fake: FakeParley, asked: Asked) -> Answer:
 def checks(fake: FakeParley, asked: Asked) -> Answer:
     one = {"status": "failed", "word": "Bad", "message": "No server answers.", "mend": "Start it.", "line": "rasa run"}
     return 200, {"good": False, "checks": [{**one, "at": None}]}, {}
+
+
+@route("GET", "P/environments/production/connection")
+def connection(fake: FakeParley, asked: Asked) -> Answer:
+    return 200, {"endpoints_yml": f"models:\n  url: {fake.url}/models\n"}, {}
 
 
 @route("GET", "P/data")

@@ -1,4 +1,4 @@
-"""Talking, share links, conversations as files, and the doctor."""
+"""Talking, share links, and conversations as files."""
 
 import time
 
@@ -72,38 +72,3 @@ def test_an_export_goes_to_standard_output_or_a_file(with_fake) -> None:
     with_fake.world.export_is_large = True
     ended = with_fake.done("conversations", "export", "-o", "many.jsonl", "--json")
     assert (with_fake.read("many.jsonl"), ended.json["size"]) == ('{"sender_id": "many"}\n' * 2, 44)
-
-
-# --- The doctor -------------------------------------------------------------------------------------------------------
-
-
-def test_the_doctor_finds_nothing_before_anything_is_set_up(parley) -> None:
-    facts = parley.done("doctor", "--json").json
-    assert facts["good"]
-    assert {"version", "clock", "token"} <= {one["about"] for one in facts["findings"]}
-
-
-def test_the_doctor_says_what_to_do(parley) -> None:
-    parley.world.add_model("one")
-    parley.done("promote", "one", "--to", "production")
-    ended = parley("doctor")
-    assert (ended.code, "no server polls for it" in ended.out) == (30, True)
-    assert parley("doctor", "--in", "nowhere").code == 30
-
-
-def test_the_doctor_knows_the_time(with_fake) -> None:
-    with_fake.world.clock = 300
-    ended = with_fake("doctor")
-    assert (ended.code, "s behind Parley's" in ended.out) == (30, True)
-
-
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://127.0.0.1:9/rasa"])
-def test_the_doctor_looks_at_a_rasa_server_from_here(with_fake, url) -> None:
-    ended = with_fake("doctor", "--rasa", url)
-    assert (ended.code, "nothing listens there" in ended.out) == (30, True)
-
-
-def test_the_doctor_says_that_parley_is_away(with_fake) -> None:
-    with_fake.variable("PARLEY_URL", "http://127.0.0.1:9")
-    ended = with_fake("doctor")
-    assert (ended.code, "nothing listens there" in ended.out) == (30, True)

@@ -34,7 +34,7 @@ def test_what_was_trained_already_is_no_failure(ready) -> None:
     assert ready.done("train", "--force").out == "mink\n"
 
 
-@pytest.mark.parametrize(("state", "code"), [("failed", 20), ("cancelled", 21)])
+@pytest.mark.parametrize(("state", "code"), [("failed", 20), ("cancelled", 21), ("lost", 22)])
 def test_how_it_can_end(ready, state: str, code: int) -> None:
     ready.world.training_ends(state)
     ended = ready("train")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from environments.models import Environment
-    from models_app.models import Assistant, TrainingJob
+    from models_app.models import Assistant
 
 DOMAIN = 'version: "3.1"\nintents: [greet]\nresponses:\n  utter_greet:\n  - text: Hello\n'
 
@@ -109,11 +109,11 @@ class RealWorld:
             self._train(*self._end)
 
     def _train(self, state: str, lines: str, model: str) -> None:
-        from models_app.models import Model
+        from models_app.models import Model, TrainingJob
         from models_app.services import training
         from tests.factories import make_model
 
-        job: TrainingJob | None = training.claim(worker="w", versions=["3.6.21"])
+        job = training.claim(worker="w", versions=["3.6.21"])
         if job is None:
             return
         if lines:
@@ -122,6 +122,8 @@ class RealWorld:
             training.finish(job, Model.objects.filter(name=model).first() or make_model(self._assistant, model))
         elif state == "cancelled":
             training.end_cancelled(job)
+        elif state == "lost":
+            TrainingJob.objects.filter(pk=job.pk).update(state=TrainingJob.State.LOST, message="It went silent.")
         else:
             training.fail(job, "Rasa could not train it.")
         self._end = None

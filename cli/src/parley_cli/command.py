@@ -89,13 +89,22 @@ def _ended(out: Output, do: Callable[[], None]) -> Code:
     except BrokenPipeError:  # whoever reads has enough, as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Code.DONE
-    except OSError as error:  # a file of this machine
-        out.fail(Failure(f"{error.filename or 'A file'}: {error.strerror or error}"))
-        return Code.REFUSED
+    except OSError as error:
+        told = _of_the_machine(error)
+        out.fail(told)
+        return told.code
     except Exception as error:
         if os.environ.get("PARLEY_DEBUG"):
             raise
-        told = f"{type(error).__name__}: {error}"
-        out.fail(Failure(f"This is a fault of the command ({told}). PARLEY_DEBUG=1 shows where."))
+        kind = type(error).__name__  # its text may hold an address with a token
+        out.fail(Failure(f"This is a fault of the command ({kind}). PARLEY_DEBUG=1 shows where."))
         return Code.REFUSED
     return Code.DONE
+
+
+def _of_the_machine(error: OSError) -> Failure:
+    """Of a file; or of the network, whose exceptions are of that kind too and name addresses with what is secret."""
+    requests = sys.modules.get("requests")
+    if requests is not None and isinstance(error, requests.RequestException):
+        return Failure("The connection broke. Try again.", Code.UNREACHABLE)
+    return Failure(f"{error.filename or 'A file'}: {error.strerror or error}")

@@ -133,16 +133,19 @@ def _runs(replica: Any) -> str:
 
 
 def of_rasa(session: "Session", url: str, token: str, environment: str) -> Found:
+    """It may go away between two questions, and their addresses hold its token: no error's own text is shown."""
     place = config.base_url(url)
     about = f"Rasa at {place}"
     try:
-        version = _ask(place, "/version", "").json()
+        yield from _rasa(session, place, about, token, environment)
     except requests.RequestException as error:
         yield Finding(about, BAD, unreachable(place, error).message, "Is it running, and may this machine reach it?")
-        return
     except ValueError:
         yield Finding(about, BAD, "What answers there is no Rasa server.")
-        return
+
+
+def _rasa(session: "Session", place: str, about: str, token: str, environment: str) -> Found:
+    version = _object(_ask(place, "/version", ""))
     yield Finding(about, GOOD, f"Rasa {version.get('version', '?')} answers.")
     status = _ask(place, "/status", token)
     if status.status_code in (401, 403):
@@ -150,7 +153,7 @@ def of_rasa(session: "Session", url: str, token: str, environment: str) -> Found
             about,
             BAD,
             "It does not accept the server token.",
-            "Give --rasa-token what it was started with, and the same on the environment's page.",
+            "Set RASA_TOKEN to what it was started with, and the same on the environment's page.",
             "rasa run --enable-api --auth-token …",
         )
         return
@@ -167,7 +170,7 @@ def of_rasa(session: "Session", url: str, token: str, environment: str) -> Found
 
 
 def _model(session: "Session", status: requests.Response, about: str, environment: str) -> Found:
-    facts = status.json() if status.status_code == 200 else {}
+    facts = _object(status) if status.status_code == 200 else {}
     file = str(facts.get("model_file") or "").replace("\\", "/").rpartition("/")[2]
     if status.status_code == 409 or not file:
         yield Finding(
@@ -203,3 +206,11 @@ def _endpoints(session: "Session", environment: str) -> list[str]:
 def _ask(place: str, path: str, token: str) -> requests.Response:
     params = {"token": token} if token else {}
     return requests.get(place + path, params=params, timeout=(5, 20), allow_redirects=False)
+
+
+def _object(response: requests.Response) -> dict[str, Any]:
+    """Raises ValueError for what Rasa would not answer."""
+    found = response.json()
+    if not isinstance(found, dict):
+        raise ValueError("no object")
+    return found

@@ -1,5 +1,6 @@
 """What is wrong between a Rasa server, its event broker and Parley, and how to mend it."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,18 +39,28 @@ def doctor(
     session: Session,
     environment: Annotated[str | None, typer.Option("--in", metavar="ENVIRONMENT", help="Only this one.")] = None,
     rasa: Annotated[
-        str, typer.Option("--rasa", metavar="URL", help="Look from here at this Rasa server of ENVIRONMENT too.")
+        str,
+        typer.Option(
+            "--rasa",
+            metavar="URL",
+            help="Look from here at this Rasa server of ENVIRONMENT too. Its token: RASA_TOKEN.",
+        ),
     ] = "",
-    rasa_token: Annotated[str, typer.Option("--rasa-token", envvar="RASA_TOKEN", help="Its server token.")] = "",
+    rasa_token_stdin: Annotated[
+        bool, typer.Option("--rasa-token-stdin", help="Read its server token from standard input.")
+    ] = False,
 ) -> None:
     """Find out what is wrong between Rasa servers, their event brokers and Parley. 30: something is."""
     from parley_cli import doctoring
 
+    token = os.environ.get("RASA_TOKEN", "")
+    if rasa_token_stdin:
+        token = session.out.secret("Server token: ", otherwise="", from_stdin=True)
     findings: list[Finding] = []
     steps: list[Callable[[], Found]] = [lambda: doctoring.of_parley(session)]
     steps.append(lambda: doctoring.of_environments(session, environment))
     if rasa:
-        steps.append(lambda: doctoring.of_rasa(session, rasa, rasa_token, environment or "production"))
+        steps.append(lambda: doctoring.of_rasa(session, rasa, token, environment or "production"))
     for step in steps:
         try:
             for finding in step():
