@@ -11,7 +11,7 @@ import typer
 
 from parley_cli import config
 from parley_cli.failures import Code, Failure
-from parley_cli.output import Output
+from parley_cli.output import Output, discard
 
 if TYPE_CHECKING:
     from parley_cli.client import Client
@@ -86,9 +86,9 @@ def _ended(out: Output, do: Callable[[], None]) -> Code:
     except KeyboardInterrupt:
         out.fail(Failure("Interrupted.", Code.INTERRUPTED))
         return Code.INTERRUPTED
-    except BrokenPipeError:  # whoever reads has enough, as `head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Code.DONE
+    except BrokenPipeError:  # of standard output alone: `Output` and requests have caught the others
+        discard(sys.stdout)
+        return Code.NOBODY_READS
     except OSError as error:
         told = _of_the_machine(error)
         out.fail(told)

@@ -22,6 +22,7 @@ class Code(IntEnum):
     TRAINING_LOST = 22
     UNHEALTHY = 30
     INTERRUPTED = 130
+    NOBODY_READS = 141  # as a shell tells of SIGPIPE
 
 
 OF_STATUS: Mapping[int, Code] = {

@@ -1,5 +1,7 @@
 """`parley`: the list of its commands."""
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -34,4 +36,7 @@ def _root(
 
 
 def main() -> None:
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by whoever calls, as by >&-
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
     app()

@@ -1,6 +1,7 @@
 """What a command says. Results go to the standard output, all else to the standard error; `--json` leaves no words."""
 
 import json
+import os
 import re
 import sys
 import time
@@ -62,7 +63,13 @@ class Output:
             _write(sys.stderr if beside else sys.stdout, printable(text))
 
     def table(self, rows: Sequence[Row], columns: Sequence[Column], *, empty: str) -> None:
-        """For people a table; in a pipe lines with tabs between, and no title."""
+        """For people a table; in a pipe lines with tabs between, and no title. A list may be left early."""
+        try:
+            self._table(rows, columns, empty)
+        except BrokenPipeError:
+            discard(sys.stdout)
+
+    def _table(self, rows: Sequence[Row], columns: Sequence[Column], empty: str) -> None:
         if self.is_json:
             self.result(list(rows))
         elif not rows:
@@ -141,10 +148,22 @@ def somebody_is_there() -> bool:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    """Whatever the terminal's encoding is."""
+    """Whatever the terminal's encoding is. Nobody has to read the words beside a result: the work goes on."""
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-    stream.flush()
+    try:
+        stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        if stream is not sys.stderr:
+            raise
+        discard(stream)
+
+
+def discard(stream: TextIO) -> None:
+    """What is written from now on, and what waits to be, goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _console(*, stderr: bool = False) -> "Console":
