@@ -59,6 +59,7 @@ class FakeParley:
         self.servers: list[bool] = []
         self.clock = 0.0  # seconds that it is ahead
         self.trouble: list[Answer] = []  # answered before all else
+        self.restarts_after, self.away = -1, 30  # so many requests it does not answer so many; never when negative
         self.uploads: dict[str, dict[str, Any]] = {}
         self.upload_cuts: list[int] = []  # of each next body of an upload
         self.loses_answer = False  # to the last part of an upload
@@ -169,6 +170,9 @@ class FakeParley:
         if self.is_quick:
             self.advance()
         self.asked.append(f"{asked.method} {asked.path}")
+        self.restarts_after -= 1
+        if self.restarts_after == -1:
+            self.trouble = [(503, b"<html>nginx</html>", {})] * self.away
         if self.trouble:
             return self.trouble.pop(0)
         for method, pattern, operation in ROUTES:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class Parley:
 
     def __init__(self, world: World, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.world, self.folder, self._patch = world, folder, patch
+        self._paused, self._is_still = 0.0, False
         patch.setenv("PARLEY_URL", world.url)
         patch.setenv("PARLEY_TOKEN", world.token)
         patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
@@ -41,12 +43,19 @@ class Parley:
         patch.delenv("PARLEY_PROFILE", raising=False)
         patch.delenv("PARLEY_PROJECT", raising=False)
         patch.setattr(clock, "pause", self._pause)
+        patch.setattr(clock, "now", lambda: time.monotonic() + self._paused)
         self.project = folder / "project"
         self.project.mkdir()
         patch.chdir(self.project)
 
     def _pause(self, seconds: float) -> None:
-        self.world.advance()
+        self._paused += seconds
+        if not self._is_still:
+            self.world.advance()
+
+    def nothing_happens(self) -> None:
+        """Time passes and nothing else."""
+        self._is_still = True
 
     def interrupted_while_waiting(self) -> None:
         def interrupt(seconds: float) -> None:

@@ -147,6 +147,27 @@ def test_what_passes_by_itself_is_tried_again(with_fake) -> None:
     assert with_fake.done("models").out.startswith("otter\t")
 
 
+def test_what_stands_before_a_parley_that_is_away_is_said(with_fake) -> None:
+    with_fake.world.trouble = [(502, b"<html>nginx</html>", {})] * 4
+    ended = with_fake("models")
+    assert (ended.code, ended.err) == (
+        7,
+        f"parley: {with_fake.world.url} is away just now: what stands before it answers 502.\n",
+    )
+
+
+def test_a_download_and_an_upload_wait_for_a_parley_that_restarts(with_fake, monkeypatch) -> None:
+    content = with_fake.world.add_model("otter")
+    with_fake.world.restarts_after = 1  # while the file is asked for
+    with_fake.done("download", "otter")
+    assert (with_fake.project / "otter.tar.gz").read_bytes() == content
+    monkeypatch.setattr(upload, "_at_once", lambda *facts: None)
+    with_fake.world.upload_cuts = [9000]
+    with_fake.world.restarts_after = 3  # when it is asked how much has arrived
+    with_fake.done("upload", "otter.tar.gz", "--name", "again")
+    assert with_fake.world.models["again"] == content
+
+
 def test_what_is_no_parley_is_said(with_fake) -> None:
     with_fake.world.trouble = [(404, b"<html>nginx</html>", {"Content-Type": "text/html"})]
     ended = with_fake("models")

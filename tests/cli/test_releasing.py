@@ -50,8 +50,8 @@ def test_another_was_promoted_meanwhile(parley) -> None:
     assert (ended.code, ended.json["state"], ended.json["exit_code"]) == (11, "superseded", 11)
 
 
-def test_the_time_is_over(live, monkeypatch) -> None:
-    monkeypatch.setattr("parley_cli.clock.pause", lambda seconds: None)  # nobody polls meanwhile
+def test_the_time_is_over(live) -> None:
+    live.nothing_happens()
     ended = live("promote", "two", "--to", "production", "--wait", "--timeout", "1")
     assert (ended.code, "The time is over" in ended.err) == (12, True)
 
@@ -85,3 +85,16 @@ def test_ctrl_c_leaves_the_promotion(live) -> None:
     assert live("promote", "two", "--to", "production", "--wait").code == 130
     row = next(row for row in live.done("status", "--json").json if row["environment"] == "production")
     assert row["model"]["model"] == "two"
+
+
+def test_waiting_outlasts_a_restart_of_parley_but_not_its_own_time(with_fake) -> None:
+    fake = with_fake.world
+    fake.add_model("one")
+    fake.server()
+    fake.restarts_after = 1
+    with_fake.done("promote", "one", "--to", "production", "--wait")
+    fake.add_model("two")
+    fake.restarts_after, fake.away = 1, 1000
+    ended = with_fake("promote", "two", "--to", "production", "--wait", "--timeout", "60")
+    assert (ended.code, "The promotion goes on: parley status" in ended.err) == (7, True)
+    assert 900 < len(fake.trouble) < 1000

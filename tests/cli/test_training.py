@@ -67,3 +67,18 @@ def test_cancelling(ready) -> None:
 
 def test_what_is_not_there(ready) -> None:
     assert ready("train", "--follow", "9").code == 5
+
+
+@pytest.mark.parametrize("requests", [1, 2, 3])
+def test_a_training_outlasts_a_restart_of_parley(with_fake, requests: int) -> None:
+    with_fake.world.save(domain=DOMAIN)
+    with_fake.world.training_ends("done", lines="Epochs: 1\n", model="otter")
+    with_fake.world.restarts_after = requests
+    assert with_fake.done("train").out == "otter\n"
+
+
+def test_a_training_whose_parley_stays_away_goes_on(with_fake) -> None:
+    with_fake.world.save(domain=DOMAIN)
+    with_fake.world.restarts_after, with_fake.world.away = 1, 1000
+    ended = with_fake("train")
+    assert (ended.code, "Training 1 goes on. Read along: parley train --follow 1" in ended.err) == (7, True)

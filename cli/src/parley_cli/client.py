@@ -18,6 +18,7 @@ CONNECT, READ = 10, 60  # seconds
 PAUSES = (0.3, 1.0, 2.0)  # before each further try of what is safe to send again
 PASSING = {502, 503, 504}
 LONGEST_PAUSE = 10.0
+PATIENCE, PATIENT_PAUSE = 300.0, 2.0  # seconds for which Parley may be away while one waits for something
 PAGE = 500
 
 
@@ -58,6 +59,10 @@ class Client:
     def get(self, *path: object, **params: object) -> Any:
         return self.send("GET", path_of(*path), params=params).data
 
+    def watch(self, *path: object, patience: float = PATIENCE, **params: object) -> Any:
+        """As `get`, of what one waits for: Parley may restart meanwhile."""
+        return self.send("GET", path_of(*path), params=params, patience=patience).data
+
     def pages(self, *path: object, most: int | None = None, **params: object) -> Iterator[Any]:
         """The items of a list, in as many requests as it takes."""
         cursor: str | None = None
@@ -91,13 +96,16 @@ class Client:
         except ValueError:
             raise self._stranger(response) from None
 
-    def ask(self, method: str, address: str, *, again: bool = True, **options: Any) -> requests.Response:
-        """The response of a success. Raises Failure for everything else; what passes by itself is tried again."""
+    def ask(
+        self, method: str, address: str, *, again: bool = True, patience: float = 0.0, **options: Any
+    ) -> requests.Response:
+        """The response of a success. Raises Failure for everything else; what passes by itself is tried again, a few
+        times or for so many seconds."""
         options.setdefault("timeout", (CONNECT, READ))
         options["params"] = {key: value for key, value in (options.get("params") or {}).items() if value is not None}
         if self._renew and (token := self._renew()):
             self._session.auth = Bearer(token)
-        for pause in (*PAUSES, None) if again else (None,):
+        for pause in _pauses(patience) if again else (None,):
             try:
                 response = self._session.request(method, self.url + address, allow_redirects=False, **options)
             except requests.RequestException as error:
@@ -107,7 +115,7 @@ class Client:
                     return response
                 failure = self._failure(response)
                 wait = _retry_after(response)
-                if response.status_code not in PASSING or wait > LONGEST_PAUSE:
+                if response.status_code not in PASSING or wait > max(LONGEST_PAUSE, patience):
                     raise failure
                 pause = max(pause, wait) if pause is not None else None
             if pause is None:
@@ -139,6 +147,10 @@ class Client:
 
     def _stranger(self, response: requests.Response) -> Failure:
         status = response.status_code
+        if status in PASSING:
+            return Failure(
+                f"{self.url} is away just now: what stands before it answers {status}.", Code.UNREACHABLE, status=status
+            )
         code = Code.UNREACHABLE if status < 400 else code_of(status)
         return Failure(
             f"{self.url} answered {status}, but not as Parley does. Is the address right?",
@@ -162,6 +174,15 @@ def unreachable(url: str, error: Exception) -> Failure:
     if "refused" in text:
         return Failure(f"{url}: nothing listens there (connection refused).", Code.UNREACHABLE)
     return Failure(f"The connection to {url} broke.", Code.UNREACHABLE)
+
+
+def _pauses(patience: float) -> Iterator[float | None]:
+    """Before each further try; None when there is none."""
+    until = clock.now() + patience
+    yield from PAUSES
+    while clock.now() < until:
+        yield PATIENT_PAUSE
+    yield None
 
 
 def _retry_after(response: requests.Response) -> float:

@@ -39,9 +39,9 @@ def by_device(client: Client, offer: Any, say: Callable[[str], None]) -> tuple[s
     say(f"Open {begun.get('verification_uri_complete') or begun['verification_uri']}")
     say(f"and check that it shows the code {begun['user_code']}.")
     pause = float(begun.get("interval") or 5)
-    until = time.monotonic() + float(begun.get("expires_in") or 600)
+    until = clock.now() + float(begun.get("expires_in") or 600)
     asked = {"grant_type": DEVICE_GRANT, "device_code": begun["device_code"]}
-    while time.monotonic() < until:
+    while clock.now() < until:
         clock.pause(pause)
         found = _post(client, offer["token_endpoint"], asked)
         if "access_token" in found:

@@ -80,7 +80,7 @@ def _prepared(session: Session, run: Any) -> "requests.Response":
     path = ("projects", session.project, "exports", run["number"])
     while run["state"] in ("waiting", "running"):
         clock.pause(POLL)
-        run = session.client.get(*path)
+        run = session.client.watch(*path)
     if run["state"] != "done" or not run["file"]:
         raise Failure(f"The export {run['state']}. {run['message']}")
     return session.client.ask("GET", run["file"], stream=True, headers={"Accept": "*/*"})

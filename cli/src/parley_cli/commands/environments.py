@@ -1,6 +1,5 @@
 """Environments: promoting models, going back, and what runs where."""
 
-import time
 from typing import Annotated, Any
 
 import typer
@@ -109,17 +108,22 @@ def _sentence(made: Row) -> str:
 
 
 def _wait(session: Session, made: Row, timeout: float) -> Any:
-    until = time.monotonic() + timeout
-    lonely = time.monotonic() + NOBODY
+    until = clock.now() + timeout
+    lonely = clock.now() + NOBODY
     address, said = made["url"], ""
     while True:
-        left = until - time.monotonic()
+        left = until - clock.now()
         wait = max(0.0, min(LONG_POLL, left))
-        found = session.client.send("GET", address, params={"wait": round(wait, 1)}).data
+        try:
+            found = session.client.send("GET", address, params={"wait": round(wait, 1)}, patience=max(0.0, left)).data
+        except Failure as failure:
+            if failure.code is Code.UNREACHABLE:
+                failure.message += " The promotion goes on: parley status"
+            raise
         if found["message"] != said:
             said = found["message"]
             session.out.note(said)
-        if found["ended"] or left <= 0 or (not found["live"] and time.monotonic() > lonely):
+        if found["ended"] or left <= 0 or (not found["live"] and clock.now() > lonely):
             return found
         clock.pause(1)
 

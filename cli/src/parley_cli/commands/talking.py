@@ -96,13 +96,13 @@ class Chat:
             body["conversation_id"] = self._conversation
         else:
             body["is_new"] = self._is_new
-        until = time.monotonic() + WAKING
+        until = clock.now() + WAKING
         said = False
         while True:
             try:
                 return self._send(body)
             except Failure as failure:
-                if failure.reason not in ("Waking", "NoSlot", "UnderWay") or time.monotonic() > until:
+                if failure.reason not in ("Waking", "NoSlot", "UnderWay") or clock.now() > until:
                     raise
                 if not said:
                     self._session.out.note(failure.message)

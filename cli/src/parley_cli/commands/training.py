@@ -53,6 +53,10 @@ def train(
         found = _follow(session, job)
     except KeyboardInterrupt:
         raise _interrupted(session, job, cancel=cancel_on_interrupt) from None
+    except Failure as failure:
+        if failure.code is Code.UNREACHABLE:
+            failure.message += f" {_goes_on(job)}"
+        raise
     _end(session, found)
 
 
@@ -89,21 +93,21 @@ def _follow(session: Session, job: Row) -> Any:
     path = ("projects", session.project, "training", job["number"])
     after, said = "", ""
     while True:
-        part = session.client.get(*path, "log", after=after or None)
+        part = session.client.watch(*path, "log", after=after or None)
         for line in part["lines"]:
             session.out.line({"line": line["text"]}, line["text"], beside=True)
         after = part["next"]
         if part["lines"]:
             continue
         if part["is_ended"]:
-            return session.client.get(*path)
+            return session.client.watch(*path)
         if part["state"] == "queued":
             said = _say_place(session, path, said)
         clock.pause(POLL)
 
 
 def _say_place(session: Session, path: tuple[object, ...], said: str) -> str:
-    now = session.client.get(*path)
+    now = session.client.watch(*path)
     words = now["outlook"] or now["state_text"]
     if words and words != said:
         session.out.note(words)
@@ -115,10 +119,12 @@ def _interrupted(session: Session, job: Row, *, cancel: bool) -> Failure:
     if cancel:
         session.client.post("projects", session.project, "training", number, "cancel")
         return Failure(f"Training {number} is being cancelled.", Code.INTERRUPTED)
-    return Failure(
-        f"Training {number} goes on. Read along: parley train --follow {number}. End it: --cancel {number}",
-        Code.INTERRUPTED,
-    )
+    return Failure(_goes_on(job), Code.INTERRUPTED)
+
+
+def _goes_on(job: Row) -> str:
+    number = job["number"]
+    return f"Training {number} goes on. Read along: parley train --follow {number}. End it: --cancel {number}"
 
 
 def _end(session: Session, found: Row) -> None:
