@@ -40,13 +40,13 @@ def test_a_tag_moves_and_goes(parley) -> None:
     assert parley("tag", "one").code == 2
 
 
-@pytest.mark.parametrize("is_cut", [False, True])
-def test_a_model_is_brought_and_brought_again(parley, monkeypatch, is_cut) -> None:
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_a_model_is_brought_and_brought_again(parley, monkeypatch, in_parts) -> None:
     content = parley.world.archive("otter")
     file = parley.project / "otter.tar.gz"
     file.write_bytes(content)
-    if is_cut:  # before anything has arrived, so that it is sent in parts
-        monkeypatch.setattr(upload, "_at_once", lambda *facts: None)
+    if in_parts:
+        monkeypatch.setattr(upload, "AT_ONCE", 0)
         monkeypatch.setattr(upload, "PART", 100_000)
     assert parley.done("upload", "otter.tar.gz").out == "otter\n"
     facts = parley.done("upload", "otter.tar.gz", "--json").json
@@ -125,6 +125,25 @@ def test_an_upload_goes_on_in_the_next_run(with_fake) -> None:
     assert (with_fake.world.models["otter"], with_fake.world.uploads) == (content, {})
 
 
+def test_a_large_upload_that_is_killed_goes_on_where_it_was(with_fake, monkeypatch) -> None:
+    monkeypatch.setattr(upload, "AT_ONCE", 200_000)
+    content = with_fake.world.archive("otter")
+    (with_fake.project / "otter.tar.gz").write_bytes(content)
+    with_fake.world.upload_cuts = [150_000]
+    with monkeypatch.context() as killed:
+        killed.setattr(upload, "_offset_after", _is_killed)
+        with pytest.raises(SystemError):
+            with_fake("upload", "otter.tar.gz")
+    assert len(with_fake.world.uploads["1"]["content"]) == 150_000
+    with_fake.done("upload", "otter.tar.gz")
+    assert (with_fake.world.models["otter"], with_fake.world.uploads) == (content, {})
+    assert not [line for line in with_fake.world.asked if line.startswith("PUT")]
+
+
+def _is_killed(*facts: object) -> int:
+    raise SystemError
+
+
 @pytest.mark.parametrize("cuts", [[], [1000]])
 def test_an_upload_whose_last_answer_was_lost_is_found_again(with_fake, cuts) -> None:
     (with_fake.project / "otter.tar.gz").write_bytes(with_fake.world.archive("otter"))
@@ -161,7 +180,7 @@ def test_a_download_and_an_upload_wait_for_a_parley_that_restarts(with_fake, mon
     with_fake.world.restarts_after = 1  # while the file is asked for
     with_fake.done("download", "otter")
     assert (with_fake.project / "otter.tar.gz").read_bytes() == content
-    monkeypatch.setattr(upload, "_at_once", lambda *facts: None)
+    monkeypatch.setattr(upload, "AT_ONCE", 0)
     with_fake.world.upload_cuts = [9000]
     with_fake.world.restarts_after = 3  # when it is asked how much has arrived
     with_fake.done("upload", "otter.tar.gz", "--name", "again")

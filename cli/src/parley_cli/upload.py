@@ -1,4 +1,4 @@
-"""A model into Parley: at once, which is quickest; in parts that go on where a connection broke, once one did."""
+"""A model into Parley, in parts: killed, cut or interrupted, it goes on where it stopped. A small one goes at once."""
 
 import contextlib
 from collections.abc import Callable
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from parley_cli.command import Session
 
 PART = 64 * 1024**2  # of a request; proxies keep a whole one before they hand it on
+AT_ONCE = PART  # what is no larger begins anew
 TRIES = 6  # in a row that bring nothing
 PAUSE = 1.0
 
@@ -45,7 +46,11 @@ def send(session: "Session", file: Path, name: str) -> Any:
     begun = _begin(session, file, name, digest)
     with session.out.progress(name, begun["size"]) as advance, file.open("rb") as stream:
         try:
-            if not begun["offset"] and (made := _at_once(session, stream, begun, advance)) is not None:
+            if (
+                begun["size"] <= AT_ONCE
+                and not begun["offset"]
+                and (made := _at_once(session, stream, begun, advance)) is not None
+            ):
                 return made
             return _send_rest(session, stream, begun, advance)
         except KeyboardInterrupt:
