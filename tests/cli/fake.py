@@ -34,6 +34,7 @@ class Asked:
         length = int(handler.headers.get("Content-Length") or 0)
         self.is_cut = self.method in ("PUT", "PATCH") and bool(cuts)
         self.body = handler.rfile.read(min(length, cuts.pop(0)) if self.is_cut else length)
+        self.is_cut = self.is_cut or len(self.body) < length
 
     @property
     def json(self) -> Any:

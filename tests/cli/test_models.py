@@ -140,6 +140,24 @@ def test_a_large_upload_that_is_killed_goes_on_where_it_was(with_fake, monkeypat
     assert not [line for line in with_fake.world.asked if line.startswith("PUT")]
 
 
+@pytest.mark.parametrize("at_once", [0, 10**6])
+def test_a_file_that_shrinks_while_it_is_sent(with_fake, monkeypatch, at_once) -> None:
+    monkeypatch.setattr(upload, "AT_ONCE", at_once)
+    file = with_fake.project / "otter.tar.gz"
+    file.write_bytes(with_fake.world.archive("otter"))
+    begin = upload._begin
+
+    def shrink(*facts: object) -> object:
+        begun = begin(*facts)
+        file.write_bytes(b"short")
+        return begun
+
+    monkeypatch.setattr(upload, "_begin", shrink)
+    ended = with_fake("upload", "otter.tar.gz")
+    assert (ended.code, ended.err) == (1, "parley: otter.tar.gz changed while it was sent. Start again.\n")
+    assert (with_fake.world.uploads, with_fake.world.models) == ({}, {})
+
+
 def _is_killed(*facts: object) -> int:
     raise SystemError
 

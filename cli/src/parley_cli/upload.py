@@ -19,8 +19,13 @@ TRIES = 6  # in a row that bring nothing
 PAUSE = 1.0
 
 
+class Changed(Failure):
+    pass
+
+
 class Reading:
-    """So much of a file from where it stands; its length lets it be sent without chunks."""
+    """So much of a file from where it stands; its length lets it be sent without chunks. Raises Changed at its end,
+    where the other side would wait for the rest."""
 
     def __init__(self, file: BinaryIO, length: int, advance: Callable[[int], None]) -> None:
         self._file, self._length, self._left, self._advance = file, length, length, advance
@@ -30,6 +35,8 @@ class Reading:
 
     def read(self, size: int = -1) -> bytes:
         piece = self._file.read(self._left if size < 0 else min(size, self._left))
+        if not piece and self._left:
+            raise Changed(f"{self._file.name} changed while it was sent. Start again.")
         self._left -= len(piece)
         self._advance(len(piece))
         return piece
@@ -46,14 +53,10 @@ def send(session: "Session", file: Path, name: str) -> Any:
     begun = _begin(session, file, name, digest)
     with session.out.progress(name, begun["size"]) as advance, file.open("rb") as stream:
         try:
-            if (
-                begun["size"] <= AT_ONCE
-                and not begun["offset"]
-                and (made := _at_once(session, stream, begun, advance)) is not None
-            ):
-                return made
-            return _send_rest(session, stream, begun, advance)
-        except KeyboardInterrupt:
+            is_small = begun["size"] <= AT_ONCE and not begun["offset"]
+            made = _at_once(session, stream, begun, advance) if is_small else None
+            return made or _send_rest(session, stream, begun, advance)
+        except (KeyboardInterrupt, Changed):
             with contextlib.suppress(Failure):
                 session.client.send("DELETE", begun["url"], again=False)
             raise
