@@ -23,8 +23,13 @@ def test_a_folder_becomes_a_revision(parley) -> None:
     assert (dry["added"], dry["saved"]) == (["data/nlu.yml", "domain.yml"], False)
     saved = parley.done("push", "--yes", "-m", "first", "--json").json
     assert (saved["revision"], saved["saved"], saved["added"]) == (1, True, ["data/nlu.yml", "domain.yml"])
-    assert parley.done("push", "--json").json == {"revision": 1, "changed": False, "saved": False}
-    assert json.loads(parley.read(".parley/state.json"))["revision"] == 1
+    same = parley.done("push", "--json").json
+    assert (same["revision"], same["saved"], same["changed"]) == (1, False, [])
+    parley.write(domain=DOMAIN + "# more\n")
+    wanted = [parley.done("push", *words, "--json").json for words in (["--dry-run"], ["--yes"])]
+    assert [one["changed"] for one in wanted] == [["domain.yml"]] * 2
+    assert {tuple(one) for one in (dry, saved, same, *wanted)} == {tuple(dry)}  # the same keys however it ends
+    assert json.loads(parley.read(".parley/state.json"))["revision"] == 2
     assert parley.read(".parley/.gitignore") == "*\n"
 
 
@@ -51,6 +56,36 @@ def test_what_somebody_saved_meanwhile_is_never_overwritten(pulled) -> None:
     pulled.done("push", "--yes")
     pulled.done("pull", "--revision", "2", "--overwrite")
     assert pulled.read("domain.yml").endswith("# theirs\n")
+
+
+@pytest.mark.parametrize("here", [DOMAIN + "# mine\n", None])
+def test_a_fresh_checkout_takes_nothing_away_unless_told(parley, here) -> None:
+    parley.world.save(domain=DOMAIN + "# theirs\n", data__nlu='version: "3.1"\n')
+    parley.write(data__nlu='version: "3.1"\n', data__more="more: 1\n", **({"domain": here} if here else {}))
+    ended = parley("push", "--yes")
+    assert (ended.code, "--base 1" in ended.err, "such as domain.yml" in ended.err) == (6, True, True)
+    assert parley("push", "--yes", "--merge").code == 6
+    assert parley("push", "--replace", "--base", "1").code == 2
+    assert parley.done("push", "--yes", "--base", "1", "--json").json["revision"] == 2
+    (parley.project / ".parley/state.json").unlink()
+    parley.world.save(domain=DOMAIN + "# theirs again\n")
+    assert parley("push", "--yes", "--base", "2").code == 6
+    assert parley.done("push", "--yes", "--replace", "--json").json["revision"] == 4
+
+
+def test_a_fresh_checkout_adds(parley) -> None:
+    parley.world.save(domain=DOMAIN)
+    parley.write(domain=DOMAIN, data__more="more: 1\n")
+    assert parley.done("push", "--yes", "--json").json["added"] == ["data/more.yml"]
+
+
+def test_what_others_saved_and_is_here_stands_in_nobodys_way(pulled) -> None:
+    pulled.world.save(data__nlu='version: "3.1"\n# theirs\n')
+    pulled.write(domain=DOMAIN + "# mine\n")
+    assert pulled("push", "--yes").code == 6
+    pulled.write(data__nlu='version: "3.1"\n# theirs\n')  # as a colleague pulled and committed it
+    facts = pulled.done("push", "--yes", "--json").json
+    assert (facts["revision"], facts["changed"], facts["on_top_of"]) == (3, ["domain.yml"], None)
 
 
 def test_a_push_goes_on_top_of_other_files(pulled) -> None:

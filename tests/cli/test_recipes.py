@@ -3,6 +3,7 @@
 import itertools
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,25 @@ def test_a_model_trained_in_parley_is_released(fake, shell) -> None:
     fake.training_ends("done", model="otter")
     code, _called = shell(recipes()["Train in Parley instead"])
     assert (code, fake.tags) == (0, {"worker": "otter", "production": "otter"})
+
+
+def test_what_people_saved_in_the_pages_is_not_overwritten(fake, shell, tmp_path) -> None:
+    lines = recipes()["Train in Parley instead"]
+    fake.training_ends("done", model="otter")
+    assert shell(lines)[0] == 0
+    fake.save(data__nlu="theirs: 1")
+    domain = tmp_path / "project" / "domain.yml"
+    domain.write_text('version: "3.1"\n# more\n')
+    assert (shell(lines)[0], len(fake.revisions)) == (6, 2)
+    (tmp_path / "project" / "data").mkdir()
+    (tmp_path / "project" / "data" / "nlu.yml").write_text("theirs: 1")  # pulled and committed
+    assert (shell(lines)[0], len(fake.revisions)) == (0, 3)
+    assert fake.revisions[-1][1]["data/nlu.yml"] == b"theirs: 1"
+    shutil.rmtree(tmp_path / "project" / ".parley")  # the cache is lost
+    assert shell(lines)[0] == 0
+    domain.write_text('version: "3.1"\n')
+    shutil.rmtree(tmp_path / "project" / ".parley")
+    assert (shell(lines)[0], len(fake.revisions)) == (6, 3)
 
 
 @pytest.mark.parametrize("title", ["GitHub Actions", "GitLab CI"])

@@ -55,10 +55,18 @@ def push(
         bool, typer.Option("--merge", help="Go on top of what others saved meanwhile in other files.")
     ] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show the changed lines too.")] = False,
+    began: Annotated[
+        int | None, typer.Option("--base", metavar="REVISION", help="The files here began from this one.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Whatever Parley has: what is not here leaves the data.")
+    ] = False,
 ) -> None:
     """Save the files of this folder as a new revision. The difference is shown first."""
     from parley_cli.client_data import save
 
+    if replace and (merge or began is not None):
+        raise Failure("--replace contradicts --merge and --base.", Code.USAGE)
     root = _root()
     files = project.read(root)
     if not files:
@@ -68,16 +76,19 @@ def push(
     hashes = {path: project.sha256(content) for path, content in files.items()}
     if newest["number"] and hashes == {one["path"]: one["sha256"] for one in newest["files"]}:
         _remember(session, root, newest["number"], hashes)
-        session.out.result(_saved(newest["number"], changed=False), f"Revision {newest['number']} is the same.")
+        session.out.result(_facts(newest["number"]), f"Revision {newest['number']} is the same.")
         return
-    base = state.revision or newest["number"]
+    began = newest["number"] if replace else _began_from(began, state, newest, hashes)
+    base = began or newest["number"]
     would = save(session, files, base, dry_run=True)
     _show(session, would, files, base, diff=diff)
     _refuse(would, newest, base, merge=merge)
     if dry_run:
-        session.out.result({**would, "saved": False})
+        session.out.result(_facts(None, would))
         return
-    if not yes and not session.out.confirm(
+    if yes:
+        _refuse_unknown(would, newest, began)
+    elif not session.out.confirm(
         f"Save this to {session.project} at {session.target.url}?", otherwise="--yes saves without asking."
     ):
         raise Failure("Nothing was saved.")
@@ -87,15 +98,34 @@ def push(
     text = f"Saved as revision {made['number']}."
     if made["on_top_of"]:
         text += f" It is on top of revision {made['on_top_of']}: parley pull brings its changes here."
-    session.out.result({**_saved(made["number"], changed=made["changed"]), **_lists(would)}, text)
+    session.out.result(_facts(made["number"], would, saved=made["changed"], on_top_of=made["on_top_of"]), text)
 
 
-def _saved(number: int, *, changed: bool) -> dict[str, object]:
-    return {"revision": number, "changed": changed, "saved": changed}
+def _facts(
+    number: int | None,
+    would: Mapping[str, Any] | None = None,
+    *,
+    saved: bool = False,
+    on_top_of: int | None = None,
+) -> dict[str, object]:
+    """The same keys however a push ends. `revision` is null where nothing was to be saved."""
+    lists = {name: would[name] if would else [] for name in ("added", "changed", "removed", "problems")}
+    return {"revision": number, "saved": saved, "on_top_of": on_top_of, **lists}
 
 
-def _lists(would: Mapping[str, Any]) -> dict[str, object]:
-    return {name: would[name] for name in ("added", "changed", "removed")} | {"changed_files": would["changed"]}
+def _began_from(
+    said: int | None, state: project.State, newest: Mapping[str, Any], here: Mapping[str, str]
+) -> int | None:
+    """The revision that the files here began from; None when nothing tells.
+
+    It is the newest when what others changed since the remembered one is here, as after a `git pull`.
+    """
+    if said is not None or not state.revision or not newest["number"]:
+        return said or state.revision or None
+    there = {one["path"]: one["sha256"] for one in newest["files"]}
+    changed = [path for path in there.keys() | state.files.keys() if there.get(path) != state.files.get(path)]
+    is_here = all(here.get(path) == there.get(path) for path in changed)
+    return int(newest["number"]) if is_here else state.revision
 
 
 def _remember(session: Session, root: Path, number: int, hashes: Mapping[str, str]) -> None:
@@ -124,6 +154,19 @@ def _lines(old: bytes, new: bytes, path: str) -> tuple[int, int, list[str]]:
     before, after = (content.decode("utf-8", "replace").splitlines() for content in (old, new))
     lines = list(difflib.unified_diff(before, after, path, path, lineterm=""))[2:]
     return sum(line[0] == "+" for line in lines), sum(line[0] == "-" for line in lines), lines
+
+
+def _refuse_unknown(would: Mapping[str, Any], newest: Mapping[str, Any], began: int | None) -> None:
+    """Nobody looks, and this folder may never have had what it would take away."""
+    lost = [*would["changed"], *would["removed"]]
+    if began is None and lost:
+        raise Failure(
+            f"Nothing tells whether this folder has what {newest['author']} saved as revision {newest['number']}, and"
+            f" saving would change or remove {len(lost)} of its files, such as {lost[0]}. Get it with parley pull; or"
+            f" say --base {newest['number']} if the files here began from it, or --replace.",
+            Code.CONFLICT,
+            details={"newest": newest["number"], "base": None},
+        )
 
 
 def _refuse(would: Mapping[str, Any], newest: Mapping[str, Any], base: int | None, *, merge: bool) -> None:
