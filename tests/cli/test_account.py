@@ -153,8 +153,22 @@ def test_the_file_of_a_project_chooses_among_profiles_and_sends_no_token_elsewhe
 def test_a_token_without_an_address_goes_to_no_address_of_a_file(home, monkeypatch) -> None:
     config.write_project(home.parent, {"url": "https://evil.example.com"})
     monkeypatch.setenv("PARLEY_TOKEN", "t3")
-    with pytest.raises(Failure):
+    with pytest.raises(Failure, match="PARLEY_URL is not"):
         config.target(None, None)
+    config.keep(config.Profile("default", "https://evil.example.com", "t1"))
+    with pytest.raises(Failure, match="PARLEY_URL is not"):
+        config.target(None, None)
+    assert config.target("default", None).token == "t1"
+
+
+def test_a_file_whose_lines_disagree_is_not_followed(home) -> None:
+    config.keep(config.Profile("two", "https://two.example.com", "t2"))
+    config.write_project(home.parent, {"url": "https://one.example.com", "profile": "two"})
+    with pytest.raises(Failure, match=r"names https://one\.example\.com, but its profile two"):
+        config.target(None, None)
+    assert config.target("two", None).token == "t2"
+    config.write_project(home.parent, {"url": "https://two.example.com/api/", "profile": "two"})
+    assert config.target(None, None).token == "t2"
 
 
 @pytest.mark.parametrize("text", ["url = https://x", 'other = "x"', "[project]", 'url = "x" "y"'])

@@ -150,22 +150,25 @@ def target(profile: str | None, project: str | None) -> Target:
     token = os.environ.get("PARLEY_TOKEN", "") if profile is None else ""
     if url and token:
         return Target(base_url(url), token.strip(), wanted, None)
+    if token:
+        raise Failure("PARLEY_TOKEN is set, but PARLEY_URL is not: where is Parley?", Code.USAGE)
     chosen = _chosen(profile, base_url(url) if url else "", settings)
-    return Target(chosen.url, token.strip() or chosen.token, wanted, chosen.name)
+    return Target(chosen.url, chosen.token, wanted, chosen.name)
 
 
 def _chosen(profile: str | None, url: str, settings: Mapping[str, str]) -> Profile:
     known = profiles()
-    name = profile or (None if url else os.environ.get("PARLEY_PROFILE") or settings.get("profile"))
+    said = profile or (None if url else os.environ.get("PARLEY_PROFILE"))
+    name = said or (None if url else settings.get("profile"))
     place = url or settings.get("url", "")
     if name is not None:
         if name not in known:
             raise Failure(f"There is no profile {name}. Sign in: parley login --profile {name}", Code.NOT_SIGNED_IN)
+        if not said:
+            _agree(known[name], settings)
         return known[name]
     if place:
         return _at(base_url(place), known)
-    if not known and os.environ.get("PARLEY_TOKEN"):
-        raise Failure("PARLEY_TOKEN is set, but PARLEY_URL is not: where is Parley?", Code.USAGE)
     if not known:
         raise Failure("You are not signed in. Type: parley login", Code.NOT_SIGNED_IN)
     if DEFAULT_PROFILE in known:
@@ -173,6 +176,17 @@ def _chosen(profile: str | None, url: str, settings: Mapping[str, str]) -> Profi
     if len(known) == 1:
         return next(iter(known.values()))
     raise Failure(f"Say which profile is meant: --profile {' or '.join(sorted(known))}", Code.USAGE)
+
+
+def _agree(profile: Profile, settings: Mapping[str, str]) -> None:
+    """The two lines of a project's file mean one Parley. Raises Failure."""
+    named = settings.get("url")
+    if named and base_url(named) != profile.url:
+        raise Failure(
+            f"{PROJECT_FILE} names {base_url(named)}, but its profile {profile.name} is signed in at {profile.url}."
+            " Take one of the two lines out of it.",
+            Code.USAGE,
+        )
 
 
 def _at(place: str, known: Mapping[str, Profile]) -> Profile:
