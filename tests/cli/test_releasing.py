@@ -1,8 +1,8 @@
 """Promoting, waiting for it, going back; and what runs where."""
 
-import pytest
+import itertools
 
-from parley_cli.commands import environments
+import pytest
 
 
 @pytest.fixture
@@ -56,11 +56,28 @@ def test_the_time_is_over(live) -> None:
     assert (ended.code, "The time is over" in ended.err) == (12, True)
 
 
-def test_nobody_polls(parley, monkeypatch) -> None:
-    monkeypatch.setattr(environments, "NOBODY", 0)
+def test_nobody_polls(parley) -> None:
     parley.world.add_model("one")
-    ended = parley("promote", "one", "--to", "production", "--wait")
-    assert (ended.code, "no server polls" in ended.err) == (13, True)
+    parley.world.add_model("two")
+    ended = parley("promote", "one", "--to", "production", "--wait", "--timeout", "3")
+    assert (ended.code, "time is over, and no server polls" in ended.err) == (12, True)
+    ended = parley("promote", "two", "--to", "production", "--wait")
+    assert (ended.code, "The tag moved, but no server polls" in ended.err) == (13, True)
+
+
+def test_a_server_that_is_away_for_a_moment_is_waited_for(with_fake, monkeypatch) -> None:
+    fake = with_fake.world
+    fake.add_model("one")
+    fake.servers = [True]
+    with_fake.nothing_happens()
+    facts, asked = fake.promotion_facts, itertools.count()
+
+    def blinking(row: dict[str, object]) -> dict[str, object]:
+        return {**facts(row), "live": 0 if next(asked) == 150 else 1}
+
+    monkeypatch.setattr(fake, "promotion_facts", blinking)
+    assert with_fake("promote", "one", "--to", "production", "--wait").code == 12
+    assert next(asked) > 290
 
 
 def test_without_waiting_it_ends_at_once(parley) -> None:

@@ -10,7 +10,7 @@ from parley_cli.commands.models import named
 from parley_cli.failures import Code, Failure
 from parley_cli.output import Column, Row
 
-NOBODY = 120  # seconds after which a server that was to come would have polled
+NOBODY = 120  # seconds without a server, after which one that was to come would have polled
 LONG_POLL = 20  # seconds; the server answers at once when something changed
 ENDS = {"running": Code.DONE, "failed": Code.NOT_RUNNING, "superseded": Code.SUPERSEDED}
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Until every server runs it; the exit code tells.")]
@@ -91,8 +91,7 @@ def _finish(session: Session, made: Row, *, wait: bool, timeout: float) -> None:
         session.out.result(made, _sentence(made))
         return
     session.out.note(_sentence(made))
-    found = _wait(session, made, timeout)
-    code = ENDS.get(found["state"]) if found["ended"] else _why_not(found)
+    found, code = _wait(session, made, timeout)
     if code is None:
         raise Failure(f"Parley says {found['state']}, which this version of parley does not know.")
     if code:
@@ -107,7 +106,8 @@ def _sentence(made: Row) -> str:
     return f"Promotion {made['number']}: {model} goes live in {made['environment']} (before: {before})."
 
 
-def _wait(session: Session, made: Row, timeout: float) -> Any:
+def _wait(session: Session, made: Row, timeout: float) -> tuple[Any, Code | None]:
+    """How it stands, and what that is; None for a state that is not known here."""
     until = clock.now() + timeout
     lonely = clock.now() + NOBODY
     address, said = made["url"], ""
@@ -123,18 +123,22 @@ def _wait(session: Session, made: Row, timeout: float) -> Any:
         if found["message"] != said:
             said = found["message"]
             session.out.note(said)
-        if found["ended"] or left <= 0 or (not found["live"] and clock.now() > lonely):
-            return found
+        if found["ended"]:
+            return found, ENDS.get(found["state"])
+        if found["live"]:
+            lonely = clock.now() + NOBODY
+        elif clock.now() > lonely:
+            return found, Code.NOBODY_POLLS
+        if left <= 0:
+            return found, Code.TIMED_OUT
         clock.pause(1)
-
-
-def _why_not(found: Row) -> Code:
-    return Code.TIMED_OUT if found["live"] else Code.NOBODY_POLLS
 
 
 def _end_in_words(found: Row, code: Code) -> str:
     if code is Code.NOBODY_POLLS:
         return f"The tag moved, but no server polls for {found['environment']}. Find out why: parley doctor"
+    if code is Code.TIMED_OUT and not found["live"]:
+        return f"The time is over, and no server polls for {found['environment']} by now."
     if code is Code.TIMED_OUT:
         return f"The time is over: {found['running']} of {found['live']} servers run {found['model']}."
     if code is Code.NOT_RUNNING:
