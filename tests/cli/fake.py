@@ -69,6 +69,8 @@ class FakeParley:
         self.sign_in: dict[str, Any] | None = None
         self.device_answers: list[dict[str, Any]] = []
         self._to_promote, self._end = "", ("", "", "")
+        self._test: tuple[int, int] | None = None
+        self.tests: list[dict[str, Any]] = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
@@ -102,6 +104,9 @@ class FakeParley:
     def training_ends(self, state: str, *, lines: str = "", model: str = "") -> None:
         self._end = (state, lines, model)
 
+    def test_ends(self, correct: int, stories: int) -> None:
+        self._test = (correct, stories)
+
     def advance(self) -> None:
         if self._to_promote:
             self.promote(self._to_promote, "production", "somebody")
@@ -111,14 +116,35 @@ class FakeParley:
                 row["state"] = "running" if all(self.servers) else "failed"
         state, lines, model = self._end
         waiting = [job for job in self.jobs if job["state"] == "queued"]
+        if not state and self._test and waiting:
+            self._measure(waiting[0], *self._test)
         if state and waiting:
             if state == "done":
                 self.models.setdefault(model, self.archive(model))
             waiting[0].update(state=state, model=model or None, is_ended=True, message=_ENDS[state])
             self.logs[waiting[0]["number"]] += lines.splitlines()
             self._end = ("", "", "")
+            if state == "done" and waiting[0]["with_tests"]:
+                self.add_job("test", tested=model)
+
+    def _measure(self, job: dict[str, Any], correct: int, stories: int) -> None:
+        job.update(state="done", is_ended=True)
+        faults = [{"name": f"story {number}", "is_warning": False} for number in range(correct, stories)]
+        self.tests.append({
+            "number": job["number"], "model": job["tested"], "stories": stories, "stories_correct": correct,
+            "stories_note": "", "accuracy": None, "nlu_note": "No examples.", "faults": faults,
+        })  # fmt: skip
+        self._test = None
 
     # --- Facts ---
+
+    def add_job(self, kind: str, **facts: object) -> dict[str, Any]:
+        number = len(self.jobs) + 1
+        self.logs[number] = []
+        job = {"number": number, "kind": kind, "state": "queued", "model": None, "is_ended": False, "message": ""}
+        words = {"revision": len(self.revisions), "outlook": "starts at once", "state_text": "Waits"}
+        self.jobs.append({**job, **words, "with_tests": False, "tested": None, **facts})
+        return self.jobs[-1]
 
     def _newest(self) -> dict[str, bytes]:
         return self.revisions[-1][1] if self.revisions else {}
@@ -469,14 +495,29 @@ def save(fake: FakeParley, asked: Asked) -> Answer:
 
 @route("POST", "P/training")
 def train(fake: FakeParley, asked: Asked) -> Answer:
-    done = [job["model"] for job in fake.jobs if job["state"] == "done"]
+    done = [job["model"] for job in fake.jobs if job["state"] == "done" and job["kind"] == "training"]
     if done and not asked.json["force"]:
         raise Refused(409, "TrainedAlready", "This model exists already.", model=done[-1], job=None)
-    number = len(fake.jobs) + 1
-    fake.logs[number] = []
-    job = {"number": number, "state": "queued", "model": None, "is_ended": False, "message": ""}
-    fake.jobs.append({**job, "revision": len(fake.revisions), "outlook": "starts at once", "state_text": "Waits"})
-    return 202, fake.jobs[-1], {}
+    return 202, fake.add_job("training", with_tests=asked.json["with_tests"]), {}
+
+
+@route("GET", "P/models/([^/]+)/tests")
+def tests_of(fake: FakeParley, asked: Asked, model: str) -> Answer:
+    rows = [row for row in reversed(fake.tests) if row["model"] == model]
+    return 200, rows[: int(asked.query["limit"])], {}
+
+
+@route("POST", "P/models/([^/]+)/tests")
+def test_model(fake: FakeParley, asked: Asked, model: str) -> Answer:
+    for job in fake.jobs:
+        if job["tested"] == model and not job["is_ended"]:
+            raise Refused(409, "UnderWay", f"Test {job['number']} of this model is under way.", job=job["number"])
+    return 202, fake.add_job("test", tested=model), {}
+
+
+@route("GET", r"P/training/(\d+)/tests")
+def tests_of_training(fake: FakeParley, asked: Asked, number: str) -> Answer:
+    return 200, [row for row in fake.tests if row["number"] == int(number)], {}
 
 
 @route("GET", r"P/training/(\d+)")

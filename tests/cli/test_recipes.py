@@ -105,13 +105,21 @@ def test_a_model_trained_in_ci_is_released_and_once_more(fake, shell, title: str
 
 def test_a_model_trained_in_parley_is_released(fake, shell) -> None:
     fake.training_ends("done", model="otter")
+    fake.test_ends(2, 2)
     code, _called = shell(recipes()["Train in Parley instead"])
     assert (code, fake.tags) == (0, {"worker": "otter", "production": "otter"})
+
+
+def test_a_model_that_fails_its_tests_is_not_released(fake, shell) -> None:
+    fake.training_ends("done", model="otter")
+    fake.test_ends(1, 2)
+    assert (shell(recipes()["Train in Parley instead"])[0], fake.tags) == (23, {})
 
 
 def test_what_people_saved_in_the_pages_is_not_overwritten(fake, shell, tmp_path) -> None:
     lines = recipes()["Train in Parley instead"]
     fake.training_ends("done", model="otter")
+    fake.test_ends(2, 2)
     assert shell(lines)[0] == 0
     fake.save(data__nlu="theirs: 1")
     domain = tmp_path / "project" / "domain.yml"

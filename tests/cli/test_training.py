@@ -82,3 +82,34 @@ def test_a_training_whose_parley_stays_away_goes_on(with_fake) -> None:
     with_fake.world.restarts_after, with_fake.world.away = 1, 1000
     ended = with_fake("train")
     assert (ended.code, "Training 1 goes on. Read along: parley train --follow 1" in ended.err) == (7, True)
+
+
+# --- Tests ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("correct", "code", "out"), [(3, 0, "otter\n"), (1, 23, "")])
+def test_its_test_decides_too(ready, correct: int, code: int, out: str) -> None:
+    ready.world.training_ends("done", model="otter")
+    ready.world.test_ends(correct, 3)
+    ended = ready("train", "--tests")
+    assert (ended.code, ended.out) == (code, out)
+    assert f"Test 2 of otter: {correct} of 3 test stories went as written; No examples." in ended.err
+    assert ("2 of 3 test stories did not go as written: story 1, story 2." in ended.err) == (code == 23)
+    again = ready("train", "--tests", "--json")  # what was trained already is judged by the test that there is
+    assert (again.code, again.lines[-1]["model"], again.lines[-1]["tests"]["number"]) == (code, "otter", 2)
+
+
+def test_a_model_that_was_never_tested_is(ready) -> None:
+    ready.world.training_ends("done", model="otter")
+    ready.done("train")
+    ready.world.test_ends(2, 2)
+    assert "2 of 2 test stories" in ready.done("train", "--tests").err
+
+
+def test_a_test_that_fails_is_no_success(with_fake) -> None:
+    with_fake.world.save(domain=DOMAIN)
+    with_fake.world.training_ends("done", model="otter")
+    with_fake.done("train")
+    with_fake.world.training_ends("failed")
+    ended = with_fake("train", "--tests")
+    assert (ended.code, "otter is trained, but not tested. Test 2: Rasa could not" in ended.err) == (23, True)

@@ -34,6 +34,9 @@ class World(Protocol):
     def training_ends(self, state: str, *, lines: str = "", model: str = "") -> None:
         """What becomes of the next training at the next `advance`."""
 
+    def test_ends(self, correct: int, stories: int) -> None:
+        """How many test stories of the next test go as written, at the `advance` after its training's end."""
+
     def advance(self) -> None:
         """A moment passes."""
 
@@ -56,6 +59,7 @@ class RealWorld:
         self._polling: list[object] = []
         self._to_promote = ""
         self._end: tuple[str, str, str] | None = None
+        self._test: tuple[int, int] | None = None
 
     def add_model(self, name: str) -> bytes:
         from tests.factories import make_model
@@ -96,6 +100,9 @@ class RealWorld:
     def training_ends(self, state: str, *, lines: str = "", model: str = "") -> None:
         self._end = (state, lines, model)
 
+    def test_ends(self, correct: int, stories: int) -> None:
+        self._test = (correct, stories)
+
     def advance(self) -> None:
         from environments.services.promotion import promote
         from models_app.models import Model
@@ -107,10 +114,12 @@ class RealWorld:
             poller.poll()  # type: ignore[attr-defined]
         if self._end is not None:
             self._train(*self._end)
+        elif self._test is not None:
+            self._measure(*self._test)
 
     def _train(self, state: str, lines: str, model: str) -> None:
         from models_app.models import Model, TrainingJob
-        from models_app.services import training
+        from models_app.services import testing, training
         from tests.factories import make_model
 
         job = training.claim(worker="w", versions=["3.6.21"])
@@ -119,7 +128,7 @@ class RealWorld:
         if lines:
             training.append_log(job, lines)
         if state == "done":
-            training.finish(job, Model.objects.filter(name=model).first() or make_model(self._assistant, model))
+            testing.finish_training(job, Model.objects.filter(name=model).first() or make_model(self._assistant, model))
         elif state == "cancelled":
             training.end_cancelled(job)
         elif state == "lost":
@@ -127,3 +136,14 @@ class RealWorld:
         else:
             training.fail(job, "Rasa could not train it.")
         self._end = None
+
+    def _measure(self, correct: int, stories: int) -> None:
+        from models_app.services import testing, training
+        from models_app.training.results import Fault, Stories
+
+        job = training.claim(worker="w", versions=["3.6.21"])
+        if job is None:
+            return
+        faults = tuple(Fault(f"story {number}", "tests.yml", "…") for number in range(correct, stories))
+        testing.finish_test(job, testing.Measured(Stories(stories, correct, 0, 1.0, faults), nlu_note="No examples."))
+        self._test = None

@@ -20,6 +20,7 @@ class Code(IntEnum):
     TRAINING_FAILED = 20
     TRAINING_CANCELLED = 21
     TRAINING_LOST = 22
+    TESTS_FAILED = 23
     UNHEALTHY = 30
     INTERRUPTED = 130
     NOBODY_READS = 141  # as a shell tells of SIGPIPE
