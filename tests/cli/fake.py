@@ -242,8 +242,8 @@ def sign_in_ways(fake: FakeParley, asked: Asked) -> Answer:
 
 @route("POST", "/sso/(?:device|token)")
 def single_sign_on(fake: FakeParley, asked: Asked) -> Answer:
-    answer = fake.device_answers.pop(0)
-    return 400 if "error" in answer else 200, answer, {}
+    answer = dict(fake.device_answers.pop(0))
+    return answer.pop("status", 400 if "error" in answer else 200), answer, {}
 
 
 @route("POST", "/api/auth")

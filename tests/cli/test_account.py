@@ -87,11 +87,15 @@ def test_a_browser_signs_in_and_the_token_is_renewed(with_fake) -> None:
     fake.token = jwt(10)  # renewed as soon as it is used
     begun = {"device_code": "d", "user_code": "ABCD", "verification_uri": "https://id/go", "expires_in": 600}
     second = jwt(600)
-    fake.device_answers = [begun, {"error": "authorization_pending"}, {"error": "slow_down"}]
+    away = {"status": 503, "message": "Keycloak is away."}
+    fake.device_answers = [begun, {"error": "authorization_pending"}, away, {"error": "slow_down"}]
     fake.device_answers += [{"access_token": fake.token, "refresh_token": "r1"}]
     ended = with_fake.done("login", "--url", fake.url)
     assert "https://id/go" in ended.err and "ABCD" in ended.err
     fake.token = second
+    fake.device_answers = [away]
+    ended = with_fake("whoami")
+    assert (ended.code, ended.err) == (7, "parley: Keycloak is away.\n")  # and not the end of the sign-in
     fake.device_answers = [{"access_token": second, "refresh_token": "r2"}]
     with_fake.done("whoami")
     kept = config.profiles()["default"]
@@ -109,6 +113,18 @@ def test_who_does_not_agree_in_the_browser_is_not_signed_in(with_fake) -> None:
     ]
     ended = with_fake("login", "--url", fake.url)
     assert (ended.code, "said no" in ended.err, config.profiles()) == (3, True, {})
+
+
+def test_a_provider_that_stays_away_is_said(with_fake) -> None:
+    with_fake.without_variables()
+    fake = with_fake.world
+    fake.sign_in = {**SSO, "device_endpoint": f"{fake.url}/sso/device", "token_endpoint": f"{fake.url}/sso/token"}
+    begun = {"device_code": "d", "user_code": "ABCD", "verification_uri": "https://id/go", "expires_in": 60}
+    fake.device_answers = [begun, *[{"status": 502}] * 20]
+    ended = with_fake("login", "--url", fake.url)
+    assert (ended.code, "single sign-on" in ended.err, "(502)" in ended.err) == (7, True, True)
+    fake.device_answers = [{"status": 502}]
+    assert with_fake("login", "--url", fake.url).code == 7
 
 
 def test_help_waits_for_nothing_that_it_does_not_need() -> None:

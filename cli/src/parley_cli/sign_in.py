@@ -41,16 +41,21 @@ def by_device(client: Client, offer: Any, say: Callable[[str], None]) -> tuple[s
     pause = float(begun.get("interval") or 5)
     until = clock.now() + float(begun.get("expires_in") or 600)
     asked = {"grant_type": DEVICE_GRANT, "device_code": begun["device_code"]}
+    problem: Failure | None = None
     while clock.now() < until:
         clock.pause(pause)
-        found = _post(client, offer["token_endpoint"], asked)
+        try:
+            found, problem = _post(client, offer["token_endpoint"], asked), None
+        except Failure as failure:  # the code holds until its end
+            problem = failure
+            continue
         if "access_token" in found:
             return str(found["access_token"]), _renewal(offer["token_endpoint"], found)
         if found.get("error") == "slow_down":
             pause += 5
         elif found.get("error") != "authorization_pending":
             raise Failure(_why(found, "Nobody agreed."), Code.NOT_SIGNED_IN)
-    raise Failure("Nobody agreed in time. Type parley login again.", Code.NOT_SIGNED_IN)
+    raise problem or Failure("Nobody agreed in time. Type parley login again.", Code.NOT_SIGNED_IN)
 
 
 def renewer(profile: config.Profile) -> Callable[[], str | None] | None:
@@ -101,20 +106,31 @@ def _end_of(token: str) -> float:
 
 
 def _post(client: Client, endpoint: str, form: dict[str, str]) -> Any:
-    """To the endpoint's path on Parley's own address, whatever address it was told with."""
+    """To the endpoint's path on Parley's own address, whatever address it was told with.
+
+    What is refused has an `error`. Raises Failure where nobody decided anything.
+    """
     here = urlsplit(client.url)
     address = f"{here.scheme}://{here.netloc}{urlsplit(endpoint).path}"
     try:
         response = requests.post(
             address, data=form, timeout=(CONNECT, READ), allow_redirects=False, auth=lambda request: request
         )
-        found = response.json()
-    except requests.exceptions.JSONDecodeError:
-        raise Failure(f"{client.url} does not answer as Parley does.", Code.UNREACHABLE) from None
     except requests.RequestException as error:
         raise unreachable(client.url, error) from None
-    return found if isinstance(found, dict) else {}
+    try:
+        found = response.json()
+    except ValueError:
+        found = None
+    if response.status_code >= 500:
+        away = f"The single sign-on of {client.url} does not answer just now ({response.status_code})."
+        raise Failure(_why(found, away), Code.UNREACHABLE, status=response.status_code)
+    if not isinstance(found, dict):
+        raise Failure(f"{client.url} does not answer as Parley does.", Code.UNREACHABLE)
+    return found
 
 
 def _why(answer: Any, otherwise: str) -> str:
+    if not isinstance(answer, dict):
+        return otherwise
     return str(answer.get("error_description") or answer.get("message") or otherwise)
