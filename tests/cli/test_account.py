@@ -187,7 +187,9 @@ def test_a_file_whose_lines_disagree_is_not_followed(home) -> None:
     assert config.target(None, None).token == "t2"
 
 
-@pytest.mark.parametrize("text", ["url = https://x", 'other = "x"', "[project]", 'url = "x" "y"'])
+@pytest.mark.parametrize(
+    "text", ["url = https://x", 'other = "x"', "[project]", 'url = "x" "y"', r'project = "C:\Users"']
+)
 def test_a_file_that_is_not_understood_says_where(home, text) -> None:
     (home / ".parley.toml").write_text(f"# ours\n{text}\n")
     with pytest.raises(Failure, match="line 2"):
@@ -207,7 +209,29 @@ def test_addresses_as_people_type_them(typed: str, url: str) -> None:
     assert config.base_url(typed) == url
 
 
-@pytest.mark.parametrize("typed", ["ftp://x", "https://", "https://me:secret@x.example.com"])
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b""])
+def test_a_file_of_windows_is_read(home, mark) -> None:
+    (home / ".parley.toml").write_bytes(mark + b"url = 'https://one.example.com'\r\n")
+    assert config.project_settings(home) == {"url": "https://one.example.com"}
+
+
+def test_a_file_that_is_no_text_is_said(home) -> None:
+    (home / ".parley.toml").write_bytes(b"url = '\xff'\n")
+    with pytest.raises(Failure, match="not text in UTF-8"):
+        config.target(None, None)
+
+
+@pytest.mark.parametrize("token", ["parley_\N{EURO SIGN}", "parley_a b", "parley_a\nb"])
+def test_what_is_no_token(with_fake, token) -> None:
+    with_fake.variable("PARLEY_TOKEN", token)
+    ended = with_fake("models")
+    assert (ended.code, "no token" in ended.err, with_fake.world.asked) == (3, True, [])
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["ftp://x", "https://", "https://me:secret@x.example.com", "http://localhost:abc", "http://[::1", "https://a b"],
+)
 def test_what_is_no_address(typed: str) -> None:
     with pytest.raises(Failure):
         config.base_url(typed)

@@ -1,7 +1,6 @@
 """Models: listing, tagging, bringing, fetching."""
 
 import hashlib
-import json
 
 import pytest
 
@@ -178,21 +177,6 @@ def test_an_interrupted_upload_leaves_nothing(with_fake) -> None:
     assert (with_fake.world.uploads, with_fake.world.models) == ({}, {})
 
 
-def test_what_passes_by_itself_is_tried_again(with_fake) -> None:
-    with_fake.world.add_model("otter")
-    with_fake.world.trouble = [(503, b"<html>busy</html>", {}), (502, b"", {})]
-    assert with_fake.done("models").out.startswith("otter\t")
-
-
-def test_what_stands_before_a_parley_that_is_away_is_said(with_fake) -> None:
-    with_fake.world.trouble = [(502, b"<html>nginx</html>", {})] * 4
-    ended = with_fake("models")
-    assert (ended.code, ended.err) == (
-        7,
-        f"parley: {with_fake.world.url} is away just now: what stands before it answers 502.\n",
-    )
-
-
 def test_a_download_and_an_upload_wait_for_a_parley_that_restarts(with_fake, monkeypatch) -> None:
     content = with_fake.world.add_model("otter")
     with_fake.world.restarts_after = 1  # while the file is asked for
@@ -203,33 +187,3 @@ def test_a_download_and_an_upload_wait_for_a_parley_that_restarts(with_fake, mon
     with_fake.world.restarts_after = 3  # when it is asked how much has arrived
     with_fake.done("upload", "otter.tar.gz", "--name", "again")
     assert with_fake.world.models["again"] == content
-
-
-def test_what_is_no_parley_is_said(with_fake) -> None:
-    with_fake.world.trouble = [(404, b"<html>nginx</html>", {"Content-Type": "text/html"})]
-    ended = with_fake("models")
-    assert (ended.code, "not as Parley does" in ended.err) == (5, True)
-    with_fake.world.trouble = [(301, b"", {"Location": "https://new.example.com/api/x"})]
-    assert "https://new.example.com" in with_fake("models").err
-
-
-def test_nobody_there(with_fake) -> None:
-    with_fake.variable("PARLEY_URL", "http://127.0.0.1:9")
-    ended = with_fake("models")
-    assert (ended.code, ended.err) == (
-        7,
-        "parley: http://127.0.0.1:9: nothing listens there (connection refused).\n",
-    )
-
-
-def test_nothing_of_somebody_elses_steers_the_terminal(with_fake) -> None:
-    message = "Bad \x1b[31mred\x1b]0;title\x07"
-    body = {"version": "", "status": "failure", "message": message, "reason": "X", "details": {}, "help": None}
-    with_fake.world.trouble = [(400, json.dumps({**body, "code": 400}).encode(), {})]
-    ended = with_fake("models")
-    assert (ended.code, "\x1b" in ended.err, "\x07" in ended.err) == (1, False, False)
-
-
-@pytest.mark.parametrize("words", [["models", "--limit", "0"], ["promote", "x"], ["nonsense"], ["upload"]])
-def test_wrong_words_end_with_2(with_fake, words) -> None:
-    assert with_fake(*words).code == 2

@@ -1,5 +1,8 @@
 """Parley's HTTP API. Loaded when it is first needed: `parley --help` asks nobody."""
 
+import re
+import socket
+import ssl
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -47,9 +50,11 @@ def path_of(*parts: object) -> str:
 
 
 class Client:
-    """`renew` gives another token when this one has ended, None when it cannot."""
+    """`renew` gives another token when this one has ended, None when it cannot. Raises Failure for what is no token."""
 
     def __init__(self, url: str, token: str = "", renew: Callable[[], str | None] | None = None) -> None:
+        if not re.fullmatch(r"[!-~]*", token):
+            raise Failure("That is no token: it has blanks or letters that no token has.", Code.NOT_SIGNED_IN)
         self.url, self._renew = url, renew
         self._session = requests.Session()
         self._session.auth = Bearer(token)
@@ -108,6 +113,8 @@ class Client:
         for pause in _pauses(patience) if again else (None,):
             try:
                 response = self._session.request(method, self.url + address, allow_redirects=False, **options)
+            except requests.exceptions.InvalidURL as error:
+                raise unreachable(self.url, error) from None
             except requests.RequestException as error:
                 failure = unreachable(self.url, error)
             else:
@@ -124,8 +131,9 @@ class Client:
         raise AssertionError
 
     def _failure(self, response: requests.Response) -> Failure:
-        if 300 <= response.status_code < 400:
-            place = response.headers.get("Location", "elsewhere").partition("/api/")[0]
+        place = response.headers.get("Location", "")
+        if 300 <= response.status_code < 400 and place.startswith(("http://", "https://")):
+            place = place.partition("/api/")[0]
             return Failure(
                 f"{self.url} sends on to {place}. Sign in at that address: parley login --url {place}", Code.USAGE
             )
@@ -161,19 +169,39 @@ class Client:
 
 
 def unreachable(url: str, error: Exception) -> Failure:
-    """Why nothing answered, without the names of Python's classes."""
-    text = str(error)
+    """Why nothing answered, without the names of Python's classes and without an exception's own text."""
+    return Failure(_why_not(url, error), Code.UNREACHABLE)
+
+
+def _why_not(url: str, error: Exception) -> str:
+    causes = list(_causes(error))
+    if isinstance(error, requests.exceptions.ProxyError):
+        return f"The proxy on the way to {url} is away, or does not let it through. HTTPS_PROXY, HTTP_PROXY, NO_PROXY set it."
     if isinstance(error, requests.exceptions.SSLError):
-        return Failure(
-            f"The certificate of {url} is not trusted here. REQUESTS_CA_BUNDLE names one that is.", Code.UNREACHABLE
-        )
+        if not any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+            return f"What answers at {url} speaks no TLS that this machine knows. Is it an address with http://?"
+        return f"The certificate of {url} is not trusted here. REQUESTS_CA_BUNDLE names one that is."
     if isinstance(error, requests.exceptions.Timeout):
-        return Failure(f"{url} did not answer in time.", Code.UNREACHABLE)
-    if "Name or service not known" in text or "name resolution" in text or "getaddrinfo" in text:
-        return Failure(f"{url}: there is no machine of that name.", Code.UNREACHABLE)
-    if "refused" in text:
-        return Failure(f"{url}: nothing listens there (connection refused).", Code.UNREACHABLE)
-    return Failure(f"The connection to {url} broke.", Code.UNREACHABLE)
+        return f"{url} did not answer in time."
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return f"{url}: there is no machine of that name."
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        return f"{url}: nothing listens there (connection refused)."
+    if isinstance(error, requests.exceptions.InvalidURL):
+        return f"{url} is no address that can be asked."
+    return f"The connection to {url} broke."
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The exceptions beneath one of requests, which holds them as arguments, reasons and causes."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
 
 
 def _pauses(patience: float) -> Iterator[float | None]:

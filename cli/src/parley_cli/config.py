@@ -46,8 +46,12 @@ def base_url(typed: str) -> str:
     if "://" not in text:
         host = text.partition("/")[0].partition(":")[0]
         text = f"{'http' if host in ('localhost', '127.0.0.1') else 'https'}://{text}"
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+    try:
+        parts = urlsplit(text)
+        is_right = parts.scheme in ("http", "https") and parts.hostname and not parts.username and parts.port != 0
+    except ValueError:
+        is_right = False
+    if not is_right or not text.isprintable() or " " in text:
         raise Failure(f"{typed} is no address of Parley, such as https://parley.example.com.", Code.USAGE)
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/api')}"
 
@@ -118,14 +122,29 @@ def project_settings(root: Path | None) -> dict[str, str]:
     if root is None:
         return {}
     found = {}
-    for number, line in enumerate((root / PROJECT_FILE).read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        text = (root / PROJECT_FILE).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise Failure(f"{root / PROJECT_FILE} is not text in UTF-8.", Code.USAGE) from None
+    for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         match = _LINE.match(line)
         if not match or match[1] not in ("url", "profile", "project"):
             raise Failure(f'{PROJECT_FILE}, line {number}: only url, profile and project = "…" are known.', Code.USAGE)
-        found[match[1]] = json.loads(match[2]) if match[2][0] == '"' else match[2][1:-1]
+        found[match[1]] = _text(match[2], number)
     return found
+
+
+def _text(quoted: str, number: int) -> str:
+    if quoted[0] == "'":
+        return quoted[1:-1]
+    try:
+        return str(json.loads(quoted))
+    except ValueError:
+        raise Failure(
+            f"{PROJECT_FILE}, line {number}: write '…' instead of \"…\" where there is a backslash.", Code.USAGE
+        ) from None
 
 
 def write_project(root: Path, settings: Mapping[str, str]) -> Path:
