@@ -56,7 +56,7 @@ class FakeParley:
         self.replies: list[Any] = []
         self.exports: list[dict[str, Any]] = []
         self.is_quick = False  # what one waits for has happened by the next request
-        self.export_is_large = False
+        self.export_is_large, self.export_polls = False, 0  # so many are answered before it is done
         self.servers: list[bool] = []
         self.clock = 0.0  # seconds that it is ahead
         self.trouble: list[Answer] = []  # answered before all else
@@ -574,7 +574,7 @@ def revoke(fake: FakeParley, asked: Asked, number: str) -> Answer:
 def export(fake: FakeParley, asked: Asked) -> Answer:
     if unknown := asked.query.keys() - {"format", "environment"}:
         raise Refused(422, "UnknownFilter", f"There is no filter called {unknown.pop()}.")
-    run = {"number": 7, "state": "waiting", "total": 2, "message": "", "file": None}
+    run = {"number": 7, "state": "waiting", "total": 2, "done": 0, "message": "", "file": None}
     if fake.export_is_large:
         return 202, run, {}
     return 200, b'{"sender_id": "one"}\n', {"Content-Type": "application/x-ndjson"}
@@ -582,7 +582,16 @@ def export(fake: FakeParley, asked: Asked) -> Answer:
 
 @route("GET", "P/exports/7")
 def export_run(fake: FakeParley, asked: Asked) -> Answer:
-    return 200, {"number": 7, "state": "done", "total": 2, "message": "", "file": f"{P}/exports/7/file"}, {}
+    fake.export_polls -= 1
+    if fake.export_polls >= 0:
+        return 200, {"number": 7, "state": "running", "total": 2, "done": 1, "message": "", "file": None}, {}
+    return 200, {"number": 7, "state": "done", "total": 2, "done": 2, "message": "", "file": f"{P}/exports/7/file"}, {}
+
+
+@route("DELETE", "P/exports/7")
+def cancel_export(fake: FakeParley, asked: Asked) -> Answer:
+    fake.export_is_large = False
+    return 204, None, {}
 
 
 @route("GET", "P/exports/7/file")

@@ -72,3 +72,25 @@ def test_an_export_goes_to_standard_output_or_a_file(with_fake) -> None:
     with_fake.world.export_is_large = True
     ended = with_fake.done("conversations", "export", "-o", "many.jsonl", "--json")
     assert (with_fake.read("many.jsonl"), ended.json["size"]) == ('{"sender_id": "many"}\n' * 2, 44)
+
+
+def test_a_large_export_is_waited_for_but_not_for_ever(with_fake) -> None:
+    with_fake.world.export_is_large, with_fake.world.export_polls = True, 200
+    ended = with_fake("conversations", "export", "-o", "many.jsonl", "--timeout", "30")
+    assert (ended.code, "the same command gets it later" in ended.err) == (12, True)
+    with_fake.world.restarts_after = 3
+    with_fake.done("conversations", "export", "-o", "many.jsonl")
+    assert (with_fake.project / "many.jsonl").stat().st_mode & 0o777 == 0o600
+    with_fake.world.export_polls = 5
+    with_fake.interrupted_while_waiting()
+    assert with_fake("conversations", "export", "-o", "more.jsonl").code == 130
+    assert (with_fake.world.asked[-1], [path.name for path in with_fake.project.iterdir()]) == (
+        "DELETE /api/projects/default/exports/7",
+        ["many.jsonl"],
+    )
+
+
+@pytest.mark.parametrize("to", [".", "nowhere/all.jsonl"])
+def test_an_export_that_has_no_place_is_not_asked_for(with_fake, to) -> None:
+    assert with_fake("conversations", "export", "-o", to).code == 2
+    assert with_fake.world.asked == []

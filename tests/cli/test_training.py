@@ -84,6 +84,12 @@ def test_a_training_whose_parley_stays_away_goes_on(with_fake) -> None:
     assert (ended.code, "Training 1 goes on. Read along: parley train --follow 1" in ended.err) == (7, True)
 
 
+def test_the_time_is_over(ready) -> None:
+    ready.nothing_happens()
+    ended = ready("train", "--timeout", "20")
+    assert (ended.code, "The time is over. Training 1 goes on." in ended.err) == (12, True)
+
+
 # --- Tests ------------------------------------------------------------------------------------------------------------
 
 

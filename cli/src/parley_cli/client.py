@@ -21,7 +21,7 @@ CONNECT, READ = 10, 60  # seconds
 PAUSES = (0.3, 1.0, 2.0)  # before each further try of what is safe to send again
 PASSING = {502, 503, 504}
 LONGEST_PAUSE = 10.0
-PATIENCE, PATIENT_PAUSE = 300.0, 2.0  # seconds for which Parley may be away while one waits for something
+PATIENT_PAUSE = 2.0
 PAGE = 500
 
 
@@ -52,6 +52,8 @@ def path_of(*parts: object) -> str:
 class Client:
     """`renew` gives another token when this one has ended, None when it cannot. Raises Failure for what is no token."""
 
+    patience = 300.0  # seconds for which Parley may be away while one waits for something
+
     def __init__(self, url: str, token: str = "", renew: Callable[[], str | None] | None = None) -> None:
         if not re.fullmatch(r"[!-~]*", token):
             raise Failure("That is no token: it has blanks or letters that no token has.", Code.NOT_SIGNED_IN)
@@ -64,8 +66,9 @@ class Client:
     def get(self, *path: object, **params: object) -> Any:
         return self.send("GET", path_of(*path), params=params).data
 
-    def watch(self, *path: object, patience: float = PATIENCE, **params: object) -> Any:
+    def watch(self, *path: object, patience: float | None = None, **params: object) -> Any:
         """As `get`, of what one waits for: Parley may restart meanwhile."""
+        patience = self.patience if patience is None else patience
         return self.send("GET", path_of(*path), params=params, patience=patience).data
 
     def pages(self, *path: object, most: int | None = None, **params: object) -> Iterator[Any]:
@@ -176,7 +179,7 @@ def unreachable(url: str, error: Exception) -> Failure:
 def _why_not(url: str, error: Exception) -> str:
     causes = list(_causes(error))
     if isinstance(error, requests.exceptions.ProxyError):
-        return f"The proxy on the way to {url} is away, or does not let it through. HTTPS_PROXY, HTTP_PROXY, NO_PROXY set it."
+        return f"The proxy on the way to {url} is away or lets nothing through: see HTTPS_PROXY, HTTP_PROXY, NO_PROXY."
     if isinstance(error, requests.exceptions.SSLError):
         if not any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
             return f"What answers at {url} speaks no TLS that this machine knows. Is it an address with http://?"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import requests
 
 from parley_cli import clock
-from parley_cli.client import PATIENCE, Client, path_of, unreachable
+from parley_cli.client import Client, path_of, unreachable
 from parley_cli.failures import Code, Failure
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _append(client: Client, address: str, part: Path, digest: str, advance: Call
     headers = dict(AS_IT_IS)
     if have:
         headers |= {"Range": f"bytes={have}-", "If-Range": f'"{digest}"'}
-    with client.ask("GET", address, headers=headers, stream=True, patience=PATIENCE) as response:
+    with client.ask("GET", address, headers=headers, stream=True, patience=client.patience) as response:
         whole = response.status_code == 200
         if whole and have:
             advance(-have)

@@ -117,27 +117,23 @@ class Output:
         return found
 
     @contextmanager
-    def progress(self, title: str, total: int | None) -> Iterator[Advance]:
-        """A bar of bytes, where somebody looks."""
+    def progress(self, title: str, total: int | None, *, of_bytes: bool = True) -> Iterator[Advance]:
+        """A bar of bytes, or of things, where somebody looks."""
         if self.is_json or not sys.stderr.isatty():
             yield lambda _size: None
             return
         from rich.progress import (
             BarColumn,
             DownloadColumn,
+            MofNCompleteColumn,
             Progress,
             TextColumn,
             TimeRemainingColumn,
             TransferSpeedColumn,
         )
 
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-        )
+        measure = (DownloadColumn(), TransferSpeedColumn()) if of_bytes else (MofNCompleteColumn(),)
+        columns = (TextColumn("{task.description}"), BarColumn(), *measure, TimeRemainingColumn())
         with Progress(*columns, console=_console(stderr=True), transient=True) as bar:
             task = bar.add_task(one_line(title).replace("[", "\\["), total=total)
             yield lambda size: bar.advance(task, size)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from parley_cli import clock
-from parley_cli.client import PATIENCE, path_of
+from parley_cli.client import path_of
 from parley_cli.download import digest_of
 from parley_cli.failures import Code, Failure
 
@@ -134,7 +134,8 @@ def _offset_after(session: "Session", begun: Any, failure: Failure) -> int | Non
     if failure.code is not Code.UNREACHABLE and failure.status != 409:
         raise failure
     try:
-        return int(session.client.send("GET", begun["url"], patience=PATIENCE).data["offset"])
+        client = session.client
+        return int(client.send("GET", begun["url"], patience=client.patience).data["offset"])
     except Failure as gone:
         name = begun["name"].removesuffix(".tar.gz")
         if gone.status == 404 and _known(session, name, begun["sha256"]) is not None:

@@ -108,14 +108,12 @@ def _sentence(made: Row) -> str:
 
 def _wait(session: Session, made: Row, timeout: float) -> tuple[Any, Code | None]:
     """How it stands, and what that is; None for a state that is not known here."""
-    until = clock.now() + timeout
-    lonely = clock.now() + NOBODY
+    deadline, lonely = clock.Deadline(timeout), clock.Deadline(NOBODY)
     address, said = made["url"], ""
     while True:
-        left = until - clock.now()
-        wait = max(0.0, min(LONG_POLL, left))
+        wait = round(deadline.left(LONG_POLL), 1)
         try:
-            found = session.client.send("GET", address, params={"wait": round(wait, 1)}, patience=max(0.0, left)).data
+            found = session.client.send("GET", address, params={"wait": wait}, patience=deadline.left(timeout)).data
         except Failure as failure:
             if failure.code is Code.UNREACHABLE:
                 failure.message += " The promotion goes on: parley status"
@@ -126,10 +124,10 @@ def _wait(session: Session, made: Row, timeout: float) -> tuple[Any, Code | None
         if found["ended"]:
             return found, ENDS.get(found["state"])
         if found["live"]:
-            lonely = clock.now() + NOBODY
-        elif clock.now() > lonely:
+            lonely = clock.Deadline(NOBODY)
+        elif lonely.is_over:
             return found, Code.NOBODY_POLLS
-        if left <= 0:
+        if deadline.is_over:
             return found, Code.TIMED_OUT
         clock.pause(1)
 

@@ -34,11 +34,12 @@ def train(
     cancel: Annotated[int | None, typer.Option("--cancel", metavar="NUMBER", help="Cancel this one.")] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait.")] = False,
     cancel_on_interrupt: Annotated[bool, typer.Option("--cancel-on-interrupt", help="Ctrl-C cancels it.")] = False,
+    timeout: Annotated[float | None, typer.Option("--timeout", min=1, help="Seconds to wait at most.")] = None,
 ) -> None:
     """Train a revision. Its log goes to standard error, the model's name to standard output.
 
     0 there is a model, 20 the training failed, 21 it was cancelled, 22 its worker vanished; with --tests 23 a test
-    story did not go as written, or the test itself failed. Ctrl-C leaves it running.
+    story did not go as written, or the test itself failed; 12 the time (--timeout) is over. Ctrl-C leaves it running.
     """
     if cancel is not None:
         _cancel(session, cancel)
@@ -51,16 +52,16 @@ def train(
     if job is not None and detach:
         session.out.result(job, f"Training {job['number']} is in line: parley train --follow {job['number']}")
         return
-    reader = Reader(session, is_cancelled=cancel_on_interrupt)
+    reader = Reader(session, is_cancelled=cancel_on_interrupt, timeout=timeout)
     if job is not None:
         job = reader.follow(job)
         model = _model_of(session, job)
     result = _tested(session, reader, model) if tests and model else None
-    wrong = [] if result is None else _judged(session, result)
+    wrong = _judged(session, result) if result else ""
     facts = {"training": job, "model": model, "trained_already": job is None, "tests": result}
     session.out.line(facts, None if wrong else model or "")
     if wrong:
-        raise Failure(" ".join(wrong), Code.TESTS_FAILED)
+        raise Failure(wrong, Code.TESTS_FAILED)
 
 
 def _begin(
@@ -97,8 +98,9 @@ def _cancel(session: Session, number: int) -> None:
 class Reader:
     """Reads along with a training or a test until it ends. Raises Failure that says how to come back."""
 
-    def __init__(self, session: Session, *, is_cancelled: bool) -> None:
+    def __init__(self, session: Session, *, is_cancelled: bool, timeout: float | None) -> None:
         self._session, self._is_cancelled = session, is_cancelled
+        self._deadline = clock.Deadline(timeout)
 
     def follow(self, job: Row) -> Any:
         """What it is when it has ended."""
@@ -115,20 +117,26 @@ class Reader:
         path = ("projects", self._session.project, "training", job["number"])
         after, said = "", ""
         while True:
-            part = self._session.client.watch(*path, "log", after=after or None)
+            part = self._watch(*path, "log", after=after or None)
             for line in part["lines"]:
                 self._session.out.line({"line": line["text"]}, line["text"], beside=True)
             after = part["next"]
             if part["lines"]:
                 continue
             if part["is_ended"]:
-                return self._session.client.watch(*path)
+                return self._watch(*path)
             if part["state"] == "queued":
                 said = self._say_place(path, said)
+            if self._deadline.is_over:
+                raise Failure(f"The time is over. {_goes_on(job)}", Code.TIMED_OUT)
             clock.pause(POLL)
 
+    def _watch(self, *path: object, **params: object) -> Any:
+        client = self._session.client
+        return client.watch(*path, patience=self._deadline.left(client.patience), **params)
+
     def _say_place(self, path: tuple[object, ...], said: str) -> str:
-        now = self._session.client.watch(*path)
+        now = self._watch(*path)
         words = now["outlook"] or now["state_text"]
         if words and words != said:
             self._session.out.note(words)
@@ -182,7 +190,7 @@ def _tested(session: Session, reader: Reader, model: str) -> Any:
     return rows[0]
 
 
-def _judged(session: Session, result: Row) -> list[str]:
+def _judged(session: Session, result: Row) -> str:
     """What is wrong, in words. Measures of intents are told and not judged: what is good enough differs."""
     told = []
     if result["stories"] is not None:
@@ -193,8 +201,8 @@ def _judged(session: Session, result: Row) -> list[str]:
     session.out.note(f"Test {result['number']} of {result['model']}: {'; '.join(told)}")
     failed = (result["stories"] or 0) - (result["stories_correct"] or 0)
     if not failed:
-        return []
+        return ""
     details = session.client.get("projects", session.project, "training", result["number"], "tests")
     names = [fault["name"] for one in details for fault in one["faults"] if not fault["is_warning"]]
     counted = f"{failed} of {result['stories']} test stories did not go as written"
-    return [f"{result['model']} is trained, but {counted}{': ' + ', '.join(names[:3]) if names else ''}."]
+    return f"{result['model']} is trained, but {counted}{': ' + ', '.join(names[:3]) if names else ''}."
