@@ -62,7 +62,9 @@ class FakeParley:
         self.trouble: list[Answer] = []  # answered before all else
         self.restarts_after, self.away = -1, 30  # so many requests it does not answer so many; never when negative
         self.uploads: dict[str, dict[str, Any]] = {}
+        self.begun: dict[str, dict[str, Any]] = {}  # those that have become models too
         self.upload_cuts: list[int] = []  # of each next body of an upload
+        self.busy = 0  # so many bodies of uploads are not taken
         self.loses_answer = False  # to the last part of an upload
         self.cuts: list[int] = []  # of each next download, after how many bytes the connection breaks
         self.asked: list[str] = []
@@ -202,6 +204,9 @@ class FakeParley:
             self.trouble = [(503, b"<html>nginx</html>", {})] * self.away
         if self.trouble:
             return self.trouble.pop(0)
+        if self.busy and asked.method in ("PUT", "PATCH"):
+            self.busy -= 1
+            raise Refused(503, "Busy", "As many files are on their way as may be.")
         for method, pattern, operation in ROUTES:
             match = re.fullmatch(pattern, asked.path)
             if match and method == asked.method:
@@ -293,34 +298,42 @@ def _known(fake: FakeParley, name: str) -> bytes:
 def begin_upload(fake: FakeParley, asked: Asked) -> Answer:
     for upload in fake.uploads.values():
         if upload["sha256"] == asked.json["sha256"]:
-            return 201, _upload(upload), {}
-    number = str(len(fake.uploads) + 1)
+            return 201, _upload(fake, upload), {}
+    number = str(len(fake.begun) + 1)
     fake.uploads[number] = {**asked.json, "id": number, "url": f"{P}/uploads/{number}", "content": b""}
-    return 201, _upload(fake.uploads[number]), {}
+    fake.begun[number] = fake.uploads[number]
+    return 201, _upload(fake, fake.uploads[number]), {}
 
 
-def _upload(upload: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in upload.items() if key != "content"} | {"offset": len(upload["content"])}
+def _upload(fake: FakeParley, upload: dict[str, Any]) -> dict[str, Any]:
+    facts = {key: value for key, value in upload.items() if key != "content"}
+    return facts | {"offset": upload["size"] if _has_become(fake, upload) else len(upload["content"])}
+
+
+def _has_become(fake: FakeParley, upload: dict[str, Any]) -> bool:
+    return sha256(fake.models.get(upload["name"].removesuffix(".tar.gz"), b"")) == upload["sha256"]
 
 
 @route("GET", r"P/uploads/(\d+)")
 def get_upload(fake: FakeParley, asked: Asked, number: str) -> Answer:
-    if number not in fake.uploads:
+    if number not in fake.begun:
         raise Refused(404, "NotFound", "There is no such upload of yours.")
-    return 200, _upload(fake.uploads[number]), {}
+    return 200, _upload(fake, fake.begun[number]), {}
 
 
 @route("PATCH", r"P/uploads/(\d+)")
 def go_on(fake: FakeParley, asked: Asked, number: str) -> Answer:
-    upload = fake.uploads[number]
+    upload = fake.begun[number]
+    name = upload["name"].removesuffix(".tar.gz")
+    if int(asked.headers["Upload-Offset"]) == upload["size"] and _has_become(fake, upload):
+        return 200, {**fake.model_facts(name), "warnings": []}, {}
     if int(asked.headers["Upload-Offset"]) != len(upload["content"]):
         raise Refused(409, "Offset", "Another number of bytes has arrived.", offset=len(upload["content"]))
     upload["content"] += asked.body
     if asked.is_cut:
         raise ConnectionAbortedError
     if len(upload["content"]) < upload["size"]:
-        return 200, _upload(upload), {}
-    name = upload["name"].removesuffix(".tar.gz")
+        return 200, _upload(fake, upload), {}
     if sha256(upload["content"]) != upload["sha256"]:
         raise Refused(422, "Checksum", "It arrived damaged.")
     fake.models[name] = fake.uploads.pop(number)["content"]
@@ -331,7 +344,8 @@ def go_on(fake: FakeParley, asked: Asked, number: str) -> Answer:
 
 @route("DELETE", r"P/uploads/(\d+)")
 def give_up(fake: FakeParley, asked: Asked, number: str) -> Answer:
-    del fake.uploads[number]
+    fake.uploads.pop(number, None)
+    del fake.begun[number]
     return 204, None, {}
 
 

@@ -157,6 +157,16 @@ def test_a_file_that_shrinks_while_it_is_sent(with_fake, monkeypatch, at_once) -
     assert (with_fake.world.uploads, with_fake.world.models) == ({}, {})
 
 
+@pytest.mark.parametrize("at_once", [0, 10**6])
+def test_an_upload_waits_while_too_many_files_come_in(with_fake, monkeypatch, at_once) -> None:
+    monkeypatch.setattr(upload, "AT_ONCE", at_once)
+    content = with_fake.world.archive("otter")
+    (with_fake.project / "otter.tar.gz").write_bytes(content)
+    with_fake.world.busy = 12
+    with_fake.done("upload", "otter.tar.gz")
+    assert with_fake.world.models["otter"] == content
+
+
 def _is_killed(*facts: object) -> int:
     raise SystemError
 

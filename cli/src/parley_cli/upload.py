@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from parley_cli import clock
-from parley_cli.client import path_of
+from parley_cli.client import PASSING, path_of
 from parley_cli.download import digest_of
 from parley_cli.failures import Code, Failure
 
@@ -53,9 +53,12 @@ def send(session: "Session", file: Path, name: str) -> Any:
     begun = _begin(session, file, name, digest)
     with session.out.progress(name, begun["size"]) as advance, file.open("rb") as stream:
         try:
-            is_small = begun["size"] <= AT_ONCE and not begun["offset"]
-            made = _at_once(session, stream, begun, advance) if is_small else None
-            return made or _send_rest(session, stream, begun, advance)
+            offset = int(begun["offset"])
+            if begun["size"] <= AT_ONCE and not offset:
+                if (made := _at_once(session, stream, begun, advance)) is not None:
+                    return made
+                offset = _arrived(session, begun)
+            return _send_rest(session, stream, begun, offset, advance)
         except (KeyboardInterrupt, Changed):
             with contextlib.suppress(Failure):
                 session.client.send("DELETE", begun["url"], again=False)
@@ -82,7 +85,7 @@ def _begin(session: "Session", file: Path, name: str, digest: str) -> Any:
 
 
 def _at_once(session: "Session", stream: BinaryIO, begun: Any, advance: Callable[[int], None]) -> Any:
-    """None when the connection broke, of which nothing is left there."""
+    """None when the connection broke. Nothing is left there then, or all of it, when the answer alone was lost."""
     name = begun["name"].removesuffix(".tar.gz")
     data = Reading(stream, int(begun["size"]), advance)
     headers = {"Content-Type": "application/gzip", "X-Checksum-SHA256": begun["sha256"]}
@@ -93,30 +96,31 @@ def _at_once(session: "Session", stream: BinaryIO, begun: Any, advance: Callable
         if failure.code is not Code.UNREACHABLE:
             raise
         advance(-stream.tell())
-        return _known(session, name, begun["sha256"])  # the answer alone may have been lost
+        return None
 
 
-def _send_rest(session: "Session", stream: BinaryIO, begun: Any, advance: Callable[[int], None]) -> Any:
-    offset, vain = int(begun["offset"]), 0
-    problem: Failure | None
+def _send_rest(session: "Session", stream: BinaryIO, begun: Any, offset: int, advance: Callable[[int], None]) -> Any:
+    """From `offset` on. An empty part at the end brings the answer that was lost."""
+    vain, patience = 0, clock.Deadline(session.client.patience)
     advance(offset)
     while True:
+        problem: Failure | None = None
         try:
             found = _send_part(session, stream, begun, offset, advance)
             if "offset" not in found:
                 return found
-            reached, problem = int(found["offset"]), None
+            reached = int(found["offset"])
         except Failure as failure:
-            arrived, problem = _offset_after(session, begun, failure), failure
-            if arrived is None:  # the answer to the last part was lost
-                return _known(session, begun["name"].removesuffix(".tar.gz"), begun["sha256"])
-            reached = arrived
+            reached, problem = _offset_after(session, begun, failure), failure
         advance(reached - stream.tell())
-        vain = 0 if reached > offset else vain + 1
-        if problem is not None and vain >= TRIES:
-            raise problem
+        if reached > offset:
+            vain, patience = 0, clock.Deadline(session.client.patience)
+        elif problem is not None:
+            vain += 1
+            if vain >= TRIES and (problem.status not in PASSING or patience.is_over):
+                raise problem
         if problem is not None:
-            clock.pause(PAUSE * (vain or 1))
+            clock.pause(PAUSE * min(vain or 1, TRIES))
         offset = reached
 
 
@@ -127,17 +131,19 @@ def _send_part(session: "Session", stream: BinaryIO, begun: Any, offset: int, ad
     return session.client.send("PATCH", begun["url"], data=data, headers=headers, again=False).data
 
 
-def _offset_after(session: "Session", begun: Any, failure: Failure) -> int | None:
-    """How much has arrived although a part failed; None when all of it has. Raises what cannot be mended."""
+def _offset_after(session: "Session", begun: Any, failure: Failure) -> int:
+    """How much has arrived although a part failed. Raises what cannot be mended."""
     if isinstance(at := failure.details.get("offset"), int):
         return at
     if failure.code is not Code.UNREACHABLE and failure.status != 409:
         raise failure
     try:
-        client = session.client
-        return int(client.send("GET", begun["url"], patience=client.patience).data["offset"])
+        return _arrived(session, begun)
     except Failure as gone:
-        name = begun["name"].removesuffix(".tar.gz")
-        if gone.status == 404 and _known(session, name, begun["sha256"]) is not None:
-            return None
         raise failure from gone
+
+
+def _arrived(session: "Session", begun: Any) -> int:
+    """Of a finished one all of it."""
+    client = session.client
+    return int(client.send("GET", begun["url"], patience=client.patience).data["offset"])
