@@ -75,3 +75,52 @@ def test_nothing_of_somebody_elses_steers_the_terminal(with_fake) -> None:
 @pytest.mark.parametrize("words", [["models", "--limit", "0"], ["promote", "x"], ["nonsense"], ["upload"]])
 def test_wrong_words_end_with_2(with_fake, words) -> None:
     assert with_fake(*words).code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["models", "--limit", "x"], "parley models --help"),
+        (["--nonsense"], "No such option"),
+        (["conversations", "export", "--nonsense"], "parley conversations export --help"),
+        (["promote", "x"], "--to"),
+    ],
+)
+def test_what_was_typed_wrong_is_one_line(with_fake, words, said) -> None:
+    ended = with_fake(*words)
+    assert (ended.code, ended.out, ended.err.count("\n"), said in ended.err) == (2, "", 1, True)
+    told = json.loads(with_fake(*words, "--json").err)
+    assert (told["exit_code"], told["status"], said in told["error"]) == (2, 0, True)
+
+
+def test_no_words_are_a_question_for_help(with_fake) -> None:
+    assert "Usage: parley" in with_fake().out + with_fake().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "login --password-stdin",
+        "login --token --token-stdin",
+        "login -u ada --token-stdin",
+        "train --cancel 1 --follow 1",
+        "train --follow 1 --force",
+        "train --cancel 1 --revision 1",
+        "train --follow 1 --tests --detach",
+        "share --list --revoke 1",
+        "share --in worker --model otter",
+        "talk --in worker --model otter",
+        "tag otter best --remove --expected-current x",
+        "pull --overwrite --keep",
+        "push --replace --merge",
+        "doctor --rasa-token-stdin",
+    ],
+)
+def test_options_that_contradict_each_other(with_fake, words: str) -> None:
+    ended = with_fake(*words.split())
+    assert (ended.code, ended.err.count("\n"), with_fake.world.asked) == (2, 1, [])
+
+
+def test_the_number_of_a_request_steers_no_terminal(with_fake) -> None:
+    with_fake.world.trouble = [(404, b"{}", {"X-Request-Id": "\x1b[31mred"})]
+    assert "\x1b" not in with_fake("models").err

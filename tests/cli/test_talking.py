@@ -34,6 +34,16 @@ def test_a_server_that_is_away_is_said(with_fake) -> None:
     assert with_fake("talk", "--say", "hi").code == 7
 
 
+def test_one_answer_that_fails_ends_no_talk_of_a_person_and_every_one_of_a_script(with_fake) -> None:
+    with_fake.world.replies = [Refused(502, "Broken", "Rasa broke."), HELLO] * 2
+    assert with_fake("talk", typed="hi\nagain\n").code == 7
+    with_fake.world.replies.pop(0)
+    with_fake.at_a_terminal()
+    ended = with_fake.done("talk", typed="hi\nagain\n")
+    assert ended.out == "Hello\n  1) Book\n"  # and no "> " among it
+    assert "Rasa broke." in ended.err and ended.err.count("> ") == 3
+
+
 def test_a_link_is_made_listed_and_revoked(parley) -> None:
     made = parley.done("share", "--name", "For the team", "--expires", "7d", "--json").json
     assert (made["environment"], made["name"]) == ("production", "For the team")

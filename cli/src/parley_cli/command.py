@@ -77,6 +77,13 @@ def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable[...
     return register
 
 
+def only_one(**options: object) -> None:
+    """Raises Failure when options were given that contradict each other."""
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value not in (None, False, "")]
+    if len(given) > 1:
+        raise Failure(f"{given[0]} and {given[1]} contradict each other.", Code.USAGE)
+
+
 def _ended(out: Output, do: Callable[[], None]) -> Code:
     try:
         do()

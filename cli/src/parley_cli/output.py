@@ -84,8 +84,8 @@ class Output:
         if self.is_json:
             _write(sys.stderr, json.dumps(failure.facts))
             return
-        tail = f" (request {failure.request_id})" if failure.request_id else ""
-        _write(sys.stderr, f"parley: {one_line(failure.message)}{one_line(tail) and tail}")
+        tail = f" (request {one_line(failure.request_id)})" if failure.request_id else ""
+        _write(sys.stderr, f"parley: {one_line(failure.message)}{tail}")
 
     @property
     def can_ask(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from parley_cli import config
-from parley_cli.command import Session, command
+from parley_cli.command import Session, command, only_one
 from parley_cli.failures import Code, Failure
 from parley_cli.output import day
 
@@ -27,6 +27,9 @@ def login(
     with_token: Annotated[bool, typer.Option("--token", help="Ask for an API token, not for a browser.")] = False,
 ) -> None:
     """Sign in, and remember it as a profile: by a browser where the team has single sign-on, else by API token."""
+    only_one(token=with_token, token_stdin=token_stdin, username=username)
+    if password_stdin and username is None:
+        raise Failure("--password-stdin is the password of --username.", Code.USAGE)
     from parley_cli import sign_in
     from parley_cli.client import Client
 

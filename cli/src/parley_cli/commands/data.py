@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from parley_cli import config, project
-from parley_cli.command import Session, command
+from parley_cli.command import Session, command, only_one
 from parley_cli.failures import Code, Failure
 
 Message = Annotated[str, typer.Option("--message", "-m", help="What changed, for the history.")]
@@ -65,8 +65,8 @@ def push(
     """Save the files of this folder as a new revision. The difference is shown first."""
     from parley_cli.client_data import save
 
-    if replace and (merge or began is not None):
-        raise Failure("--replace contradicts --merge and --base.", Code.USAGE)
+    only_one(replace=replace, merge=merge)
+    only_one(replace=replace, base=began)
     root = _root()
     files = project.read(root)
     if not files:
@@ -227,8 +227,7 @@ def pull(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change.")] = False,
 ) -> None:
     """Write the files of a revision into this folder. What was changed here is never overwritten unasked."""
-    if overwrite and keep:
-        raise Failure("--overwrite and --keep contradict each other.", Code.USAGE)
+    only_one(overwrite=overwrite, keep=keep)
     from parley_cli.client_data import archive_of
 
     root = _root()

@@ -53,6 +53,8 @@ def doctor(
     """Find out what is wrong between Rasa servers, their event brokers and Parley. 30: something is."""
     from parley_cli import doctoring
 
+    if rasa_token_stdin and not rasa:
+        raise Failure("--rasa-token-stdin is the token of --rasa.", Code.USAGE)
     token = os.environ.get("RASA_TOKEN", "")
     if rasa_token_stdin:
         token = session.out.secret("Server token: ", otherwise="", from_stdin=True)

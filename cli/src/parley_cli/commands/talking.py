@@ -9,11 +9,12 @@ from urllib.parse import urljoin
 import typer
 
 from parley_cli import clock
-from parley_cli.command import Session, command
+from parley_cli.command import Session, command, only_one
 from parley_cli.commands.models import named
 from parley_cli.failures import Code, Failure
 from parley_cli.output import Column, Row, ago
 
+PRODUCTION = "production"
 WAKING = 180  # seconds that a model's own server may take to come up
 LINK_COLUMNS: list[Column] = [
     ("NUMBER", lambda row: row["number"]),
@@ -34,36 +35,45 @@ def register(app: typer.Typer) -> None:
 
 def talk(
     session: Session,
-    environment: Annotated[str, typer.Option("--in", metavar="ENVIRONMENT")] = "production",
+    environment: Annotated[str, typer.Option("--in", metavar="ENVIRONMENT", help="production when left out.")] = "",
     model: Annotated[str, typer.Option("--model", help="Talk to this model, whether it is live or not.")] = "",
     messages: Annotated[list[str] | None, typer.Option("--say", help="Say this and leave; can be repeated.")] = None,
     go_on: Annotated[bool, typer.Option("--continue", help="Go on with the last conversation.")] = False,
 ) -> None:
     """Chat with an assistant. A number chooses a button; Ctrl-D leaves."""
+    only_one(**{"in": environment, "model": model})
+    environment = environment or PRODUCTION
     chat = Chat(session, environment, named(model), is_new=not go_on)
     if messages:
         for message in messages:
             chat.say(message)
         return
-    if sys.stdin.isatty():
+    if session.out.can_ask:
         session.out.note(f"Talking to {model or environment} of {session.project}. Ctrl-D leaves.")
-    while True:
-        text = _read(session)
-        if text is None:
-            return
+    while (text := _read(session)) is not None:
         if text.strip():
-            chat.say(chat.chosen(text.strip()))
+            _say(session, chat, text.strip())
 
 
 def _read(session: Session) -> str | None:
-    """The next line, None at the end."""
-    if sys.stdin.isatty() and not session.out.is_json:
-        try:
-            return input("> ")
-        except EOFError:
-            sys.stderr.write("\n")
-            return None
-    return sys.stdin.readline() or None
+    """The next line, None at the end. What is asked is no result, so it goes to standard error."""
+    if session.out.can_ask:
+        sys.stderr.write("> ")
+        sys.stderr.flush()
+    text = sys.stdin.readline()
+    if not text and session.out.can_ask:
+        sys.stderr.write("\n")
+    return text or None
+
+
+def _say(session: Session, chat: "Chat", text: str) -> None:
+    """Who sits there may say something else when one answer fails; a script has failed."""
+    try:
+        chat.say(chat.chosen(text))
+    except Failure as failure:
+        if not session.out.can_ask:
+            raise
+        session.out.fail(failure)
 
 
 class Chat:
@@ -143,7 +153,9 @@ class Chat:
 
 def share(
     session: Session,
-    environment: Annotated[str, typer.Option("--in", metavar="ENVIRONMENT", help="Whose assistant.")] = "production",
+    environment: Annotated[
+        str, typer.Option("--in", metavar="ENVIRONMENT", help="Whose assistant; production when left out.")
+    ] = "",
     model: Annotated[str, typer.Option("--model", help="A link for this model, live or not.")] = "",
     name: Annotated[str, typer.Option("--name", help="What it is for.")] = "",
     greeting: Annotated[str, typer.Option("--greeting", help="What guests read first.")] = "",
@@ -155,6 +167,8 @@ def share(
     revoke: Annotated[int | None, typer.Option("--revoke", metavar="NUMBER", help="End a link for good.")] = None,
 ) -> None:
     """Make a link by which guests talk to the assistant; its address goes to standard output."""
+    only_one(list=listed, revoke=revoke)
+    only_one(**{"in": environment, "model": model})
     if listed:
         rows = list(session.client.pages("projects", session.project, "share"))
         session.out.table(rows, LINK_COLUMNS, empty="No share link.")
@@ -164,7 +178,7 @@ def share(
         session.out.result({"number": revoke, "revoked": True}, f"Link {revoke} is revoked.")
         return
     body: dict[str, Any] = {"name": name or "From the command line", "greeting": greeting}
-    body |= {"model": named(model)} if model else {"environment": environment}
+    body |= {"model": named(model)} if model else {"environment": environment or PRODUCTION}
     if expires:
         body["expires_at"] = time.time() + _seconds(expires)
     if password_stdin:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from parley_cli import clock
-from parley_cli.command import Session, command
+from parley_cli.command import Session, command, only_one
 from parley_cli.failures import Code, Failure
 from parley_cli.output import Row
 
@@ -41,6 +41,9 @@ def train(
     0 there is a model, 20 the training failed, 21 it was cancelled, 22 its worker vanished; with --tests 23 a test
     story did not go as written, or the test itself failed; 12 the time (--timeout) is over. Ctrl-C leaves it running.
     """
+    for begins in ({"revision": revision}, {"finetune_from": finetune_from}, {"force": force}):
+        only_one(cancel=cancel, follow=follow, **begins)
+    only_one(detach=detach, tests=tests and follow is not None)
     if cancel is not None:
         _cancel(session, cancel)
         return
