@@ -14,12 +14,15 @@ from parley_cli.failures import Code, Failure
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 Row = Mapping[str, Any]
 Column = tuple[str, Callable[[Row], object]]
 Advance = Callable[[int], None]
 
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+WIDE = 70  # columns of a terminal in which a bar tells speed and time too
+GAP, FOLDED = 2, 16  # between columns; to so much one of several words may be folded
 COLOURS = {
     "running": "green",
     "done": "green",
@@ -132,10 +135,14 @@ class Output:
             TransferSpeedColumn,
         )
 
-        measure = (DownloadColumn(), TransferSpeedColumn()) if of_bytes else (MofNCompleteColumn(),)
-        columns = (TextColumn("{task.description}"), BarColumn(), *measure, TimeRemainingColumn())
-        with Progress(*columns, console=_console(stderr=True), transient=True) as bar:
-            task = bar.add_task(one_line(title).replace("[", "\\["), total=total)
+        console = _console(stderr=True)
+        measure = DownloadColumn() if of_bytes else MofNCompleteColumn()
+        rest = (TransferSpeedColumn(), TimeRemainingColumn()) if console.width >= WIDE else ()
+        most = console.width // 3
+        name = one_line(title) if len(one_line(title)) <= most else f"{one_line(title)[: most - 1]}…"
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), measure, *rest)
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(name, total=total)
             yield lambda size: bar.advance(task, size)
 
 
@@ -169,16 +176,44 @@ def _console(*, stderr: bool = False) -> "Console":
 
 
 def _draw(rows: Sequence[Row], columns: Sequence[Column]) -> None:
-    from rich.table import Table
+    """A table where it fits, so that a name stays in one piece; else one thing beneath the other."""
+    from rich.cells import cell_len
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for title, _value in columns:
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        cells = [one_line(value(row)) for _title, value in columns]
-        table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in cells))
-    _console().print(table)
+    console = _console()
+    titles = [title for title, _value in columns]
+    lines = [[one_line(value(row)) for _title, value in columns] for row in rows]
+    columns_of_text = list(zip(titles, *lines, strict=True))
+    is_prose = [any(" " in cell and len(cell) > FOLDED for cell in cells) for cells in columns_of_text]
+    widths = [
+        max(FOLDED, *(cell_len(word) for cell in cells for word in cell.split()))
+        if folds
+        else max(map(cell_len, cells))
+        for cells, folds in zip(columns_of_text, is_prose, strict=True)
+    ]
+    texts = [[Text(cell, style=COLOURS.get(cell, "")) for cell in cells] for cells in lines]
+    if sum(widths) + GAP * (len(widths) - 1) > console.width:
+        _draw_beneath(console, titles, texts)
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
+    for title, folds in zip(titles, is_prose, strict=True):
+        table.add_column(title, overflow="fold", no_wrap=not folds)
+    for cells in texts:
+        table.add_row(*cells)
+    console.print(table)
+
+
+def _draw_beneath(console: "Console", titles: Sequence[str], rows: Sequence[Sequence["Text"]]) -> None:
+    wide = max(map(len, titles))
+    for number, cells in enumerate(rows):
+        if number:
+            console.print()
+        for title, cell in zip(titles, cells, strict=True):
+            if cell.plain:
+                console.print(f"[bold]{title:{wide}}[/]  ", end="")
+                console.print(cell, soft_wrap=True)
 
 
 # --- Words for values -------------------------------------------------------------------------------------------------

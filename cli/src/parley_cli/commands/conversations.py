@@ -41,7 +41,8 @@ def export(
         ),
     ] = None,
     timeout: Annotated[
-        float | None, typer.Option("--timeout", min=1, help="Seconds to wait for a large file at most.")
+        float | None,
+        typer.Option("--timeout", metavar="SECONDS", min=1, help="How long to wait for a large file at most."),
     ] = None,
 ) -> None:
     """Write conversations as JSON lines or CSV: all that you may see, or those that fit every filter."""

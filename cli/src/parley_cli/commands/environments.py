@@ -14,7 +14,7 @@ NOBODY = 120  # seconds without a server, after which one that was to come would
 LONG_POLL = 20  # seconds; the server answers at once when something changed
 ENDS = {"running": Code.DONE, "failed": Code.NOT_RUNNING, "superseded": Code.SUPERSEDED}
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Until every server runs it; the exit code tells.")]
-Timeout = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait at most.")]
+Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long to wait at most.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the promotion.")]
 Expected = Annotated[
     str | None, typer.Option("--expected-current", help="Only if this model is live by now; '' for none.")
@@ -54,7 +54,9 @@ def promote(
         made = session.client.post("projects", session.project, "environments", to, "promotions", body=body).data
     except Failure as failure:
         made = _already(session, to, named(model), failure)
-    _finish(session, made, wait=wait, timeout=timeout)
+        _finish(session, made, "", wait=wait, timeout=timeout)
+        return
+    _finish(session, made, _sentence(made), wait=wait, timeout=timeout)
 
 
 def rollback(
@@ -68,7 +70,7 @@ def rollback(
     """Return to the last other model that ran there. Exit codes as of promote."""
     path = ("projects", session.project, "environments", environment, "rollback")
     made = session.client.post(*path, body=_move(expected, reason)).data
-    _finish(session, made, wait=wait, timeout=timeout)
+    _finish(session, made, _sentence(made), wait=wait, timeout=timeout)
 
 
 def _move(expected: str | None, reason: str) -> dict[str, Any]:
@@ -86,11 +88,12 @@ def _already(session: Session, environment: str, model: str, failure: Failure) -
     return rows[0]
 
 
-def _finish(session: Session, made: Row, *, wait: bool, timeout: float) -> None:
+def _finish(session: Session, made: Row, sentence: str, *, wait: bool, timeout: float) -> None:
     if not wait:
-        session.out.result(made, _sentence(made))
+        session.out.result(made, sentence)
         return
-    session.out.note(_sentence(made))
+    if sentence:
+        session.out.note(sentence)
     found, code = _wait(session, made, timeout)
     if code is None:
         raise Failure(f"Parley says {found['state']}, which this version of parley does not know.")
@@ -118,11 +121,11 @@ def _wait(session: Session, made: Row, timeout: float) -> tuple[Any, Code | None
             if failure.code is Code.UNREACHABLE:
                 failure.message += " The promotion goes on: parley status"
             raise
+        if found["ended"]:
+            return found, ENDS.get(found["state"])
         if found["message"] != said:
             said = found["message"]
             session.out.note(said)
-        if found["ended"]:
-            return found, ENDS.get(found["state"])
         if found["live"]:
             lonely = clock.Deadline(NOBODY)
         elif lonely.is_over:

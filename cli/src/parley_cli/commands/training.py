@@ -34,7 +34,9 @@ def train(
     cancel: Annotated[int | None, typer.Option("--cancel", metavar="NUMBER", help="Cancel this one.")] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not wait.")] = False,
     cancel_on_interrupt: Annotated[bool, typer.Option("--cancel-on-interrupt", help="Ctrl-C cancels it.")] = False,
-    timeout: Annotated[float | None, typer.Option("--timeout", min=1, help="Seconds to wait at most.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", metavar="SECONDS", min=1, help="How long to wait at most.")
+    ] = None,
 ) -> None:
     """Train a revision. Its log goes to standard error, the model's name to standard output.
 
