@@ -97,6 +97,7 @@ def test_a_model_trained_in_ci_is_released_and_once_more(fake, shell, title: str
     assert [" ".join(line.split()[:2]) for line in called] == [
         "rasa data", "rasa train", "rasa test", "parley upload", "parley promote", "parley promote",
     ]  # fmt: skip
+    assert "--fail-on-prediction-errors" in called[2]
     assert fake.tags == {"worker": f"{model}-1", "production": f"{model}-1"}
     assert [row["state"] for row in fake.promotions] == ["running", "running"]
     assert shell(recipes()[title])[0] == 0  # a job that is run again, of which Rasa makes other bytes

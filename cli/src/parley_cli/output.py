@@ -114,7 +114,10 @@ class Output:
         else:
             import getpass
 
-            found = getpass.getpass(question).strip()
+            try:
+                found = getpass.getpass(question).strip()
+            except EOFError:  # Ctrl-D
+                found = ""
         if not found:
             raise Failure("Nothing was given.", Code.USAGE)
         return found
