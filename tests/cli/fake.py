@@ -392,6 +392,8 @@ def put_tag(fake: FakeParley, asked: Asked, name: str, tag: str) -> Answer:
 
 @route("DELETE", "P/models/([^/]+)/tags/([^/]+)")
 def delete_tag(fake: FakeParley, asked: Asked, name: str, tag: str) -> Answer:
+    if asked.query.get("expected_current", name) != name:
+        raise Refused(409, "Stale", f"{tag} points at {fake.tags.get(tag)} by now.")
     if fake.tags.get(tag) != name:
         raise Refused(404, "NotFound", f"{name} has no tag {tag}.")
     del fake.tags[tag]

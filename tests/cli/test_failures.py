@@ -110,7 +110,6 @@ def test_no_words_are_a_question_for_help(with_fake) -> None:
         "share --list --revoke 1",
         "share --in worker --model otter",
         "talk --in worker --model otter",
-        "tag otter best --remove --expected-current x",
         "pull --overwrite --keep",
         "push --replace --merge",
         "doctor --rasa-token-stdin",

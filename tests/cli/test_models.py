@@ -34,6 +34,7 @@ def test_a_tag_moves_and_goes(parley) -> None:
     stale = parley("tag", "one", "best", "--expected-current", "one")
     assert (stale.code, stale.err.count("\n")) == (6, 1)
     assert parley("tag", "one", "best", "--remove").code == 5
+    assert parley("tag", "two", "best", "--remove", "--expected-current", "one").code == 6
     parley.done("tag", "two", "best", "--remove")
     assert parley("tag", "none", "best").code == 5
     assert parley("tag", "one").code == 2

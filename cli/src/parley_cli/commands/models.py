@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from parley_cli.command import Session, command, only_one
+from parley_cli.command import Session, command
 from parley_cli.failures import Code, Failure
 from parley_cli.output import Column, ago, size
 
@@ -90,13 +90,12 @@ def tag(
         rows = list(session.client.pages("projects", session.project, "tags"))
         session.out.table(rows, TAG_COLUMNS, empty="No tag.")
         return
-    only_one(remove=remove, expected_current=expected is not None)
     if tag is None:
         raise Failure("Which tag? parley tag MODEL TAG", Code.USAGE)
     path = ("projects", session.project, "models", named(model), "tags", tag)
     facts = {"model": named(model), "tag": tag, "removed": remove}
     if remove:
-        session.client.delete(*path, reason=reason or None)
+        session.client.delete(*path, reason=reason or None, expected_current=expected)
         session.out.result(facts, f"{named(model)} has the tag {tag} no more.")
         return
     move: dict[str, Any] = {"reason": reason}
