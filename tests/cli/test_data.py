@@ -116,6 +116,11 @@ def test_a_file_that_is_here_before_the_first_pull_is_not_overwritten(parley) ->
     assert parley.done("pull", "--dry-run", "--json").json["conflicts"] == ["domain.yml"]
 
 
+def test_a_first_pull_says_that_everything_is_new(parley) -> None:
+    parley.world.save(domain=DOMAIN)
+    assert "+ domain.yml" in parley("pull").err
+
+
 def test_nothing_to_pull_and_nothing_to_push(parley) -> None:
     assert parley("pull").code == 5
     assert parley("push", "--yes").code == 2

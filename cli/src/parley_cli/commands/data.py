@@ -241,7 +241,7 @@ def pull(
     todo = plan(local, state.files, there)
     for sign, paths in (("~", todo.write), ("-", todo.remove), ("!", todo.both), ("=", todo.mine)):
         for path in paths:
-            session.out.note(f"{sign} {path}")
+            session.out.note(f"{'+' if paths is todo.write and path not in local else sign} {path}")
     facts = {
         "revision": number,
         "written": todo.write,
