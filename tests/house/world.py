@@ -17,6 +17,7 @@ from conversations.models import (
     Conversation,
     DeadLetter,
     ErasureRun,
+    ExportRun,
     IntakeIncident,
     Mark,
     TalkSession,
@@ -157,13 +158,15 @@ def _flag(conversation: Conversation) -> int:
 
 
 def _taking_out(cafe: Assistant, admin: User) -> dict[str, object]:
-    """A retention rule, a deletion that was counted, and a file that is being prepared."""
+    """A retention rule, a deletion that was counted, and a file that a token of every permission has prepared."""
     erasure = erasure_runs.request_run(actor=admin, assistant=cafe, query="")
     ErasureRun.objects.filter(pk=erasure.pk).update(state="counted", total=2)
+    export = export_runs.request_run(actor=admin, assistant=cafe, query="", kind=Format.JSONL)
+    ExportRun.objects.filter(pk=export.pk).update(limit={"permissions": list(Permission)})
     return {
         "erasure": erasure.pk,
         "rule": retention.add_rule(actor=admin, assistant=cafe, environment=environment_of(cafe), days=90).pk,
-        "export": export_runs.request_run(actor=admin, assistant=cafe, query="", kind=Format.JSONL).pk,
+        "export": export.pk,
     }
 
 
