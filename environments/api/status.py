@@ -1,5 +1,6 @@
 """What runs where, whether it is well, and what Rasa Enterprise's clients ask before anything else."""
 
+from django.conf import settings
 from django.http import HttpRequest
 from ninja import Field, Path, Router, Schema, Status
 
@@ -135,7 +136,21 @@ def _facts(one: Whereabouts) -> dict[str, object]:
     }
 
 
-# --- Rasa Enterprise's clients put a licence in before they do anything; here there is nothing to buy -----------------
+# --- What Rasa Enterprise's clients do before anything else: see whether a token holds, put a licence in --------------
+
+
+class ConfigOut(Schema):
+    """`username` is whose token it is."""
+
+    version: str
+    enterprise: bool
+    username: str
+
+
+@router.get("/config", summary="Whether a token holds", url_name="config", response=ConfigOut)
+def config(request: HttpRequest) -> dict[str, object]:
+    """`rasactl` asks here with the token that it kept: 401 makes it ask for a password."""
+    return {"version": settings.VERSION, "enterprise": True, "username": signed_in(request).username}
 
 
 @router.get("/license", summary="The licence that nobody needs", url_name="license", response=LicenseOut)

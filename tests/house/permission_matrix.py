@@ -488,8 +488,6 @@ SERVERS = [
     Row("GET",  "/api/version",                                   200, 200, 200, 200, 200),
     Row("GET",  "/api/health",                                    200, 200, 200, 200, 200),
     Row("GET",  "/api/projects/cafe/environments/worker/version", 200, 200, 200, 200, 200),
-    Row("GET",  "/api/projects/cafe/models/tags/production",      401, 401, 401, 401, 401),
-    Row("GET",  "/api/models/tags/production",                    401, 401, 401, 401, 401),
 ]
 
 # The operators' pages: every table alike, nothing but GET. Opening a row that is not there leads back to the list.
@@ -608,6 +606,7 @@ API_BY_TOKEN = [
     ByToken("PUT",  "/api/projects/cafe/settings/trying",         401, 403, 403, 200, 403, {"start_after_training": False}),
 
     # What Rasa Enterprise's clients ask.
+    ByToken("GET",  "/api/config",                                401, 200, 200, 200, 200),
     ByToken("GET",  "/api/license",                               401, 200, 200, 200, 200),
     ByToken("POST", "/api/license",                               401, 201, 201, 201, 201, {"license": "x"}),
     ByToken("DELETE", "/api/license",                             401, 204, 204, 204, 204),

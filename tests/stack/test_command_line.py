@@ -3,7 +3,12 @@ command as they come, and sign-in by a code that is typed into the browser.
 """
 
 import base64
+import json
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import jwt
 import pytest
@@ -16,6 +21,8 @@ from tests.stack.test_single_sign_on import wait_for_tokens
 
 pytestmark = pytest.mark.stack
 REALM = "/auth/realms/rasa-studio"
+CLI = str(Path(__file__).resolve().parents[2] / "cli" / "src")
+ENDED = jwt.encode({"exp": 1}, "a token that has ended, as the command sees it")
 
 
 def _ask_here(person: str, live_server, **form: str) -> requests.Response:
@@ -87,3 +94,31 @@ def test_a_command_line_signs_in_by_code_through_our_addresses_and_asks_the_api(
         f"{live_server.url}/api/user", headers={"Authorization": f"Bearer {given.get('id_token')}"}, timeout=30
     )
     assert web.status_code == 401
+
+
+def test_parley_signs_in_by_a_browser_and_stays_signed_in(keycloak, somebody, live_server, tmp_path: Path) -> None:
+    keycloak.add("mara", "annotators")
+    command = [sys.executable, "-m", "parley_cli"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": CLI, "PARLEY_URL": live_server.url}
+    login = subprocess.Popen([*command, "login"], env=environment, stderr=subprocess.PIPE, text=True)
+    address = next(line.removeprefix("Open ").strip() for line in login.stderr if line.startswith("Open "))
+    somebody().allow(address, "mara")
+    _, more = login.communicate(timeout=60)
+    assert login.returncode == 0, more
+
+    def whoami() -> str:
+        told = subprocess.run(
+            [*command, "whoami", "--json"], env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert told.returncode == 0, told.stderr
+        return json.loads(told.stdout)["username"]
+
+    assert whoami() == "mara"
+    (kept,) = tmp_path.rglob("profiles.json")
+    profiles = json.loads(kept.read_text())
+    before = json.dumps(profiles)
+    for profile in profiles.values():
+        profile["token"] = ENDED
+    kept.write_text(json.dumps(profiles))
+    assert whoami() == "mara"
+    assert ENDED not in kept.read_text() and json.dumps(json.loads(kept.read_text())) != before
