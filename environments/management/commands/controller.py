@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand
 
 from environments.controller.loop import run_forever
@@ -15,6 +16,7 @@ from studio.rasa.local import LocalProcesses
 
 class Command(BaseCommand):
     help = "Run the Rasa servers of managed environments; a second one waits for the first to end."
+    requires_system_checks = (Tags.security,)  # the others would load every page of the web
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = stop_on_signal()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand
 
 from studio.jobs import schedule
@@ -11,6 +12,7 @@ from studio.jobs.stopping import stop_on_signal
 
 class Command(BaseCommand):
     help = "Run periodic work; a second one waits for the first to end."
+    requires_system_checks = (Tags.security,)  # the others would load every page of the web
 
     def handle(self, *args: Any, **options: Any) -> None:
         stop = stop_on_signal()
