@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 # The fast tests run on all cores; a suite with a real program has the machine to itself.
-FAST := -n auto --dist loadscope --no-loadscope-reorder -m "not rasa and not browser and not stack and not addresses"
+FAST := -n auto --dist loadscope -m "not rasa and not browser and not stack and not addresses"
 # Types and migrations are checked without a server; the settings only have to be readable.
 OFFLINE := DATABASE_URL=postgresql://offline@offline/offline REDIS_URL=redis://offline PARLEY_SECRET_KEY=offline \
 	PARLEY_ENCRYPTION_KEYS=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=

@@ -35,11 +35,6 @@ def pytest_configure(config: pytest.Config) -> None:
     del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes minutes comes first, or one core would wait for it at the end."""
-    items.sort(key=lambda item: "embedded/test_launcher" not in item.nodeid)
-
-
 def serve_static_files_from_their_source() -> None:
     """Tests collect no static files, so there is no manifest of them either."""
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)

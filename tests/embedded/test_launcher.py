@@ -10,6 +10,7 @@ import redis
 
 from tests.embedded.installation import Installation, open_folder, wait_until
 
+pytestmark = pytest.mark.stack
 Make = Callable[[], Installation]
 
 
