@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.rasa_fixtures import rasa_processes, rasa_runtime, trained_model, worker_id_or_main
 
 __all__ = ["rasa_processes", "rasa_runtime", "trained_model", "worker_id_or_main"]
 
+expect.set_options(timeout=15_000)  # of milliseconds: a busy machine takes more than the usual five seconds
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DESKTOP = {"width": 1280, "height": 800}
 

@@ -50,7 +50,7 @@ def page(chromium: Browser, server: LiveServer) -> Iterator[Page]:
 
 
 def asked(page: Page, text: str) -> None:
-    expect(page.locator("#inbox-now [data-asked]")).to_have_text(text, timeout=20_000)  # a busy machine loads a page
+    expect(page.locator("#inbox-now [data-asked]")).to_have_text(text)
 
 
 def answers() -> dict[str, str]:

@@ -25,6 +25,7 @@ __all__ = [
     "trained_model",
     "worker_id_or_main",
 ]
+expect.set_options(timeout=15_000)  # of milliseconds: a busy machine takes more than the usual five seconds
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
