@@ -13,7 +13,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from conversations.models import Correction, TalkSession
-from environments.models import Environment
+from environments.models import Environment, Slot
+from environments.services import slots
+from models_app.models import Model
 from models_app.services.revisions import save_revision
 from tests.browser.conftest import watched
 from tests.conversations.events import bot
@@ -263,3 +265,15 @@ def test_what_may_have_been_heard_waits_for_its_events_and_is_not_said_again(
     expect(page.locator(".turn .bubble", has_text="Hello!")).to_have_count(1)
     expect(page.locator("#message")).to_have_value("")
     assert len(channel.heard) == 1
+
+
+def test_a_message_to_a_stopped_slot_shows_that_it_waits_for_another(page: Page, server: LiveServer) -> None:
+    model = Model.objects.get()
+    page.goto(f"{server}/a/cafe/try/{model.name}/")
+    expect(page.locator("[data-slot=waiting]")).to_be_visible()
+    slots.stop(actor=None, slot=Slot.objects.get(), why="Its place was needed.")
+    expect(page.locator("[data-slot=ended]")).to_contain_text("Its place was needed.")
+    page.get_by_label("Message", exact=True).fill("hello")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-slot=waiting]")).to_be_visible()
+    assert Slot.objects.count() == 2
