@@ -88,17 +88,26 @@ def push(
         return
     if yes:
         _refuse_unknown(would, newest, began)
-    elif not session.out.confirm(
-        f"Save this to {session.project} at {session.target.url}?", otherwise="--yes saves without asking."
-    ):
-        raise Failure("Nothing was saved.")
+    else:
+        _ask_whether_to_save(session)
     made = save(session, files, base, merge=merge, message=message)
     if not made["on_top_of"]:
         _remember(session, root, made["number"], hashes)
+    facts = _facts(made["number"], would, saved=made["changed"], on_top_of=made["on_top_of"])
+    session.out.result(facts, _told(made))
+
+
+def _ask_whether_to_save(session: Session) -> None:
+    place = f"{session.project} at {session.target.url}"
+    if not session.out.confirm(f"Save this to {place}?", otherwise="--yes saves without asking."):
+        raise Failure("Nothing was saved.")
+
+
+def _told(made: Mapping[str, Any]) -> str:
     text = f"Saved as revision {made['number']}."
     if made["on_top_of"]:
         text += f" It is on top of revision {made['on_top_of']}: parley pull brings its changes here."
-    session.out.result(_facts(made["number"], would, saved=made["changed"], on_top_of=made["on_top_of"]), text)
+    return text
 
 
 def _facts(
@@ -239,9 +248,12 @@ def pull(
     local = {path: project.sha256(content) for path, content in project.read(root).items()}
     state = project.state_of(root, session.target.url, session.project)
     todo = plan(local, state.files, there)
-    for sign, paths in (("~", todo.write), ("-", todo.remove), ("!", todo.both), ("=", todo.mine)):
+    signs = {"-": todo.remove, "!": todo.both, "=": todo.mine}
+    for path in todo.write:
+        session.out.note(f"{'~' if path in local else '+'} {path}")
+    for sign, paths in signs.items():
         for path in paths:
-            session.out.note(f"{'+' if paths is todo.write and path not in local else sign} {path}")
+            session.out.note(f"{sign} {path}")
     facts = {
         "revision": number,
         "written": todo.write,
