@@ -21,7 +21,7 @@ from django.core import signing
 
 from models_app.models import Assistant, Model
 from models_app.services.models import AddedModel, add_model, name_of, warnings_of
-from models_app.storage import StoreFailed, TooLarge
+from models_app.storage import TooLarge
 from models_app.storage.staging import no_room_said, remove_unheld
 from studio.access.models import User
 from studio.errors import Conflict, Invalid
@@ -122,8 +122,6 @@ def receive(*, actor: User, assistant: Assistant, upload: Upload, source: Readab
                 origin=Model.Origin.UPLOADED,
                 checksum=upload.sha256,
             )
-        except StoreFailed:
-            raise
         except (Conflict, Invalid):
             drop(upload)
             raise
