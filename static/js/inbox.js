@@ -46,12 +46,13 @@ function advance() {
   return before;
 }
 
-/* What comes after the message that was shown in turn `asked`, with how far one is. */
+/* What comes after the message that was shown in turn `asked`, with how far one is and what was said before. */
 function receive(html, asked) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
-  put(fresh, "inbox-progress");
+  put(fresh, "inbox-progress", asked);
+  if (fresh.querySelector("#inbox-last form")) put(fresh, "inbox-last", asked); // a skip says nothing of a message
   if (asked !== turn) return;
-  put(fresh, "inbox-next");
+  put(fresh, "inbox-next", asked);
   if (!waits) return;
   waits = false;
   if (!ready().content.firstElementChild) return end();
@@ -59,9 +60,13 @@ function receive(html, asked) {
   follow();
 }
 
-function put(fresh, id) {
+/* Answers may overtake each other: what was asked for earlier does not take the place of what was asked for later. */
+function put(fresh, id, asked) {
+  const old = document.getElementById(id);
+  if (asked < Number(old.dataset.turn ?? 0)) return;
   const part = document.adoptNode(fresh.getElementById(id));
-  document.getElementById(id).replaceWith(part);
+  part.dataset.turn = String(asked);
+  old.replaceWith(part);
   window.htmx?.process(part);
 }
 

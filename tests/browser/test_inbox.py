@@ -87,6 +87,31 @@ def test_one_message_after_the_other_by_keys(page: Page) -> None:
     assert answers() == {TEXTS[0]: "greet", TEXTS[2]: "book_table"}
 
 
+def test_a_skip_that_is_answered_late_leaves_what_was_said_before_to_be_undone(page: Page) -> None:
+    late = """
+        const real = fetch;
+        window.fetch = async (url, ...rest) => {
+            const answer = await real(url, ...rest);
+            if (!url.includes("/next")) return answer;
+            window.fetch = real;
+            return new Promise((resolve) => { window.arrive = () => resolve(answer); });
+        };
+        null"""
+    page.evaluate(late)
+    page.keyboard.press("j")
+    asked(page, TEXTS[1])
+    page.keyboard.press("x")
+    expect(page.locator("#inbox-last")).to_contain_text(TEXTS[1])
+    page.evaluate("window.arrive()")
+    page.wait_for_timeout(300)
+    expect(page.locator("#inbox-progress")).to_contain_text("1 of 5 looked at")
+    asked(page, TEXTS[2])
+    page.keyboard.press("j")
+    asked(page, TEXTS[3])
+    page.keyboard.press("z")
+    asked(page, TEXTS[1])
+
+
 def test_answers_faster_than_the_server_are_all_kept_and_nothing_is_shown_twice(page: Page) -> None:
     slow = "const real = fetch; window.fetch = async (...a) => { await new Promise((r) => setTimeout(r, 400)); return real(...a); }"
     page.evaluate(slow)
