@@ -18,7 +18,7 @@ worker_class = "gthread"
 workers = settings.WEB_WORKERS
 threads = settings.WEB_THREADS
 keepalive = 75
-graceful_timeout = 8
+graceful_timeout = settings.WEB_GRACE
 control_socket_disable = True
 
 

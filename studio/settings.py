@@ -82,6 +82,7 @@ SLOT_IDLE_MINUTES = env.whole("PARLEY_SLOT_IDLE_MINUTES", 15, least=1)  # withou
 SLOT_HOST = env.text("PARLEY_SLOT_HOST", "127.0.0.1")  # where the web reaches the slots of this machine's workers
 WEB_WORKERS = env.whole("PARLEY_WEB_WORKERS", 2, least=1)  # web processes
 WEB_THREADS = env.whole("PARLEY_WEB_THREADS", 80, least=4)  # threads of each; made as they are needed
+WEB_GRACE = env.whole("PARLEY_WEB_GRACE", 8)  # seconds that requests have left when the web is told to stop
 TRANSFERS = max(1, WEB_THREADS - max(2, WEB_THREADS // 5))  # of them may send files; polls and pages keep the rest
 MAX_MODEL_BYTES = env.size("PARLEY_MAX_MODEL_BYTES", "2GB")
 MAX_DATA_BYTES = env.size("PARLEY_MAX_DATA_BYTES", "50MB")
