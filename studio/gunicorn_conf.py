@@ -23,7 +23,8 @@ control_socket_disable = True
 
 
 def on_starting(server: object) -> None:
-    """No unsafe combination of settings is ever served."""
-    from studio import checks
+    """No unsafe combination of settings is ever served, and no page from a database without its tables."""
+    from studio import checks, schema
 
     checks.refuse_unsafe()
+    schema.refuse_older_or_exit()
