@@ -19,10 +19,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Part:
-    """`ok`, `degraded` (works without it, worse) or `down` (nothing works without it)."""
+    """`ok`, `degraded` (works without it, worse) or `down` (nothing works without it). `mend` is for
+    `manage.py doctor` alone: anybody may read /readyz."""
 
     status: str
     message: str = ""
+    mend: str = ""
 
     def as_json(self) -> dict[str, str]:
         return {"status": self.status, **({"message": self.message} if self.message else {})}
@@ -81,7 +83,7 @@ def _database() -> Part:
         found = schema.read()
         now = migrating.running(connection) if found.pending else None
     except DatabaseError:
-        return Part("down", "PostgreSQL does not answer.")
+        return Part("down", "PostgreSQL does not answer.", "Look whether it runs, and at DATABASE_URL.")
     if not found.pending:
         return Part("ok")
     mend = f"They are being applied: {now.in_words}." if now else "Run manage.py migrate."
@@ -92,7 +94,8 @@ def _redis() -> Part:
     try:
         redis.client().ping()
     except RedisError:
-        return Part("degraded", "Redis does not answer: new jobs wait, polls are answered from the database.")
+        message = "Redis does not answer: new jobs wait, polls are answered from the database."
+        return Part("degraded", message, "Look whether it runs, and at REDIS_URL.")
     return Part("ok")
 
 

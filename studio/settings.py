@@ -175,7 +175,8 @@ TEMPLATES = [
 ]
 
 # The web's many threads share a few connections. Others keep one each: a pool does not survive the fork of a job.
-DATABASE_POOL = env.whole("PARLEY_WEB_CONNECTIONS", 20, least=1) if "gunicorn" in sys.modules else 0
+WEB_CONNECTIONS = env.whole("PARLEY_WEB_CONNECTIONS", 20, least=1)  # of one web process
+DATABASE_POOL = WEB_CONNECTIONS if "gunicorn" in sys.modules else 0
 DATABASES = {
     "default": {
         **env.database("DATABASE_URL", pool=DATABASE_POOL),
