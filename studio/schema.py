@@ -71,13 +71,20 @@ def newer_than_files(loader: MigrationLoader, applied: Iterable[tuple[str, str]]
 
 @contextmanager
 def connected() -> Iterator[BaseDatabaseWrapper]:
-    """A connection apart from the others of this process, which a fork or a pool has no part in."""
-    settings = copy.deepcopy(connections["default"].settings_dict)
+    """A connection apart from the others of this process, and the default one of this thread meanwhile.
+
+    A pool that is opened before a fork never gives a connection out after it, and Django asks for applied migrations by
+    the name of a connection, whichever it was given.
+    """
+    usual = connections["default"]
+    settings = copy.deepcopy(usual.settings_dict)
     settings["OPTIONS"].pop("pool", None)
-    made = type(connections["default"])(settings, "default")
+    made = type(usual)(settings, "default")
+    connections["default"] = made
     try:
         yield made
     finally:
+        connections["default"] = usual
         made.close()
 
 

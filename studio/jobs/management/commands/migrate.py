@@ -29,6 +29,12 @@ class Command(migrate.Command):
             help="give up when another migration still runs after so many seconds; without it, wait for its end",
         )
 
+    def execute(self, *args: Any, **options: Any) -> Any:
+        """System checks ask the database, and would speak first where it is away."""
+        return super().execute(
+            *args, **{**options, "skip_checks": options["skip_checks"] or options["check_unapplied"]}
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         if options["check_unapplied"]:
             self._check()
