@@ -77,6 +77,12 @@ def migrated() -> Migrated:
     return Migrated(round(100 * done / found.total, 1), len(found.pending), message)
 
 
+def schema_in_words() -> str:
+    """`up to date`, or what is missing or newer, and the migration that runs; for those who run Parley."""
+    found, now = schema.read(), migrating.running(connection)
+    return f"{found.in_words}{f'; a migration runs: {now.in_words}' if now else ''}"
+
+
 def _database() -> Part:
     """A newer schema is well: that is a rolling update, seen from a process that is still to be replaced."""
     try:

@@ -19,8 +19,9 @@ OWNER = "parley"
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """The address of an empty database, whose owner may make roles, on a server that ends with the test."""
+def running(folder: Path) -> Iterator[tuple[str, str]]:
+    """The addresses of an empty database, whose owner may make roles, and of the administrator's; both end with the
+    test."""
     programs = next((one for one in sorted(FOLDERS.glob("*/bin")) if (one / "initdb").exists()), None)
     if programs is None:
         pytest.fail("These tests need a PostgreSQL of the system's, which is not here: install postgresql.")
@@ -45,7 +46,7 @@ def running(folder: Path) -> Iterator[str]:
         with psycopg.connect(administrator, autocommit=True) as session:
             session.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD 'secret'")
             session.execute(f"CREATE DATABASE {OWNER} OWNER {OWNER}")
-        yield f"postgresql://{OWNER}:secret@127.0.0.1:{port}/{OWNER}"
+        yield f"postgresql://{OWNER}:secret@127.0.0.1:{port}/{OWNER}", administrator
     finally:
         process.send_signal(2)
         process.wait(30)

@@ -6,12 +6,13 @@ From the embedded PostgreSQL and a folder to the system's PostgreSQL and S3, and
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import pytest
 import requests
 from django.conf import settings as django_settings
 
-from studio.embedded import child
+from studio.embedded import child, keys
 from studio.embedded.ports import free_port
 from tests.embedded.installation import open_folder
 from tests.models_app.archives import model_archive
@@ -32,7 +33,6 @@ pytestmark = pytest.mark.stack
 
 PASSWORD = "correct horse battery"
 ARCHIVES = 6  # before the first backup
-FILLING = os.urandom(300_000)
 
 
 class House:
@@ -91,11 +91,10 @@ class House:
     def api(self) -> str:
         return f"http://127.0.0.1:{self.environment['PORT']}/api"
 
-    def upload(self, number: int) -> str:
-        content = model_archive((f"components/{number}.bin", FILLING + bytes([number % 256])))
+    def upload(self, number: int, size: int = 300_000) -> None:
+        content = model_archive((f"components/{number}.bin", os.urandom(size)))
         answer = self.session.put(f"{self.api}/projects/default/models/m{number:04}", data=content)
         assert answer.status_code == 201, answer.text
-        return hashlib.sha256(content).hexdigest()
 
     def delete(self, number: int) -> None:
         answer = self.session.delete(f"{self.api}/projects/default/models/m{number:04}")
@@ -112,6 +111,18 @@ class House:
 
     def models(self) -> dict[str, str]:
         return dict(self.rows("SELECT name, artifact_id FROM models_app_model WHERE deleted_at IS NULL"))
+
+    def counts(self, manifest: dict) -> dict[str, int]:
+        names = {table: '"{}"."{}"'.format(*table.split(".", 1)) for table in manifest["rows"]}
+        return {table: self.rows(f"SELECT count(*) FROM {name}")[0][0] for table, name in names.items()}
+
+    def can_be_used(self) -> None:
+        """People sign in, every model can be had byte by byte, and more can be added."""
+        with self.serving():
+            for name, sha256 in self.models().items():
+                assert self.download(name) == sha256
+            self.upload(9000)
+            self.delete(9000)
 
 
 @contextmanager
@@ -141,8 +152,6 @@ def traffic(house: House, first: int) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def open_root() -> Iterator[Path]:
-    import shutil
-
     folder = open_folder()
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -159,6 +168,8 @@ def house(embedded) -> House:
     """In use: a model in production, its environment's roles, and two secrets that only the keys open."""
     made = House(embedded.environment)
     made.does("bootstrap")
+    with made.serving():
+        made.upload(0, size=60 * 1024 * 1024)
     made.does(
         "shell",
         "-v0",
@@ -171,106 +182,29 @@ def house(embedded) -> House:
 
 
 @pytest.fixture(scope="module")
-def other_database(open_root) -> Iterator[str]:
-    with debian_postgres.running(open_root / "postgres") as address:
-        yield address
+def nightly(house, tmp_path_factory) -> Path:
+    """A backup made in the middle of its work."""
+    folder = tmp_path_factory.mktemp("backups") / "nightly"
+    back_up_in_use(house, str(folder), first=1)
+    return folder
 
 
-def in_use(house: House, place: str, *, first: int) -> tuple[dict, str]:
-    """Back `house` up in the middle of its work; the backup's manifest is read by the caller."""
-    with house.serving():
-        for number in range(first, first + ARCHIVES):
-            house.upload(number)
-        with traffic(house, first + ARCHIVES):
-            said = house.does("backup", place)
-            time.sleep(0.5)
-    return house.models(), said
+@pytest.fixture(scope="module")
+def other_postgres(open_root) -> Iterator[tuple[str, str]]:
+    with debian_postgres.running(open_root / "postgres") as addresses:
+        yield addresses
 
 
-def counts(manifest: dict, house: House) -> dict[str, int]:
-    return {table: house.rows(f"SELECT count(*) FROM {quoted(table)}")[0][0] for table in manifest["rows"]}
-
-
-def quoted(table: str) -> str:
-    schema, _, name = table.partition(".")
-    return f'"{schema}"."{name}"'
-
-
-def is_used(house: House, manifest: dict) -> None:
-    """Everything that the backup names can be had, and more can be added."""
-    models = house.models()
-    assert set(models.values()) <= {one["sha256"] for one in manifest["artifacts"]}
-    assert len(models) >= ARCHIVES
-    with house.serving():
-        for name, sha256 in models.items():
-            assert house.download(name) == sha256
-        house.upload(9000)
-        house.delete(9000)
-
-
-def keys_are_nowhere(folder: Path, house: House) -> None:
-    secrets = [house.environment["PARLEY_SECRET_KEY"], *house.environment["PARLEY_ENCRYPTION_KEYS"].split(",")]
-    for path in folder.rglob("*"):
-        if path.is_file():
-            content = path.read_bytes()
-            assert not any(secret.encode() in content for secret in secrets)
-
-
-class TestDrill:
-    """Each step goes on where the one before ended."""
-
-    folder: Path
-    manifest: dict
-    real: House
-
-    def test_backed_up_while_people_work(self, house, tmp_path_factory) -> None:
-        folder = tmp_path_factory.mktemp("backups") / "nightly"
-        _, said = in_use(house, str(folder), first=1)
-        manifest = json.loads((folder / "manifest.json").read_text())
-        assert manifest["missing"] == [] and "It holds no keys" in said
-        assert len(manifest["artifacts"]) >= ARCHIVES
-        assert oct(folder.stat().st_mode & 0o777) == "0o700"
-        for one in [manifest["database"], *manifest["artifacts"]]:
-            content = (folder / "parts" / one["sha256"][:2] / one["sha256"]).read_bytes()
-            assert (hashlib.sha256(content).hexdigest(), len(content)) == (one["sha256"], one["size"])
-        keys_are_nowhere(folder, house)
-        code, said = house.manage("backup", str(folder))
-        assert code == 1 and "none is overwritten" in said
-        TestDrill.folder, TestDrill.manifest = folder, manifest
-
-    def test_restored_on_the_real_parts(self, house, other_database, s3_of_the_run, tmp_path_factory) -> None:
-        real = TestDrill.real = House(on_real_parts(house, other_database, s3_of_the_run, tmp_path_factory.mktemp("d")))
-        said = real.does("restore", str(self.folder))
-        assert "1 environments have their roles" in said and "cannot be opened" not in said
-        assert counts(self.manifest, real) == self.manifest["rows"]
-        assert real.does("migrate", "--check") == "The database is up to date.\n"
-        is_used(real, self.manifest)
-        owner = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'audit_auditevent'"
-        assert real.rows(owner) == [("parley_audit",)]
-
-    def test_and_back(self, house, s3_of_the_run, embedded) -> None:
-        place = f"s3://{s3_of_the_run.make_bucket()}/backups/second"
-        in_use(self.real, place, first=5000)
-        code, said = self.real.manage("backup", place)
-        assert code == 1 and "none is overwritten" in said
-        back = House(house.environment | s3_variables(s3_of_the_run, "PARLEY_BACKUP_S3"))
-        code, said = back.manage("restore", place)
-        assert code == 1 and "is not empty" in said and "--replace" in said
-        store = embedded.services.folders.data / "artifacts"
-        for path in store.glob("??/*"):
-            path.unlink()  # all of it comes from the backup
-        back.does("restore", place, "--replace")
-        assert set(self.real.models()) == set(back.models()) | set(self.real.models()) - set(back.models())
-        assert "m5000" in back.models()
-        with back.serving():
-            for name, sha256 in back.models().items():
-                assert back.download(name) == sha256
-
-
-def on_real_parts(house: House, database: str, s3: S3Server, data: Path) -> dict[str, str]:
-    """The keys are the same: the operator kept them."""
-    bucket = {"PARLEY_S3_BUCKET": s3.make_bucket(), **s3_variables(s3, "PARLEY_S3")}
-    return house.environment | bucket | {"DATABASE_URL": database, "PARLEY_DATA": str(data)}
+@pytest.fixture(scope="module")
+def real(house, nightly, other_postgres, s3_of_the_run, tmp_path_factory) -> House:
+    """The same, restored on the system's PostgreSQL and S3; the keys are the same, because the operator kept them."""
+    bucket = {"PARLEY_S3_BUCKET": s3_of_the_run.make_bucket(), **s3_variables(s3_of_the_run, "PARLEY_S3")}
+    data = tmp_path_factory.mktemp("real")
+    made = House(house.environment | bucket | {"DATABASE_URL": other_postgres[0], "PARLEY_DATA": str(data)})
+    said = made.does("restore", str(nightly))
+    assert "1 environments have their roles" in said and "cannot be opened" not in said
+    assert made.counts(manifest_of(nightly)) == manifest_of(nightly)["rows"]
+    return made
 
 
 def s3_variables(s3: S3Server, prefix: str) -> dict[str, str]:
@@ -280,3 +214,145 @@ def s3_variables(s3: S3Server, prefix: str) -> dict[str, str]:
         f"{prefix}_ACCESS_KEY_ID": place.access_key,
         f"{prefix}_SECRET_ACCESS_KEY": place.secret_key,
     }
+
+
+def back_up_in_use(house: House, place: str, *, first: int) -> None:
+    with house.serving():
+        for number in range(first, first + ARCHIVES):
+            house.upload(number)
+        with traffic(house, first + ARCHIVES):
+            said = house.does("backup", place)
+    assert "It holds no keys" in said
+
+
+def manifest_of(folder: Path) -> dict:
+    return json.loads((folder / "manifest.json").read_text())
+
+
+def files_of(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+class TestMadeWhilePeopleWork:
+    def test_every_part_is_what_the_manifest_says(self, nightly) -> None:
+        manifest = manifest_of(nightly)
+        assert manifest["missing"] == [] and len(manifest["artifacts"]) >= ARCHIVES
+        for one in [manifest["database"], *manifest["artifacts"]]:
+            content = (nightly / "parts" / one["sha256"][:2] / one["sha256"]).read_bytes()
+            assert (hashlib.sha256(content).hexdigest(), len(content)) == (one["sha256"], one["size"])
+
+    def test_nobody_else_may_read_it_and_no_key_is_in_it(self, nightly, house) -> None:
+        assert nightly.stat().st_mode & 0o777 == 0o700
+        secrets = [house.environment["PARLEY_SECRET_KEY"], house.environment["PARLEY_ENCRYPTION_KEYS"]]
+        for path in files_of(nightly):
+            assert not any(secret.encode() in path.read_bytes() for secret in secrets)
+
+    def test_it_is_not_overwritten(self, nightly, house) -> None:
+        before = {path: path.stat().st_mtime_ns for path in files_of(nightly)}
+        code, said = house.manage("backup", str(nightly))
+        assert code == 1 and "none is overwritten" in said
+        assert {path: path.stat().st_mtime_ns for path in files_of(nightly)} == before
+
+    def test_nor_is_anything_else(self, house, tmp_path) -> None:
+        (tmp_path / "letters").write_text("Dear Ann")
+        code, said = house.manage("backup", str(tmp_path))
+        assert code == 1 and "There are other things at" in said and "letters" in said
+        assert [path.name for path in tmp_path.iterdir()] == ["letters"]
+
+    def test_a_killed_one_is_none_and_goes_on(self, house, tmp_path) -> None:
+        folder = tmp_path / "killed"
+        process = house.start("backup", str(folder))
+        wait_for(lambda: any(folder.glob("parts/??/*")))
+        process.kill()
+        process.communicate(timeout=30)
+        code, said = house.manage("restore", str(folder), "--replace")
+        assert code == 1 and "There is no whole backup" in said
+        kept = set(folder.glob("parts/??/*"))
+        house.does("backup", str(folder))
+        assert kept <= set(folder.glob("parts/??/*")) and manifest_of(folder)["missing"] == []
+
+
+class TestRestored:
+    def test_on_the_real_parts_everything_is_had_and_used(self, real, nightly) -> None:
+        models = real.models()
+        assert set(models.values()) <= {one["sha256"] for one in manifest_of(nightly)["artifacts"]}
+        assert len(models) >= ARCHIVES
+        assert real.does("migrate", "--check") == "The database is up to date.\n"
+        real.can_be_used()
+        owner = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'audit_auditevent'"
+        assert real.rows(owner) == [("parley_audit",)]
+
+    def test_and_back_by_a_bucket_of_another_server(self, real, house, s3_of_the_run, embedded) -> None:
+        place = f"s3://{s3_of_the_run.make_bucket()}/backups/second"
+        back_up_in_use(real, place, first=5000)
+        code, said = real.manage("backup", place)
+        assert code == 1 and "none is overwritten" in said
+        back = House(house.environment | s3_variables(s3_of_the_run, "PARLEY_BACKUP_S3"))
+        code, said = back.manage("restore", place)
+        assert code == 1 and "is not empty" in said and "--replace" in said
+        for path in (embedded.services.folders.data / "artifacts").glob("??/*"):
+            path.unlink()  # all of it comes from the backup
+        back.does("restore", place, "--replace")
+        assert "m5000" in back.models()
+        back.can_be_used()
+
+    def test_a_killed_restore_leaves_the_database_as_it_was(self, real, nightly, other_postgres) -> None:
+        before = real.models()
+        process = real.start("restore", str(nightly), "--replace")
+        with psycopg.connect(other_postgres[1], autocommit=True) as session:
+            restoring = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'parley backup'"
+            wait_for(lambda: session.execute(restoring).fetchone() == (1,))
+            process.kill()
+            process.communicate(timeout=30)
+            wait_for(lambda: session.execute(restoring).fetchone() == (0,))
+        assert real.models() == before
+        real.does("restore", str(nightly), "--replace")
+        assert real.counts(manifest_of(nightly)) == manifest_of(nightly)["rows"]
+
+
+class TestRefused:
+    """Nothing is touched."""
+
+    def refused(self, house: House, place: Path, *options: str) -> str:
+        before = house.models()
+        code, said = house.manage("restore", str(place), *options)
+        assert code == 1, said
+        assert "Nothing was changed" in said
+        assert house.models() == before
+        return said
+
+    def test_with_other_keys(self, real, nightly) -> None:
+        other = House(
+            real.environment | {"PARLEY_SECRET_KEY": "x" * 40, "PARLEY_ENCRYPTION_KEYS": keys.encryption_key()}
+        )
+        said = self.refused(other, nightly, "--replace")
+        assert "PARLEY_SECRET_KEY is another" in said and "PARLEY_ENCRYPTION_KEYS lacks 1 of 1 keys" in said
+
+    @pytest.mark.parametrize("harm", ["damaged", "missing"])
+    def test_one_with_a_part_that_is_not_whole(self, real, nightly, tmp_path, harm) -> None:
+        copy = tmp_path / "copy"
+        shutil.copytree(nightly, copy)
+        sha256 = manifest_of(copy)["artifacts"][2]["sha256"]
+        part = copy / "parts" / sha256[:2] / sha256
+        if harm == "missing":
+            part.unlink()
+        else:
+            part.write_bytes(b"\0" + part.read_bytes()[1:])
+        assert f"{sha256} of the backup is {harm}" in self.refused(real, copy, "--replace")
+
+    def test_one_of_a_newer_version(self, real, nightly, tmp_path) -> None:
+        manifest = manifest_of(nightly)
+        manifest["migrations"].append(["conversations", "9999_of_the_next_version"])
+        (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+        assert "conversations.9999_of_the_next_version" in self.refused(real, tmp_path, "--replace")
+
+    def test_while_something_runs(self, real, nightly) -> None:
+        with psycopg.connect(real.environment["DATABASE_URL"]):
+            assert "1 other connections use the database" in self.refused(real, nightly, "--replace")
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until, "it did not come about"
+        time.sleep(0.002)
