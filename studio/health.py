@@ -80,7 +80,7 @@ def migrated() -> Migrated:
 def schema_in_words() -> str:
     """`up to date`, or what is missing or newer, and the migration that runs; for those who run Parley."""
     found, now = schema.read(), migrating.running(connection)
-    return f"{found.in_words}{f'; a migration runs: {now.in_words}' if now else ''}"
+    return f"{found.in_words}{f'; in use: {now.in_words}' if now else ''}"
 
 
 def _database() -> Part:

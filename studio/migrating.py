@@ -33,10 +33,12 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid::bi
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A migration under way: `number` of `count`, and percent of that one where it tells. 0 of 0: it only begins."""
+    """Who has the schema: a migration, `number` of `count`, and percent of that one where it tells; or, with 0 of 0,
+    one that only begins, or a backup."""
 
     process: int  # of PostgreSQL, as pg_stat_activity numbers them
     seconds: float
+    name: str = ""  # that it gives itself
     number: int = 0
     count: int = 0
     percent: float = 0.0
@@ -46,7 +48,7 @@ class Running:
     @property
     def in_words(self) -> str:
         if not self.migration:
-            return f"begins, in PostgreSQL's process {self.process}"
+            return f"{self.name or 'it begins'} (process {self.process} of PostgreSQL)"
         part = f", {self.percent:.0f} % done" if self.percent else ""
         step = f", {self.step}" if self.step else ""
         return f"{self.migration}, {self.number} of {self.count}{part}{step}"
@@ -62,15 +64,17 @@ def running(connection: BaseDatabaseWrapper) -> Running | None:
     process, name, seconds, step, of_index = row
     found = _NAME.fullmatch(name or "")
     if found is None:
-        return Running(process, float(seconds))
+        return Running(process, float(seconds), name or "")
     number, count, percent, migration = found.groups()
     part = float(percent or 0) or float(of_index)
-    return Running(process, float(seconds), int(number), int(count), part, migration or "", step or "")
+    return Running(process, float(seconds), name, int(number), int(count), part, migration or "", step or "")
 
 
 @contextmanager
 def alone(connection: BaseDatabaseWrapper, *, wait: float | None, say: Callable[[str], object]) -> Iterator[None]:
-    """Hold the lock; who does not get it at once says who has it, and waits up to `wait` seconds (None: for ever).
+    """Hold the schema; who does not get it at once says who has it, and waits up to `wait` seconds (None: for ever).
+
+    A backup holds it while it dumps: a migration would wait for the dump's tables, and everybody else behind it.
 
     It asks again and again. Within a statement that waits it would hold a snapshot, and an index that the other makes
     concurrently would wait for that: for ever. Conflict when the time is over.
@@ -92,10 +96,10 @@ def _take(connection: BaseDatabaseWrapper, wait: float | None, say: Callable[[st
         other = running(connection)
         words = other.in_words if other else "ends just now"
         if wait is not None and now - began >= wait:
-            raise Conflict(f"Another migration runs: {words}. Nothing was done here; look how far that is.")
+            raise Conflict(f"The schema is in use: {words}. Nothing was done here; look how far that is.")
         if now - said >= SAY_SECONDS:
             said = now
-            say(f"Another migration runs; this one waits for its end: {words}")
+            say(f"The schema is in use; this waits for its end: {words}")
         time.sleep(LOOK_SECONDS)
 
 
@@ -104,6 +108,11 @@ def _try(connection: BaseDatabaseWrapper) -> bool:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
         row = cursor.fetchone()
     return bool(row and row[0])
+
+
+def call(connection: BaseDatabaseWrapper, words: str) -> None:
+    """What others are told of who has the schema, when it is no migration."""
+    _call(connection, words, "")
 
 
 def tell(connection: BaseDatabaseWrapper, number: int, count: int, migration: str) -> None:

@@ -24,6 +24,7 @@ from models_app.models import Artifact
 from models_app.services.artifact_checks import BACKING_UP, MOVING, alone, is_damage
 from models_app.services.artifacts import held
 from models_app.storage import ArtifactMissing, Stored, StoreFailed, store
+from studio import migrating
 from studio.audit import ownership
 from studio.readable import Counting
 
@@ -61,7 +62,9 @@ def make_backup(place: Place, *, tell: Tell) -> Manifest:
     if strangers := place.strangers():
         raise BackupRefused(f"There are other things at {place.label}: {', '.join(strangers)}. Name an empty place.")
     with alone(BACKING_UP, BUSY), alone(MOVING, BUSY):
-        manifest = _dump(place, tell)
+        with migrating.alone(connection, wait=0, say=log.info):
+            migrating.call(connection, "a backup")
+            manifest = _dump(place, tell)
         manifest = _copy(place, manifest, tell)
     place.finish(manifest.as_bytes())
     log.info("backup made", place=place.label, artifacts=len(manifest.artifacts), bytes=manifest.size)

@@ -145,8 +145,8 @@ def test_the_second_of_two_waits_and_says_for_whom(older) -> None:
         process = start(older, ["manage.py", "migrate"])
         assert process.stdout is not None
         line = process.stdout.readline()
-        assert "this one waits for its end: conversations.0031_big, 2 of 7, 45 % done" in line
-        assert "A migration runs: conversations.0031_big, 2 of 7, 45 % done." in check(older)[1]
+        assert "this waits for its end: conversations.0031_big, 2 of 7, 45 % done" in line
+        assert "In use: conversations.0031_big, 2 of 7, 45 % done." in check(older)[1]
         assert process.poll() is None
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 0 and f"Applying {'.'.join(LAST)}... OK" in said
@@ -158,7 +158,7 @@ def test_a_second_one_that_will_not_wait_ends(house) -> None:
         process = start(house, ["manage.py", "migrate", "--wait", "0"])
         said, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "Another migration runs: conversations.0031_big, 2 of 7, 45 % done. Nothing was done here" in said
+    assert "The schema is in use: conversations.0031_big, 2 of 7, 45 % done. Nothing was done here" in said
 
 
 def test_a_killed_migration_lets_go_of_the_lock(house) -> None:

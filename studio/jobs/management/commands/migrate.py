@@ -68,7 +68,7 @@ class Command(migrate.Command):
         self.stdout.write(f"The database is {found.in_words}." if not found.pending else f"Behind: {found.in_words}.")
         other = migrating.running(connections["default"])
         if other is not None:
-            self.stdout.write(f"A migration runs: {other.in_words}.")
+            self.stdout.write(f"In use: {other.in_words}.")
         if found.pending or found.newer:
             sys.exit(BEHIND if found.pending else AHEAD)
 
