@@ -168,7 +168,7 @@ def test_a_killed_migration_lets_go_of_the_lock(house) -> None:
         held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid::bigint = %s"
         wait_for(lambda: session.execute(held, [migrating.LOCK & 0xFFFFFFFF]).fetchone() == (1,))
         os.kill(process.pid, signal.SIGKILL)
-        process.wait(20)
+        process.communicate(timeout=20)
         session.execute("ROLLBACK")
     house.eventually(lambda: check(house)[1] == "The database is up to date.\n")
 
