@@ -4,7 +4,7 @@ from botocore.exceptions import ClientError
 from django.conf import settings
 
 from models_app.backup.errors import BackupRefused
-from models_app.backup.places import MANIFEST, PARTS, S3
+from models_app.backup.places import MANIFEST, PARTS, S3, refuse_strangers
 from models_app.storage import ArtifactMissing, StoreFailed
 from models_app.storage.s3 import S3Store
 from models_app.storage.s3_client import Patiences, Place, client, in_words, word_of
@@ -34,7 +34,7 @@ class BucketPlace:
         except ArtifactMissing:
             return None
 
-    def strangers(self) -> list[str]:
+    def prepare(self) -> None:
         """By the levels of the key: parts are not listed one by one."""
         with in_words():
             prefix = f"{self.place.prefix}/"
@@ -42,7 +42,7 @@ class BucketPlace:
         names = [one["Key"] for one in found.get("Contents", [])]
         names += [one["Prefix"] for one in found.get("CommonPrefixes", [])]
         known = {f"{prefix}{MANIFEST}", f"{prefix}{PARTS}/", prefix}
-        return [name for name in names if name not in known][:3]
+        refuse_strangers([name for name in names if name not in known], self.label)
 
     def finish(self, manifest: bytes) -> None:
         try:

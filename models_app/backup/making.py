@@ -59,8 +59,7 @@ def make_backup(place: Place, *, tell: Tell) -> Manifest:
     """Conflict when somebody else makes one; BackupRefused where the place is taken or pg_dump fails; StoreFailed."""
     if place.manifest() is not None:
         raise BackupRefused(f"There is a backup at {place.label}, and none is overwritten. Name another place.")
-    if strangers := place.strangers():
-        raise BackupRefused(f"There are other things at {place.label}: {', '.join(strangers)}. Name an empty place.")
+    place.prepare()
     with alone(BACKING_UP, BUSY), alone(MOVING, BUSY):
         with migrating.alone(connection, wait=0, say=log.info):
             migrating.call(connection, "a backup")

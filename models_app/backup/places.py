@@ -34,8 +34,8 @@ class Place(Protocol):
         """Write the manifest, durably; BackupRefused when there is one already."""
         ...
 
-    def strangers(self) -> list[str]:
-        """A few names of what lies here and belongs to no backup."""
+    def prepare(self) -> None:
+        """Make what a new backup needs; BackupRefused where something lies that belongs to none."""
         ...
 
 
@@ -61,6 +61,11 @@ def place_at(address: str) -> Place:
     )
 
 
+def refuse_strangers(names: list[str], label: str) -> None:
+    if names:
+        raise BackupRefused(f"There are other things at {label}: {', '.join(names[:3])}. Name an empty place.")
+
+
 class FolderPlace:
     """Nobody else may enter it: the dump holds what people wrote."""
 
@@ -76,11 +81,13 @@ class FolderPlace:
         path = self.folder / MANIFEST
         return path.read_bytes() if path.is_file() else None
 
-    def strangers(self) -> list[str]:
-        if not self.folder.exists():
-            self.folder.mkdir(mode=0o700, parents=True)
-        known = {PARTS, MANIFEST, f"{MANIFEST}.new"}
-        return [path.name for path in sorted(self.folder.iterdir()) if path.name not in known][:3]
+    def prepare(self) -> None:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            names = [path.name for path in sorted(self.folder.iterdir())]
+        except OSError as error:
+            raise BackupRefused(f"{self.folder} cannot be used: {error.strerror}.") from error
+        refuse_strangers([name for name in names if name not in {PARTS, MANIFEST, f"{MANIFEST}.new"}], self.label)
 
     def finish(self, manifest: bytes) -> None:
         """Under another name first: one cut short is none."""
