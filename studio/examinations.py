@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core import checks
@@ -111,7 +111,7 @@ def _clock(theirs: datetime) -> Iterator[Finding]:
 
 
 def redis_server() -> Iterator[Finding]:
-    facts: dict[str, Any] = redis.client().info()
+    facts = cast(dict[str, Any], redis.client().info())
     name = "Valkey" if "valkey_version" in facts else "Redis"
     version = str(facts.get("valkey_version") or facts["redis_version"])
     wrong = [*_old_redis(name, version), *_forgetful_redis(facts)]

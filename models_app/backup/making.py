@@ -163,6 +163,8 @@ def rows_now() -> dict[str, int]:
 
 
 def server_version() -> int:
-    """The version of PostgreSQL: 18."""
-    connection.ensure_connection()
-    return int(connection.pg_version) // 10_000
+    """Of PostgreSQL: 18."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('server_version_num')::int / 10000")
+        (version,) = cursor.fetchone()
+    return int(version)

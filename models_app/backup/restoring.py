@@ -4,7 +4,6 @@ Models lie under the SHA-256 of their bytes and come before the rows that name t
 nothing that matters, and the next one begins where it was. Nothing of Parley may run meanwhile.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -19,8 +18,8 @@ from models_app.backup.making import LEAST, rows_now, server_version
 from models_app.backup.manifest import Manifest, read_manifest
 from models_app.backup.places import Place
 from models_app.backup.programs import Database, load, programs_of
-from models_app.services.artifact_checks import is_damage
-from models_app.storage import ArtifactMissing, Staged, Stored, StoreFailed, store
+from models_app.services.artifact_checks import problem_of
+from models_app.storage import ArtifactMissing, Staged, Stored, store
 from studio import schema
 from studio.audit import ownership
 
@@ -119,25 +118,12 @@ def _check(place: Place, manifest: Manifest, tell: Tell) -> None:
     parts = [manifest.database, *manifest.artifacts]
     progress = Progress("checking", 0, len(parts), 0, manifest.size)
     for part in parts:
-        if problem := _problem(place, part):
+        if problem := problem_of(place.parts, part.sha256, part.size, lambda _read: None):
             raise BackupRefused(
-                f"The part {part.sha256} of the backup {problem}: this backup cannot be restored. Nothing was changed."
+                f"The part {part.sha256} of the backup is {problem}: this backup cannot be restored. Nothing was changed."
             )
         progress = replace(progress, done=progress.done + 1, done_bytes=progress.done_bytes + part.size)
         tell(progress)
-
-
-def _problem(place: Place, part: Stored) -> str:
-    try:
-        with place.parts.open(part.sha256) as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except ArtifactMissing:
-        return "is missing"
-    except (StoreFailed, OSError) as error:
-        if not is_damage(error):
-            raise
-        return "is damaged"
-    return "" if digest == part.sha256 else "is damaged"
 
 
 # --- Bringing it ------------------------------------------------------------------------------------------------------
