@@ -120,7 +120,7 @@ def _check(place: Place, manifest: Manifest, tell: Tell) -> None:
     for part in parts:
         if problem := problem_of(place.parts, part.sha256, part.size, lambda _read: None):
             raise BackupRefused(
-                f"The part {part.sha256} of the backup is {problem}: this backup cannot be restored. Nothing was changed."
+                f"The part {part.sha256} of the backup is {problem}: this cannot be restored. Nothing was changed."
             )
         progress = replace(progress, done=progress.done + 1, done_bytes=progress.done_bytes + part.size)
         tell(progress)
