@@ -33,6 +33,14 @@ env.refuse(
     S3_ENDPOINT is not None and not S3_ENDPOINT.startswith(("http://", "https://")),
     "PARLEY_S3_ENDPOINT must begin with http:// or https://.",
 )
+BACKUP_S3_ENDPOINT = env.optional("PARLEY_BACKUP_S3_ENDPOINT") or S3_ENDPOINT  # of backups to s3://…
+BACKUP_S3_REGION = env.text("PARLEY_BACKUP_S3_REGION", S3_REGION)
+BACKUP_S3_ACCESS_KEY_ID = env.text("PARLEY_BACKUP_S3_ACCESS_KEY_ID", S3_ACCESS_KEY_ID)
+BACKUP_S3_SECRET_ACCESS_KEY = env.secret("PARLEY_BACKUP_S3_SECRET_ACCESS_KEY", S3_SECRET_ACCESS_KEY)
+env.refuse(
+    (BACKUP_S3_ACCESS_KEY_ID == S3_ACCESS_KEY_ID) != (BACKUP_S3_SECRET_ACCESS_KEY == S3_SECRET_ACCESS_KEY),
+    "Of PARLEY_BACKUP_S3_ACCESS_KEY_ID and PARLEY_BACKUP_S3_SECRET_ACCESS_KEY only one is set.",
+)
 ARTIFACTS_MOVE = env.text("PARLEY_ARTIFACTS_MOVE", "")  # both stores are read until models are moved
 env.refuse(ARTIFACTS_MOVE not in {"", "to-s3", "from-s3"}, "PARLEY_ARTIFACTS_MOVE must be to-s3, from-s3 or empty.")
 env.refuse(
@@ -174,7 +182,8 @@ TEMPLATES = [
 ]
 
 # The web's many threads share a few connections. Others keep one each: a pool does not survive the fork of a job.
-DATABASE_POOL = env.whole("PARLEY_WEB_CONNECTIONS", 20, least=1) if "gunicorn" in sys.modules else 0
+WEB_CONNECTIONS = env.whole("PARLEY_WEB_CONNECTIONS", 20, least=1)  # of one web process
+DATABASE_POOL = WEB_CONNECTIONS if "gunicorn" in sys.modules else 0
 DATABASES = {
     "default": {
         **env.database("DATABASE_URL", pool=DATABASE_POOL),
