@@ -30,7 +30,8 @@ def _ask(asked: ArtifactStore) -> Part:
     problems = Artifact.objects.filter(freed_at=None).exclude(problem="").count()
     if problems:
         files = "1 model file is" if problems == 1 else f"{problems} model files are"
-        return Part("degraded", f"{files} damaged or missing. manage.py verify_artifacts names them.")
+        message = f"{files} damaged or missing. manage.py verify_artifacts names them."
+        return Part("degraded", message, "It also says what to do about each.")
     return Part("ok")
 
 

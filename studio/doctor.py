@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 import structlog
+from django.db import DatabaseError
 
 from studio import health
 
@@ -67,6 +68,8 @@ def _examined(name: str) -> Iterator[Finding]:
     """One that breaks takes no other with it. What an exception says may hold a secret: the log has it."""
     try:
         yield from _examinations[name]()
+    except DatabaseError:
+        yield Finding(name, Status.WARN, "Not known without the database.", "Mend that first.")
     except Exception as error:
         log.exception("an examination broke", part=name)
         kind = type(error).__name__

@@ -46,12 +46,12 @@ def check_all() -> dict[str, Part]:
     parts = {"database": database, "redis": _redis()}
     for name, check in _parts.items():
         if database.status == "down":
-            parts[name] = Part("degraded", "Not known without the database.")
+            parts[name] = Part("degraded", "Not known without the database.", "Mend that first.")
             continue
         try:
             parts[name] = check()
         except (DatabaseError, RedisError):
-            parts[name] = Part("degraded", "Could not be asked.")
+            parts[name] = Part("degraded", "Could not be asked.", "Look at the database and at Redis.")
     return parts
 
 
@@ -94,7 +94,7 @@ def _database() -> Part:
     if not found.pending:
         return Part("ok")
     mend = f"They are being applied: {now.in_words}." if now else "Run manage.py migrate."
-    return Part("down", f"{len(found.pending)} migrations are not applied. {mend}")
+    return Part("down", f"{len(found.pending)} migrations are not applied. {mend}", "Run `manage.py migrate`.")
 
 
 def _redis() -> Part:

@@ -83,7 +83,8 @@ def test_lines_for_people_and_exit_codes(house) -> None:
 def test_a_database_that_is_away(house) -> None:
     parts = found(house, DATABASE_URL=f"postgresql://a:b-c-d@127.0.0.1:{free_port()}/c")
     assert parts["database"][0]["message"] == "PostgreSQL does not answer."
-    assert statuses(parts, "redis") == {"ok"}
+    assert statuses(parts, "redis") == {"ok"} and statuses(parts, "settings") <= {"ok", "warn"}
+    assert parts["schedule"][0]["message"] == "Not known without the database."
 
 
 def test_a_redis_that_is_away(house) -> None:
