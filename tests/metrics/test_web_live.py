@@ -14,8 +14,10 @@ import psutil
 import pytest
 import requests
 
+from tests.models_app.test_upload_live import database_url
 from tests.stack.programs import free_port
 
+pytestmark = pytest.mark.django_db(transaction=True)
 TOKEN = "a-token-of-32-letters-for-prometheus"
 
 
@@ -24,6 +26,7 @@ class Web:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         variables = {
+            "DATABASE_URL": database_url(),
             "PORT": str(port),
             "PARLEY_METRICS_DIR": str(folder),
             "PARLEY_METRICS_TOKEN": TOKEN,

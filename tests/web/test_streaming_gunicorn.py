@@ -24,6 +24,7 @@ class Server:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         facts = {"FILE": str(self.file), "CLAIMED": str(SIZE), "NOTES": str(self.notes), "PORT": str(self.port)}
+        facts["DATABASE_URL"] = "postgresql://none@127.0.0.1:9/none"  # it is not asked
         command = [sys.executable, "-m", "gunicorn", "-c", "studio/gunicorn_conf.py", "tests.web.streaming_app"]
         environment = {**os.environ, **facts, "PARLEY_WEB_WORKERS": "1", **variables}
         self.process = subprocess.Popen(command, env=environment, cwd=Path(__file__).parents[2])
