@@ -6,7 +6,7 @@ class EnvironmentsConfig(AppConfig):
     label = "environments"
 
     def ready(self) -> None:
-        from environments import health, jobs, navigation, places, rivals
+        from environments import health, jobs, metrics, navigation, places, rivals
         from environments.services import pointers, rasa, slots, transitions
         from models_app.services import models, tags, training
         from models_app.testing.rivals import register as register_rivals
@@ -15,6 +15,7 @@ class EnvironmentsConfig(AppConfig):
 
         jobs.register()
         health.register()
+        metrics.register()
         navigation.register()
         scopes.register("environments", places.places)
         uses.register("environments", rasa.uses_by_servers)

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from environments import guesses
+from environments import guesses, metrics
 from environments.services import pointers, polls
 from environments.services.pointers import EVERY_TAG, Answer, Pointer, Poll, UnknownTag, WrongToken
 from models_app.services.assistants import DEFAULT_SLUG
@@ -27,6 +27,7 @@ from studio.access.api_auth import shows_persons_token
 from studio.audit.actions import Action
 from studio.audit.services import refusals
 from studio.crypto import digest
+from studio.metrics import http
 from studio.web import streaming
 from studio.web.addresses import client_address
 from studio.web.api.failures import failure
@@ -34,6 +35,7 @@ from studio.web.api.failures import failure
 log = structlog.get_logger()
 
 PATH = re.compile(r"/api/(?:projects/(?P<slug>[^/]+)/)?models/tags/(?P<tag>[^/]+)\Z")
+ROUTE = "/api/projects/{slug}/models/tags/{tag}"
 REPLICA_HEADER = "HTTP_X_PARLEY_REPLICA"
 ENVIRONMENT_HEADER = "HTTP_X_PARLEY_ENVIRONMENT"
 
@@ -50,7 +52,11 @@ class ModelServerMiddleware:
         match = PATH.match(request.path_info)
         if match is None or shows_persons_token(request):
             return self.get_response(request)
-        return answer(request, match["slug"] or DEFAULT_SLUG, match["tag"])
+        slug, tag = match["slug"] or DEFAULT_SLUG, match["tag"]
+        response = answer(request, slug, tag)
+        http.name_route(request, ROUTE)
+        metrics.count_poll((slug, tag) if hasattr(request, "let_in") else ("", ""), response.status_code)
+        return response
 
 
 def answer(request: HttpRequest, slug: str, tag: str) -> HttpResponseBase:
@@ -88,6 +94,7 @@ def _answer(request: HttpRequest, slug: str, tag: str, proof: str) -> HttpRespon
         return _failure(404, "NotFound", f"There is no tag {tag}.") if proof == EVERY_TAG else _wrong_token(request)
     known = request.META.get("HTTP_IF_NONE_MATCH", "")
     pointer = found.pointer
+    request.let_in = True  # type: ignore[attr-defined]  # names that anybody could make up are not counted by
     poll = None if pointer.is_free_tag else poll
     is_known = bool(pointer.sha256 and known) and streaming.matches(known, _etag(pointer))
     if poll is not None:

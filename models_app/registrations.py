@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import cast
 
-from models_app import health
+from models_app import health, metrics
 from models_app.models import Assistant
 from models_app.services import artifacts, model_retention, rasa_uses, training, uploads
 from models_app.training import folders, run
@@ -42,6 +42,7 @@ def register() -> None:
     parts.register("training workers", health.training_workers)
     parts.register("artifact store", health.artifact_store)
     scopes.register("assistants", _places)
+    metrics.register()
     _register_uses_of_rasa()
     _enter_navigation()
 

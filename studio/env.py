@@ -5,11 +5,13 @@ a wrong setting must never become a silent default. A secret may be given as NAM
 as NAME_FILE, the path of a file that holds it.
 """
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 KEPT = frozenset({"DATABASE_URL", "REDIS_URL", "RASA_X_TOKEN"})  # of ours, beside those that begin with PARLEY_
 
 
@@ -71,6 +73,14 @@ def whole(name: str, default: int, *, least: int = 0, most: int | None = None) -
 def words(name: str, default: str = "") -> list[str]:
     """Comma-separated values, white space around each removed, empty ones left out."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def networks(name: str, values: list[str]) -> list[Network]:
+    """Addresses and networks such as `10.0.0.0/8`; `name` is that of their setting."""
+    try:
+        return [ipaddress.ip_network(value) for value in values]
+    except ValueError as error:
+        raise SettingError(f"{name}: {error}; expected addresses or networks such as 10.1.0.0/16.") from None
 
 
 def pairs(name: str) -> list[tuple[str, str]]:

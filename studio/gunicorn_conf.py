@@ -23,7 +23,9 @@ control_socket_disable = True
 
 
 def on_starting(server: object) -> None:
-    """No unsafe combination of settings is ever served."""
+    """No unsafe combination of settings is ever served, and what workers count outlives them."""
     from studio import checks
+    from studio.metrics import seats
 
     checks.refuse_unsafe()
+    seats.occupy()

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from redis.exceptions import RedisError
 
 from studio import redis
+from studio.metrics import door
 
 log = structlog.get_logger()
 
@@ -95,7 +96,7 @@ class ProbeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        probe = {"/healthz": healthz, "/readyz": readyz}.get(request.path_info)
+        probe = {"/healthz": healthz, "/readyz": readyz, "/metrics": door.metrics}.get(request.path_info)
         if probe is None:
             return self.get_response(request)
         try:

@@ -85,6 +85,10 @@ TRANSFERS = max(1, WEB_THREADS - max(2, WEB_THREADS // 5))  # of them may send f
 MAX_MODEL_BYTES = env.size("PARLEY_MAX_MODEL_BYTES", "2GB")
 MAX_DATA_BYTES = env.size("PARLEY_MAX_DATA_BYTES", "50MB")
 TRAINING_SECONDS = env.whole("PARLEY_TRAINING_SECONDS", 4 * 3600, least=1)
+METRICS_TOKEN = env.secret("PARLEY_METRICS_TOKEN", "")  # what Prometheus shows; empty = none opens /metrics
+env.refuse(0 < len(METRICS_TOKEN) < 16, "PARLEY_METRICS_TOKEN is too short: `openssl rand -hex 32` makes a good one.")
+METRICS_ALLOW = env.networks("PARLEY_METRICS_ALLOW", env.words("PARLEY_METRICS_ALLOW"))  # that need no token
+METRICS_DIR = Path(env.text("PARLEY_METRICS_DIR", str(DATA / "run" / "metrics"))).resolve()
 ADMIN_PASSWORD = env.secret("PARLEY_ADMIN_PASSWORD", "")
 RASA_X_TOKEN = env.secret("RASA_X_TOKEN", "")
 
@@ -121,6 +125,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "studio.metrics.http.MetricsMiddleware",
     "environments.model_server.ModelServerMiddleware",
     "studio.web.middleware.RequestIdMiddleware",
     "studio.web.middleware.NulMiddleware",
@@ -237,7 +242,7 @@ SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE_COOKIES else 0
 # Without a trusted proxy's word every request looks like plain http, and the redirect would never end. Rasa servers
 # and probes come from inside, by PARLEY_INTERNAL_URL.
 SECURE_SSL_REDIRECT = SECURE_COOKIES and TRUSTED_PROXIES > 0
-SECURE_REDIRECT_EXEMPT = [r"^api/", r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^api/", r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"

@@ -5,11 +5,13 @@ from django.urls import include, path, re_path
 
 from conversations.views import home
 from studio import api, health
+from studio.metrics import door
 
 urlpatterns = [
     path("", home.root, name="home"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", door.metrics, name="metrics"),
     path("admin/", admin.site.urls),
     path("api/", include((api.urls(), "api"))),
     path("", include("studio.access.urls")),

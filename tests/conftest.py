@@ -28,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(services.stop)
         services.start()
     os.environ.setdefault("PARLEY_LOG_LEVEL", "WARNING")
+    os.environ["PARLEY_METRICS_DIR"] = f"{os.environ['PARLEY_DATA']}/metrics-{worker or 'alone'}"
     os.environ["DJANGO_SETTINGS_MODULE"] = "studio.settings"
     django.setup()
     serve_static_files_from_their_source()

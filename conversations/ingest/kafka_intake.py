@@ -9,6 +9,7 @@ import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from kafka.errors import KafkaError
 
+from conversations import metrics
 from conversations.ingest import positions
 from conversations.ingest.kafka_reader import KafkaReader, Refused, Stalled, Taken
 from conversations.ingest.kafka_settings import settings_of
@@ -202,7 +203,9 @@ class KafkaIntake:
                 tries += 1
 
     def _store_once(self, ready: Ready) -> None:
+        began = time.perf_counter()
         window, stored = again_when_interrupted(lambda: self._transaction(ready))
+        metrics.note_batch("kafka", stored, time.perf_counter() - began)
         self._share.keep(window)
         if self.source.accepts_invalid and self._share.is_good:
             sources.accept_no_longer(self.source.pk)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
+from conversations import metrics
 from conversations.ingest.share import InvalidShare, TooManyInvalid
 from conversations.ingest.sql_source import BATCH, Intake, intakes, move_batch
 from conversations.ingest.write import Stored, sqlstate
@@ -105,7 +106,7 @@ class TablesLoop:
         pace.due = now if full else now + (BUSY_PAUSE if now < pace.busy_until else IDLE_PAUSE)
 
     def _move(self, intake: Intake) -> Stored:
-        share = self.paces[intake.source_id].share
+        share, began = self.paces[intake.source_id].share, time.perf_counter()
         try:
             moved = move_batch(intake, share)
         except TooManyInvalid as error:
@@ -113,6 +114,8 @@ class TablesLoop:
             sources.raise_alarm(intake.source_id, str(error))
             self.refresh_due = 0.0
             return Stored()
+        if moved != Stored():
+            metrics.note_batch("sql", moved, time.perf_counter() - began)
         if intake.accepts_invalid and share.is_good:
             sources.accept_no_longer(intake.source_id)
         return moved

@@ -7,5 +7,7 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         from studio.jobs import heartbeat, schedule
+        from studio.metrics import jobs
 
         schedule.every(600, heartbeat.forget_silent, name="forget silent processes")
+        jobs.start()

@@ -16,6 +16,7 @@ from studio.jobs.models import Heartbeat
 log = structlog.get_logger()
 
 BEAT_SECONDS = 5
+KINDS = ("training-worker", "running-worker", "background-worker", "controller", "ingest", "schedule")
 LIVE_WITHIN = timedelta(seconds=4 * BEAT_SECONDS)
 
 # Held while a beat is written. A process forked in the middle of it would inherit OpenSSL's locks as the beating

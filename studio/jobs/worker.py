@@ -14,6 +14,7 @@ from rq import Queue, Worker
 from rq.job import Job
 
 from studio.jobs import heartbeat, queues
+from studio.metrics.jobs import note_job
 
 log = structlog.get_logger()
 
@@ -55,6 +56,12 @@ class HorseWorker(Worker):
         connections.close_all()
         gc.freeze()  # the child's collector would touch, and so copy, every page of ours
         super().fork_work_horse(job, queue)
+
+    def perform_job(self, job: Job, queue: Queue) -> bool:
+        began = time.monotonic()
+        succeeded: bool = super().perform_job(job, queue)
+        note_job(queue.name, job.func_name, time.monotonic() - began, succeeded=succeeded)
+        return succeeded
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         die_with_parent()
