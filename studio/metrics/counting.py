@@ -23,18 +23,19 @@ values.ValueClass = values.MultiProcessValue(lambda: seat() if _is_in_use else "
 _is_in_use = True
 
 names: dict[str, str] = {}  # of every metric, with its kind
+label_names: dict[str, tuple[str, ...]] = {}
 _complained = float("-inf")
 
 
 def counter(name: str, text: str, labels: tuple[str, ...]) -> Counter:
     """`name` ends in `_total`."""
-    names[name] = "counter"
+    names[name], label_names[name] = "counter", labels
     return Counter(name, text, labels, registry=None)
 
 
 def histogram(name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Histogram:
     """`buckets` in seconds; few of them, since each is a line of every scrape for each set of labels."""
-    names[name] = "histogram"
+    names[name], label_names[name] = "histogram", labels
     return Histogram(name, text, labels, buckets=buckets, registry=None)
 
 

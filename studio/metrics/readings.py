@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from redis.exceptions import RedisError
@@ -51,7 +52,8 @@ Reader = Callable[[], Iterable[Reading]]
 READER_UP = Family(
     "parley_reader_up", "1 when what a part of Parley tells could be read, 0 when its database is away.", ("reader",)
 )
-families: dict[str, Family] = {READER_UP.name: READER_UP}
+BUILD = Family("parley_build_info", "1, with the version of Parley.", ("version",))
+families: dict[str, Family] = {one.name: one for one in (READER_UP, BUILD)}
 _readers: dict[str, Reader] = {}
 
 
@@ -101,7 +103,7 @@ kept = _Kept()
 def collected() -> Iterator[Metric]:
     """Each family that has a value, with all of its values."""
     by_family: dict[Family, list[Reading]] = {}
-    for reading in kept.get():
+    for reading in (BUILD(1, settings.VERSION), *kept.get()):
         by_family.setdefault(reading.family, []).append(reading)
     for one, readings in by_family.items():
         made = CounterMetricFamily if one.kind == "counter" else GaugeMetricFamily
