@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import structlog
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 
@@ -65,6 +66,7 @@ def _conversation(request: HttpRequest, slug: str, permission: Permission | None
     )
     if conversation is None:
         raise Http404("There is no such conversation, or you may not see it.")
+    structlog.contextvars.bind_contextvars(conversation=conversation.pk)
     if permission is not None:
         require(signed_in(request), permission, Scope(assistant.pk, conversation.environment_id))
     return conversation
@@ -142,6 +144,7 @@ def load_own_talk(request: HttpRequest, slug: str, sender: str) -> TalkSession:
     is_over = session is not None and session.model is not None and session.model.deleted_at is not None
     if session is None or is_over:
         raise Http404("There is no such conversation of yours. Begin one by POST /api/chat.")
+    structlog.contextvars.bind_contextvars(talk=session.pk)
     require(person, Permission.TALK, Scope(assistant.pk, session.environment_id))
     return session
 

@@ -92,17 +92,15 @@ def _last_promotions(places: dict[int, tuple[str, str]], last: list[int]) -> Ite
 
 
 def _promotions(places: dict[int, tuple[str, str]]) -> Iterator[Reading]:
-    rows = (
-        PromotionTransition.objects.values_list("promotion__environment_id", "state").annotate(Count("pk")).order_by()
-    )
-    for pk, state, number in rows.annotate(Count("pk")).order_by():
+    rows = PromotionTransition.objects.values_list("promotion__environment_id", "state").order_by()
+    for pk, state, number in rows.annotate(number=Count("pk")):
         if pk in places:
             yield PROMOTIONS(number, *places[pk], state)
 
 
 def _servers() -> Iterator[Reading]:
     in_use = ManagedServer.objects.filter(environment__removed_at=None, environment__assistant__deleted_at=None)
-    counts = dict(in_use.values_list("state").annotate(Count("pk")).order_by())
+    counts = dict(in_use.values_list("state").annotate(number=Count("pk")).order_by())
     for state in ManagedServer.State.values:
         yield SERVERS(counts.get(state, 0), state)
 
@@ -110,7 +108,7 @@ def _servers() -> Iterator[Reading]:
 def slots() -> Iterator[Reading]:
     yield SLOTS_CAPACITY(heartbeat.live("running-worker"))
     open_ones = Slot.objects.filter(state__in=(Slot.State.WAITING, *Slot.HELD))
-    counts = dict(open_ones.values_list("state").annotate(Count("pk")).order_by())
+    counts = dict(open_ones.values_list("state").annotate(number=Count("pk")).order_by())
     for state in (Slot.State.WAITING, *Slot.HELD):
         yield SLOTS(counts.get(state, 0), state)
 

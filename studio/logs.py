@@ -5,6 +5,8 @@ import re
 
 import structlog
 
+from studio.sentry import report
+
 # What comes before a secret: a parameter or a key of that name, a header, an address that is a secret itself.
 _SECRET = re.compile(
     r"""(\b\w*(?:token|password|secret|code)=)[^&\s"']+
@@ -17,6 +19,12 @@ _SECRET = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _NOT_PRINTED = re.compile(r"[^\S\n ]|[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# What PostgreSQL quotes of a row in its errors: whole lines below the message, and a value at the message's end.
+_ROW = re.compile(
+    r"""\n(?:DETAIL|CONTEXT|QUERY|STATEMENT|LINE\ \d+):.*?(?=\n(?:HINT:|\n(?:The\ above|During\ handling))|\Z)
+    |(?<=[a-z]:\ )"[^\n]*"(?=\n|\Z)""",
+    re.DOTALL | re.VERBOSE,
+)
 _SHARED: tuple[structlog.typing.Processor, ...] = (
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
@@ -27,6 +35,26 @@ _SHARED: tuple[structlog.typing.Processor, ...] = (
 def redact(text: str) -> str:
     """`text` with secrets replaced by three dots: parameters, Bearer headers, secret addresses, passwords of URLs."""
     return _SECRET.sub(lambda match: f"{next(filter(None, match.groups()))}...", text)
+
+
+def without_rows(text: str) -> str:
+    """`text` without what PostgreSQL quotes of rows: they hold what people said."""
+    return _ROW.sub(lambda match: "" if match.group().startswith("\n") else '"..."', text)
+
+
+def _quote_no_rows(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return {key: without_rows(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+class WithoutSenders(logging.Filter):
+    """Takes Rasa's sender ids, which can be telephone numbers, out of the addresses that Django logs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        match = getattr(getattr(record, "request", None), "resolver_match", None)
+        sender = match.kwargs.get("sender") if match is not None else None
+        if sender and isinstance(record.args, tuple):
+            record.args = tuple(one.replace(sender, "...") if isinstance(one, str) else one for one in record.args)
+        return True
 
 
 class Formatter(structlog.stdlib.ProcessorFormatter):
@@ -43,6 +71,7 @@ def formatter(*, json: bool) -> Formatter:
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
+            _quote_no_rows,
             structlog.processors.JSONRenderer() if json else _for_people,
         ],
     )
@@ -67,7 +96,7 @@ def _indented(traceback: str) -> str:
 def configure() -> None:
     """Send what structlog is given through the standard library's logging, whose levels and format then hold."""
     structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_SHARED, report, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,

@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-from studio import env, logs
+from studio import env, logs, sentry
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -268,8 +268,16 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"()": "studio.logs.formatter", "json": env.flag("PARLEY_LOG_JSON", False)}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "filters": {"without_senders": {"()": "studio.logs.WithoutSenders"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["without_senders"]}},
     "root": {"handlers": ["stderr"], "level": env.text("PARLEY_LOG_LEVEL", "INFO")},
     "loggers": {"django": {"level": "INFO"}, "rq": {"level": "WARNING"}, "kafka": {"level": "WARNING"}},
 }
 logs.configure()
+SENTRY_DSN = env.secret("PARLEY_SENTRY_DSN", "")
+SENTRY_ENVIRONMENT = env.text("PARLEY_SENTRY_ENVIRONMENT", "production")
+env.refuse(
+    bool(SENTRY_DSN) and not sentry.is_address(SENTRY_DSN),
+    "PARLEY_SENTRY_DSN must look like https://key@sentry.example.com/7: Sentry shows it in the settings of a project.",
+)
+sentry.configure(SENTRY_DSN, environment=SENTRY_ENVIRONMENT, release=f"parley@{VERSION}")

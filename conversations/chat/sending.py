@@ -94,6 +94,7 @@ def ask(*, session: TalkSession, text: str) -> tuple[list[dict[str, Any]], float
     other NotAnswered says that it was not heard, or that Rasa failed on it.
     Noting what was answered is left to the caller (`note_said`), who can do it when the answer is out.
     """
+    structlog.contextvars.bind_contextvars(talk=session.pk)
     environment = session.environment
     address = target_of(session).address()
     token = chat_token(decrypt(environment.private_key_encrypted), session.sender_id)

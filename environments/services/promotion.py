@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
+import structlog
 from django.db import transaction
 from django.utils import timezone
 from django.utils.timesince import timesince
@@ -170,6 +171,7 @@ def _switch(
         reason=request.reason,
         requested_at=request.at,
     )
+    structlog.contextvars.bind_contextvars(promotion=promotion.pk)  # what else is logged until the caller is answered
     move_environment_tag(tag=tag, model=target)
     replicas.forget_served(environment)
     if last is not None:

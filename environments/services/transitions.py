@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef
 from django.utils import timezone
@@ -18,6 +20,7 @@ from studio.audit.services import record
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
+log = structlog.get_logger()
 State = PromotionTransition.State
 ENDED = (State.RUNNING, State.FAILED, State.SUPERSEDED)
 FAILED_AFTER_POLLS = 2  # with the old model, after the whole new one was taken
@@ -42,6 +45,8 @@ def is_ended(promotion: Promotion) -> bool:
 def add(promotion: Promotion, state: State, at: datetime, detail: dict[str, object] | None = None) -> None:
     """Write a transition down, in the transaction that holds the promotion's lock or has just made its row."""
     PromotionTransition.objects.create(promotion=promotion, state=state, at=at, detail=detail or {})
+    facts = {"promotion": promotion.pk, "environment": promotion.environment_id, "state": str(state)}
+    transaction.on_commit(partial(log.info, "promotion reached a state", **facts))
     if state in ENDED:
         assistant_id = promotion.environment.assistant_id
         after = {"state": state, **(detail or {})}

@@ -25,11 +25,12 @@ def queue(name: str) -> Queue:
 
 
 def enqueue(name: str, function: str, *arguments: str | int) -> None:
-    """Queue `function` (a dotted path) for after the caller's commit.
+    """Queue `function` (a dotted path) for after the caller's commit; what it logs carries the id of this request.
 
     Redis being away is no error here: the row stays queued, the page says so, and the schedule queues it again.
     """
-    transaction.on_commit(partial(_push, name, function, arguments))
+    asked_by = structlog.contextvars.get_contextvars().get("request_id")
+    transaction.on_commit(partial(_push, name, function, arguments, {"request_id": asked_by} if asked_by else {}))
 
 
 def wake(name: str, function: str, waiting: Sequence[int]) -> int:
@@ -47,10 +48,10 @@ def wake(name: str, function: str, waiting: Sequence[int]) -> int:
     return len(forgotten)
 
 
-def _push(name: str, function: str, arguments: tuple[str | int, ...]) -> None:
+def _push(name: str, function: str, arguments: tuple[str | int, ...], meta: dict[str, str]) -> None:
     try:
         queue(name).enqueue_call(
-            function, args=arguments, timeout=-1, job_id=uuid.uuid4().hex, result_ttl=0, failure_ttl=3600
+            function, args=arguments, timeout=-1, job_id=uuid.uuid4().hex, result_ttl=0, failure_ttl=3600, meta=meta
         )
     except RedisError:
         log.warning("enqueue failed, the schedule will try again", queue=name, function=function, arguments=arguments)

@@ -58,9 +58,11 @@ class HorseWorker(Worker):
         super().fork_work_horse(job, queue)
 
     def perform_job(self, job: Job, queue: Queue) -> bool:
+        asked_by = {"request_id": asked} if (asked := job.meta.get("request_id")) else {}
         began = time.monotonic()
-        succeeded: bool = super().perform_job(job, queue)
-        note_job(queue.name, job.func_name, time.monotonic() - began, succeeded=succeeded)
+        with structlog.contextvars.bound_contextvars(job_id=job.id, function=job.func_name, **asked_by):
+            succeeded: bool = super().perform_job(job, queue)
+        note_job(queue.name, job.func_name or "", time.monotonic() - began, succeeded=succeeded)
         return succeeded
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 COMPLAIN_SECONDS = 60.0
 _is_in_use = False  # the class below asks for a seat when it is made, and then at each use
-values.ValueClass = values.MultiProcessValue(lambda: seat() if _is_in_use else "")
+values.ValueClass = values.MultiProcessValue(lambda: seat() if _is_in_use else "")  # type: ignore[no-untyped-call]
 _is_in_use = True
 
 names: dict[str, str] = {}  # of every metric, with its kind
