@@ -48,7 +48,8 @@ def run_due(now: float) -> None:
             continue
         task.due = now + task.seconds
         try:
-            task.run()
+            with structlog.contextvars.bound_contextvars(task=task.name):
+                task.run()
         except (DatabaseError, InterfaceError):
             raise  # the connection and with it the lock may be gone
         except RedisError as error:

@@ -5,12 +5,15 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from tests.metrics.test_deploy import CHECKOUT, queries
 from tests.scraping import scraped
-from tests.stack.programs import need
+from tests.stack.programs import eventually, free_port, need
 
 __all__ = ["scraped"]
 pytestmark = pytest.mark.stack
@@ -55,3 +58,56 @@ def test_what_is_told_follows_prometheus_conventions(client, scraped, settings) 
     scraped()
     text = client.get("/metrics", headers={"Authorization": f"Bearer {settings.METRICS_TOKEN}"}).content.decode()
     assert promtool("check", "metrics", given=text) == ""
+
+
+class Prometheus:
+    """A real server of our example configuration, every second instead of every quarter of a minute."""
+
+    def __init__(self, folder: Path, target: str, token: str) -> None:
+        need("prometheus", "prometheus")
+        shutil.copytree(FOLDER, folder, dirs_exist_ok=True)
+        example = folder / "prometheus.yml"
+        example.write_text(example.read_text().replace("localhost:8000", target).replace("15s", "1s"))
+        (folder / "parley-metrics-token").write_text(token)
+        self.url = f"http://127.0.0.1:{free_port()}"
+        address = self.url.removeprefix("http://")
+        options = (f"--web.listen-address={address}", f"--storage.tsdb.path={folder / 'data'}")
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                ["prometheus", "--config.file=prometheus.yml", *options], cwd=folder, stdout=log, stderr=log
+            )
+
+    def ask(self, path: str, **query: str) -> dict[str, Any]:
+        try:
+            answer = requests.get(f"{self.url}/api/v1/{path}", params=query, timeout=5)
+        except requests.ConnectionError:  # it starts
+            return {}
+        return answer.json()["data"] if answer.status_code == 200 else {}
+
+    def value(self, query: str) -> float:
+        found = self.ask("query", query=query).get("result", [])
+        return float(found[0]["value"][1]) if found else -1.0
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def test_a_real_prometheus_takes_what_is_told_and_our_rules(live_server, settings, tmp_path, redis_client) -> None:
+    settings.METRICS_TOKEN = "a-token-of-32-letters-for-prometheus"
+    prometheus = Prometheus(tmp_path / "prometheus", urlsplit(live_server.url).netloc, settings.METRICS_TOKEN)
+    try:
+        eventually(lambda: prometheus.value("up") == 1)
+        eventually(lambda: prometheus.value("sum(parley_http_requests_total)") > 1)
+        assert prometheus.value("sum(parley_reader_up)") == prometheus.value("count(parley_reader_up)") > 5
+        rules = [rule for group in prometheus.ask("rules")["groups"] for rule in group["rules"]]
+        assert len(rules) > 15
+        eventually(lambda: prometheus.value('count(ALERTS{alertname="ParleyProcessMissing"})') == 3)  # none runs here
+        rules = [rule for group in prometheus.ask("rules")["groups"] for rule in group["rules"]]
+        assert {rule["health"] for rule in rules} == {"ok"}
+        settings.METRICS_TOKEN = "another-token-of-at-least-16-letters"
+        eventually(lambda: prometheus.value("up") == 0)
+        (target,) = prometheus.ask("targets")["activeTargets"]
+        assert "401" in target["lastError"]
+    finally:
+        prometheus.close()
