@@ -10,26 +10,26 @@ from pathlib import Path
 import pytest
 
 COUNTS = """
-import django, os, signal, sys, time
-django.setup()
+import sys
 from studio.metrics import counting
 made = counting.counter("parley_tested_total", "Of a test.", ("who",))
-for _ in range(int(sys.argv[1])):
+took = counting.histogram("parley_tested_seconds", "Of a test.", ("who",), (0.1, 1.0, 10.0))
+for number in range(int(sys.argv[1])):
     counting.count(made, "somebody")
+    for who in ("somebody", "nobody"):
+        counting.took(took, number / 3, who)
 print("counted", flush=True)
 sys.stdin.read()
 """
 OCCUPIES = """
-import django, sys
-django.setup()
+import sys
 from studio.metrics import seats
 seats.occupy()
 print("counted", flush=True)
 sys.stdin.read()
 """
 FORKS = """
-import django, os, sys
-django.setup()
+import os, sys
 from studio.metrics import counting
 made = counting.counter("parley_tested_total", "Of a test.", ("who",))
 counting.count(made, "somebody")
@@ -82,7 +82,7 @@ def end(process: subprocess.Popen, number: int = signal.SIGKILL) -> None:
 def total() -> float:
     from studio.metrics import counting
 
-    return sum(sample.value for metric in counting.collected() for sample in metric.samples)
+    return sum(one.value for metric in counting.collected() for one in metric.samples if one.name.endswith("_total"))
 
 
 def test_what_a_killed_process_counted_stays_and_its_place_is_taken(start: Start, folder: Path) -> None:
@@ -124,3 +124,23 @@ def test_a_folder_that_cannot_be_written_costs_nobody_an_answer(client, settings
     (tmp_path / "file").write_text("")
     settings.METRICS_DIR = tmp_path / "file" / "metrics"
     assert client.get("/healthz").status_code == 200
+
+
+def test_sums_are_those_that_prometheus_client_makes(start: Start, folder: Path) -> None:
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    from studio.metrics import counting
+
+    for number in ("1", "20"):
+        start(COUNTS, number)
+
+    def series(metrics) -> dict[tuple, float]:
+        return {
+            (metric.name, metric.type, one.name, *sorted(one.labels.items())): one.value
+            for metric in metrics
+            for one in metric.samples
+        }
+
+    ours = series(counting.collected())
+    assert ours == series(MultiProcessCollector.merge([str(path) for path in folder.glob("*.db")]))
+    assert len(ours) > 6
