@@ -48,14 +48,23 @@ def run_due(now: float) -> None:
             continue
         task.due = now + task.seconds
         try:
-            with structlog.contextvars.bound_contextvars(task=task.name):
-                task.run()
+            _run(task)
         except (DatabaseError, InterfaceError):
             raise  # the connection and with it the lock may be gone
         except RedisError as error:
             log.warning("periodic work waits for Redis", task=task.name, error=str(error))
         except Exception:
             log.exception("periodic work failed", task=task.name)
+
+
+def _run(task: Task) -> None:
+    """What it logs is about it, and what the next one logs is not."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(task=task.name)
+    try:
+        task.run()
+    finally:
+        structlog.contextvars.clear_contextvars()
 
 
 def run_forever(stop: Callable[[], bool], *, pause: float = 0.5) -> None:

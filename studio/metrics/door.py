@@ -79,7 +79,11 @@ def _shows_token(request: HttpRequest) -> bool:
 
 def _comes_from_allowed(request: HttpRequest) -> bool:
     address = client_address(request)
-    return address is not None and any(ipaddress.ip_address(address) in one for one in settings.METRICS_ALLOW)
+    if address is None:
+        return False
+    known = ipaddress.ip_address(address)
+    known = getattr(known, "ipv4_mapped", None) or known  # as a socket for both writes an address of IPv4
+    return any(known in one for one in settings.METRICS_ALLOW)
 
 
 def _refused(status: int, why: str) -> HttpResponse:

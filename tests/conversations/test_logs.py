@@ -16,7 +16,7 @@ from environments.models import Promotion
 from environments.services.database import ensure_intake
 from environments.services.promotion import promote
 from studio import logs
-from studio.jobs import queues
+from studio.jobs import queues, schedule
 from studio.jobs.worker import HorseWorker
 from tests.conversations.events import small_talk, user
 from tests.conversations.fake_channel import Channel, say
@@ -143,3 +143,20 @@ def test_a_job_carries_the_id_of_the_request_that_asked_for_it(lines, redis_clie
     assert worker.perform_job(job, queue) is False
     (line,) = [line for line in lines() if line["event"] == "works on it"]
     assert (line["request_id"], line["job_id"], line["function"]) == ("asked-4", job.id, f"{__name__}.fails")
+
+
+def test_what_one_piece_of_periodic_work_is_about_is_not_said_of_the_next(lines, monkeypatch):
+    log = structlog.get_logger()
+
+    def promotes() -> None:
+        structlog.contextvars.bind_contextvars(promotion=4)
+        log.info("first")
+
+    tasks = {
+        one.name: one for one in (schedule.Task("a", promotes, 1), schedule.Task("b", lambda: log.info("second"), 1))
+    }
+    monkeypatch.setattr(schedule, "_tasks", tasks)
+    schedule.run_due(10.0)
+    log.info("third")
+    said = {line["event"]: (line.get("task"), line.get("promotion")) for line in lines() if "timestamp" in line}
+    assert said == {"first": ("a", 4), "second": ("b", None), "third": (None, None)}

@@ -42,7 +42,8 @@ def test_the_token_opens_it_and_no_other(client, settings, scraped) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("address", "status"), [("10.1.2.3", 200), ("10.2.0.1", 403), ("2001:db8::5", 200), ("2001:db9::5", 403)]
+    ("address", "status"),
+    [("10.1.2.3", 200), ("::ffff:10.1.2.3", 200), ("10.2.0.1", 403), ("2001:db8::5", 200), ("2001:db9::5", 403)],
 )
 def test_an_allowed_address_needs_no_token(client, settings, scraped, address: str, status: int) -> None:
     settings.METRICS_TOKEN = ""
