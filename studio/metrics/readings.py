@@ -83,7 +83,7 @@ class _Kept:
         with self._guard:
             if time.monotonic() - self._made_at < KEPT_SECONDS:
                 return self._readings
-            if self._coming is None:
+            if self._coming is None or self._coming.done():  # what came too late is old by now
                 self._coming = _in_thread(_read_all)
             try:
                 self._readings = self._coming.result(PATIENCE_SECONDS)

@@ -148,3 +148,21 @@ def test_every_metric_is_declared_once() -> None:
     with pytest.raises(ValueError, match="declared twice"):
         readings.family("parley_jobs", "Something else.")
     assert door.names().keys() >= {"parley_jobs", "parley_http_requests_total"}
+
+
+def test_what_comes_too_late_is_read_again(monkeypatch) -> None:
+    goes_on, made = threading.Event(), iter(range(1, 9))
+
+    def slow() -> list[readings.Reading]:
+        number = next(made)
+        goes_on.wait(20)
+        return [readings.BUILD(number, "x")]
+
+    monkeypatch.setattr(readings, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(readings, "_read_all", slow)
+    kept = readings._Kept()
+    assert readings.BUILD(1, "x") not in kept.get()
+    assert readings.BUILD(1, "x") not in kept.get()  # it is not begun a second time
+    goes_on.set()
+    time.sleep(0.5)
+    assert kept.get() == [readings.BUILD(2, "x")]
