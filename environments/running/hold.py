@@ -106,12 +106,12 @@ class Holder:
         except CannotStart as error:
             insist(partial(slots.fail, self.slot, error.message))
         except OSError as error:
-            log.exception("slot stopped by the machine")
+            log.exception("slot stopped by the machine", slot=self.slot.pk)
             insist(partial(slots.fail, self.slot, f"The machine stopped it: {error.strerror or error}."))
         except slots.Superseded:
             raise
         except Exception:  # an error of ours is no silent worker: whoever waits for it reads that it failed
-            log.exception("slot failed")
+            log.exception("slot failed", slot=self.slot.pk)
             insist(partial(slots.fail, self.slot, "An error of Parley's ended it; the log of its worker says which."))
 
     def _live(self, runtime: Runtime, archive: Path) -> bool:
@@ -124,7 +124,7 @@ class Holder:
                     continue
             raise Died("Every port that was free was taken by another program before Rasa could listen there.")
         except Died as death:
-            log.warning("slot died", why=death.message)
+            log.warning("slot died", slot=self.slot.pk, why=death.message)
             self._deaths += 1
             return not insist(partial(slots.note_death, self.slot, death.message, nth=self._deaths))
 
@@ -278,7 +278,7 @@ class Holder:
             self._forget(row)
             self._obey(row)
         except (OperationalError, InterfaceError):
-            log.warning("database away, the slot goes on")
+            log.warning("database away, the slot goes on", slot=self.slot.pk)
             connection.close()
 
     def _forget(self, row: Slot) -> None:

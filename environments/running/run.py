@@ -25,13 +25,12 @@ def run_slot(_woken_by: int | None = None, *, worker: str = "") -> None:
         return
     heartbeat.say_busy(f"{slot.environment.assistant.slug}: {slot.model.name}", worker=slot.worker)
     processes = LocalProcesses(Path("python"), Path(settings.SERVERS_DIR) / "home")
-    with structlog.contextvars.bound_contextvars(slot=slot.pk, attempt=slot.attempt):
-        try:
-            Holder(slot, processes, is_over=stop_on_signal().is_set).hold()
-        except slots.Superseded:
-            log.warning("slot superseded")
-        finally:
-            shutil.rmtree(folder_of(slot), ignore_errors=True)
+    try:
+        Holder(slot, processes, is_over=stop_on_signal().is_set).hold()
+    except slots.Superseded:
+        log.warning("slot superseded", slot=slot.pk, attempt=slot.attempt)
+    finally:
+        shutil.rmtree(folder_of(slot), ignore_errors=True)
 
 
 def sweep() -> None:

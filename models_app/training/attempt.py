@@ -151,7 +151,7 @@ class Attempt:
                 self._next_beat = time.monotonic() + BEAT_SECONDS
                 self._beat(self._progress.step)
         except (OperationalError, InterfaceError):
-            log.warning("database away, the training goes on")
+            log.warning("database away, the training goes on", job=self.job.pk)
             connection.close()
 
     def _beat(self, step: str) -> None:

@@ -49,13 +49,12 @@ def run_training(_woken_by: int | None = None, *, worker: str = "") -> None:
     if job is None or runtime is None:  # it was removed in this moment: the reaper puts the job back in line
         return
     heartbeat.say_busy(f"{job.assistant.slug}: {job.title}", worker=job.worker)
-    with structlog.contextvars.bound_contextvars(training=job.pk, attempt=job.attempt):
-        try:
-            _attempt(job, runtime, folders.folder_of(job))
-        except training.Superseded:
-            log.warning("training superseded")
-        finally:
-            insist(partial(folders.clear, job))
+    try:
+        _attempt(job, runtime, folders.folder_of(job))
+    except training.Superseded:
+        log.warning("training superseded", job=job.pk, attempt=job.attempt)
+    finally:
+        insist(partial(folders.clear, job))
 
 
 def _attempt(job: TrainingJob, runtime: Runtime, folder: Path) -> None:
@@ -69,7 +68,7 @@ def _attempt(job: TrainingJob, runtime: Runtime, folder: Path) -> None:
     except (NotTrainable, DomainError) as error:
         insist(partial(training.fail, job, error.message))
     except (OSError, StartFailed) as error:
-        log.exception("training stopped by the machine")
+        log.exception("training stopped by the machine", job=job.pk)
         reason = error.message if isinstance(error, StartFailed) else f"{error.strerror or error}."
         insist(partial(training.try_again, job, f"The machine stopped the training: {reason}"))
 
