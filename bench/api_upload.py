@@ -1,4 +1,5 @@
-"""`python -m bench api_upload`: a model of 1 GB as curl's form to the API, against curl to nginx with the same file."""
+"""`python -m bench api_upload`: a model of 1 GB as curl's form to the API, against curl to nginx with the same file: as
+nginx answers, and until its file is on the disk, as Parley's is."""
 
 import contextlib
 import os
@@ -6,7 +7,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.download import FLAT, nginx_program
@@ -32,22 +33,33 @@ def run() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder, web(1_000_000) as server:
         token, file = admin_token(), write_archive(Path(folder) / "large.tar.gz", SIZE)
         address = f"http://127.0.0.1:{server.port}/api/projects/default/models"
-        with nginx() as port:
+        with nginx() as copy:
             before = server.peak_megabytes()
-            pairs = [
-                (
-                    curl_seconds("-T", str(file), f"http://127.0.0.1:{port}/{number}"),
-                    _upload(f"{address}?name=large-{number}.tar.gz", token, file),
-                )
-                for number in range(TIMES)
+            rounds = [
+                (*copy(file), _upload(f"{address}?name=large-{number}.tar.gz", token, file)) for number in range(TIMES)
             ]
             after = server.peak_megabytes()
-    theirs, ours = (statistics.median(pair[which] for pair in pairs) for which in (0, 1))
-    ratio, grown = theirs / ours, after - before
-    speed = (f"{SIZE / ours / 1e6:.0f} MB/s", f"nginx {SIZE / theirs / 1e6:.0f} MB/s")
+    grown = after - before
     return [
-        Row("upload of 1 GB by the API", *speed, f"{ratio:.0%} of its speed", f"{AIM:.0%}", ratio >= AIM),
+        *speeds("upload of 1 GB by the API", *(statistics.median(column) for column in zip(*rounds, strict=True))),
         Row("its peak memory", f"{after:.0f} MB", f"before {before:.0f} MB", f"{grown:+.0f} MB", "flat", grown < FLAT),
+    ]
+
+
+def speeds(what: str, answered: float, on_disk: float, ours: float) -> list[Row]:
+    """Of SIZE bytes in so many seconds: ours against nginx's answer, and against its file on the disk."""
+    speed, ratio = f"{SIZE / ours / 1e6:.0f} MB/s", answered / ours
+    kept = (f"nginx {SIZE / on_disk / 1e6:.0f} MB/s", f"{on_disk / ours:.0%} of its speed")
+    return [
+        Row(
+            what,
+            speed,
+            f"nginx {SIZE / answered / 1e6:.0f} MB/s",
+            f"{ratio:.0%} of its speed",
+            f"{AIM:.0%}",
+            ratio >= AIM,
+        ),
+        Row("and against a copy that is on the disk", speed, *kept),
     ]
 
 
@@ -80,7 +92,18 @@ def admin_token() -> str:
 
 
 @contextlib.contextmanager
-def nginx() -> Iterator[int]:
+def nginx() -> Iterator[Callable[[Path], tuple[float, float]]]:
+    """A function that copies a file through nginx; the seconds until it answered, and until the copy is on the disk."""
+
+    def copy(file: Path) -> tuple[float, float]:
+        answered = curl_seconds("-T", str(file), f"http://127.0.0.1:{port}/copy")
+        kept, began = Path(folder) / "kept" / "copy", time.perf_counter()
+        with kept.open("rb") as written:
+            os.fsync(written.fileno())
+        seconds = answered + time.perf_counter() - began
+        kept.unlink()
+        return answered, seconds
+
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         (Path(folder) / "kept").mkdir()
@@ -91,7 +114,7 @@ def nginx() -> Iterator[int]:
         process = subprocess.Popen([nginx_program(), "-c", f"{folder}/nginx.conf", "-e", f"{folder}/error.log"])
         try:
             wait_for_port(port)
-            yield port
+            yield copy
         finally:
             process.terminate()
             process.wait(10)

@@ -77,6 +77,7 @@ INTAKE_DATABASE_PORT = env.whole("PARLEY_INTAKE_DATABASE_PORT", 0, most=65535)
 STARTER = env.flag("PARLEY_STARTER", True)
 TRAINING_WORKERS = env.whole("PARLEY_TRAINING_WORKERS", 1)
 RUNNING_WORKERS = env.whole("PARLEY_RUNNING_WORKERS", 1)
+WORKER_GRACE = env.whole("PARLEY_WORKER_GRACE", 3)  # seconds that a job has left when its worker is told to stop
 SLOT_IDLE_MINUTES = env.whole("PARLEY_SLOT_IDLE_MINUTES", 15, least=1)  # without a word; then a slot is stopped
 SLOT_HOST = env.text("PARLEY_SLOT_HOST", "127.0.0.1")  # where the web reaches the slots of this machine's workers
 WEB_WORKERS = env.whole("PARLEY_WEB_WORKERS", 2, least=1)  # web processes

@@ -20,11 +20,13 @@ router = Router(tags=["models"])
 
 
 class NewUpload(BaseModel):
-    """`name` is that of the file, with `.tar.gz`."""
+    """`name` is that of the file, with `.tar.gz`. Who does not know its SHA-256 yet says a `key` instead: anything that
+    tells these bytes from others of the same name and size."""
 
     name: str = Field(max_length=207)
     size: int = Field(ge=1, le=10**15)
-    sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$")
+    sha256: str = Field("", pattern=r"^([0-9a-fA-F]{64})?$")
+    key: str = Field("", max_length=100)
 
 
 class UploadOut(Schema):
@@ -44,7 +46,9 @@ def begin(request: HttpRequest, response: HttpResponse, slug: Path[str], body: N
     """Whoever begins the same again goes on where it broke off."""
     assistant = load_assistant(request, slug, Permission.MODELS_MODIFY)
     user = signed_in(request)
-    upload = begin_upload(actor=user, assistant=assistant, file_name=body.name, size=body.size, sha256=body.sha256)
+    upload = begin_upload(
+        actor=user, assistant=assistant, file_name=body.name, size=body.size, sha256=body.sha256, key=body.key
+    )
     facts = _facts(slug, upload)
     response["Location"] = str(facts["url"])
     return Status(201, facts)
@@ -72,8 +76,8 @@ def go_on(
     if upload_offset is None:
         raise Invalid("Say in the header Upload-Offset at which byte the body begins.")
     with receiving(request, settings.MAX_MODEL_BYTES) as body:
-        user = signed_in(request)
-        added = receive(actor=user, assistant=assistant, upload=found, source=body, offset=upload_offset)
+        user, whole = signed_in(request), upload_offset == 0 and body.length == found.size
+        added = receive(actor=user, assistant=assistant, upload=found, source=body, offset=upload_offset, whole=whole)
     return Status(200, _facts(slug, found)) if added is None else uploaded(request, added)
 
 

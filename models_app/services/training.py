@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F, Max
 from django.utils import timezone
 
 from models_app.models import Assistant, Model, PackageLock, Revision, TrainingJob, TrainingLog
@@ -245,9 +245,23 @@ def try_again(job: TrainingJob, message: str) -> None:
     elif job.attempt >= job.max_attempts:
         _end(job, State.FAILED, message)
     else:
-        append_log(job, f"{message}\n")
-        _write(job, state=State.QUEUED, message=f"{message} It is tried again.", step="", step_done=0, step_total=0)
-        queues.enqueue(queues.TRAINING, RUN, job.pk)
+        _back_in_line(job, message)
+
+
+@transaction.atomic
+def hand_back(job: TrainingJob) -> None:
+    """The worker has to end, for an update or a restart: another takes the job, and this attempt does not count."""
+    if TrainingJob.objects.select_for_update().get(pk=job.pk).cancel_requested_at is not None:
+        _end(job, State.CANCELLED, "Cancelled.")
+    else:
+        _back_in_line(job, "The worker was stopped.", max_attempts=F("max_attempts") + 1)
+
+
+def _back_in_line(job: TrainingJob, message: str, **changes: object) -> None:
+    append_log(job, f"{message}\n")
+    told = f"{message} It is tried again."
+    _write(job, state=State.QUEUED, message=told, step="", step_done=0, step_total=0, **changes)
+    queues.enqueue(queues.TRAINING, RUN, job.pk)
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import FileIO
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from models_app.storage.staging import no_room_said, remove_unheld
 from studio.access.models import User
 from studio.errors import Conflict, Invalid
 from studio.readable import Readable
+from studio.uploads import UploadCut
 
 KEPT_FOR = timedelta(days=1)
 SALT = "models_app.uploads"
@@ -43,19 +44,21 @@ class WrongOffset(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A model of `size` bytes with this SHA-256 (hexadecimal), on its way to an assistant."""
+    """A model of `size` bytes on its way to an assistant. `key` is what its sender calls these bytes: the SHA-256, or
+    anything else that tells them from others, while `sha256` is empty."""
 
     assistant_id: int
     user_id: int
     file_name: str
     size: int
-    sha256: str
+    sha256: str  # hexadecimal
+    key: str
     began_at: int  # seconds since 1970
 
     @property
     def id(self) -> str:
         """Signed, so that it says by itself whose it is and what comes."""
-        parts = [self.assistant_id, self.user_id, self.file_name, self.size, self.sha256, self.began_at]
+        parts = [self.assistant_id, self.user_id, self.file_name, self.size, self.sha256, self.key, self.began_at]
         return signing.dumps(parts, salt=SALT, compress=True)
 
     @property
@@ -64,7 +67,7 @@ class Upload:
 
     @property
     def path(self) -> Path:
-        facts = f"{self.assistant_id} {self.user_id} {self.file_name} {self.size} {self.sha256}"
+        facts = f"{self.assistant_id} {self.user_id} {self.file_name} {self.size} {self.key}"
         return _folder() / hashlib.sha256(facts.encode()).hexdigest()
 
     @property
@@ -78,17 +81,25 @@ class Upload:
     @property
     def has_become(self) -> Model | None:
         """The model that this upload has been made to, or an equal one."""
-        name = name_of(self.file_name)
         models = Model.objects.current().select_related("assistant")
-        return models.filter(assistant_id=self.assistant_id, name=name, artifact_id=self.sha256).first()
+        named = models.filter(assistant_id=self.assistant_id, name=name_of(self.file_name))
+        if self.sha256:
+            return named.filter(artifact_id=self.sha256).first()
+        began = datetime.fromtimestamp(self.began_at, UTC)
+        return named.filter(created_by=self.user_id, size=self.size, created_at__gte=began).first()
 
 
-def begin_upload(*, actor: User, assistant: Assistant, file_name: str, size: int, sha256: str) -> Upload:
-    """The same upload again, when it was begun before. Raises Invalid, TooLarge."""
+def begin_upload(
+    *, actor: User, assistant: Assistant, file_name: str, size: int, sha256: str = "", key: str = ""
+) -> Upload:
+    """The same upload again, when it was begun before: with the same SHA-256, or the same key where the sender does
+    not know that yet. Raises Invalid, TooLarge."""
     name_of(file_name)
     if size > settings.MAX_MODEL_BYTES:
         raise TooLarge(settings.MAX_MODEL_BYTES)
-    return Upload(assistant.pk, actor.pk, file_name, size, sha256.lower(), int(time.time()))
+    if not (sha256 or key):
+        raise Invalid("Say the file's sha256, or a key that tells its bytes from others.")
+    return Upload(assistant.pk, actor.pk, file_name, size, sha256.lower(), sha256.lower() or key, int(time.time()))
 
 
 def upload_of(assistant: Assistant, user: User, upload_id: str) -> Upload | None:
@@ -100,28 +111,35 @@ def upload_of(assistant: Assistant, user: User, upload_id: str) -> Upload | None
     return upload if (upload.assistant_id, upload.user_id) == (assistant.pk, user.pk) else None
 
 
-def receive(*, actor: User, assistant: Assistant, upload: Upload, source: Readable, offset: int) -> AddedModel | None:
+def receive(
+    *, actor: User, assistant: Assistant, upload: Upload, source: Readable, offset: int, whole: bool = False
+) -> AddedModel | None:
     """Add what the source gives, and make a model of it when all has arrived. What came before a cut stays.
 
-    Raises WrongOffset, TooLarge for more than was announced, Conflict while another request brings the same, and what
-    add_model raises: what is no model is thrown away, only a store that is away is worth another try.
+    `whole` says that the source brings all of the file: it is then looked into while it arrives. Raises WrongOffset,
+    TooLarge for more than was announced, Conflict while another request brings the same, UploadCut, and what add_model
+    raises: what is no model is thrown away, only a store that is away is worth another try.
     """
     if not upload.path.exists() and offset == upload.size and (model := upload.has_become) is not None:
         return AddedModel(model, existed=True, warnings=warnings_of(model))  # whose answer was lost
     with _held(upload) as file:
-        if _append(file, source, offset, upload.size) < upload.size:
-            return None
-        file.seek(0)
+        arriving = _Arriving(file, source, offset, upload.size)
+        if not whole:
+            if not arriving.is_all():
+                return None
+            file.seek(0)
         try:
             added = add_model(
                 actor=actor,
                 assistant=assistant,
-                source=file,
+                source=arriving if whole else file,
                 at=upload.path,
                 file_name=upload.file_name,
                 origin=Model.Origin.UPLOADED,
-                checksum=upload.sha256,
+                checksum=upload.sha256 or None,
             )
+        except UploadCut:
+            raise
         except (Conflict, Invalid):
             drop(upload)
             raise
@@ -129,18 +147,30 @@ def receive(*, actor: User, assistant: Assistant, upload: Upload, source: Readab
     return added
 
 
-def _append(file: FileIO, source: Readable, offset: int, most: int) -> int:
-    """How many bytes the file has then."""
-    have = file.seek(0, os.SEEK_END)
-    if offset != have:
-        raise WrongOffset(have)
-    while piece := source.read(PIECE):
-        have += len(piece)
-        if have > most:
-            raise TooLarge(most)
+class _Arriving:
+    """What a source gives, which stays in the file as it passes."""
+
+    def __init__(self, file: FileIO, source: Readable, offset: int, most: int) -> None:
+        self._file, self._source, self._most = file, source, most
+        self._have = file.seek(0, os.SEEK_END)
+        if offset != self._have:
+            raise WrongOffset(self._have)
+
+    def read(self, size: int, /) -> bytes:
+        """Raises TooLarge, StoreFull."""
+        piece = self._source.read(size)
+        self._have += len(piece)
+        if self._have > self._most:
+            raise TooLarge(self._most)
         with no_room_said():
-            _write(file, piece)
-    return have
+            _write(self._file, piece)
+        return piece
+
+    def is_all(self) -> bool:
+        """After reading the source to its end."""
+        while self.read(PIECE):
+            pass
+        return self._have == self._most
 
 
 def _write(file: FileIO, piece: bytes) -> None:

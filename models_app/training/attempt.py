@@ -32,6 +32,10 @@ class Cancelled(Exception):
     """Somebody asked for the job to end."""
 
 
+class HandedBack(Exception):
+    """The worker was told to end."""
+
+
 class AttemptFailed(Exception):
     """The attempt ended without what it was to make; `message` is for people.
 
@@ -53,6 +57,7 @@ class Attempt:
     folder: Path
     limits: Limits  # time is that of all commands together, the others are of each
     environment: Mapping[str, str] = field(default_factory=dict)  # for its processes
+    is_over: Callable[[], bool] = lambda: False  # the worker is to end
     tail: str = ""  # the end of the log of all commands so far
     peak_memory: int = 0  # bytes, the most of all commands so far
     _progress: Progress = field(default_factory=lambda: Progress(()), init=False)
@@ -73,7 +78,8 @@ class Attempt:
         progress: Progress | None = None,
         look: Callable[[], None] = lambda: None,
     ) -> Status:
-        """Run `rasa` with `arguments` to its end. Raises Cancelled, AttemptFailed (limits), training.Superseded.
+        """Run `rasa` with `arguments` to its end. Raises Cancelled, HandedBack, AttemptFailed (limits),
+        training.Superseded.
 
         `look` is called whenever its output was read, and again later when the database was away.
         """
@@ -86,13 +92,17 @@ class Attempt:
             self.peak_memory = max(self.peak_memory, self.processes.stop(handle, grace=5).peak_memory or 0)
             insist(partial(self._take_log, handle))
         insist(partial(self._beat, self._progress.step))
+        if status.code != 0 and self.is_over():  # the signal went to Rasa, too
+            raise HandedBack
         self._refuse_what_the_data_did_not_do(status)
         return status
 
     def wait(self, seconds: float, step: str) -> None:
-        """Say `step` and go on living for so long. Raises Cancelled, training.Superseded."""
+        """Say `step` and go on living for so long. Raises Cancelled, HandedBack, training.Superseded."""
         until = time.monotonic() + seconds
         while True:
+            if self.is_over():
+                raise HandedBack
             try:
                 self._beat(step)
             except (OperationalError, InterfaceError):
@@ -136,6 +146,8 @@ class Attempt:
             self._tell(handle)
             if not status.running:
                 return status
+            if self.is_over():
+                raise HandedBack
             if time.monotonic() > self._until:
                 raise AttemptFailed(
                     f"It took longer than the {duration(self.limits.seconds)} it may take. {RAISE_LIMIT}"

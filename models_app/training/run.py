@@ -12,7 +12,7 @@ from models_app.models import TrainingJob
 from models_app.services import revisions, training
 from models_app.services.training_settings import limits_of
 from models_app.training import folders
-from models_app.training.attempt import Attempt, AttemptFailed, Cancelled
+from models_app.training.attempt import Attempt, AttemptFailed, Cancelled, HandedBack
 from models_app.training.facts import facts_of
 from models_app.training.project import NotTrainable, Project, read_project
 from models_app.training.testing import test
@@ -38,8 +38,11 @@ KINDS: dict[str, Callable[[Attempt, Project], None]] = {
 }
 
 
-def run_training(_woken_by: int | None = None, *, worker: str = "") -> None:
-    """Run the first job in line, whatever id woke this worker; every way it can end is written to its row.
+def run_training(
+    _woken_by: int | None = None, *, worker: str = "", is_over: Callable[[], bool] = lambda: False
+) -> None:
+    """Run the first job in line, whatever id woke this worker; every way it can end is written to its row. When
+    `is_over` says that the worker is to end, what has not ended goes back in line.
 
     The order is that of the rows, with any number of workers and after any loss in Redis.
     """
@@ -50,17 +53,19 @@ def run_training(_woken_by: int | None = None, *, worker: str = "") -> None:
         return
     heartbeat.say_busy(f"{job.assistant.slug}: {job.title}", worker=job.worker)
     try:
-        _attempt(job, runtime, folders.folder_of(job))
+        _attempt(job, runtime, folders.folder_of(job), is_over)
     except training.Superseded:
         log.warning("training superseded", job=job.pk, attempt=job.attempt)
     finally:
         insist(partial(folders.clear, job))
 
 
-def _attempt(job: TrainingJob, runtime: Runtime, folder: Path) -> None:
+def _attempt(job: TrainingJob, runtime: Runtime, folder: Path, is_over: Callable[[], bool] = lambda: False) -> None:
     """Do it, and write how it ended, however long the database is away."""
     try:
-        _do(job, runtime, folder)
+        _do(job, runtime, folder, is_over)
+    except HandedBack:
+        insist(partial(training.hand_back, job))
     except (Cancelled, training.CancelRequested):
         insist(partial(training.end_cancelled, job))
     except AttemptFailed as error:
@@ -73,11 +78,11 @@ def _attempt(job: TrainingJob, runtime: Runtime, folder: Path) -> None:
         insist(partial(training.try_again, job, f"The machine stopped the training: {reason}"))
 
 
-def _do(job: TrainingJob, runtime: Runtime, folder: Path) -> None:
+def _do(job: TrainingJob, runtime: Runtime, folder: Path, is_over: Callable[[], bool]) -> None:
     processes = LocalProcesses(runtime.python, settings.JOBS_DIR / "home")
     limits = insist(partial(limits_of, job.assistant))
     project = insist(partial(_prepare, job, folder, runtime))
-    KINDS[job.kind](Attempt(job, processes, folder, limits, runtime.environment), project)
+    KINDS[job.kind](Attempt(job, processes, folder, limits, runtime.environment, is_over), project)
 
 
 def installed_versions() -> list[str]:

@@ -1,13 +1,16 @@
 """The worker that takes jobs from a queue; each job runs in a forked child (RQ's "horse")."""
 
+import contextlib
 import ctypes
 import gc
 import os
 import signal
 import sys
+import threading
 import time
 
 import structlog
+from django.conf import settings
 from django.db import connections
 from redis.exceptions import RedisError
 from rq import Queue, Worker
@@ -44,9 +47,19 @@ class HorseWorker(Worker):
     max_connection_wait_time = 5.0  # of RQ's 60: a minute after Redis is back everything is to be under way
 
     def handle_warm_shutdown_request(self) -> None:
-        """What is held without an end is told to end; other jobs are waited for."""
-        if self.horse_pid and queues.RUNNING in self.queue_names():
-            self.kill_horse(signal.SIGTERM)
+        """What is held without an end is told to end at once, another job when it has not ended after a while: it goes
+        back in line then."""
+        seconds = 0 if queues.RUNNING in self.queue_names() else settings.WORKER_GRACE
+        threading.Thread(target=self._tell_horse, args=[seconds], daemon=True).start()
+
+    def _tell_horse(self, seconds: float) -> None:
+        """In so many seconds, and then until this process ends: a job that was just taken has no process yet."""
+        time.sleep(seconds)
+        while True:
+            if pid := self.horse_pid:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+            time.sleep(1)
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         with heartbeat.working():

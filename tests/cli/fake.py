@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+import sys
 import threading
 import time
 import zipfile
@@ -32,7 +33,7 @@ class Asked:
         self.method, self.path, self.headers = handler.command, unquote(parts.path), handler.headers
         self.query = {key: values[0] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
         length = int(handler.headers.get("Content-Length") or 0)
-        self.is_cut = self.method in ("PUT", "PATCH") and bool(cuts)
+        self.is_cut = self.method == "PATCH" and bool(cuts)
         self.body = handler.rfile.read(min(length, cuts.pop(0)) if self.is_cut else length)
         self.is_cut = self.is_cut or len(self.body) < length
 
@@ -66,6 +67,8 @@ class FakeParley:
         self.upload_cuts: list[int] = []  # of each next body of an upload
         self.busy = 0  # so many bodies of uploads are not taken
         self.loses_answer = False  # to the last part of an upload
+        self.damages = False  # the last byte of an upload
+        self.longest_body = sys.maxsize  # a proxy refuses longer ones
         self.cuts: list[int] = []  # of each next download, after how many bytes the connection breaks
         self.asked: list[str] = []
         self.sign_in: dict[str, Any] | None = None
@@ -204,7 +207,7 @@ class FakeParley:
             self.trouble = [(503, b"<html>nginx</html>", {})] * self.away
         if self.trouble:
             return self.trouble.pop(0)
-        if self.busy and asked.method in ("PUT", "PATCH"):
+        if self.busy and asked.method == "PATCH":
             self.busy -= 1
             raise Refused(503, "Busy", "As many files are on their way as may be.")
         for method, pattern, operation in ROUTES:
@@ -297,7 +300,7 @@ def _known(fake: FakeParley, name: str) -> bytes:
 @route("POST", "P/uploads")
 def begin_upload(fake: FakeParley, asked: Asked) -> Answer:
     for upload in fake.uploads.values():
-        if upload["sha256"] == asked.json["sha256"]:
+        if upload["key"] == asked.json["key"]:
             return 201, _upload(fake, upload), {}
     number = str(len(fake.begun) + 1)
     fake.uploads[number] = {**asked.json, "id": number, "url": f"{P}/uploads/{number}", "content": b""}
@@ -311,7 +314,7 @@ def _upload(fake: FakeParley, upload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _has_become(fake: FakeParley, upload: dict[str, Any]) -> bool:
-    return sha256(fake.models.get(upload["name"].removesuffix(".tar.gz"), b"")) == upload["sha256"]
+    return len(fake.models.get(upload["name"].removesuffix(".tar.gz"), b"")) == upload["size"]
 
 
 @route("GET", r"P/uploads/(\d+)")
@@ -323,6 +326,8 @@ def get_upload(fake: FakeParley, asked: Asked, number: str) -> Answer:
 
 @route("PATCH", r"P/uploads/(\d+)")
 def go_on(fake: FakeParley, asked: Asked, number: str) -> Answer:
+    if len(asked.body) > fake.longest_body:
+        return 413, b"<html>Request Entity Too Large</html>", {}
     upload = fake.begun[number]
     name = upload["name"].removesuffix(".tar.gz")
     if int(asked.headers["Upload-Offset"]) == upload["size"] and _has_become(fake, upload):
@@ -334,9 +339,9 @@ def go_on(fake: FakeParley, asked: Asked, number: str) -> Answer:
         raise ConnectionAbortedError
     if len(upload["content"]) < upload["size"]:
         return 200, _upload(fake, upload), {}
-    if sha256(upload["content"]) != upload["sha256"]:
-        raise Refused(422, "Checksum", "It arrived damaged.")
     fake.models[name] = fake.uploads.pop(number)["content"]
+    if fake.damages:
+        fake.models[name] = fake.models[name][:-1] + b"x"
     if fake.loses_answer:
         raise ConnectionAbortedError
     return 201, {**fake.model_facts(name), "warnings": []}, {}
@@ -349,16 +354,11 @@ def give_up(fake: FakeParley, asked: Asked, number: str) -> Answer:
     return 204, None, {}
 
 
-@route("PUT", "P/models/([^/]+)")
-def put_model(fake: FakeParley, asked: Asked, name: str) -> Answer:
-    if asked.is_cut:
-        raise ConnectionAbortedError
-    if asked.headers["X-Checksum-SHA256"] != sha256(asked.body):
-        raise Refused(422, "Checksum", "It arrived damaged.")
-    fake.models[name] = asked.body
-    if fake.loses_answer:
-        raise ConnectionAbortedError
-    return 201, {**fake.model_facts(name), "warnings": []}, {}
+@route("DELETE", "P/models/([^/]+)")
+def delete_model(fake: FakeParley, asked: Asked, name: str) -> Answer:
+    _known(fake, name)
+    del fake.models[name]
+    return 204, None, {}
 
 
 @route("HEAD", "P/models/([^/]+)")

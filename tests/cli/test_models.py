@@ -40,14 +40,10 @@ def test_a_tag_moves_and_goes(parley) -> None:
     assert parley("tag", "one").code == 2
 
 
-@pytest.mark.parametrize("in_parts", [False, True])
-def test_a_model_is_brought_and_brought_again(parley, monkeypatch, in_parts) -> None:
+def test_a_model_is_brought_and_brought_again(parley) -> None:
     content = parley.world.archive("otter")
     file = parley.project / "otter.tar.gz"
     file.write_bytes(content)
-    if in_parts:
-        monkeypatch.setattr(upload, "AT_ONCE", 0)
-        monkeypatch.setattr(upload, "PART", 100_000)
     assert parley.done("upload", "otter.tar.gz").out == "otter\n"
     facts = parley.done("upload", "otter.tar.gz", "--json").json
     assert facts["hash"] == hashlib.sha256(content).hexdigest()
@@ -120,13 +116,12 @@ def test_an_upload_goes_on_in_the_next_run(with_fake) -> None:
     (with_fake.project / "otter.tar.gz").write_bytes(content)
     with_fake.world.upload_cuts = [9000, 150_000, *[0] * upload.TRIES]
     assert with_fake("upload", "otter.tar.gz").code == 7
-    assert len(with_fake.world.uploads["1"]["content"]) == 150_000
+    assert len(with_fake.world.uploads["1"]["content"]) == 159_000
     with_fake.done("upload", "otter.tar.gz")
     assert (with_fake.world.models["otter"], with_fake.world.uploads) == (content, {})
 
 
-def test_a_large_upload_that_is_killed_goes_on_where_it_was(with_fake, monkeypatch) -> None:
-    monkeypatch.setattr(upload, "AT_ONCE", 200_000)
+def test_an_upload_that_is_killed_goes_on_where_it_was(with_fake, monkeypatch) -> None:
     content = with_fake.world.archive("otter")
     (with_fake.project / "otter.tar.gz").write_bytes(content)
     with_fake.world.upload_cuts = [150_000]
@@ -137,12 +132,9 @@ def test_a_large_upload_that_is_killed_goes_on_where_it_was(with_fake, monkeypat
     assert len(with_fake.world.uploads["1"]["content"]) == 150_000
     with_fake.done("upload", "otter.tar.gz")
     assert (with_fake.world.models["otter"], with_fake.world.uploads) == (content, {})
-    assert not [line for line in with_fake.world.asked if line.startswith("PUT")]
 
 
-@pytest.mark.parametrize("at_once", [0, 10**6])
-def test_a_file_that_shrinks_while_it_is_sent(with_fake, monkeypatch, at_once) -> None:
-    monkeypatch.setattr(upload, "AT_ONCE", at_once)
+def test_a_file_that_shrinks_while_it_is_sent(with_fake, monkeypatch) -> None:
     file = with_fake.project / "otter.tar.gz"
     file.write_bytes(with_fake.world.archive("otter"))
     begin = upload._begin
@@ -158,9 +150,38 @@ def test_a_file_that_shrinks_while_it_is_sent(with_fake, monkeypatch, at_once) -
     assert (with_fake.world.uploads, with_fake.world.models) == ({}, {})
 
 
-@pytest.mark.parametrize("at_once", [0, 10**6])
-def test_an_upload_waits_while_too_many_files_come_in(with_fake, monkeypatch, at_once) -> None:
-    monkeypatch.setattr(upload, "AT_ONCE", at_once)
+def test_an_upload_that_comes_damaged_is_taken_back(with_fake) -> None:
+    (with_fake.project / "otter.tar.gz").write_bytes(with_fake.world.archive("otter"))
+    with_fake.world.damages = True
+    ended = with_fake("upload", "otter.tar.gz")
+    assert (ended.code, "arrived damaged" in ended.err, with_fake.world.models) == (1, True, {})
+
+
+def test_a_file_that_was_changed_is_sent_anew(with_fake) -> None:
+    file = with_fake.project / "otter.tar.gz"
+    file.write_bytes(with_fake.world.archive("otter"))
+    with_fake.world.upload_cuts = [9000, *[0] * upload.TRIES]
+    assert with_fake("upload", "otter.tar.gz").code == 7
+    size = file.stat().st_size
+    file.write_bytes(with_fake.world.archive("other"))
+    assert file.stat().st_size == size
+    with_fake.done("upload", "otter.tar.gz")
+    assert with_fake.world.models["otter"] == file.read_bytes()
+
+
+def test_a_proxy_that_takes_no_long_bodies_gets_short_ones(with_fake, monkeypatch) -> None:
+    monkeypatch.setattr(upload, "PART", 60_000)
+    content = with_fake.world.archive("otter")
+    (with_fake.project / "otter.tar.gz").write_bytes(content)
+    with_fake.world.longest_body = 60_000
+    with_fake.done("upload", "otter.tar.gz")
+    assert with_fake.world.models["otter"] == content
+    with_fake.world.longest_body = 50_000
+    ended = with_fake("upload", "otter.tar.gz", "--name", "again")
+    assert (ended.code != 0, "again" in with_fake.world.models) == (True, False)
+
+
+def test_an_upload_waits_while_too_many_files_come_in(with_fake) -> None:
     content = with_fake.world.archive("otter")
     (with_fake.project / "otter.tar.gz").write_bytes(content)
     with_fake.world.busy = 12
@@ -193,7 +214,6 @@ def test_a_download_and_an_upload_wait_for_a_parley_that_restarts(with_fake, mon
     with_fake.world.restarts_after = 1  # while the file is asked for
     with_fake.done("download", "otter")
     assert (with_fake.project / "otter.tar.gz").read_bytes() == content
-    monkeypatch.setattr(upload, "AT_ONCE", 0)
     with_fake.world.upload_cuts = [9000]
     with_fake.world.restarts_after = 3  # when it is asked how much has arrived
     with_fake.done("upload", "otter.tar.gz", "--name", "again")

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import io
 import os
 import threading
 import time
@@ -11,9 +12,10 @@ import pytest
 from django.test import Client
 
 from models_app.models import Assistant, Model
-from models_app.services import uploads
+from models_app.services import artifacts, uploads
 from models_app.storage import StoreFailed
 from studio.errors import Conflict
+from studio.uploads import UploadCut
 from studio.web import streaming
 from tests.models_app.archives import model_archive
 from tests.models_app.conftest import files_in
@@ -55,6 +57,47 @@ def test_it_goes_on_where_it_broke_off_and_becomes_a_model(admin: Program, artif
     assert (made.status_code, made.json()["model"], made.json()["hash"]) == (201, "otter", SHA256)
     assert Model.objects.get().artifact_id == SHA256
     assert files_in(artifacts_dir / "unfinished") == []
+
+
+def test_a_sender_that_does_not_know_the_checksum_yet_says_a_key(admin: Program, artifacts_dir: Path) -> None:
+    wanted = {"name": "otter.tar.gz", "size": len(ARCHIVE), "key": "otter as of noon"}
+    upload = admin.post("/uploads", wanted).json()
+    send(admin, upload, ARCHIVE[:300], 0)
+    assert admin.post("/uploads", {**wanted, "key": "otter as of one"}).json()["offset"] == 0
+    again = admin.post("/uploads", wanted).json()
+    assert (again["offset"], again["sha256"]) == (300, "")
+    made = send(admin, again, ARCHIVE[300:], 300)
+    assert (made.status_code, made.json()["hash"]) == (201, SHA256)
+    lost = send(admin, again, b"", len(ARCHIVE))
+    assert (lost.status_code, lost.json()["hash"]) == (200, SHA256)
+    assert files_in(artifacts_dir / "unfinished") == []
+    refused = admin.post("/uploads", {"name": "otter.tar.gz", "size": 5})
+    assert (refused.status_code, "key" in refused.json()["message"]) == (422, True)
+
+
+class _Cut:
+    """Some bytes, and then the connection is gone."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = io.BytesIO(content)
+
+    def read(self, size: int, /) -> bytes:
+        if piece := self._content.read(size):
+            return piece
+        raise UploadCut
+
+
+def test_what_came_of_a_whole_file_before_a_cut_stays(admin: Program, assistant: Assistant) -> None:
+    upload = uploads.begin_upload(
+        actor=admin.user, assistant=assistant, file_name="otter.tar.gz", size=len(ARCHIVE), sha256=SHA256
+    )
+    with pytest.raises(UploadCut):
+        uploads.receive(
+            actor=admin.user, assistant=assistant, upload=upload, source=_Cut(ARCHIVE[:300]), offset=0, whole=True
+        )
+    assert not Model.objects.exists()
+    assert (upload.offset, begin(admin)["offset"]) == (300, 300)
+    assert send(admin, begin(admin), ARCHIVE[300:], 300).status_code == 201
 
 
 def test_who_lost_the_answer_to_the_last_byte_gets_it_again(admin: Program, artifacts_dir: Path) -> None:
@@ -162,11 +205,11 @@ def test_what_is_not_what_was_announced_is_thrown_away(admin: Program, artifacts
 def test_a_store_that_is_away_costs_no_second_sending(admin: Program, monkeypatch) -> None:
     upload = begin(admin)
 
-    def away(**_: object) -> None:
+    def away(_staged: object) -> None:
         raise StoreFailed("It does not answer.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(uploads, "add_model", away)
+        patch.setattr(artifacts, "kept", away)
         assert send(admin, upload, ARCHIVE, 0).status_code == 503
     assert send(admin, upload, b"", len(ARCHIVE)).status_code == 201
 

@@ -55,6 +55,30 @@ def test_a_worker_that_is_killed(house):
     assert house.trainings() == 2
 
 
+def test_a_worker_that_is_told_to_stop_lets_its_job_end(house):
+    worker = house.worker(PARLEY_WORKER_GRACE="60")
+    (job,) = house.ask()
+    house.await_training(job)
+    worker.terminate()
+    house.open()
+    house.ends_well(job, attempts=1)
+    assert worker.wait(20) == 0
+
+
+def test_a_worker_that_is_told_to_stop_hands_its_job_back_in_the_end(house):
+    """Any number of times, as an update of many machines does; no silence has to be waited for."""
+    (job,) = house.ask()
+    for attempt in (1, 2, 3):
+        worker = house.worker(PARLEY_WORKER_GRACE="1")
+        house.await_training(job, attempt)
+        worker.terminate()
+        assert worker.wait(10) == 0
+        assert house.is_in(job, "queued")
+    house.worker()
+    house.open()
+    house.ends_well(job, attempts=4)
+
+
 def test_a_worker_that_is_killed_with_all_its_children(house):
     """As when the machine runs out of memory, or a service manager kills the whole group; also the keeper dies."""
     worker = house.worker()
