@@ -23,6 +23,7 @@ def run_slot(_woken_by: int | None = None, *, worker: str = "") -> None:
     slot = slots.claim(worker=worker or process_name())
     if slot is None:
         return
+    structlog.contextvars.bind_contextvars(slot=slot.pk)
     heartbeat.say_busy(f"{slot.environment.assistant.slug}: {slot.model.name}", worker=slot.worker)
     processes = LocalProcesses(Path("python"), Path(settings.SERVERS_DIR) / "home")
     try:

@@ -51,6 +51,7 @@ def run_training(
     runtime = find_runtime(job.rasa_version) if job else None
     if job is None or runtime is None:  # it was removed in this moment: the reaper puts the job back in line
         return
+    structlog.contextvars.bind_contextvars(training=job.pk)
     heartbeat.say_busy(f"{job.assistant.slug}: {job.title}", worker=job.worker)
     try:
         _attempt(job, runtime, folders.folder_of(job), is_over)
