@@ -11,7 +11,7 @@ OFFLINE := DATABASE_URL=postgresql://offline@offline/offline REDIS_URL=redis://o
 marked = $(PYTEST) -m $(1); status=$$?; [ $$status != 5 ] || { echo "No test is marked $(1)."; exit 0; }; exit $$status
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-fast test-rasa test-browser test-addresses test-stack test-all check format lock openapi bench clean
+.PHONY: help run demo backup restore test test-fast test-rasa test-browser test-addresses test-stack test-all check format lock openapi bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,14 @@ run: ## Start Parley on this machine (PORT, PARLEY_DATA and more: .env.example)
 demo: ## Fill a running installation with realistic use
 	@scripts/setup.sh run
 	@exec $(PY) manage.py demo
+
+backup: ## Back a running installation up: make backup TO=/srv/backups/monday
+	@scripts/setup.sh run
+	@exec $(PY) manage.py backup "$(TO)"
+
+restore: ## Bring a backup back while nothing runs: make restore FROM=/srv/backups/monday REPLACE=1
+	@scripts/setup.sh run
+	@exec $(PY) -m studio.embedded manage restore "$(FROM)" $(if $(REPLACE),--replace)
 
 test: test-fast test-rasa ## Run the tests, also those with a real Rasa
 

@@ -21,6 +21,7 @@ BENCHMARKS = {
     "slots": "a model tried in a slot, against `rasa run` by hand; and 1, 10 and 50 who talk to it at once",
     "guests": "200 guests on one share link, against asking a server with a fixed delay directly",
     "reading": "the page of a conversation of 20 and of 5,000 events, and what leads to the next one",
+    "pages": "every page that links lead to, in an installation that `make demo` filled",
     "access": "what permissions cost a page that lists 100 rows, against reading the rows",
     "analytics": "numbers of the analytics page, against one aggregate by hand over the same events",
     "training": "a training through the queue, against bare `rasa train`",
@@ -60,7 +61,7 @@ def _names() -> list[str]:
     parser.add_argument("--events", metavar="N", help="of ingest: how many are in the topic")
     parser.add_argument("--stored", metavar="N", help="of ingest: how many are stored before the last pass")
     parser.add_argument(
-        "--conversations", metavar="N,N", help="of finding, analytics and export: how many (of finding several)"
+        "--conversations", metavar="N,N", help="of finding, analytics, export and pages: how many (of finding several)"
     )
     parser.add_argument("--models", metavar="N", help="of api_lists: how many")
     given = parser.parse_args()

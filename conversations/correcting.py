@@ -1,7 +1,7 @@
 """What a page needs for correcting a message: what NLU said of it, what people said, and which names there are."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +9,7 @@ from conversations.loaders import may_correct
 from conversations.models import Conversation, Correction, Event
 from conversations.presentation.items import Intent
 from conversations.presentation.said import Said, as_facts, said_in
-from conversations.services.corrections import OUT_OF_SCOPE_INTENT
+from conversations.services.corrections import OUT_OF_SCOPE_INTENT, corrections_of
 from conversations.services.inbox import holder
 from models_app.data.vocabulary import Entity, Vocabulary
 from models_app.words import words_of
@@ -81,13 +81,20 @@ class Correcting:
         return [known[name] for name in sorted(known)]
 
 
-def correcting(viewer: User, conversation: Conversation, event: Event | None) -> Correcting | None:
-    """None where there is nothing to correct, or not for this person. A handful of queries."""
+def correcting(
+    viewer: User, conversation: Conversation, event: Event | None, known: Mapping[int, Correction] | None = None
+) -> Correcting | None:
+    """None where there is nothing to correct, or not for this person. A handful of queries.
+
+    `known` are the corrections of the conversation by event, if the caller has them.
+    """
     if event is None or event.kind != "user" or event.text.startswith("/") or not event.text.strip():
         return None
     if not may_correct(viewer, conversation):
         return None
-    row = Correction.objects.filter(event=event).select_related("revision").first()
+    if known is None:
+        known = corrections_of(conversation, event)
+    row = known.get(event.pk)
     if row is None and event.is_looked_at:
         same = Correction.objects.visible_to(viewer).filter(also__contains=[event.pk])
         row = same.select_related("revision", "conversation").first()

@@ -1,5 +1,6 @@
 """The filters of the conversations list. They live in the URL: every value here is a query parameter."""
 
+from collections.abc import Callable
 from datetime import datetime, time
 from functools import cached_property
 from typing import Any
@@ -90,19 +91,36 @@ class ConversationFilter(DayRangeFilter):
     def __init__(self, data: Any, *, assistant: Assistant, viewer: User) -> None:
         super().__init__(data)
         self.assistant, self.viewer = assistant, viewer
-        self.environments = list(_with_conversations(viewer).filter(assistant=assistant))
-        self.models = list(Model.objects.visible_to(viewer).filter(assistant=assistant)[:MODELS_OFFERED])
-        readable = Environment.objects.heard_by(viewer, Permission.CONVERSATIONS_VIEW).filter(assistant=assistant)
         self.sees_everything = viewer.may(Permission.CONVERSATIONS_VIEW, Scope(assistant.pk))
-        self.links = list(ShareLink.objects.filter(environment__in=readable))
-        self._offer("environment", [(one.name, one.name) for one in self.environments] + [(NO_ENVIRONMENT, "unknown")])
-        origins = [("real", "Real people"), ("talk", "Our own"), ("share", "Any share link")]
-        self._offer("origin", origins + [(f"{_LINK}{one.pk}", f"Link: {one.name}") for one in self.links])
+        self._offer("environment", self._environment_choices)
+        self._offer("origin", self._origin_choices)
 
-    def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
+    def _offer(self, name: str, choices: Callable[[], list[tuple[str, str]]]) -> None:
+        """Choices that are read when they are shown or chosen from; a page beside the list does neither."""
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", "any"), *choices]
+        field.choices = choices
+
+    @cached_property
+    def environments(self) -> list[Environment]:
+        return list(_with_conversations(self.viewer).filter(assistant=self.assistant))
+
+    @cached_property
+    def models(self) -> list[Model]:
+        return list(Model.objects.visible_to(self.viewer).filter(assistant=self.assistant)[:MODELS_OFFERED])
+
+    @cached_property
+    def links(self) -> list[ShareLink]:
+        readable = Environment.objects.heard_by(self.viewer, Permission.CONVERSATIONS_VIEW)
+        return list(ShareLink.objects.filter(environment__in=readable.filter(assistant=self.assistant)))
+
+    def _environment_choices(self) -> list[tuple[str, str]]:
+        named = [(one.name, one.name) for one in self.environments]
+        return [("", "any"), *named, (NO_ENVIRONMENT, "unknown")]
+
+    def _origin_choices(self) -> list[tuple[str, str]]:
+        origins = [("", "any"), ("real", "Real people"), ("talk", "Our own"), ("share", "Any share link")]
+        return origins + [(f"{_LINK}{one.pk}", f"Link: {one.name}") for one in self.links]
 
     def clean_tag(self) -> str:
         typed: str = self.cleaned_data["tag"]
@@ -142,11 +160,16 @@ class ConversationFilter(DayRangeFilter):
     def more_used(self) -> list[BoundField]:
         return [field for field in self.more if field.data]
 
+    @property
+    def named_fields(self) -> list[str]:
+        """The fields that take a name."""
+        return [*_NAMES, *_WITH_VALUES, "tag"]
+
     @cached_property
     def names(self) -> dict[str, list[str]]:
-        """What can be written into each of the fields that take a name: those that occur in the conversations."""
+        """What can be written into each of these: what occurs in the conversations."""
         kinds = {kind: name for name, kind in _NAMES.items()} | {kinds[0]: name for name, kinds in _WITH_VALUES.items()}
-        found: dict[str, list[str]] = {name: [] for name in kinds.values()}
+        found: dict[str, list[str]] = {name: [] for name in self.named_fields}
         found["tag"] = tag_names(self.assistant.pk) if self.sees_everything else []
         if self.sees_everything:
             known = Term.objects.filter(assistant=self.assistant, kind__in=kinds).order_by("kind", "value")

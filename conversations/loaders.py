@@ -31,7 +31,7 @@ from environments.loaders import load_environment, may_modify, modify_permission
 from environments.models import Environment
 from environments.querysets import EnvironmentQuerySet
 from environments.services.trying import place_of
-from models_app.loaders import load_assistant, load_model
+from models_app.loaders import load_assistant, load_model, load_within
 from models_app.models import Assistant, Model
 from models_app.querysets import ModelQuerySet
 from studio.access.loaders import require, signed_in
@@ -57,18 +57,12 @@ def load_conversation_of(
 
 
 def _conversation(request: HttpRequest, slug: str, permission: Permission | None, **known_by: object) -> Conversation:
-    assistant = load_assistant(request, slug)
-    conversation = (
-        Conversation.objects.visible_to(signed_in(request))
-        .select_related("assistant", "environment", "share_link", "talker", "reviewed_by")
-        .filter(assistant=assistant, **known_by)
-        .first()
-    )
-    if conversation is None:
-        raise Http404("There is no such conversation, or you may not see it.")
+    seen = Conversation.objects.visible_to(signed_in(request)).filter(**known_by)
+    rows = seen.select_related("environment", "share_link", "talker", "reviewed_by")
+    conversation = load_within(request, slug, rows, "There is no such conversation, or you may not see it.")
     structlog.contextvars.bind_contextvars(conversation=conversation.pk)
     if permission is not None:
-        require(signed_in(request), permission, Scope(assistant.pk, conversation.environment_id))
+        require(signed_in(request), permission, Scope(conversation.assistant_id, conversation.environment_id))
     return conversation
 
 
@@ -243,18 +237,21 @@ def load_rule(request: HttpRequest, slug: str, pk: int) -> RetentionRule:
 def load_intake(request: HttpRequest, slug: str, *, to_change: bool = False) -> Assistant:
     """The assistant whose intake is looked at. Sources bring events of all its environments, so that seeing one of
     them is not enough."""
-    assistant = load_assistant(request, slug, Permission.ENVIRONMENTS_VIEW)
-    if to_change:
-        require(signed_in(request), Permission.ASSISTANTS_MODIFY, Scope(assistant.pk))
+    assistant = load_assistant(request, slug)
+    _require_intake(request, assistant, to_change=to_change)
     return assistant
 
 
+def _require_intake(request: HttpRequest, assistant: Assistant, *, to_change: bool) -> None:
+    require(signed_in(request), Permission.ENVIRONMENTS_VIEW, Scope(assistant.pk))
+    if to_change:
+        require(signed_in(request), Permission.ASSISTANTS_MODIFY, Scope(assistant.pk))
+
+
 def load_source(request: HttpRequest, slug: str, pk: int, *, to_change: bool = False) -> IntakeSource:
-    assistant = load_intake(request, slug, to_change=to_change)
-    rows = IntakeSource.objects.select_related("assistant", "environment")
-    source = rows.filter(assistant=assistant, pk=pk, removed_at=None).first()
-    if source is None:
-        raise Http404("There is no such source, or you may not see it.")
+    rows = IntakeSource.objects.select_related("environment").filter(pk=pk, removed_at=None)
+    source = load_within(request, slug, rows, "There is no such source, or you may not see it.")
+    _require_intake(request, source.assistant, to_change=to_change)
     return source
 
 

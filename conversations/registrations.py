@@ -1,6 +1,6 @@
 """What this app adds to the house: entries of the navigation, a health part, periodic work, what environments ask."""
 
-from conversations import metrics
+from conversations import examinations, metrics
 from conversations.chat import guests, links
 from conversations.chat.sessions import others_speak
 from conversations.services import (
@@ -24,7 +24,7 @@ from conversations.services import (
 from environments.services import speakers
 from environments.services.arrivals import provide, provide_brokers
 from models_app.services import models
-from studio import health
+from studio import doctor, health
 from studio.access.permissions import Permission
 from studio.jobs import schedule
 from studio.web.navigation import Entry
@@ -115,6 +115,7 @@ def register() -> None:
     speakers.provide(others_speak)
     health.register("ingest", intake_health.ingest_part)
     metrics.register()
+    doctor.register("kafka", examinations.kafka)
     schedule.every(30, dead_letter_runs.queue_stale_runs, name="go on with letters that nobody works on")
     schedule.every(600, dead_letters.delete_handled, name="delete letters that were handled long ago")
     schedule.every(60, rebuild.mark_own_conversations, name="mark our own conversations")

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from django.db.models import Exists, OuterRef
+
 from conversations.models import Conversation
 from environments.services.overview import Overview
 from models_app.models import Assistant, Model, Revision, TrainingJob
-from models_app.services.training_settings import settings_of
 from studio.rasa.models import RasaRuntime
 from studio.rasa.services import runtime_named
 
@@ -27,17 +28,27 @@ class Step:
     note: str = ""
 
 
-def setup_steps(assistant: Assistant, environments: list[Overview]) -> list[Step]:
-    """Rasa, data, model, live, first talk; empty once somebody has talked to the assistant."""
-    if Conversation.objects.filter(assistant=assistant, user_count__gt=0).exists():
+def setup_steps(assistant: Assistant, environments: list[Overview], rasa: str) -> list[Step]:
+    """Rasa, data, model, live, first talk; empty once somebody has talked to the assistant. `rasa` is the version that
+    it is trained with, empty for the installation's own."""
+    talked_to, has_model = _reached(assistant)
+    if talked_to:
         return []
-    facts = [_runtime(assistant), _data(assistant), _model(assistant), _live(environments)]
+    facts = [_runtime(rasa), _data(assistant), _model(assistant, has_model=has_model), _live(environments)]
     facts.append(("First conversation", False, False, ""))
     return _in_order(facts)
 
 
-def _runtime(assistant: Assistant) -> tuple[str, bool, bool, str]:
-    row = runtime_named(settings_of(assistant).rasa_version)
+def _reached(assistant: Assistant) -> tuple[bool, bool]:
+    """Whether somebody has talked to it, and whether it has a model."""
+    talks = Conversation.objects.filter(assistant=OuterRef("pk"), user_count__gt=0)
+    models = Model.objects.current().filter(assistant=OuterRef("pk"))
+    found: tuple[bool, bool] = Assistant.objects.values_list(Exists(talks), Exists(models)).get(pk=assistant.pk)
+    return found
+
+
+def _runtime(rasa: str) -> tuple[str, bool, bool, str]:
+    row = runtime_named(rasa)
     state = RasaRuntime.State(row.state)
     note = row.version if row.is_usable else row.step or RUNTIME_WORDS[state]
     return "Rasa", row.is_usable, state == RasaRuntime.State.FAILED, note
@@ -48,8 +59,8 @@ def _data(assistant: Assistant) -> tuple[str, bool, bool, str]:
     return "Training data", newest is not None, False, f"revision {newest.number}" if newest else ""
 
 
-def _model(assistant: Assistant) -> tuple[str, bool, bool, str]:
-    if Model.objects.current().filter(assistant=assistant).exists():
+def _model(assistant: Assistant, *, has_model: bool) -> tuple[str, bool, bool, str]:
+    if has_model:
         return "Model", True, False, "trained"
     job = TrainingJob.objects.trainings().filter(assistant=assistant).order_by("-pk").first()
     failed = job is not None and job.state in (TrainingJob.State.FAILED, TrainingJob.State.LOST)

@@ -25,7 +25,9 @@ def rasa_part() -> Part:
     if runtime.is_usable:
         return _chosen() or Part("ok", str(runtime))
     why = runtime.message.partition("\n")[0] or runtime.step
-    return Part(DEGRADED, f"{runtime} is {runtime.get_state_display()}. {why}".strip())
+    message = f"{runtime} is {runtime.get_state_display()}. {why}".strip()
+    mend = f"The controller installs it. `manage.py install_rasa {runtime.version}` says what is missing."
+    return Part(DEGRADED, message, mend)
 
 
 def _chosen() -> Part | None:
@@ -35,7 +37,9 @@ def _chosen() -> Part | None:
         return None
     ready = {row.version for row in RasaRuntime.objects.filter(version__in=chosen) if row.is_usable}
     missing = sorted(chosen - ready)
-    return Part(DEGRADED, f"Rasa {', '.join(missing)} is not ready, and assistants chose it.") if missing else None
+    message = f"Rasa {', '.join(missing)} is not ready, and assistants chose it."
+    mend = "`manage.py rasa_versions` says who uses which; `manage.py install_rasa <version>` installs one."
+    return Part(DEGRADED, message, mend) if missing else None
 
 
 def environments_part() -> Part:
@@ -44,20 +48,23 @@ def environments_part() -> Part:
         ManagedServer.objects.filter(wanted=True, environment__removed_at=None, environment__assistant__deleted_at=None)
     )
     if heartbeat.live("controller") == 0:
-        return Part(DEGRADED, "No controller is running: managed servers are neither started nor restarted.")
+        message = "No controller is running: managed servers are neither started nor restarted."
+        return Part(DEGRADED, message, "Start `manage.py controller`.")
     waiting = [server for server in servers if server.state != ManagedServer.State.RUNNING]
     if not waiting:
         return Part(
             "ok", f"{len(servers)} managed server{' runs' if len(servers) == 1 else 's run'}." if servers else ""
         )
     # Nobody signs in here, so it names none: the environments' pages say which, and why.
-    return Part(DEGRADED, f"{len(servers) - len(waiting)} of {len(servers)} managed servers run.")
+    message = f"{len(servers) - len(waiting)} of {len(servers)} managed servers run."
+    return Part(DEGRADED, message, "The page of each environment has its log.")
 
 
 def slots_part() -> Part:
     live = heartbeat.live(slots.WORKER)
     waiting = slots.in_line().count()
     if live == 0 and settings.RUNNING_WORKERS > 0:
-        return Part(DEGRADED, f"No worker of the running service lives; {waiting} wait for a slot.")
+        message = f"No worker of the running service lives; {waiting} wait for a slot."
+        return Part(DEGRADED, message, "Start `manage.py worker running`, or set PARLEY_RUNNING_WORKERS=0.")
     held = Slot.objects.filter(state__in=Slot.HELD).count()
     return Part("ok", f"{held} of {live} slots in use, {waiting} wait.")

@@ -4,7 +4,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 
 from environments.models import Environment, Slot
-from models_app.loaders import load_assistant
+from models_app.loaders import load_within
 from studio.access.loaders import require, signed_in
 from studio.access.models import User
 from studio.access.permissions import MissingPermission, Permission, Scope
@@ -29,20 +29,13 @@ def load_environment(
     request: HttpRequest, slug: str, name: str, permission: Permission = Permission.ENVIRONMENTS_VIEW
 ) -> Environment:
     """An environment on which the person holds `permission`; whoever holds it nowhere near gets 404."""
-    assistant = load_assistant(request, slug)
-    user = signed_in(request)
-    environment = (
-        Environment.objects.current()
-        .select_related("assistant", "tag__model")
-        .filter(assistant=assistant, name=name)
-        .first()
-    )
-    may_see = environment is not None and (
-        user.may(Permission.ENVIRONMENTS_VIEW, scope_of(environment)) or user.may(permission, scope_of(environment))
-    )
-    if environment is None or not may_see:
-        raise Http404("There is no such environment, or you may not see it.")
-    require(user, permission, scope_of(environment))
+    user, missing = signed_in(request), "There is no such environment, or you may not see it."
+    rows = Environment.objects.current().filter(name=name).select_related("tag__model", "server")
+    environment = load_within(request, slug, rows, missing)
+    scope = scope_of(environment)
+    if not user.may(Permission.ENVIRONMENTS_VIEW, scope) and not user.may(permission, scope):
+        raise Http404(missing)
+    require(user, permission, scope)
     return environment
 
 

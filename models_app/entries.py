@@ -8,7 +8,7 @@ from django.db.models import F, Q, Window
 from django.db.models.functions import Lag
 
 from models_app.data.outline import Outline, outline
-from models_app.models import Assistant, Blob, Revision, RevisionFile
+from models_app.models import Blob, Revision, RevisionFile
 
 REMEMBERED = 20_000
 
@@ -41,7 +41,7 @@ def entries_of(revision: Revision) -> list[Entry]:
     rows = list(revision.files.order_by("path").values_list("path", "blob_id", "blob__size"))
     keys = [(path, bytes(sha256)) for path, sha256, _ in rows]
     outlines = outlines_of(keys)
-    changes = last_changes(revision.assistant, revision.number)
+    changes = last_changes(revision.assistant_id, revision.number)
     return [
         Entry(path, size, outlines[key], changes.get(path)) for key, (path, _, size) in zip(keys, rows, strict=True)
     ]
@@ -58,11 +58,11 @@ def outlines_of(keys: Collection[FileKey]) -> Mapping[FileKey, Outline]:
     return {key: _outlines[key] for key in keys}
 
 
-def last_changes(assistant: Assistant, number: int) -> dict[str, LastChange]:
+def last_changes(assistant_id: int, number: int) -> dict[str, LastChange]:
     """For each path the newest revision up to `number` that has it other than the revision before it had."""
     before = Window(Lag("blob_id"), partition_by=F("path"), order_by=F("revision__number").asc())
     changed = (
-        RevisionFile.objects.filter(revision__assistant=assistant, revision__number__lte=number)
+        RevisionFile.objects.filter(revision__assistant=assistant_id, revision__number__lte=number)
         .annotate(before=before)
         .filter(Q(before=None) | ~Q(before=F("blob_id")))
         .order_by("revision__number")

@@ -1,5 +1,6 @@
 """Filters of the models list, which live in its address."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import django_filters
@@ -7,7 +8,6 @@ from django import forms
 from django.db.models import QuerySet
 
 from models_app.models import Assistant, Model
-from models_app.querysets import TagQuerySet
 
 # The ids are not Django's: a dialog opened over the list has fields of the same names.
 
@@ -38,11 +38,10 @@ class ModelFilter(django_filters.FilterSet):  # type: ignore[misc]
         field_name="rasa_version", empty_label="Rasa: any", widget=_choice("Rasa version")
     )
 
-    def __init__(self, data: Any, queryset: QuerySet[Model], *, assistant: Assistant, tags: TagQuerySet) -> None:
+    def __init__(self, data: Any, queryset: QuerySet[Model], *, assistant: Assistant, tags: Iterable[str]) -> None:
         super().__init__(data, queryset)
-        offered = tags.filter(assistant=assistant).exclude(model=None).values_list("name", flat=True)
         versions = Model.objects.current().filter(assistant=assistant).exclude(rasa_version="")
-        self.filters["tag"].extra["choices"] = [(name, name) for name in offered]
+        self.filters["tag"].extra["choices"] = [(name, name) for name in tags]
         self.filters["rasa"].extra["choices"] = [
             (version, version)
             for version in versions.order_by("-rasa_version").values_list("rasa_version", flat=True).distinct()

@@ -26,11 +26,12 @@ def _ask(asked: ArtifactStore) -> Part:
     try:
         asked.check()
     except StoreFailed as error:
-        return Part("degraded", error.message)
+        return Part("degraded", error.message, "docs/artifacts.md says what to do.")
     problems = Artifact.objects.filter(freed_at=None).exclude(problem="").count()
     if problems:
         files = "1 model file is" if problems == 1 else f"{problems} model files are"
-        return Part("degraded", f"{files} damaged or missing. manage.py verify_artifacts names them.")
+        message = f"{files} damaged or missing. manage.py verify_artifacts names them."
+        return Part("degraded", message, "It also says what to do about each.")
     return Part("ok")
 
 
@@ -38,5 +39,6 @@ def training_workers() -> Part:
     live = heartbeat.live("training-worker")
     waiting = TrainingJob.objects.filter(state=TrainingJob.State.QUEUED).count()
     if live == 0 and settings.TRAINING_WORKERS > 0:
-        return Part("degraded", f"No training worker is running; {waiting} trainings wait.")
+        message = f"No training worker is running; {waiting} trainings wait."
+        return Part("degraded", message, "Start `manage.py worker training`, or set PARLEY_TRAINING_WORKERS=0.")
     return Part("ok", f"{live} running, {waiting} trainings wait.")

@@ -1,6 +1,8 @@
 """From a URL to an assistant or a model of it: 404 when the viewer may not see it, 403 when they may not act on it."""
 
-from django.db.models import Prefetch
+from typing import Any, TypeVar
+
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest
 
 from models_app.models import Assistant, Model, Tag, TrainingJob
@@ -8,6 +10,8 @@ from models_app.querysets import TagQuerySet
 from studio.access.loaders import require, signed_in
 from studio.access.models import User
 from studio.access.permissions import MissingPermission, Permission, Scope
+
+Row = TypeVar("Row", bound=Any)  # of a model with a foreign key `assistant`
 
 
 def load_assistant(request: HttpRequest, slug: str, permission: Permission | None = None) -> Assistant:
@@ -23,6 +27,20 @@ def load_assistant(request: HttpRequest, slug: str, permission: Permission | Non
     if permission is not None:
         require(user, permission, Scope(assistant.pk))
     return assistant
+
+
+def load_within(request: HttpRequest, slug: str, rows: "QuerySet[Row]", missing: str) -> Row:
+    """The one of `rows` that is of the assistant of a page's address, together with it: both in one query.
+
+    404 when there is no such assistant, and with the sentence `missing` when it has none of these rows.
+    """
+    assistants = Assistant.objects.visible_to(signed_in(request)).filter(slug=slug)
+    found = rows.select_related("assistant").filter(assistant__in=assistants).first()
+    if found is None:
+        load_assistant(request, slug)
+        raise Http404(missing)
+    request.assistant = found.assistant  # type: ignore[attr-defined]
+    return found
 
 
 def require_models(request: HttpRequest, assistant: Assistant) -> None:
@@ -54,30 +72,21 @@ def visible_tags(user: User) -> "Prefetch[str, TagQuerySet, str]":
 
 
 def load_model(request: HttpRequest, slug: str, name: str, permission: Permission = Permission.MODELS_VIEW) -> Model:
-    assistant = load_assistant(request, slug)
     user = signed_in(request)
-    model = (
-        Model.objects.visible_to(user)
-        .select_related("assistant", "artifact", "revision")
-        .prefetch_related(visible_tags(user))
-        .filter(assistant=assistant, name=name)
-        .first()
-    )
-    if model is None:
-        raise Http404("There is no such model, or you may not see it.")
+    named = Model.objects.visible_to(user).filter(name=name)
+    rows = named.select_related("artifact", "revision").prefetch_related(visible_tags(user))
+    model = load_within(request, slug, rows, "There is no such model, or you may not see it.")
     if permission is not Permission.MODELS_VIEW:  # visible_to has asked that one
-        require(user, permission, Scope(assistant.pk))
+        require(user, permission, Scope(model.assistant_id))
     return model
 
 
 def load_job(
     request: HttpRequest, slug: str, number: int, permission: Permission = Permission.MODELS_VIEW
 ) -> TrainingJob:
-    assistant = load_assistant(request, slug)
     user = signed_in(request)
-    job = TrainingJob.objects.visible_to(user).named().filter(assistant=assistant, number=number).first()
-    if job is None:
-        raise Http404("There is no such training, or you may not see it.")
+    rows = TrainingJob.objects.visible_to(user).named().filter(number=number)
+    job = load_within(request, slug, rows, "There is no such training, or you may not see it.")
     if permission is not Permission.MODELS_VIEW:
-        require(user, permission, Scope(assistant.pk))
+        require(user, permission, Scope(job.assistant_id))
     return job

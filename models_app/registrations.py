@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import cast
 
-from models_app import health, metrics
+from models_app import examinations, health, metrics
 from models_app.models import Assistant
 from models_app.services import artifacts, model_retention, rasa_uses, training, uploads
 from models_app.training import folders, run
+from studio import doctor
 from studio import health as parts
 from studio.access import scopes
 from studio.access.models import User
@@ -41,6 +42,7 @@ def register() -> None:
     schedule.every(FOLDER_SECONDS, folders.sweep, name="sweep training folders")
     parts.register("training workers", health.training_workers)
     parts.register("artifact store", health.artifact_store)
+    doctor.register("artifact store", examinations.written_to)
     scopes.register("assistants", _places)
     metrics.register()
     _register_uses_of_rasa()

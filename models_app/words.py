@@ -3,8 +3,8 @@
 from functools import lru_cache
 
 from models_app.data.vocabulary import Vocabulary, vocabulary
-from models_app.models import Assistant, Revision
-from models_app.services.revisions import files_of, newest_revision
+from models_app.models import Assistant, RevisionFile
+from models_app.services.revisions import newest_revision
 
 
 def words_of(assistant: Assistant) -> Vocabulary:
@@ -16,4 +16,5 @@ def words_of(assistant: Assistant) -> Vocabulary:
 @lru_cache(maxsize=16)
 def _words(pk: int, digest: bytes) -> Vocabulary:
     """A revision never changes."""
-    return vocabulary(files_of(Revision.objects.get(pk=pk)))
+    files = RevisionFile.objects.filter(revision=pk).order_by("path").values_list("path", "blob__content")
+    return vocabulary({path: bytes(content) for path, content in files})

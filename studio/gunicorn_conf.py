@@ -18,14 +18,16 @@ worker_class = "gthread"
 workers = settings.WEB_WORKERS
 threads = settings.WEB_THREADS
 keepalive = 75
-graceful_timeout = 8
+graceful_timeout = settings.WEB_GRACE
 control_socket_disable = True
 
 
 def on_starting(server: object) -> None:
-    """No unsafe combination of settings is ever served, and what workers count outlives them."""
-    from studio import checks
+    """No unsafe combination of settings is ever served, no page from a database without its tables; and what workers
+    count outlives them."""
+    from studio import checks, schema
     from studio.metrics import seats
 
     checks.refuse_unsafe()
+    schema.refuse_older_or_exit()
     seats.occupy()

@@ -8,12 +8,11 @@ import structlog
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import DisallowedHost
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views.decorators.http import require_safe
 from redis.exceptions import RedisError
 
-from studio import redis
+from studio import migrating, redis, schema
 from studio.metrics import door
 
 log = structlog.get_logger()
@@ -21,10 +20,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Part:
-    """`ok`, `degraded` (works without it, worse) or `down` (nothing works without it)."""
+    """`ok`, `degraded` (works without it, worse) or `down` (nothing works without it). `mend` is for
+    `manage.py doctor` alone: anybody may read /readyz."""
 
     status: str
     message: str = ""
+    mend: str = ""
 
     def as_json(self) -> dict[str, str]:
         return {"status": self.status, **({"message": self.message} if self.message else {})}
@@ -45,47 +46,63 @@ def check_all() -> dict[str, Part]:
     parts = {"database": database, "redis": _redis()}
     for name, check in _parts.items():
         if database.status == "down":
-            parts[name] = Part("degraded", "Not known without the database.")
+            parts[name] = Part("degraded", "Not known without the database.", "Mend that first.")
             continue
         try:
             parts[name] = check()
         except (DatabaseError, RedisError):
-            parts[name] = Part("degraded", "Could not be asked.")
+            parts[name] = Part("degraded", "Could not be asked.", "Look at the database and at Redis.")
     return parts
 
 
-def _pending() -> tuple[int, int]:
-    """How many migrations are not applied, and how many there are."""
-    connection.ensure_connection()
-    executor = MigrationExecutor(connection)
-    return len(executor.migration_plan(executor.loader.graph.leaf_nodes())), len(executor.loader.graph.nodes)
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """How far the database is brought to this version: percent, migrations to come, and what is done just now."""
+
+    percent: float
+    pending: int = 0
+    message: str = ""
 
 
-def migrated_percent() -> float:
-    """How far the database is brought to this version. Once it is, this process asks no more: nothing takes it back."""
-    if not _migrated.is_set():
-        pending, total = _pending()
-        if pending:
-            return round(100 * (total - pending) / total, 1)
+def migrated() -> Migrated:
+    """Once the database is up to date, this process asks no more: nothing takes it back."""
+    if _migrated.is_set():
+        return Migrated(100.0)
+    found = schema.read()
+    if not found.pending:
         _migrated.set()
-    return 100.0
+        return Migrated(100.0)
+    now = migrating.running(connection)
+    done = found.total - len(found.pending) + (now.percent / 100 if now else 0)
+    message = f"Migrating: {now.in_words}." if now else "It waits for manage.py migrate."
+    return Migrated(round(100 * done / found.total, 1), len(found.pending), message)
+
+
+def schema_in_words() -> str:
+    """`up to date`, or what is missing or newer, and the migration that runs; for those who run Parley."""
+    found, now = schema.read(), migrating.running(connection)
+    return f"{found.in_words}{f'; in use: {now.in_words}' if now else ''}"
 
 
 def _database() -> Part:
+    """A newer schema is well: that is a rolling update, seen from a process that is still to be replaced."""
     try:
-        pending, _total = _pending()
+        found = schema.read()
+        now = migrating.running(connection) if found.pending else None
     except DatabaseError:
-        return Part("down", "PostgreSQL does not answer.")
-    if pending:
-        return Part("down", f"{pending} migrations are not applied. Run manage.py migrate.")
-    return Part("ok")
+        return Part("down", "PostgreSQL does not answer.", "Look whether it runs, and at DATABASE_URL.")
+    if not found.pending:
+        return Part("ok")
+    mend = f"They are being applied: {now.in_words}." if now else "Run manage.py migrate."
+    return Part("down", f"{len(found.pending)} migrations are not applied. {mend}", "Run `manage.py migrate`.")
 
 
 def _redis() -> Part:
     try:
         redis.client().ping()
     except RedisError:
-        return Part("degraded", "Redis does not answer: new jobs wait, polls are answered from the database.")
+        message = "Redis does not answer: new jobs wait, polls are answered from the database."
+        return Part("degraded", message, "Look whether it runs, and at REDIS_URL.")
     return Part("ok")
 
 

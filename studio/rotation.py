@@ -45,6 +45,19 @@ def old_ones() -> int:
     return sum(not is_current(token) for model, name in columns() for _, token in _stored(model, name))
 
 
+def lost_ones() -> int:
+    """How many secrets no key of ours opens."""
+    return sum(not _is_readable(token) for model, name in columns() for _, token in _stored(model, name))
+
+
+def _is_readable(token: bytes) -> bool:
+    try:
+        decrypt(token)
+    except ImproperlyConfigured:
+        return False
+    return True
+
+
 def _stored(model: type[Model], name: str) -> Iterator[tuple[object, bytes]]:
     """Key and token of each row that has one, in batches by key: no cursor stays open while we write."""
     rows = model._base_manager.exclude(**{name: b""}).order_by("pk").values_list("pk", name)

@@ -33,6 +33,14 @@ env.refuse(
     S3_ENDPOINT is not None and not S3_ENDPOINT.startswith(("http://", "https://")),
     "PARLEY_S3_ENDPOINT must begin with http:// or https://.",
 )
+BACKUP_S3_ENDPOINT = env.optional("PARLEY_BACKUP_S3_ENDPOINT") or S3_ENDPOINT  # of backups to s3://…
+BACKUP_S3_REGION = env.text("PARLEY_BACKUP_S3_REGION", S3_REGION)
+BACKUP_S3_ACCESS_KEY_ID = env.text("PARLEY_BACKUP_S3_ACCESS_KEY_ID", S3_ACCESS_KEY_ID)
+BACKUP_S3_SECRET_ACCESS_KEY = env.secret("PARLEY_BACKUP_S3_SECRET_ACCESS_KEY", S3_SECRET_ACCESS_KEY)
+env.refuse(
+    (BACKUP_S3_ACCESS_KEY_ID == S3_ACCESS_KEY_ID) != (BACKUP_S3_SECRET_ACCESS_KEY == S3_SECRET_ACCESS_KEY),
+    "Of PARLEY_BACKUP_S3_ACCESS_KEY_ID and PARLEY_BACKUP_S3_SECRET_ACCESS_KEY only one is set.",
+)
 ARTIFACTS_MOVE = env.text("PARLEY_ARTIFACTS_MOVE", "")  # both stores are read until models are moved
 env.refuse(ARTIFACTS_MOVE not in {"", "to-s3", "from-s3"}, "PARLEY_ARTIFACTS_MOVE must be to-s3, from-s3 or empty.")
 env.refuse(
@@ -82,6 +90,7 @@ SLOT_IDLE_MINUTES = env.whole("PARLEY_SLOT_IDLE_MINUTES", 15, least=1)  # withou
 SLOT_HOST = env.text("PARLEY_SLOT_HOST", "127.0.0.1")  # where the web reaches the slots of this machine's workers
 WEB_WORKERS = env.whole("PARLEY_WEB_WORKERS", 2, least=1)  # web processes
 WEB_THREADS = env.whole("PARLEY_WEB_THREADS", 80, least=4)  # threads of each; made as they are needed
+WEB_GRACE = env.whole("PARLEY_WEB_GRACE", 8)  # seconds that requests have left when the web is told to stop
 TRANSFERS = max(1, WEB_THREADS - max(2, WEB_THREADS // 5))  # of them may send files; polls and pages keep the rest
 MAX_MODEL_BYTES = env.size("PARLEY_MAX_MODEL_BYTES", "2GB")
 MAX_DATA_BYTES = env.size("PARLEY_MAX_DATA_BYTES", "50MB")
@@ -173,7 +182,8 @@ TEMPLATES = [
 ]
 
 # The web's many threads share a few connections. Others keep one each: a pool does not survive the fork of a job.
-DATABASE_POOL = env.whole("PARLEY_WEB_CONNECTIONS", 20, least=1) if "gunicorn" in sys.modules else 0
+WEB_CONNECTIONS = env.whole("PARLEY_WEB_CONNECTIONS", 20, least=1)  # of one web process
+DATABASE_POOL = WEB_CONNECTIONS if "gunicorn" in sys.modules else 0
 DATABASES = {
     "default": {
         **env.database("DATABASE_URL", pool=DATABASE_POOL),

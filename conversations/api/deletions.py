@@ -1,5 +1,6 @@
 """Deleting many conversations, counted first and then confirmed; and how long conversations are kept."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
@@ -176,7 +177,7 @@ def facts(run: ErasureRun) -> dict[str, Any]:
 )
 def rules(request: HttpRequest, response: HttpResponse, slug: Path[str], paging: Query[Paging]) -> list[dict[str, Any]]:
     found = list(load_retention(request, slug).retention_rules.select_related("assistant", "environment"))
-    return [_rule(one) for one in cut(request, response, found, paging)]
+    return _rules(cut(request, response, found, paging))
 
 
 @router.post(
@@ -252,12 +253,20 @@ def _environment(assistant: Assistant, name: str | None) -> Environment | None:
 
 
 def _rule(row: RetentionRule) -> dict[str, Any]:
-    return {
-        "number": row.pk,
-        "environment": row.environment.name if row.environment else None,
-        "days": row.days,
-        "is_on": row.is_on,
-        "due": retention.due_now(row),
-        "last_run_at": row.last_run_at.timestamp() if row.last_run_at else None,
-        "changed_at": row.changed_at.timestamp(),
-    }
+    return _rules([row])[0]
+
+
+def _rules(rows: Sequence[RetentionRule]) -> list[dict[str, Any]]:
+    due = retention.due_now(rows)
+    return [
+        {
+            "number": row.pk,
+            "environment": row.environment.name if row.environment else None,
+            "days": row.days,
+            "is_on": row.is_on,
+            "due": due[row.pk],
+            "last_run_at": row.last_run_at.timestamp() if row.last_run_at else None,
+            "changed_at": row.changed_at.timestamp(),
+        }
+        for row in rows
+    ]

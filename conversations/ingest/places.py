@@ -2,16 +2,24 @@
 
 import time
 from collections.abc import Iterable
+from typing import NamedTuple
+
+from django.db.models import QuerySet, Value
 
 from conversations.ingest.records import Binding
 from conversations.models import IntakeSource, IntakeStream
 from environments.models import Environment, EnvironmentAlias
-from models_app.models import Model
+from models_app.models import Assistant, Model
 
 FRESH_SECONDS = 2.0
 NOT_SET = "RASA_ENVIRONMENT_NOT_SET"  # what Rasa's Kafka broker says when the variable is not set
 
-_KEY = "assistant_id", "name"
+
+class Place(NamedTuple):
+    """An environment, and what it is called now."""
+
+    pk: int
+    name: str
 
 
 class SourcePlaces:
@@ -29,12 +37,12 @@ class SourcePlaces:
         self._fresh_until = 0.0
 
     def refresh(self) -> None:
-        """Three or four small queries, unless the last were just made."""
+        """Two or three small queries, unless the last were just made."""
         if time.monotonic() < self._fresh_until:
             return
         bound = [self._source.assistant_id, *self._source.other_assistants.values_list("pk", flat=True)]
         self._assistants = _by_rasas_id(bound) if len(bound) > 1 else {}
-        self._environments = environment_names(bound)
+        self._environments = {key: place.pk for key, place in environment_names(bound).items()}
         self._fresh_until = time.monotonic() + FRESH_SECONDS
 
     def binding(self, claimed: str, rasa_assistant_id: str) -> Binding:
@@ -52,15 +60,15 @@ def _by_rasas_id(assistants: list[int]) -> dict[str, int]:
     return dict(sorted(found, key=lambda one: -assistants.index(one[1])))
 
 
-def environment_names(assistants: Iterable[int]) -> dict[tuple[int, str], int]:
-    """Environments by assistant and name: adopted names, former ones, and over them the names of today."""
-    among = set(assistants)
-    former = EnvironmentAlias.objects.filter(assistant__in=among).values_list(*_KEY, "environment_id")
-    current = Environment.objects.current().filter(assistant__in=among).values_list(*_KEY, "pk")
-    return {(assistant_id, name): pk for assistant_id, name, pk in [*adopted_names(among), *former, *current]}
-
-
-def adopted_names(assistants: Iterable[int]) -> list[tuple[int, str, int]]:
-    """Assistant, name, and the environment that took it over."""
-    streams = IntakeStream.objects.filter(assistant__in=set(assistants), adopted_by__removed_at=None)
-    return list(streams.exclude(adopted_by=None).values_list("assistant_id", "environment_name", "adopted_by_id"))
+def environment_names(assistants: Iterable[int] | QuerySet[Assistant]) -> dict[tuple[int, str], Place]:
+    """Environments by assistant and name: adopted names, former ones, and over them the names of today. One query."""
+    among = assistants if isinstance(assistants, QuerySet) else set(assistants)
+    streams = IntakeStream.objects.filter(assistant__in=among, adopted_by__removed_at=None).exclude(adopted_by=None)
+    aliases = EnvironmentAlias.objects.filter(assistant__in=among)
+    today = Environment.objects.current().filter(assistant__in=among)
+    adopted = streams.values_list("assistant_id", "environment_name", "adopted_by_id", "adopted_by__name", Value(0))
+    former = aliases.values_list("assistant_id", "name", "environment_id", "environment__name", Value(1))
+    current = today.values_list("assistant_id", "name", "pk", "name", Value(2))
+    rows = adopted.order_by().union(former.order_by(), current.order_by(), all=True)
+    ranked = sorted(rows, key=lambda row: row[-1])
+    return {(assistant_id, name): Place(pk, called) for assistant_id, name, pk, called, _ in ranked}

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex, GinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from conversations.querysets import DeadLetterQuerySet, DeadLetterRunQuerySet
@@ -63,6 +63,12 @@ class IntakeSource(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def bound(self) -> QuerySet[Assistant]:
+        """The assistants that its events may be of."""
+        others = self.other_assistants.values("pk")
+        return Assistant.objects.filter(Q(pk=self.assistant_id) | Q(pk__in=others))
 
 
 class IntakeStream(models.Model):

@@ -6,18 +6,19 @@ any of them may run twice.
 """
 
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from urllib.parse import quote
 
 from django.db import connection, transaction
-from django.db.models import F, Max, Min, QuerySet, Sum
+from django.db.models import F, QuerySet
 
-from conversations.ingest.places import NOT_SET, adopted_names, environment_names
+from conversations.ingest.places import NOT_SET
 from conversations.models import Conversation, DeadLetter, IntakeSource, IntakeStream
+from conversations.services.streams import Streams
 from conversations.services.tallies import moving
 from environments.models import Environment
 from environments.services.birth import create_environment
@@ -89,29 +90,33 @@ class Unknown:
         return self.name in ("", NOT_SET)
 
 
-def unknown_environments(assistant: Assistant) -> list[Unknown]:
-    """Names whose events or conversations belong to no environment, the latest first. A handful of queries."""
-    heirs = {name: pk for (_, name), pk in environment_names({assistant.pk}).items()}
-    adopted = {name for _, name, _ in adopted_names({assistant.pk})}
-    called = dict(Environment.objects.filter(pk__in=heirs.values()).values_list("pk", "name"))
-    streams = {str(row["environment_name"]): row for row in _streams(assistant)}
+def unknown_environments(assistant: Assistant, streams: Streams | None = None) -> list[Unknown]:
+    """Names whose events or conversations belong to no environment, the latest first. A few queries; `streams` are of
+    this assistant, if the caller has them."""
+    streams = streams or Streams.of([assistant.pk])
+    heirs = {name: place.name for (_, name), place in streams.names.items()}
+    came = _by_name(streams)
     left = _left(assistant)
-    known = heirs.keys() | _caught(assistant)
+    known = heirs.keys() | _caught(streams)
     found = [
-        Unknown(
-            name,
-            records=streams.get(name, {}).get("records") or 0,
-            conversations=left.get(name, 0),
-            first_at=streams.get(name, {}).get("first"),
-            last_at=streams.get(name, {}).get("last"),
-            heir=called.get(heirs.get(name, 0), ""),
-            is_moving=name in adopted,
-            moved=streams.get(name, {}).get("moved") or 0,
-        )
-        for name in streams.keys() | left.keys()
+        _unknown(name, came.get(name, ()), left.get(name, 0), heirs.get(name, ""))
+        for name in came.keys() | left.keys()
         if name not in known or left.get(name)
     ]
     return sorted(found, key=lambda one: (one.last_at is not None, one.last_at, one.name), reverse=True)
+
+
+def _unknown(name: str, came: Sequence[IntakeStream], conversations: int, heir: str) -> Unknown:
+    return Unknown(
+        name,
+        records=sum(one.records_total for one in came),
+        conversations=conversations,
+        first_at=min((one.first_at for one in came), default=None),
+        last_at=max((one.last_at for one in came), default=None),
+        heir=heir,
+        is_moving=any(one.adopted_by is not None and one.adopted_by.removed_at is None for one in came),
+        moved=sum(one.moved for one in came),
+    )
 
 
 @transaction.atomic
@@ -173,22 +178,24 @@ def _move(kind: Movable, assistant_id: int, name: str, environment_id: int, most
         return kind.objects.filter(pk__in=keys).update(environment=environment_id)
 
 
-def _streams(assistant: Assistant) -> list[dict[str, Any]]:
+def _by_name(streams: Streams) -> dict[str, list[IntakeStream]]:
     """What came under each name, by whichever source; a table's names are always an environment's."""
-    rows = IntakeStream.objects.filter(assistant=assistant).exclude(source__kind=IntakeSource.Kind.SQL)
-    grouped = rows.order_by().values("environment_name")
-    summed = grouped.annotate(
-        records=Sum("records_total"), first=Min("first_at"), last=Max("last_at"), moved=Sum("moved")
-    )
-    return [dict(row) for row in summed]
+    found: dict[str, list[IntakeStream]] = defaultdict(list)
+    for one in streams.rows:
+        if one.source.kind != IntakeSource.Kind.SQL:
+            found[one.environment_name].append(one)
+    return found
 
 
-def _caught(assistant: Assistant) -> set[str]:
+def _caught(streams: Streams) -> set[str]:
     """Names that are none, where a source says which environment such events are of."""
-    sources = IntakeSource.objects.filter(assistant=assistant, removed_at=None, kind=IntakeSource.Kind.KAFKA)
-    unset = IntakeStream.objects.filter(assistant=assistant, environment_name__in=("", NOT_SET))
-    open_ones = unset.exclude(source__in=sources.exclude(environment=None))
-    return {"", NOT_SET} - set(open_ones.values_list("environment_name", flat=True))
+    return {"", NOT_SET} - {one.environment_name for one in streams.rows if not _is_caught(one)}
+
+
+def _is_caught(stream: IntakeStream) -> bool:
+    source = stream.source
+    is_used = source.kind == IntakeSource.Kind.KAFKA and source.removed_at is None
+    return is_used and source.assistant_id == stream.assistant_id and source.environment_id is not None
 
 
 def _ensure_stream(assistant: Assistant, name: str) -> None:

@@ -9,10 +9,11 @@ from datetime import datetime
 from django.utils import timezone
 
 from conversations.ingest.kafka_settings import KafkaSettings, settings_of
-from conversations.ingest.places import NOT_SET, environment_names
-from conversations.models import IntakePosition, IntakeSource, IntakeStream
+from conversations.ingest.places import NOT_SET
+from conversations.models import IntakePosition, IntakeSource
 from conversations.services.freshness import environments_of, is_behind
 from conversations.services.missing import missing_answers
+from conversations.services.streams import Streams
 from environments.models import Environment
 from environments.services.arrivals import Arrivals, Broker
 from models_app.models import Assistant
@@ -24,11 +25,12 @@ _FOLDER = "/etc/parley"  # where the block says that certificates are; teams put
 
 
 def arrivals(environments: Iterable[Environment]) -> dict[int, Arrivals]:
-    """A dozen queries at most, however many environments."""
+    """Half a dozen queries, however many environments."""
     rows = list(environments)
     assistants = {row.assistant_id for row in rows}
-    seen = _seen(assistants)
-    strangers = _strangers(assistants)
+    streams = Streams.of(assistants)
+    seen = _seen(assistants, streams)
+    strangers = _strangers(streams)
     missing = missing_answers(row.pk for row in rows)
     return {
         row.pk: Arrivals(
@@ -79,10 +81,10 @@ class _Seen:
     lag: int = 0
 
 
-def _seen(assistants: set[int]) -> dict[int, _Seen]:
+def _seen(assistants: set[int], streams: Streams) -> dict[int, _Seen]:
     used = IntakeSource.objects.filter(removed_at=None).exclude(kind=IntakeSource.Kind.HISTORY)
     sources = list(used.filter(assistant__in=assistants).order_by("pk"))
-    fed, lags = environments_of(sources), _lags(sources)
+    fed, lags = environments_of(sources, streams), _lags(sources)
     found: dict[int, _Seen] = defaultdict(_Seen)
     for source in sources:
         for environment_id in fed[source.pk]:
@@ -92,22 +94,15 @@ def _seen(assistants: set[int]) -> dict[int, _Seen]:
             if source.kind == IntakeSource.Kind.SQL and source.last_event_at:
                 one.came.append((source.last_event_at, ""))
             one.lag += lags[source.pk]
-    _add_streams(found, assistants)
+    _add_streams(found, streams)
     return found
 
 
-def _add_streams(found: dict[int, _Seen], assistants: set[int]) -> None:
-    streams = IntakeStream.objects.filter(assistant__in=assistants, source__removed_at=None)
-    streams = streams.exclude(source__kind=IntakeSource.Kind.SQL)
-    rows = list(streams.select_related("source"))
-    if not rows:
-        return
-    names = environment_names(assistants)
-    for stream in rows:
-        environment_id = names.get((stream.assistant_id, stream.environment_name))
-        if environment_id is None and not stream.environment_name:
-            environment_id = stream.source.environment_id
-        if environment_id is not None:
+def _add_streams(found: dict[int, _Seen], streams: Streams) -> None:
+    for stream in streams.in_use:
+        place = streams.place_of(stream)
+        environment_id = place.pk if place else None if stream.environment_name else stream.source.environment_id
+        if environment_id is not None and stream.source.kind != IntakeSource.Kind.SQL:
             found[environment_id].came.append((stream.last_at, str(stream.source_id)))
             found[environment_id].names.add(stream.environment_name)
 
@@ -122,16 +117,18 @@ def _lags(sources: Sequence[IntakeSource]) -> dict[int, int]:
     return defaultdict(int, {one.pk: lags[one.pk] for one in sources if is_behind(one, lags[one.pk], now)})
 
 
-def _strangers(assistants: set[int]) -> dict[int, list[str]]:
+def _strangers(streams: Streams) -> dict[int, list[str]]:
     """Names that lately arriving events claimed and that no environment has or had, by assistant."""
     lately = time.time() - LATELY_SECONDS
-    rows = IntakeStream.objects.filter(assistant__in=assistants, newest_event_at__gt=lately)
-    rows = rows.exclude(source__kind=IntakeSource.Kind.SQL).exclude(environment_name="")
-    rows = rows.exclude(environment_name=NOT_SET, source__environment__isnull=False)
+    claimed = {
+        (one.assistant_id, one.environment_name)
+        for one in streams.rows
+        if one.newest_event_at > lately
+        and one.source.kind != IntakeSource.Kind.SQL
+        and one.environment_name
+        and not (one.environment_name == NOT_SET and one.source.environment_id)
+    }
     names: dict[int, list[str]] = defaultdict(list)
-    claimed = set(rows.values_list("assistant_id", "environment_name"))
-    if claimed:  # seldom, and only then are a few more queries worth it
-        claimed -= environment_names(assistants).keys()
-    for assistant_id, name in sorted(claimed):
+    for assistant_id, name in sorted(claimed - streams.names.keys()):
         names[assistant_id].append(name)
     return names

@@ -30,9 +30,10 @@ class Verdict:
     annotations: Sequence[Annotation] = field(default=())
 
 
-def corrections_of(conversation: Conversation) -> dict[int, Correction]:
-    """What was said of its messages, by event."""
+def corrections_of(conversation: Conversation, event: Event | None = None) -> dict[int, Correction]:
+    """What was said of its messages, or of one of them, by event."""
     rows = Correction.objects.filter(conversation=conversation).select_related("revision")
+    rows = rows if event is None else rows.filter(event=event)
     return {row.event_id: row for row in rows}
 
 

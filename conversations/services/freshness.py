@@ -13,9 +13,10 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import Q
 from django.utils import timezone
 
-from conversations.ingest.places import NOT_SET, environment_names
-from conversations.models import IntakeIncident, IntakePosition, IntakeSource, IntakeStream
-from conversations.services.missing import missing_answers
+from conversations.ingest.places import NOT_SET
+from conversations.models import IntakeIncident, IntakePosition, IntakeSource
+from conversations.services.missing import is_remembered, missing_answers
+from conversations.services.streams import Streams
 from models_app.models import Assistant
 from studio.jobs import heartbeat
 
@@ -91,9 +92,9 @@ def of_all_assistants() -> list[IntakeSource]:
     )
 
 
-def freshness(sources: Sequence[IntakeSource]) -> list[Freshness]:
-    """A handful of queries, however many sources."""
-    return judged(sources, _missing(sources))
+def freshness(sources: Sequence[IntakeSource], streams: Streams | None = None) -> list[Freshness]:
+    """A handful of queries, however many sources. `streams` are of their assistants, if the caller has them."""
+    return judged(sources, _missing(sources, streams or Streams.of({one.assistant_id for one in sources})))
 
 
 def judged(sources: Sequence[IntakeSource], missing: Mapping[int, datetime] | None = None) -> list[Freshness]:
@@ -106,8 +107,8 @@ def judged(sources: Sequence[IntakeSource], missing: Mapping[int, datetime] | No
     ]
 
 
-def freshness_of(source: IntakeSource) -> Freshness:
-    return freshness([source])[0]
+def freshness_of(source: IntakeSource, streams: Streams | None = None) -> Freshness:
+    return freshness([source], streams)[0]
 
 
 def judge(source: IntakeSource, facts: Facts, now: datetime | None = None) -> Freshness:
@@ -196,24 +197,24 @@ def _incidents(sources: Sequence[IntakeSource]) -> dict[int, int]:
     return found
 
 
-def _missing(sources: Sequence[IntakeSource]) -> dict[int, datetime]:
+def _missing(sources: Sequence[IntakeSource], streams: Streams) -> dict[int, datetime]:
     """By source, when the newest answer was given whose events should have come by it."""
-    fed = environments_of(sources)
+    fed = environments_of(sources, streams)
     newcomers = {one.pk for one in sources if one.last_event_at is None}
-    wanted = {pk for pks in fed.values() for pk in pks}
-    lately = missing_answers(wanted)
-    ever = missing_answers({pk for one in newcomers for pk in fed[one]}, ever=True) if newcomers else {}
+    missing = missing_answers(
+        {pk for pks in fed.values() for pk in pks}, ever={pk for one in newcomers for pk in fed[one]}
+    )
     found = {}
     for one in sources:
-        known = ever if one.pk in newcomers else lately
-        ats = [known[pk] for pk in fed[one.pk] if pk in known and known[pk] > one.created_at]
+        ats = [missing[pk] for pk in fed[one.pk] if pk in missing and missing[pk] > one.created_at]
+        ats = ats if one.pk in newcomers else [at for at in ats if is_remembered(at)]
         if ats:
             found[one.pk] = max(ats)
     return found
 
 
-def environments_of(sources: Iterable[IntakeSource]) -> dict[int, set[int]]:
-    """The environments whose events come by each source, as far as is known.
+def environments_of(sources: Iterable[IntakeSource], streams: Streams) -> dict[int, set[int]]:
+    """The environments whose events come by each source, as far as is known; `streams` are of their assistants.
 
     A Kafka source that has brought nothing yet is thought to feed the one it is set to, else every environment of its
     assistant that nothing else feeds.
@@ -221,18 +222,17 @@ def environments_of(sources: Iterable[IntakeSource]) -> dict[int, set[int]]:
     rows = list(sources)
     found: dict[int, set[int]] = {one.pk: set() for one in rows}
     assistants = {one.assistant_id for one in rows}
-    streams = list(IntakeStream.objects.filter(assistant__in=assistants, source__removed_at=None))
-    names = environment_names(assistants)
+    known = [one for one in streams.in_use if one.assistant_id in assistants]
     brought = set()
-    for stream in streams:
-        named = names.get((stream.assistant_id, stream.environment_name))
-        brought |= {named} if named else set()
-        found.get(stream.source_id, set()).update({named} if named else ())
-    unnamed = {one.source_id for one in streams if one.environment_name in ("", NOT_SET)}
+    for stream in known:
+        if (place := streams.place_of(stream)) is not None:
+            brought.add(place.pk)
+            found.get(stream.source_id, set()).add(place.pk)
+    unnamed = {one.source_id for one in known if one.environment_name in ("", NOT_SET)}
     for one in rows:
         if one.environment_id and (one.kind == Kind.SQL or one.pk in unnamed):
             found[one.pk].add(one.environment_id)
         if one.kind == Kind.KAFKA and not found[one.pk]:
-            mine = {pk for (assistant_id, _), pk in names.items() if assistant_id == one.assistant_id}
+            mine = {place.pk for (whose, _), place in streams.names.items() if whose == one.assistant_id}
             found[one.pk] = {one.environment_id} if one.environment_id else mine - brought
     return found

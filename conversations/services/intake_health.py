@@ -11,10 +11,12 @@ def ingest_part() -> Part:
     """Degraded while nobody ingests, or while a source's events cannot be taken. Nobody signs in here, so that it
     names no source: the page of the intake says which, and why."""
     if heartbeat.live("ingest") == 0:
-        return Part("degraded", "No ingest process is running: conversations appear once one does.")
+        message = "No ingest process is running: conversations appear once one does."
+        return Part("degraded", message, "Start `manage.py ingest`.")
     used = IntakeSource.objects.filter(removed_at=None, is_on=True, assistant__deleted_at=None)
     of_removed = Q(environment__removed_at__isnull=False)
     failing = used.exclude(of_removed).exclude(last_error="", alarm="").count()
     if failing:
-        return Part("degraded", f"{failing} of {used.count()} sources of events cannot be taken from.")
+        message = f"{failing} of {used.count()} sources of events cannot be taken from."
+        return Part("degraded", message, "The page of the intake says which, and why.")
     return Part("ok")

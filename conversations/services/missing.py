@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 
 from conversations.ingest.whose import sender_key
@@ -13,14 +14,14 @@ FORGOTTEN_AFTER = timedelta(hours=1)  # a broker that was mended since need not 
 CLOCKS_DIFFER = timedelta(seconds=30)  # Rasa's from ours, at most
 
 
-def missing_answers(environments: Iterable[int], *, ever: bool = False) -> dict[int, datetime]:
+def missing_answers(environments: Iterable[int], *, ever: Iterable[int] = ()) -> dict[int, datetime]:
     """By environment, when the newest talk of it got an answer, if that one's events are overdue.
 
-    `ever`: also when it was long ago, for what has never brought anything.
+    `ever` are those of the environments in which it may also be long ago, for what has never brought anything.
     """
     now = timezone.now()
-    talks = TalkSession.objects.filter(environment__in=list(environments), last_at__lt=now - OVERDUE_AFTER)
-    talks = talks if ever else talks.filter(last_at__gt=now - FORGOTTEN_AFTER)
+    lately = Q(last_at__gt=now - FORGOTTEN_AFTER) | Q(environment__in=list(ever))
+    talks = TalkSession.objects.filter(lately, environment__in=list(environments), last_at__lt=now - OVERDUE_AFTER)
     newest = talks.exclude(first_text="").order_by("environment_id", "-last_at").distinct("environment_id")
     rows = list(newest.select_related("environment"))
     arrived = Conversation.objects.filter(
@@ -33,3 +34,8 @@ def missing_answers(environments: Iterable[int], *, ever: bool = False) -> dict[
         for one in rows
         if (came.get(one.sender_id) or 0.0) < (one.last_at - CLOCKS_DIFFER).timestamp()
     }
+
+
+def is_remembered(at: datetime) -> bool:
+    """Whether an answer that was missing then still tells something of a source that has brought others."""
+    return at > timezone.now() - FORGOTTEN_AFTER

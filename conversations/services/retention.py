@@ -1,14 +1,16 @@
 """How long conversations are kept: rules of an assistant and its environments, carried out by night."""
 
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import IntegerField, QuerySet, Subquery
 from django.utils import timezone
 
 from conversations.limits import kept
-from conversations.models import ErasureRun, RetentionRule
+from conversations.models import Conversation, ErasureRun, RetentionRule
 from conversations.services import erasure_plan
 from conversations.services.erasure_runs import queue
 from environments.models import Environment
@@ -74,10 +76,21 @@ def _facts(rule: RetentionRule) -> dict[str, object]:
     return {"place": rule.place, "days": rule.days, "on": rule.is_on}
 
 
-def due_now(rule: RetentionRule) -> int:
-    """How many conversations it would delete now, counted up to one more than COUNTED."""
+class _CountOf(Subquery):
+    template = "(SELECT count(*) FROM (%(subquery)s) AS counted)"
+
+
+def due_now(rules: Iterable[RetentionRule]) -> dict[int, int]:
+    """By the primary key of each rule, how many conversations it would delete now, counted up to one more than
+    COUNTED: one query."""
+    counts = {rule.pk: _CountOf(_due(rule).values("pk"), output_field=IntegerField()) for rule in rules}
+    row = RetentionRule.objects.filter(pk__in=counts).order_by().values_list(*counts.values()).first()
+    return dict(zip(counts, row or (), strict=row is not None))
+
+
+def _due(rule: RetentionRule) -> QuerySet[Conversation]:
     old = erasure_plan.older_than(rule.assistant, rule.environment, time.time() - rule.days * DAY)
-    return old.order_by()[: COUNTED + 1].count()
+    return old.order_by()[: COUNTED + 1]
 
 
 @transaction.atomic

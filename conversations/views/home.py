@@ -5,14 +5,12 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from conversations.models import Conversation
-from conversations.services.freshness import Freshness, freshness, sources_of
 from conversations.setup import setup_steps
 from environments.services.overview import overviews
 from models_app.loaders import load_assistant
 from models_app.models import Assistant, TrainingJob
 from models_app.services.training_settings import settings_of
 from studio.access.loaders import signed_in
-from studio.access.models import User
 from studio.access.permissions import Permission, Scope
 from studio.web.context import last_assistant_slug
 
@@ -35,7 +33,8 @@ def home(request: HttpRequest, slug: str) -> HttpResponse:
     user = signed_in(request)
     environments = overviews(assistant, user)
     may_see_models = user.may_somewhere(Permission.MODELS_VIEW, assistant.pk)
-    steps = setup_steps(assistant, environments) if may_see_models else []
+    rasa = settings_of(assistant).rasa_version
+    steps = setup_steps(assistant, environments, rasa) if may_see_models else []
     jobs = list(TrainingJob.objects.visible_to(user).filter(assistant=assistant).named().order_by("-pk")[:RECENT])
     conversations = list(
         Conversation.objects.visible_to(user)
@@ -45,11 +44,11 @@ def home(request: HttpRequest, slug: str) -> HttpResponse:
     )
     context = {
         "environments": environments,
-        "stale": _stale(assistant, user),
         "may_see_models": may_see_models,
+        "may_see_intake": user.may(Permission.ENVIRONMENTS_VIEW, Scope(assistant.pk)),
         "may_talk": user.may_somewhere(Permission.TALK, assistant.pk),
         "steps": steps,
-        "rasa": settings_of(assistant).rasa_version,
+        "rasa": rasa,
         "current_step": next((step for step in steps if step.state in ("now", "failed")), None),
         "jobs": jobs,
         "conversations": conversations,
@@ -57,10 +56,3 @@ def home(request: HttpRequest, slug: str) -> HttpResponse:
     }
     name = "conversations/home.html#live" if request.headers.get("HX-Request") else "conversations/home.html"
     return render(request, name, context)
-
-
-def _stale(assistant: Assistant, user: User) -> list[Freshness]:
-    """The sources of events that somebody should look at, for whoever may see the intake."""
-    if not user.may(Permission.ENVIRONMENTS_VIEW, Scope(assistant.pk)):
-        return []
-    return [one for one in freshness(sources_of(assistant)) if not one.is_well]

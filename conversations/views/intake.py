@@ -9,13 +9,13 @@ from django.views.decorators.http import require_POST, require_safe
 
 from conversations.ingest.kafka_check import Checked, check
 from conversations.ingest.kafka_settings import KafkaSettings, settings_of
-from conversations.ingest.places import environment_names
 from conversations.intake_forms import SourceForm
 from conversations.loaders import assistants_to_bind, load_intake, load_source
 from conversations.models import DeadLetter, IntakeIncident, IntakeSource, IntakeStream
 from conversations.services.adoption import unknown_environments
 from conversations.services.freshness import freshness, freshness_of, sources_of
 from conversations.services.intake import with_kept_secrets
+from conversations.services.streams import Streams
 from environments.loaders import may_modify
 from environments.models import Environment
 from models_app.models import Assistant
@@ -54,10 +54,11 @@ class IncidentRow:
 @require_safe
 def intake(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     assistant = load_intake(request, slug)
-    rows = freshness(sources_of(assistant))
+    streams = Streams.of([assistant.pk])
+    rows = freshness(sources_of(assistant), streams)
     context = {
         "rows": rows,
-        "unknown": unknown_environments(assistant),
+        "unknown": unknown_environments(assistant, streams),
         "is_moving": any(row.status == "busy" for row in rows),
         "events": sum(row.source.events_total for row in rows),
         "may_modify": may_change(signed_in(request), assistant),
@@ -77,14 +78,22 @@ def unknown(request: HtmxHttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
+def stale(request: HtmxHttpRequest, slug: str) -> HttpResponse:
+    """For the home page: the sources that somebody should look at."""
+    assistant = load_intake(request, slug)
+    rows = [one for one in freshness(sources_of(assistant)) if not one.is_well]
+    return render(request, "conversations/_intake_stale.html", {"rows": rows})
+
+
+@require_safe
 def source_page(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
     source = load_source(request, slug, pk)
-    now = freshness_of(source)
+    streams = Streams.of(source.bound)
     context = {
         "source": source,
-        "now": now,
+        "now": freshness_of(source, streams),
         "settings": _shown(source),
-        "streams": _streams(source, signed_in(request)),
+        "streams": _streams(source, streams, signed_in(request)),
         "incidents": [IncidentRow(one) for one in source.incidents.select_related("closed_by")[:50]],
         "dead": DeadLetter.objects.filter(source=source, state=DeadLetter.State.WAITING).count(),
         "may_modify": may_change(signed_in(request), source.assistant),
@@ -111,18 +120,13 @@ def _shown(source: IntakeSource) -> KafkaSettings | None:
     return replace(settings, sasl_password="set" if settings.sasl_password else "", ssl_key="")
 
 
-def _streams(source: IntakeSource, viewer: User) -> list[StreamRow]:
+def _streams(source: IntakeSource, streams: Streams, viewer: User) -> list[StreamRow]:
     """Of a cluster that several assistants share, only those whose environments the viewer may see."""
-    bound = {source.assistant_id, *source.other_assistants.values_list("pk", flat=True)}
-    seen = {pk for pk in bound if viewer.may(Permission.ENVIRONMENTS_VIEW, Scope(pk))}
-    names = environment_names(seen)
-    called = dict(Environment.objects.filter(pk__in=names.values()).values_list("pk", "name"))
-    rows = source.streams.filter(assistant__in=seen).select_related("assistant").order_by("-last_at")
     fallback = source.environment.name if source.environment and source.kind == IntakeSource.Kind.SQL else ""
-    return [
-        StreamRow(one, called.get(names.get((one.assistant_id, one.environment_name), 0), "") or fallback)
-        for one in rows
-    ]
+    mine = [one for one in streams.rows if one.source_id == source.pk]
+    seen = [one for one in mine if viewer.may(Permission.ENVIRONMENTS_VIEW, Scope(one.assistant_id))]
+    newest_first = sorted(seen, key=lambda one: one.last_at, reverse=True)
+    return [StreamRow(one, place.name if (place := streams.place_of(one)) else fallback) for one in newest_first]
 
 
 # --- Trying settings --------------------------------------------------------------------------------------------------

@@ -121,6 +121,14 @@ def conversation_count(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
+def filter_names(request: HttpRequest, slug: str) -> HttpResponse:
+    """What can be written into the fields behind "More filters": loaded when somebody opens them."""
+    assistant = load_assistant(request, slug)
+    filters = ConversationFilter(request.GET, assistant=assistant, viewer=signed_in(request))
+    return render(request, "conversations/_filter_names.html", {"names": filters.names})
+
+
+@require_safe
 def new_conversations(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     """How many conversations of the list came or went on since `top`; the list asks every few seconds."""
     assistant = load_assistant(request, slug)

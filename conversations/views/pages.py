@@ -82,7 +82,8 @@ def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     items = timeline(shown.events, names, several_models=len(conversation.model_ids) > 1, read_until=read)
     marks = marks_of(conversation)
     ratings, loose_ratings = ratings_of(conversation)
-    _attach(marks, corrections_of(conversation), ratings, items)
+    corrections = corrections_of(conversation)
+    _attach(marks, corrections, ratings, items)
     folding = Folding.of(items, request.GET.get("events", ""))
     chosen = _chosen(conversation, shown, items, request.GET.get("m", ""))
     context = {
@@ -90,7 +91,7 @@ def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "last_event": shown.events[-1] if shown.events else None,
         "items": folding.applied(items),
         "panel": chosen and _panel(chosen, shown, items, names, marks),
-        "correcting": correcting(viewer, conversation, chosen),
+        "correcting": correcting(viewer, conversation, chosen, corrections),
         "folding": folding,
         "until": repr(shown.events[-1].timestamp if shown.events else conversation.last_event_at),
         "first_at": moment(conversation.first_event_at),

@@ -27,12 +27,13 @@ METHODS = ["GET", "HEAD", "POST"]
 @require_safe
 def retention_page(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     assistant = load_retention(request, slug)
-    rules = assistant.retention_rules.select_related("assistant", "environment", "changed_by")
+    rules = list(assistant.retention_rules.select_related("assistant", "environment", "changed_by"))
+    due = retention.due_now(rules)
     runs = ErasureRun.objects.visible_to(signed_in(request)).filter(assistant=assistant)
     page = page_of(runs.select_related("environment"), request)
     lines = [ErasureLine(run) for run in page.rows]
     context = {
-        "rules": [(rule, retention.due_now(rule)) for rule in rules],
+        "rules": [(rule, due[rule.pk]) for rule in rules],
         "counted": retention.COUNTED,
         "may_add": _is_place_free(assistant),
         "page": page,
@@ -115,7 +116,7 @@ def switch(request: HtmxHttpRequest, slug: str, pk: int, to: str) -> HttpRespons
 
 
 def _due(rule: RetentionRule) -> str:
-    due = retention.due_now(rule)
+    due = retention.due_now([rule])[rule.pk]
     if due > retention.COUNTED:
         return f"More than {retention.COUNTED:,} conversations are"
     return "1 conversation is" if due == 1 else f"{due:,} conversations are"

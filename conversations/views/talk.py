@@ -64,7 +64,7 @@ def talk(request: HttpRequest, slug: str) -> HttpResponse:
 
 def talkable(person: User, assistant: Assistant) -> list[Environment]:
     held = Environment.objects.with_permission(person, Permission.TALK)
-    return list(held.filter(assistant=assistant).select_related("tag__model"))
+    return list(held.filter(assistant=assistant).select_related("assistant", "tag__model"))
 
 
 def likeliest(environments: list[Environment]) -> Environment:

@@ -86,7 +86,8 @@ def _offer(request: HttpRequest, person: User, assistant: Assistant) -> Offer:
     asked = {request.GET.get(name, "").removeprefix("model:") for name in SIDES}
     visible = Model.objects.visible_to(person).filter(assistant=assistant)
     models = list(dict.fromkeys([*visible[:MODELS_OFFERED], *visible.filter(name__in=asked)]))
-    return Offer(environments, [Target(place_of(assistant), model) for model in models] if models else [])
+    place = place_of(assistant) if models else None
+    return Offer(environments, [Target(place, model) for model in models if place is not None])
 
 
 def _side(request: HttpRequest, person: User, name: str, target: Target) -> Side:

@@ -14,7 +14,7 @@ from models_app.loaders import load_assistant
 from models_app.services.assistants import DEFAULT_SLUG
 from studio.access.loaders import signed_in
 from studio.access.permissions import MissingPermission, Permission
-from studio.health import migrated_percent
+from studio.health import migrated
 from studio.web.api.bodies import Body
 
 router = Router(tags=["status"])
@@ -30,10 +30,13 @@ class EnvironmentHealth(Schema):
 
 
 class Migration(Schema):
-    """`status` is `completed` or `in_progress`."""
+    """`status` is `completed` or `in_progress`; then `pending` migrations are to come, and `message` says whether one
+    is under way, which, and how far."""
 
     status: str
     progress_in_percent: float
+    pending: int
+    message: str
 
 
 class HealthOut(Schema):
@@ -76,12 +79,14 @@ def health(request: HttpRequest) -> dict[str, object]:
     """Public. Of the assistant `default`; `/readyz` says more."""
     rows = Environment.objects.current().filter(assistant__slug=DEFAULT_SLUG, name__in=("production", "worker"))
     found = {row.environment.name: row for row in overviews_of(rows)}
-    percent = migrated_percent()
+    now = migrated()
     return {
         **{name: _health(found.get(name)) for name in ("production", "worker")},
         "database_migration": {
-            "status": "completed" if percent == 100 else "in_progress",
-            "progress_in_percent": percent,
+            "status": "in_progress" if now.pending else "completed",
+            "progress_in_percent": now.percent,
+            "pending": now.pending,
+            "message": now.message,
         },
     }
 

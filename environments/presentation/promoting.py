@@ -25,12 +25,23 @@ class Target:
     warning: str = ""
 
 
-def targets(overviews: Iterable[Overview], model: Model, user: User) -> list[Target]:
-    """Checkboxes for promoting `model`."""
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Where `model` may go, whether no Rasa has loaded it yet, anywhere, and how it was tested: words or nothing."""
+
+    targets: list[Target]
+    never_ran: bool
+    tested: str
+
+
+def offer(overviews: Iterable[Overview], model: Model, user: User) -> Offer:
+    """Checkboxes for promoting `model`, and what to know before one is ticked."""
     rows = list(overviews)
-    failed = _failed_before(model)
+    moves = Promotion.objects.filter(to_model=model)
+    reached = set(moves.values_list("environment_id", "transitions__state").distinct().order_by())
+    failed = {environment_id for environment_id, state in reached if state == State.FAILED}
     tests = newest_tests([model.pk, *(row.model.pk for row in rows if row.model is not None)])
-    return [
+    found = [
         Target(
             row,
             row.model == model,
@@ -39,6 +50,8 @@ def targets(overviews: Iterable[Overview], model: Model, user: User) -> list[Tar
         )
         for row in rows
     ]
+    ran = any(state in (State.FIRST_RUNNING, State.RUNNING) for _, state in reached)
+    return Offer(found, never_ran=not ran, tested=_words(tests.get(model.pk)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,7 @@ def choices(models: Iterable[Model], live: Model | None) -> list[Choice]:
 
 
 def _words(test: ModelTest | None) -> str:
+    """`12 of 13 stories, F1 91.4 %`; empty for a model that was never tested."""
     return ", ".join(short_words(test)) if test is not None else ""
 
 
@@ -67,11 +81,6 @@ def _worse(tests: Mapping[int, ModelTest], model: Model, live: Model | None) -> 
         return ""
     worse = is_worse(tests[model.pk], tests[live.pk])
     return f"Its tests are worse than those of {live.name}: {', '.join(worse)}." if worse else ""
-
-
-def tested_words(model: Model) -> str:
-    """`12 of 13 stories, F1 91.4 %`; empty for a model that was never tested."""
-    return _words(newest_tests([model.pk]).get(model.pk))
 
 
 def _why_not(row: Overview, model: Model, user: User) -> str:
@@ -86,14 +95,3 @@ def too_old(row: Overview, model: Model) -> bool:
     """The environment's Rasa, as far as it is known, does not load models of that age."""
     minimum = row.environment.server_minimum_version
     return bool(minimum and model.rasa_version and can_load(model.rasa_version, minimum) is False)
-
-
-def _failed_before(model: Model) -> set[int]:
-    failed = Promotion.objects.filter(to_model=model, transitions__state=State.FAILED)
-    return set(failed.values_list("environment_id", flat=True))
-
-
-def never_ran(model: Model) -> bool:
-    """No Rasa has loaded it yet, anywhere."""
-    ran = (State.FIRST_RUNNING, State.RUNNING)
-    return not Promotion.objects.filter(to_model=model, transitions__state__in=ran).exists()

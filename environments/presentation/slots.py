@@ -92,14 +92,15 @@ class Row:
 
 
 def rows(found: Iterable[Slot]) -> list[Row]:
-    quiet = timezone.now() - slots.IN_USE
+    quiet, listed = timezone.now() - slots.IN_USE, list(found)
+    places = slots.places_in_line() if any(slot.state == State.WAITING for slot in listed) else {}
     return [
         Row(
             slot,
             is_used=slot.state == State.RUNNING and slot.used_at is not None and slot.used_at > quiet,
-            place=slots.place_in_line(slot) if slot.state == State.WAITING else None,
+            place=places.get(slot.pk),
         )
-        for slot in found
+        for slot in listed
     ]
 
 

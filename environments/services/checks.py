@@ -11,7 +11,7 @@ from environments.models import Environment, Replica
 from environments.services.address import NoServer, server_of
 from environments.services.arrivals import Arrivals, arrivals_of
 from environments.services.environments import note_server
-from environments.services.overview import Overview, overview
+from environments.services.overview import Overview, overview_among, replicas_of
 from environments.services.replicas import is_live
 from studio.jobs import heartbeat
 from studio.rasa import client as rasa
@@ -60,9 +60,9 @@ _LINES: dict[type[RasaError], str] = {rasa.ApiDisabled: "--enable-api"}
 def checklist(environment: Environment) -> list[Check]:
     """All of it. Takes seconds when the server does not answer, so never call it within a transaction."""
     server = check_server(environment)
-    environment.refresh_from_db()
-    replicas = list(Replica.objects.filter(environment=environment))
-    return [*server, *check_facts(overview(environment), replicas)]
+    environment.refresh_from_db(from_queryset=Environment.objects.select_related("assistant", "tag__model", "server"))
+    replicas = replicas_of(environment)
+    return [*server, *check_facts(overview_among(environment, replicas), replicas)]
 
 
 def check_server(environment: Environment) -> list[Check]:

@@ -58,11 +58,19 @@ def overviews_of(rows: EnvironmentQuerySet) -> list[Overview]:
 
 
 def overview(environment: Environment) -> Overview:
-    return judge(
-        environment,
-        _last_promotions([environment]).get(environment.pk),
-        _live_replicas([environment])[environment.pk],
-    )
+    return overview_among(environment, replicas_of(environment))
+
+
+def overview_among(environment: Environment, replicas: Iterable[Replica], last: Promotion | None = None) -> Overview:
+    """For whoever has all the environment's replicas, and perhaps its last promotion of `for_history`, already."""
+    now = timezone.now()
+    promotion = last or _last_promotions([environment]).get(environment.pk)
+    return judge(environment, promotion, [row for row in replicas if is_live(row, now)])
+
+
+def replicas_of(environment: Environment) -> list[Replica]:
+    """All of them, silent ones too."""
+    return list(Replica.objects.filter(environment=environment).select_related("model").defer("model__domain"))
 
 
 def judge(environment: Environment, promotion: Promotion | None, live: list[Replica]) -> Overview:

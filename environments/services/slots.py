@@ -170,6 +170,11 @@ def place_in_line(slot: Slot) -> int:
     return Slot.objects.filter(before, state=State.WAITING).count() + 1
 
 
+def places_in_line() -> dict[int, int]:
+    """The place of each slot that waits, by its primary key."""
+    return {pk: place for place, pk in enumerate(in_line().values_list("pk", flat=True), 1)}
+
+
 def free_workers() -> int:
     """How many slots could begin now; below zero when a worker that held one is gone."""
     return heartbeat.live(WORKER) - Slot.objects.filter(state__in=Slot.HELD).count()

@@ -107,17 +107,14 @@ def advance_open() -> None:
         advance(environment_id)
 
 
-def models_that_ran(environment: Environment, limit: int = KEPT_FOR_RETURN) -> list[Model]:
-    """The models that ran on every replica last, newest first, each once; deleted ones left out."""
-    ids = _ran_last([environment.pk], limit)
-    models = Model.objects.in_bulk([model_id for _name, model_id in ids])
-    return [models[model_id] for _name, model_id in ids]
-
-
 def last_that_ran(environment: Environment) -> Model | None:
     """What one returns to: the last model that ran here, other than the one the tag points at."""
-    current = environment.tag.model_id if environment.tag is not None else None
-    return next((model for model in models_that_ran(environment) if model.pk != current), None)
+    ran = Promotion.objects.filter(environment=environment, transitions__state=State.RUNNING)
+    there = ran.filter(to_model__isnull=False, to_model__deleted_at=None).select_related("to_model")
+    if environment.tag is not None and environment.tag.model_id is not None:
+        there = there.exclude(to_model=environment.tag.model_id)
+    last = there.defer("to_model__domain").order_by("-generation").first()
+    return last.to_model if last is not None else None
 
 
 def reasons_to_keep(models: Sequence[Model]) -> dict[int, str]:
@@ -130,7 +127,7 @@ def reasons_to_keep(models: Sequence[Model]) -> dict[int, str]:
     return reasons
 
 
-def _ran_last(environments: "Sequence[int] | QuerySet[Environment, Any]", limit: int) -> list[tuple[str, int]]:
+def _ran_last(environments: "QuerySet[Environment, Any]", limit: int) -> list[tuple[str, int]]:
     """(environment's name, model's id) of the last `limit` models that ran in each, newest first."""
     runs = (
         Promotion.objects.filter(

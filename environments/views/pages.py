@@ -7,11 +7,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from environments.loaders import load_environment, may_modify, scope_of
-from environments.models import Environment, ManagedServer, Replica
+from environments.models import Environment, ManagedServer, Promotion
 from environments.presentation import replicas, timeline
 from environments.services.arrivals import NOTHING, Arrivals, arrivals, arrivals_of
 from environments.services.managed import read_server_log
-from environments.services.overview import Overview, overview, overviews
+from environments.services.overview import Overview, overview_among, overviews, replicas_of
 from environments.services.transitions import last_that_ran
 from models_app.loaders import load_assistant
 from models_app.models import Assistant
@@ -19,7 +19,7 @@ from studio.access.loaders import signed_in
 from studio.access.models import User
 from studio.access.permissions import MissingPermission, Permission, Scope
 from studio.web.htmx import HtmxHttpRequest
-from studio.web.keyset import page_of
+from studio.web.keyset import Page, page_of
 
 HISTORY = 15
 
@@ -59,13 +59,15 @@ def _require_environments(user: User, assistant: Assistant) -> None:
 def environment_detail(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse:
     """The page; for htmx only what changes by itself."""
     environment = load_environment(request, slug, name)
-    context = {**_state(environment), **_history(request, environment), **_rights(request, environment)}
+    page = page_of(timeline.for_history(environment.promotions.all()), request, HISTORY)
+    context = {**_state(environment, page), **_rights(request, environment)}
     return render(request, f"environments/detail.html{'#live' if request.htmx else ''}", context)
 
 
-def _state(environment: Environment) -> dict[str, object]:
-    now = overview(environment)
-    rows = list(Replica.objects.filter(environment=environment).select_related("model").defer("model__domain"))
+def _state(environment: Environment, page: Page[Promotion]) -> dict[str, object]:
+    rows = replicas_of(environment)
+    is_first = page.newer is None and page.rows
+    now = overview_among(environment, rows, page.rows[0] if is_first else None)
     return {
         "environment": environment,
         "overview": now,
@@ -74,18 +76,15 @@ def _state(environment: Environment) -> dict[str, object]:
         "arrivals": arrivals_of(environment),
         "back_to": last_that_ran(environment),
         "server": _server(environment),
+        "page": page,
+        "history": timeline.entries(page.rows, [now]),
     }
 
 
 def _server(environment: Environment) -> ManagedServer | None:
     if environment.kind != Environment.Kind.MANAGED:
         return None
-    return ManagedServer.objects.filter(environment=environment).first()
-
-
-def _history(request: HttpRequest, environment: Environment) -> dict[str, object]:
-    page = page_of(timeline.for_history(environment.promotions.all()), request, HISTORY)
-    return {"page": page, "history": timeline.entries(page.rows, [overview(environment)])}
+    return getattr(environment, "server", None)
 
 
 def _rights(request: HttpRequest, environment: Environment) -> dict[str, bool]:

@@ -16,7 +16,7 @@ from environments.loaders import load_modifiable
 from environments.models import Environment, Promotion
 from environments.presentation import running as presentation
 from environments.presentation import timeline
-from environments.presentation.promoting import Target, choices, never_ran, targets, tested_words
+from environments.presentation.promoting import Offer, Target, choices, offer
 from environments.services.overview import Overview, overview, overviews
 from environments.services.promotion import promote
 from environments.services.transitions import last_that_ran
@@ -66,7 +66,7 @@ def promote_model(request: HtmxHttpRequest, slug: str, name: str) -> HttpRespons
     form = ReasonForm(request.POST or None)
     context: dict[str, object] = {"ticked": request.POST.getlist("environment")} if form.is_bound else {}
     if form.is_valid():
-        moves = _moves(request, _targets(model, user), model)
+        moves = _moves(request, _offer(model, user).targets, model)
         leaving = [move.environment.name for move in moves if move.to_model is None]
         if leaving and "confirmed" not in request.POST:
             context["leaving"] = leaving
@@ -86,8 +86,8 @@ def _require_some_right(user: User, assistant: Assistant) -> None:
         raise MissingPermission(Permission.ENVIRONMENTS_MODIFY)
 
 
-def _targets(model: Model, user: User) -> list[Target]:
-    return targets(overviews(model.assistant, user), model, user)
+def _offer(model: Model, user: User) -> Offer:
+    return offer(overviews(model.assistant, user), model, user)
 
 
 def _moves(request: HttpRequest, offered: list[Target], model: Model) -> list[Move]:
@@ -152,10 +152,8 @@ def _promote_dialog(request: HttpRequest, model: Model, form: ReasonForm, more: 
         "heading": f"Promote {model.name}",
         "model": model,
         "form": form,
-        "targets": _targets(model, signed_in(request)),
+        "offer": _offer(model, signed_in(request)),
         "warnings": warnings_of(model),
-        "never_ran": never_ran(model),
-        "tested": tested_words(model),
         **more,
     }
     return render(request, "environments/promote_dialog.html", context, status=422 if form.is_bound else 200)

@@ -14,7 +14,7 @@ from studio.errors import Conflict
 from studio.jobs.schedule import hold_lock
 
 PIECE = 1024 * 1024
-MOVING, VERIFYING = 7_270_553_911, 7_270_553_912  # advisory locks: any numbers of our own
+MOVING, VERIFYING, BACKING_UP = 7_270_553_911, 7_270_553_912, 7_270_553_913  # advisory locks: any of our own
 
 Tell = Callable[[int], None]  # so many bytes were read
 

@@ -16,7 +16,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from models_app.models import Artifact, Model
+from models_app.services.artifact_checks import BACKING_UP
 from models_app.storage import Staged, StoreFailed, store
+from studio.jobs.schedule import is_held
 from studio.web.streaming import let_go_of_database
 
 log = structlog.get_logger()
@@ -117,7 +119,14 @@ def _discard(sha256: str) -> None:
 
 
 def _delete(sha256: str) -> None:
-    """The rows are right already. A store that is away keeps the bytes till a later sweep finds them."""
+    """The rows are right already. A store that is away keeps the bytes till a later sweep finds them.
+
+    So it does while a backup is made: its dump may be of a moment when a model still needed them. Whoever freed them
+    before that moment committed the row first, so that the dump does not name them.
+    """
+    if is_held(BACKING_UP):
+        log.info("bytes that nobody needs stay until the backup is made", sha256=sha256)
+        return
     try:
         store().delete(sha256)
     except StoreFailed as error:

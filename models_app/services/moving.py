@@ -15,10 +15,11 @@ from models_app.models import Artifact
 from models_app.services.artifact_checks import MOVING, alone, is_damage, note, problem_of
 from models_app.services.artifacts import held
 from models_app.storage import ArtifactMissing, ArtifactStore, MovingStore, StoreFailed
-from studio.readable import Readable
+from studio.readable import Counting
 
 log = structlog.get_logger()
 
+BUSY = "Artifacts are being moved already, or a backup is being made. Look how far that is, and let it end."
 READ_BACK_LATELY = timedelta(days=1)  # before the only other copy is deleted
 
 
@@ -54,7 +55,7 @@ Tell = Callable[[Progress], None]
 
 def move_artifacts(stores: MovingStore, *, delete_source: bool, tell: Tell) -> Outcome:
     """Move everything; Conflict when somebody else does. StoreFailed where a store stops working: run it again then."""
-    with alone(MOVING, "Artifacts are being moved already. Look how far that is, and let it end."):
+    with alone(MOVING, BUSY):
         move = _Move(stores, delete_source, tell)
         # What came while it ran is in the new store already, and is read back like everything else.
         while rows := [row for row in _in_use() if row.sha256 not in move.seen]:
@@ -137,7 +138,7 @@ class _Move:
         """The problem of the copy; that of the original when there is no copy."""
         begun = self._progress
         try:
-            with self.old.open(row.sha256) as source, self.new.stage(_Counting(source, self._count)) as staged:
+            with self.old.open(row.sha256) as source, self.new.stage(Counting(source, self._count)) as staged:
                 if staged.sha256 != row.sha256:
                     return Artifact.Problem.DAMAGED
                 self._say(self._progress, step="sending")
@@ -187,16 +188,3 @@ class _Move:
     def _say(self, progress: Progress, **changes: object) -> None:
         self._progress = replace(progress, **changes)  # type: ignore[arg-type]
         self._tell(self._progress)
-
-
-class _Counting:
-    """Tells how much was read of a source."""
-
-    def __init__(self, source: Readable, tell: Callable[[int], None]) -> None:
-        self._source = source
-        self._tell = tell
-
-    def read(self, size: int, /) -> bytes:
-        piece = self._source.read(size)
-        self._tell(len(piece))
-        return piece

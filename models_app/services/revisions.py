@@ -112,8 +112,11 @@ def _write_files(revision: Revision, files: dict[str, bytes], hashes: dict[str, 
 
 def changed_paths(old: Revision | None, new: Revision) -> list[str]:
     """Paths added, removed or changed from `old` to `new`; all of them when there is no `old`."""
-    before = dict(old.files.values_list("path", "blob_id")) if old is not None else {}
-    after = dict(new.files.values_list("path", "blob_id"))
+    files = RevisionFile.objects.filter(revision__in=[one for one in (old, new) if one is not None])
+    found: dict[int, dict[str, bytes]] = {new.pk: {}}
+    for revision_id, path, blob_id in files.values_list("revision_id", "path", "blob_id"):
+        found.setdefault(revision_id, {})[path] = bytes(blob_id)
+    before, after = found.get(old.pk, {}) if old is not None else {}, found[new.pk]
     return sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
 
 

@@ -359,11 +359,12 @@ def requeue_forgotten(versions: Collection[str]) -> int:
 # --- What pages ask -----------------------------------------------------------------------------------------------
 
 
-def changes_since_training(assistant: Assistant) -> list[str]:
-    """Paths that differ between the newest revision and the newest one that trained."""
-    newest = newest_revision(assistant)
-    if newest is None:
-        return []
-    done = TrainingJob.objects.trainings().filter(assistant=assistant, state=State.DONE).select_related("revision")
+def changes_since_training(newest: Revision) -> list[str]:
+    """Paths that differ between an assistant's newest revision and the newest one that trained."""
+    done = (
+        TrainingJob.objects.trainings()
+        .filter(assistant=newest.assistant_id, state=State.DONE)
+        .select_related("revision")
+    )
     last = done.order_by("-revision__number").first()
     return changed_paths(last.revision if last else None, newest)

@@ -99,6 +99,17 @@ class S3Store:
             asking = self._client(self._patiences.asking)
             asking.list_objects_v2(Bucket=self.place.bucket, Prefix=self._prefix, MaxKeys=1)
 
+    def refuses_second_write(self, sha256: str) -> bool:
+        """Whether the server keeps to the condition with which we write, for an object that is there."""
+        with in_words(sha256):
+            try:
+                self._client(self._patiences.asking).put_object(**self._object(sha256), Body=b"", IfNoneMatch="*")
+            except ClientError as error:
+                if word_of(error) in _MAY_BE_HERE:
+                    return True
+                raise
+        return False
+
     # --- Objects ------------------------------------------------------------------------------------------------------
 
     def _client(self, patience: Patience) -> Any:

@@ -4,15 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.utils import timezone
 from redis.exceptions import RedisError
 
 from models_app.models import Assistant, TrainingJob
 from models_app.services.training_settings import settings_of
-from models_app.training.outlook import WORKER, Outlook, look_ahead
+from models_app.training.outlook import Outlook, UnderWay, look_ahead
 from studio import redis
-from studio.jobs import heartbeat
-from studio.rasa.services import runtime_named
 
 State = TrainingJob.State
 
@@ -45,9 +44,9 @@ class Row:
     seconds: float | None
 
 
-def rows_of(jobs: Iterable[TrainingJob]) -> list[Row]:
+def rows_of(jobs: Iterable[TrainingJob], under_way: UnderWay) -> list[Row]:
     jobs = list(jobs)
-    outlook = look_ahead() if any(not job.is_ended for job in jobs) else Outlook()
+    outlook = look_ahead(under_way) if any(not job.is_ended for job in jobs) else Outlook()
     return [Row(job, state_words(job, outlook), outlook.words(job), seconds_of(job)) for job in jobs]
 
 
@@ -122,20 +121,19 @@ class Line:
         return self.workers == 0
 
 
-def look_at_line(assistant: Assistant) -> Line:
+def look_at_line(assistant: Assistant, under_way: UnderWay) -> Line:
     """The line as a page of `assistant` shows it."""
     states = list(TrainingJob.objects.exclude(state__in=TrainingJob.ENDED).values_list("state", flat=True))
     waiting = states.count(State.QUEUED)
     rasa = settings_of(assistant).rasa_version
-    workers, busy = heartbeat.load(WORKER)
     return Line(
         waiting=waiting,
         running=len(states) - waiting,
-        workers=workers,
-        busy=busy,
+        workers=len(under_way.workers),
+        busy=sum(bool(worker.busy_with) for worker in under_way.workers),
         redis_away=not _redis_answers(),
         rasa=rasa,
-        rasa_ready=runtime_named(rasa).is_usable,
+        rasa_ready=(rasa or settings.RASA_VERSION) in under_way.ready,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from django.conf import settings
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, Window
@@ -84,30 +85,56 @@ def _elapsed(job: TrainingJob, now: datetime) -> float:
     return (now - job.started_at).total_seconds() if job.started_at else 0.0
 
 
-def look_ahead() -> Outlook:
-    """Of all jobs under way in this installation: a line is one, whoever looks at it."""
-    waiting = list(TrainingJob.objects.in_line()[:_SHOWN])
-    running = list(TrainingJob.objects.filter(state__in=TrainingJob.ACTIVE)[:_SHOWN])
-    if not waiting and not running:
+class UnderWay:
+    """The jobs that wait and run, who runs them and with what: of the whole installation, for a line is one, whoever
+    looks at it. Each is read once, when it is first asked for. `assistant` is the one whose page it is for.
+    """
+
+    def __init__(self, assistant: Assistant | None = None) -> None:
+        self._assistant = assistant
+
+    @cached_property
+    def waiting(self) -> list[TrainingJob]:
+        return list(TrainingJob.objects.in_line()[:_SHOWN])
+
+    @cached_property
+    def running(self) -> list[TrainingJob]:
+        return list(TrainingJob.objects.filter(state__in=TrainingJob.ACTIVE).select_related("assistant")[:_SHOWN])
+
+    @cached_property
+    def workers(self) -> list[Heartbeat]:
+        """Those that live, the oldest first."""
+        return list(heartbeat.living(WORKER).order_by("started_at"))
+
+    @cached_property
+    def ready(self) -> set[str]:
+        """The versions of Rasa that jobs can take."""
+        return {row.version for row in RasaRuntime.objects.all() if row.is_usable}
+
+    @cached_property
+    def history(self) -> History:
+        own = {self._assistant.pk} if self._assistant is not None else set()
+        return history_of(own | {job.assistant_id for job in (*self.waiting, *self.running)})
+
+
+def look_ahead(under_way: UnderWay | None = None) -> Outlook:
+    now = under_way or UnderWay()
+    if not now.waiting and not now.running:
         return Outlook()
-    ready = {row.version for row in RasaRuntime.objects.all() if row.is_usable}
     # Of the installation's own version the page says already how far it is.
-    missing = {job.pk: job.wanted for job in waiting if job.wanted not in ready | {settings.RASA_VERSION}}
-    line = [job for job in waiting if job.pk not in missing]
-    history = history_of({job.assistant_id for job in (*line, *running)})
-    starts = _starts(line, running, history) if {job.wanted for job in line} <= ready else {}
-    return Outlook({job.pk: place for place, job in enumerate(line, 1)}, starts, missing, history)
+    missing = {job.pk: job.wanted for job in now.waiting if job.wanted not in now.ready | {settings.RASA_VERSION}}
+    line = [job for job in now.waiting if job.pk not in missing]
+    starts = _starts(line, now) if {job.wanted for job in line} <= now.ready else {}
+    return Outlook({job.pk: place for place, job in enumerate(line, 1)}, starts, missing, now.history)
 
 
-def _starts(
-    line: Sequence[TrainingJob], running: Sequence[TrainingJob], history: History
-) -> Mapping[int, Spread | None]:
+def _starts(line: Sequence[TrainingJob], under_way: UnderWay) -> Mapping[int, Spread | None]:
     """Nothing while no worker runs."""
-    workers, now = heartbeat.live(WORKER), timezone.now()
+    workers, now, history = len(under_way.workers), timezone.now(), under_way.history
     if workers == 0:
         return {}
-    under_way = [Running(history.get(key_of(job), ()), _elapsed(job, now)) for job in running]
-    found = estimate.starts(under_way, [history.get(key_of(job), ()) for job in line], workers)
+    running = [Running(history.get(key_of(job), ()), _elapsed(job, now)) for job in under_way.running]
+    found = estimate.starts(running, [history.get(key_of(job), ()) for job in line], workers)
     return {job.pk: start for job, start in zip(line, found, strict=True)}
 
 
@@ -129,9 +156,10 @@ def history_of(assistants: Iterable[int]) -> History:
     return found
 
 
-def usual_words(assistant: Assistant) -> str:
+def usual_words(assistant: Assistant, under_way: UnderWay | None = None) -> str:
     """How long a training of this assistant usually takes; empty before the first."""
-    usual = estimate.spread_of(history_of([assistant.pk]).get((assistant.pk, TrainingJob.Kind.TRAINING, False), ()))
+    history = (under_way or UnderWay(assistant)).history
+    usual = estimate.spread_of(history.get((assistant.pk, TrainingJob.Kind.TRAINING, False), ()))
     return estimate.words(usual) if usual else ""
 
 
@@ -148,9 +176,7 @@ class Worker:
     job: TrainingJob | None
 
 
-def workers() -> list[Worker]:
+def workers(under_way: UnderWay) -> list[Worker]:
     """For those who run the installation: which worker runs what."""
-    live = Heartbeat.objects.filter(kind=WORKER, at__gte=timezone.now() - heartbeat.LIVE_WITHIN).order_by("started_at")
-    jobs = TrainingJob.objects.filter(state__in=TrainingJob.ACTIVE).select_related("assistant")
-    by_worker = {job.worker: job for job in jobs}
-    return [Worker(row.name, row.started_at, row.busy_with, by_worker.get(row.name)) for row in live]
+    by_worker = {job.worker: job for job in under_way.running}
+    return [Worker(row.name, row.started_at, row.busy_with, by_worker.get(row.name)) for row in under_way.workers]

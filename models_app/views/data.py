@@ -45,7 +45,7 @@ def data_page(request: HttpRequest, slug: str) -> HttpResponse:
         "size": sum(entry.size for entry in entries),
         "kinds": _kinds(entries),
         "kind": kind,
-        "changes": len(changes_since_training(data.assistant)) if data.is_newest else 0,
+        "changes": len(changes_since_training(data.newest)) if data.newest and data.is_newest else 0,
         **banner_context(data, findings),
         **_rights(data),
     }
@@ -94,7 +94,7 @@ def file_page(request: HttpRequest, slug: str, path: str) -> HttpResponse:
 
 
 def _last_change(data: Data, path: str) -> object:
-    return last_changes(data.assistant, data.revision.number).get(path) if data.revision else None
+    return last_changes(data.assistant.pk, data.revision.number).get(path) if data.revision else None
 
 
 def _history(data: Data, path: str) -> list[RevisionFile]:

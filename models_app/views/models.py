@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -39,7 +39,8 @@ def model_list(request: HttpRequest, slug: str) -> HttpResponse:
     assistant = load_assistant(request, slug)
     require_models(request, assistant)
     everything = Model.objects.visible_to(signed_in(request)).filter(assistant=assistant)
-    chosen = ModelFilter(request.GET, everything, assistant=assistant, tags=_tags_seen(request))
+    tags = list(_tags_seen(request).filter(assistant=assistant).exclude(model=None))
+    chosen = ModelFilter(request.GET, everything, assistant=assistant, tags=[tag.name for tag in tags])
     page, total = page_of(_for_list(chosen.qs, signed_in(request)), request), everything.count()
     rows = _rows(page.rows)
     context = {
@@ -50,7 +51,7 @@ def model_list(request: HttpRequest, slug: str) -> HttpResponse:
         "summary": _summary(chosen.qs, page.rows),
         "total": total,
         "under_way": None if total else _under_way(request, assistant),
-        "live": _live(request, assistant),
+        "live": len({tag.model_id for tag in tags if tag.kind == Tag.Kind.ENVIRONMENT}),
         **_rights(request, assistant),
     }
     return render(request, "models_app/model_list.html", context)
@@ -78,8 +79,8 @@ def _summary(models: QuerySet[Model], rows: Sequence[Model]) -> str:
     """`26–50 of 128`: where the page lies among the models that match."""
     if not rows:
         return ""
-    above = models.filter(pk__gt=rows[0].pk).count()
-    return f"{above + 1}–{above + len(rows)} of {models.count()}"
+    counted = models.aggregate(all=Count("pk"), above=Count("pk", filter=Q(pk__gt=rows[0].pk)))
+    return f"{counted['above'] + 1}–{counted['above'] + len(rows)} of {counted['all']}"
 
 
 def _for_list(models: QuerySet[Model], viewer: User) -> QuerySet[Model]:
@@ -95,12 +96,6 @@ def _under_way(request: HttpRequest, assistant: Assistant) -> TrainingJob | None
 
 def _tags_seen(request: HttpRequest) -> TagQuerySet:
     return Tag.objects.visible_to(signed_in(request))
-
-
-def _live(request: HttpRequest, assistant: Assistant) -> int:
-    """How many models the tag of an environment that the viewer sees points at."""
-    tags = _tags_seen(request).filter(assistant=assistant, kind=Tag.Kind.ENVIRONMENT).exclude(model=None)
-    return tags.values("model").distinct().count()
 
 
 def _rights(request: HttpRequest, assistant: Assistant) -> dict[str, bool]:

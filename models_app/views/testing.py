@@ -13,7 +13,7 @@ from models_app.models import Model, ModelTest, TrainingJob
 from models_app.services.testing import request_test
 from models_app.testing.page import sections_of
 from models_app.training import journal
-from models_app.training.outlook import Outlook, look_ahead
+from models_app.training.outlook import Outlook, UnderWay, look_ahead
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.errors import DomainError
@@ -57,13 +57,14 @@ def _latest(model: Model) -> dict[str, object]:
     job = model.tests.filter(kind=TrainingJob.Kind.TEST).select_related("revision").order_by("-pk").first()
     if job is None or job.state == TrainingJob.State.DONE:
         return {"job": None}
-    outlook = Outlook() if job.is_ended else look_ahead()
+    under_way = UnderWay()
+    outlook = Outlook() if job.is_ended else look_ahead(under_way)
     return {
         "job": job,
         "state": journal.state_words(job, outlook),
         "outlook": outlook.words(job),
         "percent": journal.percent_of(job),
-        "line": None if job.is_ended else journal.look_at_line(model.assistant),
+        "line": None if job.is_ended else journal.look_at_line(model.assistant, under_way),
     }
 
 

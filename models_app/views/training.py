@@ -12,7 +12,7 @@ from models_app.services.revisions import newest_revision
 from models_app.services.training import cancel_training, changes_since_training
 from models_app.services.validation import validation_of
 from models_app.training import journal, reading_log
-from models_app.training.outlook import Outlook, look_ahead, usual_words, workers
+from models_app.training.outlook import Outlook, UnderWay, look_ahead, usual_words, workers
 from studio.access.loaders import signed_in
 from studio.access.permissions import EVERYWHERE, Permission
 from studio.errors import DomainError
@@ -31,16 +31,16 @@ def job_list(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     assistant = load_assistant(request, slug)
     require_models(request, assistant)
     jobs = TrainingJob.objects.visible_to(signed_in(request)).filter(assistant=assistant)
-    page = page_of(jobs.named(), request)
+    page, under_way = page_of(jobs.named(), request), UnderWay(assistant)
     context = {
         "page": page,
-        "rows": journal.rows_of(page.rows),
+        "rows": journal.rows_of(page.rows, under_way),
         "total": jobs.count(),
-        "line": journal.look_at_line(assistant),
+        "line": journal.look_at_line(assistant, under_way),
         "under_way": any(not job.is_ended for job in page.rows),
         "newest": newest_revision(assistant),
-        "usual": usual_words(assistant),
-        "workers": workers() if signed_in(request).may(Permission.ADMIN_VIEW, EVERYWHERE) else None,
+        "usual": usual_words(assistant, under_way),
+        "workers": workers(under_way) if signed_in(request).may(Permission.ADMIN_VIEW, EVERYWHERE) else None,
         **rights_on_models(request, assistant),
     }
     is_poll = request.htmx.target == "jobs"
@@ -75,7 +75,8 @@ def job_live(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 
 def _live_context(request: HttpRequest, job: TrainingJob) -> dict[str, object]:
-    outlook = Outlook() if job.is_ended else look_ahead()
+    under_way = UnderWay(job.assistant)
+    outlook = Outlook() if job.is_ended else look_ahead(under_way)
     return {
         "job": job,
         "state": journal.state_words(job, outlook),
@@ -83,7 +84,7 @@ def _live_context(request: HttpRequest, job: TrainingJob) -> dict[str, object]:
         "seconds": journal.seconds_of(job),
         "percent": journal.percent_of(job),
         "steps": journal.steps_of(job),
-        "line": None if job.is_ended else journal.look_at_line(job.assistant),
+        "line": None if job.is_ended else journal.look_at_line(job.assistant, under_way),
         "is_newest": job.revision == newest_revision(job.assistant),
         "validation": validation_of(job),
         "may_see_data": any(signed_in(request).may_somewhere(one, job.assistant_id) for one in VIEWS),
@@ -126,4 +127,6 @@ def changes(request: HttpRequest, slug: str) -> HttpResponse:
     """A fragment for other pages: how many files changed since the last training."""
     assistant = load_assistant(request, slug)
     require_models(request, assistant)
-    return render(request, "models_app/training/_changes.html", {"changes": len(changes_since_training(assistant))})
+    newest = newest_revision(assistant)
+    changed = changes_since_training(newest) if newest is not None else []
+    return render(request, "models_app/training/_changes.html", {"changes": len(changed)})

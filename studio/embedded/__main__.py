@@ -1,4 +1,4 @@
-"""`python -m studio.embedded run`: what `make run` starts."""
+"""`python -m studio.embedded run`: what `make run` starts. `… manage restore …`: what `make restore` does."""
 
 import argparse
 import signal
@@ -15,11 +15,15 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="start everything, and keep it running until Ctrl-C")
     run.add_argument("--end-with-parent", action="store_true", help="stop when the calling process dies (Linux)")
+    manage = commands.add_parser("manage", help="run a command of manage.py while nothing else runs", prefix_chars="\0")
+    manage.add_argument("arguments", nargs="+")
     arguments = parser.parse_args()
-    if arguments.end_with_parent:
+    if arguments.command == "run" and arguments.end_with_parent:
         end_with_parent(signal.SIGTERM)
     try:
         env.load_file(config.CHECKOUT / ".env")
+        if arguments.command == "manage":
+            return launcher.manage(config.read(), arguments.arguments)
         launcher.run(config.read())
     except (LaunchError, env.SettingError) as error:
         sys.stderr.write(f"\n{error}\n")

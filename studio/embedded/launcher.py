@@ -8,7 +8,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -43,6 +43,26 @@ def run(settings: Config) -> None:
             launch.watch()
         except Stopped:
             pass
+        finally:
+            launch.stop()
+
+
+def manage(settings: Config, arguments: Sequence[str]) -> int:
+    """Run one of manage.py's commands beside PostgreSQL and Redis, and nothing else; its exit code.
+
+    For a restore, which wants the database to itself. LaunchError while the installation runs.
+    """
+    settings.folders.make()
+    with _locked(settings):
+        leftovers.end(settings.folders)
+        launch = _Launch(settings)
+        for number in _STOP_SIGNALS:
+            signal.signal(number, _raise_stopped)
+        try:
+            launch.start_services()
+            return launch.run_command(arguments)
+        except Stopped:
+            return 130
         finally:
             launch.stop()
 
@@ -95,16 +115,24 @@ class _Launch:
 
     def start(self) -> None:
         say(f"Parley starts; its data is in {self.folders.data}.")
-        self._prepare()
-        with Step("Starting PostgreSQL and Redis") as step:
-            self._start_supervisor()
-            self._await_services(step)
+        self.start_services()
         facts = self._prepare_application()
         with Step("Starting the web") as step:
             self.supervisor.start("web")
             self._await_web(step)
         self.supervisor.start_group(programs.APPLICATION)  # not before: they would slow the web's start
         _welcome(self.settings, facts)
+
+    def start_services(self) -> None:
+        self._prepare()
+        with Step("Starting PostgreSQL and Redis") as step:
+            self._start_supervisor()
+            self._await_services(step)
+
+    def run_command(self, arguments: Sequence[str]) -> int:
+        """One of manage.py's, at this terminal; it dies with us."""
+        command = postgres.wrapped(programs.manage(*arguments), None, "SIGKILL")
+        return subprocess.run(command, env=self.environment, check=False).returncode
 
     def watch(self) -> None:
         """Keep the supervisor running, and tell what happens to the programs under it."""

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from studio.jobs.models import Heartbeat
@@ -66,16 +67,14 @@ def working() -> Iterator[None]:
             connection.close()  # the next beat says it
 
 
+def living(kind: str) -> QuerySet[Heartbeat]:
+    """The processes of that kind that have spoken lately."""
+    return Heartbeat.objects.filter(kind=kind, at__gte=timezone.now() - LIVE_WITHIN)
+
+
 def live(kind: str) -> int:
-    """How many processes of that kind have spoken lately."""
-    return Heartbeat.objects.filter(kind=kind, at__gte=timezone.now() - LIVE_WITHIN).count()
-
-
-def load(kind: str) -> tuple[int, int]:
-    """How many processes of that kind live, and how many of these work on something."""
-    rows = Heartbeat.objects.filter(kind=kind, at__gte=timezone.now() - LIVE_WITHIN)
-    found = list(rows.values_list("busy_with", flat=True))
-    return len(found), sum(map(bool, found))
+    """How many there are of these."""
+    return living(kind).count()
 
 
 def forget_silent() -> None:

@@ -41,6 +41,21 @@ def hold_lock(number: int = LOCK_ID) -> bool:
     return bool(row and row[0])
 
 
+_HELD = """
+SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+  AND classid::bigint = %s AND objid::bigint = %s
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+
+
+def is_held(number: int) -> bool:
+    """Whether any process has that advisory lock now."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HELD, [number >> 32, number & 0xFFFFFFFF])
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
 def run_due(now: float) -> None:
     """Run what is due. One task's failure never keeps the others from running."""
     for task in tasks():

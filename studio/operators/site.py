@@ -14,12 +14,13 @@ from django.contrib.admin import AdminSite
 from django.db import OperationalError, connection, transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponseBase
-from django.template.response import SimpleTemplateResponse
+from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from psycopg.errors import QueryCanceled
 
+from studio import health
 from studio.access.loaders import require, signed_in
 from studio.access.models import User
 from studio.access.permissions import Permission
@@ -55,6 +56,9 @@ class OperatorsSite(AdminSite):
             return _looked_at(request, lambda: view(request, *args, **kwargs))
 
         return update_wrapper(guarded if cacheable else never_cache(guarded), view)
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        return super().index(request, {**(extra_context or {}), "schema_words": health.schema_in_words()})
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """The few that only show: no sign-in, no password form, no history, no autocomplete."""

@@ -6,6 +6,7 @@ class WebConfig(AppConfig):
     label = "web"
 
     def ready(self) -> None:
-        from studio import checks
+        from studio import checks, examinations
 
         checks.register()
+        examinations.register()

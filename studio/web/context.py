@@ -1,6 +1,7 @@
 """What base.html needs on every page."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from django.http import HttpRequest
@@ -8,14 +9,59 @@ from django.http import HttpRequest
 from studio.access.oidc import keycloak
 from studio.access.services import sessions
 from studio.web import navigation
-from studio.web.navigation import Assistant
+from studio.web.navigation import Assistant, Viewer
 
 _LAST = "last_assistant"
 
 
+class Shell:
+    """The frame around a page. A fragment has none, so that nothing of it is worked out before a template asks."""
+
+    def __init__(self, request: HttpRequest, viewer: Viewer, page_assistant: Assistant | None) -> None:
+        self._request, self._viewer, self._page_assistant = request, viewer, page_assistant
+
+    @cached_property
+    def _choices(self) -> Sequence[Assistant]:
+        return navigation.assistants(self._viewer)
+
+    @cached_property
+    def assistant(self) -> Assistant | None:
+        """Whose pages the navigation leads to; not only that of the page."""
+        return self._page_assistant or _last_seen(self._request, self._choices)
+
+    @cached_property
+    def home(self) -> str:
+        return navigation.home(self._request, self._viewer, self.assistant) if self.assistant else "/"
+
+    @cached_property
+    def switcher(self) -> list[navigation.Choice]:
+        return navigation.switcher(self._request, self._viewer, self._choices, self.assistant)
+
+    @property
+    def assistants_url(self) -> str | None:
+        return navigation.assistants_url()
+
+    @cached_property
+    def _items(self) -> list[navigation.Item]:
+        return navigation.items(self._request, self._viewer, self.assistant)
+
+    @property
+    def nav(self) -> list[navigation.Item]:
+        return [item for item in self._items if item.group == "main"]
+
+    @property
+    def settings_nav(self) -> list[navigation.Item]:
+        return [item for item in self._items if item.group == "settings"]
+
+    @property
+    def section(self) -> str:
+        """Where one is, in a word."""
+        title = self._page_assistant.title if self._page_assistant else ""
+        return next((item.label for item in self._items if item.active), title)
+
+
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """`assistant` (the page's, or None), `shell_assistant` (the navigation's), `nav`, `settings_nav`, `switcher`,
-    `section` (where one is, in a word), and `account_console` (Keycloak's page of the person, or empty).
+    """`assistant` (the page's, or None), `shell`, and `account_console` (Keycloak's page of the person, or empty).
 
     Error pages are rendered outside the middleware too, so neither a user nor a session is taken for granted.
     """
@@ -23,20 +69,11 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     page_assistant: Assistant | None = getattr(request, "assistant", None)
     if viewer is None or not viewer.is_authenticated:
         return {"assistant": page_assistant}
-    choices = navigation.assistants(viewer)
-    current = page_assistant or _last_seen(request, choices)
     _remember(request, page_assistant)
-    items = navigation.items(request, viewer, current)
     return {
         "account_console": keycloak.account_console(request.session.get(sessions.ISSUER, "")),
         "assistant": page_assistant,
-        "shell_assistant": current,
-        "shell_home": navigation.home(request, viewer, current) if current else "/",
-        "switcher": navigation.switcher(request, viewer, choices, current),
-        "assistants_url": navigation.assistants_url(),
-        "section": next((item.label for item in items if item.active), page_assistant.title if page_assistant else ""),
-        "nav": [item for item in items if item.group == "main"],
-        "settings_nav": [item for item in items if item.group == "settings"],
+        "shell": Shell(request, viewer, page_assistant),
     }
 
 

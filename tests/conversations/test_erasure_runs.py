@@ -314,7 +314,7 @@ def test_a_dry_run_counts_and_deletes_nothing_before_its_word(stored: Make, boss
     erasure_runs.work(run.pk)
     run.refresh_from_db()
     assert (run.state, run.total, senders()) == ("counted", 1, {"anna"})
-    assert retention.due_now(rule) == 1
+    assert retention.due_now([rule]) == {rule.pk: 1}
     carried_out(run, boss)
     assert senders() == set()
 

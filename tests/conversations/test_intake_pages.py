@@ -214,7 +214,8 @@ def test_other_assistants_are_bound_by_those_who_may_change_them(client: Client,
 def test_home_names_the_sources_that_need_a_look_and_no_others(client: Client, assistant, source):
     now = timezone.now()
     IntakeSource.objects.update(heartbeat_at=now, last_error="kafka:9092 does not answer.")
-    home = f"/a/{assistant.slug}/"
+    home = f"/a/{assistant.slug}/intake/stale"
+    assert home in page(client, f"/a/{assistant.slug}/")
     assert "kafka:9092 does not answer." in page(client, home)
     IntakeSource.objects.update(is_on=False)
     assert url(assistant, source.pk) not in page(client, home)

@@ -30,12 +30,13 @@ class Installation:
         self.output = root / "output"
         self.launcher: subprocess.Popen[bytes] | None = None
 
-    def launch(self) -> None:
+    def launch(self, *arguments: str) -> None:
+        """`run`, or what is said instead."""
         own = {name: value for name, value in os.environ.items() if not _of_this_test_run(name)}
         settings = {"PARLEY_DATA": str(self.folders.data), "PORT": str(self.port), "PARLEY_STARTER": "0"}
         with self.output.open("wb") as output:
             self.launcher = subprocess.Popen(
-                [sys.executable, "-m", "studio.embedded", "run"],
+                [sys.executable, "-m", "studio.embedded", *(arguments or ("run",))],
                 cwd=CHECKOUT,
                 env={**own, **settings, "RASA_PYTHON": "/nonexistent", **self.settings},
                 stdout=output,

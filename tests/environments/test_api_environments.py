@@ -15,6 +15,7 @@ from studio.access.permissions import Permission, Scope
 from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
 from studio.crypto import decrypt
+from studio.schema import Schema
 from tests.environments.api_client import Program
 from tests.factories import environment_of, make_assistant, make_model, make_person
 
@@ -405,7 +406,12 @@ class TestHealth:
         assert client.get("/api/health").json() == {
             "production": {"version": "3.6.21", "minimum_compatible_version": "3.5.0", "status": 200},
             "worker": {"version": "", "minimum_compatible_version": "", "status": 503},
-            "database_migration": {"status": "completed", "progress_in_percent": 100.0},
+            "database_migration": {
+                "status": "completed",
+                "progress_in_percent": 100.0,
+                "pending": 0,
+                "message": "",
+            },
         }
 
     def test_before_there_is_an_assistant(self, client, db) -> None:
@@ -413,9 +419,10 @@ class TestHealth:
 
     def test_while_migrations_run(self, client, db, monkeypatch) -> None:
         monkeypatch.setattr("studio.health._migrated.is_set", lambda: False)
-        monkeypatch.setattr("studio.health._pending", lambda: (25, 100))
+        monkeypatch.setattr("studio.schema.read", lambda: Schema(tuple(f"app.{n:04}" for n in range(25)), (), 100))
         migration = client.get("/api/health").json()["database_migration"]
-        assert migration == {"status": "in_progress", "progress_in_percent": 75.0}
+        assert (migration["status"], migration["progress_in_percent"]) == ("in_progress", 75.0)
+        assert (migration["pending"], migration["message"]) == (25, "It waits for manage.py migrate.")
 
     def test_a_licence_is_taken_and_needed_by_nobody(self, annotator) -> None:
         body = {"valid": True, "expires": None, "message": "Parley needs no licence."}

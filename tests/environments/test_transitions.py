@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from environments.models import Replica
 from environments.services import polls, replicas, transitions
-from environments.services.transitions import advance_open, last_that_ran, models_that_ran, state_of
+from environments.services.transitions import advance_open, last_that_ran, reasons_to_keep, state_of
 from models_app.services.models import delete_model
 from models_app.storage import store
 from studio.errors import DomainError
@@ -277,7 +277,8 @@ def test_the_last_three_that_ran_are_kept(rasa_1, promote_to_production, assista
     for model in ran:
         run(rasa_1, promote_to_production, model)
 
-    assert models_that_ran(production) == [ran[4], ran[3], ran[2]]
+    assert reasons_to_keep(ran).keys() == {model.pk for model in ran[2:]}
+    assert last_that_ran(production) == ran[3]
     with pytest.raises(DomainError, match="one of the last 3 models that ran in production"):
         delete_model(actor=None, model=ran[3])
     delete_model(actor=None, model=ran[0])

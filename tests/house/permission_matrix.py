@@ -297,6 +297,7 @@ CONVERSATIONS = [
     Row("GET",  "/a/cafe/conversations/",                         302, 200, 200, 200, 200),
     Row("GET",  "/a/cafe/conversations/new",                      302, 200, 200, 200, 200),
     Row("GET",  "/a/cafe/conversations/count",                    302, 200, 200, 200, 200),
+    Row("GET",  "/a/cafe/conversations/names",                    302, 200, 200, 200, 200),
     Row("GET",  "/a/cafe/conversations/filters/new",              302, 200, 200, 200, 200),
     Row("POST", "/a/cafe/conversations/filters/new",              302, 422, 422, 422, 422),
     # The admin's own, and shared.
@@ -399,6 +400,7 @@ DEAD_LETTERS = [
 INTAKE = [
     Row("GET",  "/a/cafe/intake/",                                302, 403, 200, 200, 403),
     Row("GET",  "/a/cafe/intake/unknown",                         302, 403, 200, 200, 403),
+    Row("GET",  "/a/cafe/intake/stale",                           302, 403, 200, 200, 403),
     Row("GET",  "/a/cafe/intake/new",                             302, 403, 403, 200, 403),
     Row("POST", "/a/cafe/intake/new",                             302, 403, 403, 422, 403),
     Row("POST", "/a/cafe/intake/test",                            302, 403, 403, 200, 403),

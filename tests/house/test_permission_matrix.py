@@ -5,44 +5,23 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from django.conf import settings
 from django.db import transaction
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from django.urls.exceptions import Resolver404
 
-from studio.access.models import User
+from tests.house.asking import Answer, answer
 from tests.house.permission_matrix import API, API_BY_TOKEN, ROWS, ByToken, Row
-from tests.house.world import OUTSIDERS, SEALED, VIEWERS, World, make_world
+from tests.house.world import OUTSIDERS, SEALED, VIEWERS, World
 
 pytestmark = [pytest.mark.django_db, pytest.mark.addresses]
 HERE = "tests/house/permission_matrix.py"
 DEAD_LINK = re.compile(r'(?:href|hx-get)=""(?! hidden)')  # a script fills in and shows the hidden ones
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-
-
-@pytest.fixture(scope="module")
-def world(django_db_setup: None, django_db_blocker, tmp_path_factory) -> Iterator[World]:
-    """Made once for all rows: keys of environments take long to make. Each row gives back what it changes."""
-    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock(), transaction.atomic():
-        patch.setattr(settings, "ARTIFACTS_DIR", tmp_path_factory.mktemp("artifacts"))
-        world = make_world()
-        _sessions.update({viewer: _session(person) for viewer, person in world.people.items()})
-        yield world
-        transaction.set_rollback(True)
-
-
-_sessions: dict[str, str] = {}  # of each viewer, the key of a session: signing in takes longer than most answers
-
-
-def _session(person: User) -> str:
-    client = Client()
-    client.force_login(person)
-    return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
 def patterns(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[str]:
@@ -72,24 +51,6 @@ def _with_numbers(path: str) -> str:
     return "/".join("1" if part.startswith("{") else part for part in path.split("/"))
 
 
-class Answer(NamedTuple):
-    status: int
-    text: str  # the body, and where a redirect leads
-
-
-def answer(world: World, viewer: str, method: str, path: str, data: object = "") -> Answer:
-    """One request; nothing that it changed stays."""
-    client = Client()
-    with transaction.atomic():
-        if viewer in world.people:
-            client.cookies[settings.SESSION_COOKIE_NAME] = _sessions[viewer]
-        response = _send(client, method, path, data)
-        # The end of a stream releases what sends it.
-        body = response.getvalue() if isinstance(response, StreamingHttpResponse) else response.content
-        transaction.set_rollback(True)
-    return Answer(response.status_code, body.decode(errors="replace") + response.get("Location", ""))
-
-
 def answer_by_token(world: World, viewer: str, row: Row, path: str) -> Answer:
     """The same with an API token of the person, and `row.data` as JSON."""
     headers = {"Authorization": f"Bearer {world.tokens[viewer]}"} if viewer in world.tokens else {}
@@ -103,12 +64,6 @@ def answer_by_token(world: World, viewer: str, row: Row, path: str) -> Answer:
 
 def ask(world: World, viewer: str, method: str, path: str, data: object = "") -> int:
     return answer(world, viewer, method, path.format_map(world.words), data).status
-
-
-def _send(client: Client, method: str, path: str, data: object) -> HttpResponseBase:
-    if isinstance(data, dict) and method == "POST":
-        return client.post(path, {"csrfmiddlewaretoken": "any", **data})  # a form is never quite empty
-    return client.generic(method, path, data or "", content_type="application/json")
 
 
 def _name(row: Row) -> str:

@@ -3,7 +3,7 @@
 Beside it stand things that some of them must not know of. Every one has the word SEALED in its name.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.contrib.sessions.backends.db import SessionStore
 
@@ -62,6 +62,7 @@ class World:
     words: dict[str, object]
     sealed: dict[str, object]  # the same words for what lies in the sealed environment, and that as `environment`
     tokens: dict[str, str]  # an API token of each person, with every permission there is
+    sessions: dict[str, str] = field(default_factory=dict)  # of each the key of one: signing in outlasts most answers
 
 
 def make_world() -> World:

@@ -247,3 +247,7 @@ def test_a_large_table_is_not_counted_to_its_end(django_assert_num_queries) -> N
     with django_assert_num_queries(1) as queries:
         _ = CappedPaginator(User.objects.all(), 100).count
     assert "LIMIT 10000" in queries[0]["sql"]
+
+
+def test_the_page_of_all_tables_says_how_the_schema_stands(world) -> None:
+    assert "<p>Schema: up to date.</p>" in client_of(world, "admin").get(reverse("admin:index")).content.decode()

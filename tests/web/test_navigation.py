@@ -93,7 +93,7 @@ def test_the_entry_that_names_the_page_most_exactly_is_active(view_name: str, ac
 
 def test_the_switcher_keeps_the_section() -> None:
     context = shell(request_for("m:jobs", EVERYTHING, assistant=CAFE))
-    assert [(c.title, c.url, c.current) for c in context["switcher"]] == [
+    assert [(c.title, c.url, c.current) for c in context["shell"].switcher] == [
         ("Café", "/a/cafe/jobs", True),
         ("Bar", "/a/bar/jobs", False),
     ]
@@ -103,14 +103,14 @@ def test_a_page_without_an_assistant_keeps_the_last_one_seen() -> None:
     first = request_for("m:list", EVERYTHING, assistant=BAR)
     shell(first)
     context = shell(request_for("people", EVERYTHING, session=first.session))
-    assert (context["assistant"], context["shell_assistant"]) == (None, BAR)
+    assert (context["assistant"], context["shell"].assistant) == (None, BAR)
 
 
 def test_nobody_signed_in_sees_no_navigation() -> None:
-    assert "nav" not in shell(request_for("people", SimpleNamespace(is_authenticated=False)))
+    assert "shell" not in shell(request_for("people", SimpleNamespace(is_authenticated=False)))
     assert shell(RequestFactory().get("/")) == {"assistant": None}
 
 
 @pytest.mark.parametrize(("view_name", "section"), [("m:list", "Models"), ("m:job-log", "Training"), ("other", "Café")])
 def test_the_bar_of_a_phone_says_where_one_is(view_name: str, section: str) -> None:
-    assert shell(request_for(view_name, EVERYTHING, assistant=CAFE))["section"] == section
+    assert shell(request_for(view_name, EVERYTHING, assistant=CAFE))["shell"].section == section

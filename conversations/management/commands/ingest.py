@@ -15,6 +15,7 @@ from conversations.ingest.process import Died, IngestProcess
 from conversations.models import IntakeSource
 from studio.jobs.heartbeat import beating
 from studio.jobs.stopping import stop_on_signal
+from studio.schema import refuse_older
 
 log = structlog.get_logger()
 
@@ -31,6 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="store what waits in tables now, then end")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        refuse_older()
         if options["once"]:
             self._once()
             return

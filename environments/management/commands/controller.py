@@ -12,6 +12,7 @@ from studio.jobs.heartbeat import beating
 from studio.jobs.stopping import stop_on_signal
 from studio.rasa.installer import Installer
 from studio.rasa.local import LocalProcesses
+from studio.schema import refuse_older
 
 
 class Command(BaseCommand):
@@ -19,6 +20,7 @@ class Command(BaseCommand):
     requires_system_checks = (Tags.security,)  # the others would load every page of the web
 
     def handle(self, *args: Any, **options: Any) -> None:
+        refuse_older()
         stop = stop_on_signal()
         python = settings.RASA_DIR / settings.RASA_VERSION / "bin" / "python"
         supervisor = Supervisor(LocalProcesses(python, home=settings.SERVERS_DIR / "home"))

@@ -7,6 +7,8 @@ nor a new key needs a restart.
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
@@ -138,6 +140,21 @@ def _keys(*, fresh: bool = False) -> list[dict[str, Any]]:
         known.keys = [key for key in found if isinstance(key, dict)] if isinstance(found, list) else []
         known.keys_at = time.monotonic()
     return known.keys
+
+
+def clock_differs() -> float:
+    """Seconds by which the provider's clock is ahead of ours, to a second or so; 0 where it does not tell."""
+    answer = call("GET", f"{settings.OIDC_ISSUER.rstrip('/')}/.well-known/openid-configuration")
+    try:
+        theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except ValueError:
+        return 0.0
+    return (theirs - datetime.now(UTC)).total_seconds()
+
+
+def usable_keys() -> int:
+    """How many of the provider's keys can check a sign-in, asked anew."""
+    return sum(bool(_pick([key], key.get("kid"), str(key.get("alg", ALGORITHMS[0])))) for key in _keys(fresh=True))
 
 
 def _may_ask_again() -> bool:

@@ -1,0 +1,207 @@
+"""Bring a backup back: every part checked first, then the models, then the database in one transaction.
+
+Models lie under the SHA-256 of their bytes and come before the rows that name them: a run that was killed leaves
+nothing that matters, and the next one begins where it was. Nothing of Parley may run meanwhile.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import structlog
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from psycopg import sql
+
+from models_app.backup import keys
+from models_app.backup.errors import BackupRefused
+from models_app.backup.making import LEAST, rows_now, server_version
+from models_app.backup.manifest import Manifest, read_manifest
+from models_app.backup.places import Place
+from models_app.backup.programs import Database, load, programs_of
+from models_app.services.artifact_checks import problem_of
+from models_app.storage import ArtifactMissing, Staged, Stored, store
+from studio import schema
+from studio.audit import ownership
+
+log = structlog.get_logger()
+
+_OTHERS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+_SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname ~ '^parley_(events|tracker)_' ORDER BY 1"
+_PUBLIC_AGAIN = """
+DROP SCHEMA public CASCADE;
+CREATE SCHEMA public;
+ALTER SCHEMA public OWNER TO pg_database_owner;
+GRANT USAGE ON SCHEMA public TO PUBLIC;
+"""
+_USED = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' OR schemaname ~ '^parley_(events|tracker)_'"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`step` is `checking`, `models` or `database`."""
+
+    step: str
+    done: int
+    total: int
+    done_bytes: int
+    total_bytes: int
+
+
+Tell = Callable[[Progress], None]
+
+
+def restore(place: Place, *, replaces: bool, other_keys: bool, tell: Tell) -> Manifest:
+    """Everything that `place` has. BackupRefused before anything was touched, and when the database takes it not."""
+    manifest = read_manifest(place.manifest(), place.label)
+    if not other_keys:
+        _refuse_other_keys(manifest)
+    _refuse_newer(manifest)
+    _refuse_used(replaces)
+    _check(place, manifest, tell)
+    _bring_models(place, manifest, tell)
+    _bring_database(place, manifest, replaces, tell)
+    return manifest
+
+
+# --- What is asked before anything is touched -------------------------------------------------------------------------
+
+
+def _refuse_other_keys(manifest: Manifest) -> None:
+    if misfits := keys.misfits(manifest.keys):
+        raise BackupRefused(
+            "\n".join(
+                [
+                    "The keys of this installation do not fit the backup.",
+                    *misfits,
+                    "Set both to those of the installation that was backed up (a backup never holds them), or go on "
+                    "without with --other-keys. Nothing was changed.",
+                ]
+            )
+        )
+
+
+def _refuse_newer(manifest: Manifest) -> None:
+    loader = MigrationLoader(None)
+    newer = list(schema.newer_than_files(loader, {(app, name) for app, name in manifest.migrations}))
+    if newer:
+        raise BackupRefused(
+            f"The backup is of a newer Parley ({manifest.version}): this one does not know {', '.join(newer[:3])}. "
+            "Restore it with that version. Nothing was changed."
+        )
+
+
+def _refuse_used(replaces: bool) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_database(), current_user")
+        name, user = cursor.fetchone()
+        cursor.execute(_OTHERS)
+        (others,) = cursor.fetchone()
+        cursor.execute(_USED)
+        (tables,) = cursor.fetchone()
+    if others:
+        raise BackupRefused(
+            f"{others} other connections use the database {name}. Stop every process of Parley first (with the "
+            "embedded PostgreSQL: `make restore FROM=…` instead of this command). Nothing was changed."
+        )
+    if tables and not replaces:
+        raise BackupRefused(
+            f"The database {name} is not empty: it has {tables} tables. Name an empty one of {user}'s in DATABASE_URL, "
+            "or give --replace, which deletes all that is in it. Nothing was changed."
+        )
+
+
+def _check(place: Place, manifest: Manifest, tell: Tell) -> None:
+    """Hash every part."""
+    parts = [manifest.database, *manifest.artifacts]
+    progress = Progress("checking", 0, len(parts), 0, manifest.size)
+    for part in parts:
+        if problem := problem_of(place.parts, part.sha256, part.size, lambda _read: None):
+            raise BackupRefused(
+                f"The part {part.sha256} of the backup is {problem}: this cannot be restored. Nothing was changed."
+            )
+        progress = replace(progress, done=progress.done + 1, done_bytes=progress.done_bytes + part.size)
+        tell(progress)
+
+
+# --- Bringing it ------------------------------------------------------------------------------------------------------
+
+
+def _bring_models(place: Place, manifest: Manifest, tell: Tell) -> None:
+    """Into the store of this installation; what is there already stays."""
+    total_bytes = sum(one.size for one in manifest.artifacts)
+    progress = Progress("models", 0, len(manifest.artifacts), 0, total_bytes)
+    for artifact in manifest.artifacts:
+        if not _is_there(artifact):
+            with place.parts.open(artifact.sha256) as source, store().stage(source) as staged:
+                _refuse_changed(staged, artifact)
+                store().keep(staged)
+        progress = replace(progress, done=progress.done + 1, done_bytes=progress.done_bytes + artifact.size)
+        tell(progress)
+
+
+def _is_there(artifact: Stored) -> bool:
+    try:
+        return store().size(artifact.sha256) == artifact.size
+    except ArtifactMissing:
+        return False
+
+
+def _refuse_changed(staged: Staged, part: Stored) -> None:
+    if staged.sha256 != part.sha256:
+        raise BackupRefused(f"The part {part.sha256} of the backup changed while it was read. Look at its disk.")
+
+
+def _bring_database(place: Place, manifest: Manifest, replaces: bool, tell: Tell) -> None:
+    server = server_version()
+    if server < LEAST:
+        raise BackupRefused(f"This PostgreSQL is of version {server}; Parley needs {LEAST} or newer.")
+    programs = programs_of(manifest.made_by, "Restoring this backup")
+    before = _emptied() if replaces else ""
+    address = Database.of(connection.settings_dict)
+    progress = Progress("database", 0, 0, 0, 0)
+
+    def count(read: int) -> None:
+        nonlocal progress
+        progress = replace(progress, done_bytes=progress.done_bytes + read)
+        tell(progress)
+
+    with place.parts.open(manifest.database.sha256) as source, store().stage(source) as staged:
+        _refuse_changed(staged, manifest.database)
+        connection.close()  # it would hold locks that the other session waits for
+        load(programs, address, staged.path, before=before, server=server, tell=count)
+    _refuse_other_rows(manifest)
+    _close_audit_log()
+
+
+def _emptied() -> str:
+    """SQL that leaves a database as empty as a new one, within the transaction that fills it again."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SCHEMAS)
+        names = [name for (name,) in cursor.fetchall()]
+    drops = [sql.SQL("DROP SCHEMA {} CASCADE;").format(sql.Identifier(name)).as_string(None) for name in names]
+    return "\n".join(["SET client_min_messages = warning;", *drops, _PUBLIC_AGAIN])
+
+
+def _refuse_other_rows(manifest: Manifest) -> None:
+    found = rows_now()
+    wrong = [table for table, count in manifest.rows.items() if found.get(table) != count]
+    if wrong:
+        raise BackupRefused(
+            f"{len(wrong)} tables have not as many rows as the backup says: {', '.join(wrong[:5])}. Did something of "
+            "Parley run? Stop it, and restore again with --replace."
+        )
+
+
+def _close_audit_log() -> None:
+    """Its numbers go on where they were, and its table belongs to the role that nobody signs in with."""
+    with connection.schema_editor() as editor:
+        with connection.cursor() as cursor:
+            table = sql.Identifier(ownership.TABLE).as_string(None)
+            cursor.execute(
+                f"SELECT setval(pg_get_serial_sequence(%s, 'id'), coalesce(max(id), 0) + 1, false) FROM {table}",  # noqa: S608
+                [ownership.TABLE],
+            )
+        ownership.hand_over(None, editor)

@@ -1,0 +1,143 @@
+"""What a migration may do while processes of the version before still run, and people use them.
+
+Old code inserts rows without new columns and reads old ones; every statement that waits for a table makes all others
+wait behind it. What cannot be read off an operation (SQL, Python) has to say for itself why it is safe, and so does what
+is refused here: `beside_old_code = "why"` on the migration.
+"""
+
+from collections.abc import Callable, Iterator
+
+from django.contrib.postgres import operations as postgres
+from django.db import connection
+from django.db.migrations import Migration, operations
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import ProjectState
+from django.db.models import CheckConstraint, Field, ForeignKey, GeneratedField, ManyToManyField, Value
+from django.db.models.fields import NOT_PROVIDED
+from django.db.models.functions import Now
+
+from studio.squashing import CreateModels
+
+MARKER = "beside_old_code"
+CONCURRENTLY = "make it concurrently, in a file of its own with atomic = False"
+Problems = Iterator[str]
+
+
+def problems_of(migration: Migration, state: ProjectState) -> list[str]:
+    """What is not safe in `migration`, which finds the tables of `state`; nothing when it says why it is."""
+    found, made = [], set()
+    for operation in migration.operations:
+        after = state.clone()
+        operation.state_forwards(migration.app_label, after)
+        made |= _made_by(operation)
+        found += _read(operation, migration.app_label, made, state, after)
+        state = after
+    reason = getattr(migration, MARKER, "")
+    return [] if isinstance(reason, str) and len(reason.split()) > 2 else found
+
+
+def _made_by(operation: Operation) -> set[str]:
+    if isinstance(operation, CreateModels):
+        return {model.name.lower() for model in operation.models}
+    return {operation.name.lower()} if isinstance(operation, operations.CreateModel) else set()
+
+
+def _read(operation: Operation, app: str, made: set[str], before: ProjectState, after: ProjectState) -> Problems:
+    if getattr(operation, "model_name", "").lower() in made:
+        return  # nobody has used that table yet
+    for kind, read in _READERS.items():
+        if type(operation) is kind:
+            for problem in read(operation, app, before, after):
+                yield f"{operation.describe()}: {problem}"
+            return
+    yield f"{operation.describe()}: this check does not know it"
+
+
+def _safe(*_: object) -> Problems:
+    return iter(())
+
+
+def _refused(why: str) -> Callable[..., Problems]:
+    return lambda *_: iter([why])
+
+
+def _add_field(operation: operations.AddField, *_: object) -> Problems:
+    field: Field = operation.field
+    if isinstance(field, ManyToManyField):
+        return
+    if isinstance(field, GeneratedField):
+        yield "the whole table is written anew, and nobody can use it meanwhile"
+        return
+    if not field.null and field.db_default is NOT_PROVIDED:
+        yield "old code inserts rows without it: give it null=True or a db_default"
+    if hasattr(field.db_default, "resolve_expression") and not isinstance(field.db_default, Value | Now):
+        yield "a db_default that is another for each row writes the whole table anew"
+    if field.unique or field.db_index:
+        what = "a foreign key has an index: db_index=False" if isinstance(field, ForeignKey) else "it has an index"
+        yield f"{what}, and {CONCURRENTLY}"
+
+
+def _alter_field(operation: operations.AlterField, app: str, before: ProjectState, after: ProjectState) -> Problems:
+    old, new = (
+        state.apps.get_model(app, operation.model_name)._meta.get_field(operation.name) for state in (before, after)
+    )
+    if old.column != new.column:
+        yield "old code reads the column under its old name"
+    if not _holds_as_much(old, new):
+        yield f"its type changes from {old.db_type(connection)} to {new.db_type(connection)}"
+    if old.null and not new.null:
+        yield "NOT NULL reads the whole table, and old code may insert NULL: add a check NOT VALID, validate it later"
+    if old.db_default is not NOT_PROVIDED and new.db_default is NOT_PROVIDED:
+        yield "old code relies on its db_default"
+    if (new.unique and not old.unique) or (new.db_index and not old.db_index):
+        yield f"an index is made: {CONCURRENTLY}"
+
+
+def _holds_as_much(old: Field, new: Field) -> bool:
+    """The same type, or text that may be longer: that is noted, and no row is touched."""
+    before, after = old.db_type(connection), new.db_type(connection)
+    if before == after:
+        return True
+    is_text = before is not None and before.startswith("varchar") and after is not None
+    longest = new.max_length if after != "text" else None
+    return is_text and (after == "text" or (after.startswith("varchar") and (longest or 0) >= (old.max_length or 0)))
+
+
+def _add_constraint(operation: operations.AddConstraint, *_: object) -> Problems:
+    if isinstance(operation.constraint, CheckConstraint):
+        yield "all rows are read while nobody can write: AddConstraintNotValid, and ValidateConstraint in a later file"
+    else:
+        yield f"its index is made while nobody can write: {CONCURRENTLY}"
+
+
+_GONE = "old code still uses it: take it out of the code in one release, out of the database in the next"
+_READERS: dict[type[Operation], Callable[..., Problems]] = {
+    operations.CreateModel: _safe,
+    CreateModels: _safe,
+    operations.AddField: _add_field,
+    operations.AlterField: _alter_field,
+    operations.AddConstraint: _add_constraint,
+    operations.AddIndex: _refused(f"nobody can write meanwhile: {CONCURRENTLY}"),
+    operations.RemoveIndex: _refused(f"it waits for everybody, and everybody for it: {CONCURRENTLY}"),
+    operations.RemoveField: _refused(_GONE),
+    operations.DeleteModel: _refused(_GONE),
+    operations.RenameField: _refused("old code reads the column under its old name"),
+    operations.RenameModel: _refused("old code reads the table under its old name"),
+    operations.AlterModelTable: _refused("old code reads the table under its old name"),
+    operations.AlterUniqueTogether: _refused(f"its index is made while nobody can write: {CONCURRENTLY}"),
+    operations.AlterIndexTogether: _refused(f"its index is made while nobody can write: {CONCURRENTLY}"),
+    operations.AlterOrderWithRespectTo: _refused("it adds a column that old code does not fill"),
+    operations.RunSQL: _refused("nobody can read off it whether it is safe"),
+    operations.RunPython: _refused("nobody can read off it whether it is safe"),
+    operations.SeparateDatabaseAndState: _refused("what is done is not what is said"),
+    operations.AlterConstraint: _safe,  # messages alone
+    operations.RemoveConstraint: _safe,
+    operations.RenameIndex: _safe,
+    operations.AlterModelOptions: _safe,
+    operations.AlterModelManagers: _safe,
+    operations.AlterModelTableComment: _safe,
+    postgres.AddIndexConcurrently: _safe,
+    postgres.RemoveIndexConcurrently: _safe,
+    postgres.AddConstraintNotValid: _safe,
+    postgres.ValidateConstraint: _safe,
+}

@@ -1,0 +1,98 @@
+"""Who has the schema, how far that is, and who waits."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from models_app.backup.programs import Database
+from studio import health, migrating, schema
+from studio.errors import Conflict
+from studio.schema import newer_than_files
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def other() -> Iterator[psycopg.Connection]:
+    """A session of somebody else in the same database."""
+    database = Database.of(connection.settings_dict)
+    with psycopg.connect(
+        database.address, password=settings.DATABASES["default"]["PASSWORD"], autocommit=True
+    ) as session:
+        yield session
+
+
+def hold(other: psycopg.Connection, name: str) -> None:
+    other.execute("SELECT set_config('application_name', %s, false)", [name])
+    other.execute("SELECT pg_advisory_lock(%s)", [migrating.LOCK])
+
+
+def test_nobody_has_it() -> None:
+    assert migrating.running(connection) is None
+    assert health.schema_in_words() == "up to date"
+
+
+def test_how_far_a_migration_is_is_seen_by_others(other) -> None:
+    with migrating.alone(connection, wait=0, say=print):
+        migrating.tell(connection, 2, 7, "conversations.0031_words")
+        assert migrating.running(connection).in_words == "conversations.0031_words, 2 of 7"
+        migrating.tell_part(connection, 450, 1000)
+        found = migrating.running(connection)
+        assert (found.percent, found.in_words) == (45.0, "conversations.0031_words, 2 of 7, 45 % done")
+        name = other.execute(
+            "SELECT application_name FROM pg_stat_activity WHERE pid = %s", [connection.connection.info.backend_pid]
+        ).fetchone()
+        assert name == ("parley migrate 2/7 45% conversations.0031_words",)
+    assert migrating.running(connection) is None
+
+
+def test_the_name_is_given_back() -> None:
+    before = migrating._name_of(connection)
+    with migrating.alone(connection, wait=0, say=print):
+        migrating.tell(connection, 1, 1, "a.0001_initial")
+    assert migrating._name_of(connection) == before
+
+
+def test_who_will_not_wait_is_told_who_has_it(other) -> None:
+    hold(other, "a backup")
+    with pytest.raises(Conflict, match=r"The schema is in use: a backup \(process \d+ of PostgreSQL\)"):
+        migrating.alone(connection, wait=0, say=print).__enter__()
+
+
+def test_who_waits_gets_it(other, monkeypatch) -> None:
+    hold(other, "parley migrate 1/1 a.0001_initial")
+    said: list[str] = []
+
+    def look(_seconds: float) -> None:
+        other.execute("SELECT pg_advisory_unlock_all()")
+
+    monkeypatch.setattr("studio.migrating.time.sleep", look)
+    with migrating.alone(connection, wait=None, say=said.append):
+        assert said == ["The schema is in use; this waits for its end: a.0001_initial, 1 of 1"]
+
+
+def test_a_long_name_is_cut_and_still_read() -> None:
+    with migrating.alone(connection, wait=0, say=print):
+        migrating.tell(connection, 10, 12, f"conversations.0031_{'x' * 80}")
+        migrating.tell_part(connection, 1, 3)
+        found = migrating.running(connection)
+        assert (found.number, found.count, found.percent) == (10, 12, 33.0)
+
+
+def test_names_from_before_a_squashed_file_are_not_newer() -> None:
+    class Loader:
+        disk_migrations = {("inn", "0001_squashed_0030_last"): None, ("inn", "0031_next"): None}
+
+    applied = {("inn", "0007_old"), ("inn", "0031_next"), ("inn", "0032_later"), ("bar", "0001_initial")}
+    assert list(newer_than_files(Loader(), applied)) == ["bar.0001_initial", "inn.0032_later"]
+
+
+def test_an_older_schema_is_said_in_words() -> None:
+    names = tuple(f"inn.{number:04}_x" for number in range(5))
+    assert (
+        schema.Schema(names, (), 9).in_words
+        == "5 migrations are not applied: inn.0000_x, inn.0001_x, inn.0002_x and 2 more"
+    )

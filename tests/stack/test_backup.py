@@ -1,0 +1,358 @@
+"""The drill: an installation is backed up while people upload and delete, restored elsewhere, and used there.
+
+From the embedded PostgreSQL and a folder to the system's PostgreSQL and S3, and from there back.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+import requests
+from django.conf import settings as django_settings
+
+from studio.embedded import child, keys
+from studio.embedded.ports import free_port
+from tests.embedded.installation import open_folder
+from tests.models_app.archives import model_archive
+from tests.stack import debian_postgres
+from tests.stack.s3 import S3Server
+from tests.stack.stage import Stage, stage
+
+pytestmark = pytest.mark.stack
+
+PASSWORD = "correct horse battery"
+ARCHIVES = 6  # before the first backup
+
+
+class House:
+    """An installation: its variables, and its web when it is started."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = {**environment, "PORT": str(free_port()), "PARLEY_WEB_WORKERS": "1", "PARLEY_STARTER": "0"}
+        self.environment |= {"PARLEY_ADMIN_PASSWORD": PASSWORD, "PARLEY_LOG_LEVEL": "WARNING"}
+        self.web: subprocess.Popen[bytes] | None = None
+        self.session = requests.Session()
+
+    def manage(self, *arguments: str) -> tuple[int, str]:
+        process = self.start(*arguments)
+        said, _ = process.communicate(timeout=120)
+        return process.returncode, said
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "manage.py", *arguments],
+            cwd=django_settings.BASE_DIR,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def does(self, *arguments: str) -> str:
+        code, said = self.manage(*arguments)
+        assert code == 0, said
+        return said
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        command = [sys.executable, "-I", child.__file__, "SIGKILL", "-", sys.executable, "-m", "gunicorn"]
+        command += ["--config", "studio/gunicorn_conf.py", "studio.wsgi:application"]
+        self.web = subprocess.Popen(command, cwd=django_settings.BASE_DIR, env=self.environment)
+        try:
+            self._sign_in()
+            yield
+        finally:
+            self.web.send_signal(signal.SIGTERM)
+            self.web.wait(30)
+
+    def _sign_in(self) -> None:
+        until = time.monotonic() + 60
+        while True:
+            with suppress(requests.ConnectionError):
+                answer = self.session.post(f"{self.api}/auth", json={"username": "admin", "password": PASSWORD})
+                answer.raise_for_status()
+                self.session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+                return
+            assert time.monotonic() < until
+            time.sleep(0.2)
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.environment['PORT']}/api"
+
+    def upload(self, number: int, size: int = 300_000) -> None:
+        content = model_archive((f"components/{number}.bin", os.urandom(size)))
+        answer = self.session.put(f"{self.api}/projects/default/models/m{number:04}", data=content)
+        assert answer.status_code == 201, answer.text
+
+    def delete(self, number: int) -> None:
+        answer = self.session.delete(f"{self.api}/projects/default/models/m{number:04}")
+        assert answer.status_code == 204, answer.text
+
+    def download(self, name: str) -> str:
+        answer = self.session.get(f"{self.api}/projects/default/models/{name}")
+        assert answer.status_code == 200, answer.text
+        return hashlib.sha256(answer.content).hexdigest()
+
+    def rows(self, query: str) -> list[tuple]:
+        with psycopg.connect(self.environment["DATABASE_URL"]) as session:
+            return session.execute(query).fetchall()  # type: ignore[call-overload]
+
+    def models(self) -> dict[str, str]:
+        return dict(self.rows("SELECT name, artifact_id FROM models_app_model WHERE deleted_at IS NULL"))
+
+    def counts(self, manifest: dict) -> dict[str, int]:
+        names = {table: '"{}"."{}"'.format(*table.split(".", 1)) for table in manifest["rows"]}
+        return {table: self.rows(f"SELECT count(*) FROM {name}")[0][0] for table, name in names.items()}
+
+    def can_be_used(self) -> None:
+        """People sign in, every model can be had byte by byte, and more can be added."""
+        with self.serving():
+            for name, sha256 in self.models().items():
+                assert self.download(name) == sha256
+            self.upload(9000)
+            self.delete(9000)
+
+
+@contextmanager
+def traffic(house: House, first: int) -> Iterator[None]:
+    """Uploads and deletions without a pause."""
+    stop, failures = threading.Event(), []
+
+    def work() -> None:
+        number = first
+        try:
+            while not stop.is_set():
+                house.upload(number)
+                house.delete(number - 1 if number > first else first - 1)
+                number += 1
+        except Exception as error:  # noqa: BLE001 - said by the test
+            failures.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(60)
+    assert not failures, failures
+
+
+@pytest.fixture(scope="module")
+def open_root() -> Iterator[Path]:
+    folder = open_folder()
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with stage(tmp_path_factory.mktemp("stage")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def house(embedded) -> House:
+    """In use: a model in production, its environment's roles, and two secrets that only the keys open."""
+    made = House(embedded.environment)
+    made.does("bootstrap")
+    with made.serving():
+        made.upload(0, size=60 * 1024 * 1024)
+    made.does(
+        "shell",
+        "-v0",
+        "-c",
+        "from environments.models import Environment\n"
+        "from environments.services.database import ensure_intake\n"
+        "assert ensure_intake(Environment.objects.get(name='production')) is not None\n",
+    )
+    return made
+
+
+@pytest.fixture(scope="module")
+def nightly(house, tmp_path_factory) -> Path:
+    """A backup made in the middle of its work."""
+    folder = tmp_path_factory.mktemp("backups") / "nightly"
+    back_up_in_use(house, str(folder), first=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def other_postgres(open_root) -> Iterator[tuple[str, str]]:
+    with debian_postgres.running(open_root / "postgres") as addresses:
+        yield addresses
+
+
+@pytest.fixture(scope="module")
+def real(house, nightly, other_postgres, s3_of_the_run, tmp_path_factory) -> House:
+    """The same, restored on the system's PostgreSQL and S3; the keys are the same, because the operator kept them."""
+    bucket = {"PARLEY_S3_BUCKET": s3_of_the_run.make_bucket(), **s3_variables(s3_of_the_run, "PARLEY_S3")}
+    data = tmp_path_factory.mktemp("real")
+    made = House(house.environment | bucket | {"DATABASE_URL": other_postgres[0], "PARLEY_DATA": str(data)})
+    said = made.does("restore", str(nightly))
+    assert "1 environments have their roles" in said and "cannot be opened" not in said
+    assert made.counts(manifest_of(nightly)) == manifest_of(nightly)["rows"]
+    return made
+
+
+def s3_variables(s3: S3Server, prefix: str) -> dict[str, str]:
+    place = s3.place()
+    return {
+        f"{prefix}_ENDPOINT": place.endpoint or "",
+        f"{prefix}_ACCESS_KEY_ID": place.access_key,
+        f"{prefix}_SECRET_ACCESS_KEY": place.secret_key,
+    }
+
+
+def back_up_in_use(house: House, place: str, *, first: int) -> None:
+    with house.serving():
+        for number in range(first, first + ARCHIVES):
+            house.upload(number)
+        with traffic(house, first + ARCHIVES):
+            said = house.does("backup", place)
+    assert "It holds no keys" in said
+
+
+def manifest_of(folder: Path) -> dict:
+    return json.loads((folder / "manifest.json").read_text())
+
+
+def files_of(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+class TestMadeWhilePeopleWork:
+    def test_every_part_is_what_the_manifest_says(self, nightly) -> None:
+        manifest = manifest_of(nightly)
+        assert manifest["missing"] == [] and len(manifest["artifacts"]) >= ARCHIVES
+        for one in [manifest["database"], *manifest["artifacts"]]:
+            content = (nightly / "parts" / one["sha256"][:2] / one["sha256"]).read_bytes()
+            assert (hashlib.sha256(content).hexdigest(), len(content)) == (one["sha256"], one["size"])
+
+    def test_nobody_else_may_read_it_and_no_key_is_in_it(self, nightly, house) -> None:
+        assert nightly.stat().st_mode & 0o777 == 0o700
+        secrets = [house.environment["PARLEY_SECRET_KEY"], house.environment["PARLEY_ENCRYPTION_KEYS"]]
+        for path in files_of(nightly):
+            assert not any(secret.encode() in path.read_bytes() for secret in secrets)
+
+    def test_it_is_not_overwritten(self, nightly, house) -> None:
+        before = {path: path.stat().st_mtime_ns for path in files_of(nightly)}
+        code, said = house.manage("backup", str(nightly))
+        assert code == 1 and "none is overwritten" in said
+        assert {path: path.stat().st_mtime_ns for path in files_of(nightly)} == before
+
+    def test_nor_is_anything_else(self, house, tmp_path) -> None:
+        (tmp_path / "letters").write_text("Dear Ann")
+        code, said = house.manage("backup", str(tmp_path))
+        assert code == 1 and "There are other things at" in said and "letters" in said
+        assert [path.name for path in tmp_path.iterdir()] == ["letters"]
+
+    def test_a_killed_one_is_none_and_goes_on(self, house, tmp_path) -> None:
+        folder = tmp_path / "killed"
+        process = house.start("backup", str(folder))
+        wait_for(lambda: any(folder.glob("parts/??/*")))
+        process.kill()
+        process.communicate(timeout=30)
+        code, said = house.manage("restore", str(folder), "--replace")
+        assert code == 1 and "There is no whole backup" in said
+        kept = set(folder.glob("parts/??/*"))
+        house.does("backup", str(folder))
+        assert kept <= set(folder.glob("parts/??/*")) and manifest_of(folder)["missing"] == []
+
+
+class TestRestored:
+    def test_on_the_real_parts_everything_is_had_and_used(self, real, nightly) -> None:
+        models = real.models()
+        assert set(models.values()) <= {one["sha256"] for one in manifest_of(nightly)["artifacts"]}
+        assert len(models) >= ARCHIVES
+        assert real.does("migrate", "--check") == "The database is up to date.\n"
+        real.can_be_used()
+        owner = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'audit_auditevent'"
+        assert real.rows(owner) == [("parley_audit",)]
+
+    def test_and_back_by_a_bucket_of_another_server(self, real, house, s3_of_the_run, embedded) -> None:
+        place = f"s3://{s3_of_the_run.make_bucket()}/backups/second"
+        back_up_in_use(real, place, first=5000)
+        code, said = real.manage("backup", place)
+        assert code == 1 and "none is overwritten" in said
+        back = House(house.environment | s3_variables(s3_of_the_run, "PARLEY_BACKUP_S3"))
+        code, said = back.manage("restore", place)
+        assert code == 1 and "is not empty" in said and "--replace" in said
+        for path in (embedded.services.folders.data / "artifacts").glob("??/*"):
+            path.unlink()  # all of it comes from the backup
+        back.does("restore", place, "--replace")
+        assert "m5000" in back.models()
+        back.can_be_used()
+
+    def test_a_killed_restore_leaves_the_database_as_it_was(self, real, nightly, other_postgres) -> None:
+        before = real.models()
+        process = real.start("restore", str(nightly), "--replace")
+        with psycopg.connect(other_postgres[1], autocommit=True) as session:
+            restoring = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'parley backup'"
+            wait_for(lambda: session.execute(restoring).fetchone() == (1,))
+            process.kill()
+            process.communicate(timeout=30)
+            wait_for(lambda: session.execute(restoring).fetchone() == (0,))
+        assert real.models() == before
+        real.does("restore", str(nightly), "--replace")
+        assert real.counts(manifest_of(nightly)) == manifest_of(nightly)["rows"]
+
+
+class TestRefused:
+    """Nothing is touched."""
+
+    def refused(self, house: House, place: Path, *options: str) -> str:
+        before = house.models()
+        code, said = house.manage("restore", str(place), *options)
+        assert code == 1, said
+        assert "Nothing was changed" in said
+        assert house.models() == before
+        return said
+
+    def test_with_other_keys(self, real, nightly) -> None:
+        other = House(
+            real.environment | {"PARLEY_SECRET_KEY": "x" * 40, "PARLEY_ENCRYPTION_KEYS": keys.encryption_key()}
+        )
+        said = self.refused(other, nightly, "--replace")
+        assert "PARLEY_SECRET_KEY is another" in said and "PARLEY_ENCRYPTION_KEYS lacks 1 of 1 keys" in said
+
+    @pytest.mark.parametrize("harm", ["damaged", "missing"])
+    def test_one_with_a_part_that_is_not_whole(self, real, nightly, tmp_path, harm) -> None:
+        copy = tmp_path / "copy"
+        shutil.copytree(nightly, copy)
+        sha256 = manifest_of(copy)["artifacts"][2]["sha256"]
+        part = copy / "parts" / sha256[:2] / sha256
+        if harm == "missing":
+            part.unlink()
+        else:
+            part.write_bytes(b"\0" + part.read_bytes()[1:])
+        assert f"{sha256} of the backup is {harm}" in self.refused(real, copy, "--replace")
+
+    def test_one_of_a_newer_version(self, real, nightly, tmp_path) -> None:
+        manifest = manifest_of(nightly)
+        manifest["migrations"].append(["conversations", "9999_of_the_next_version"])
+        (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+        assert "conversations.9999_of_the_next_version" in self.refused(real, tmp_path, "--replace")
+
+    def test_while_something_runs(self, real, nightly) -> None:
+        with psycopg.connect(real.environment["DATABASE_URL"]):
+            assert "1 other connections use the database" in self.refused(real, nightly, "--replace")
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until, "it did not come about"
+        time.sleep(0.002)
