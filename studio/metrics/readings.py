@@ -7,7 +7,7 @@ a database that is away delays a scrape by no more than PATIENCE_SECONDS, which 
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -114,15 +114,18 @@ def collected() -> Iterator[Metric]:
 
 
 def _in_thread(work: Callable[[], list[Reading]]) -> Future[list[Reading]]:
-    def and_close() -> list[Reading]:
+    """A daemon's, unlike that of an executor: a database that hangs must not hold up the end of the process."""
+    future: Future[list[Reading]] = Future()
+
+    def run() -> None:
         try:
-            return work()
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001 - raised where the result is asked for
+            future.set_exception(error)
         finally:
             connection.close()
 
-    executor = ThreadPoolExecutor(1, "metrics")
-    future = executor.submit(and_close)
-    executor.shutdown(wait=False)
+    threading.Thread(target=run, name="metrics", daemon=True).start()
     return future
 
 

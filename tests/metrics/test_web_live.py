@@ -14,10 +14,9 @@ import psutil
 import pytest
 import requests
 
-from tests.models_app.test_upload_live import database_url
+from tests.environments.installation import database_url
 from tests.stack.programs import free_port
 
-pytestmark = pytest.mark.django_db(transaction=True)
 TOKEN = "a-token-of-32-letters-for-prometheus"
 
 
@@ -26,11 +25,11 @@ class Web:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         variables = {
-            "DATABASE_URL": database_url(),
             "PORT": str(port),
             "PARLEY_METRICS_DIR": str(folder),
             "PARLEY_METRICS_TOKEN": TOKEN,
             "PARLEY_WEB_WORKERS": "2",
+            "DATABASE_URL": database_url(),
         }
         command = [sys.executable, "-m", "gunicorn", "-c", "studio/gunicorn_conf.py", "studio.wsgi:application"]
         self.process = subprocess.Popen(command, env={**os.environ, **variables}, cwd=Path(__file__).parents[2])
@@ -64,7 +63,7 @@ class Web:
 
 
 @pytest.fixture
-def web(folder: Path) -> Iterator[Web]:
+def web(folder: Path, db) -> Iterator[Web]:
     web = Web(folder)
     try:
         web.await_workers()
