@@ -1,4 +1,4 @@
-"""`python -m bench pages`: every page that the first account gets to by links, in an installation that `make demo` filled.
+"""`python -m bench pages`: every page that the first account gets to by links, with the data of `make demo`.
 
 One address stands for all of its kind (its route). Dialogs and the fragments that pages load are pages too.
 """
