@@ -66,6 +66,8 @@ lock: ## Write the lock files from requirements*.txt
 		--custom-compile-command "make lock" requirements.txt -o requirements.lock
 	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--custom-compile-command "make lock" requirements-dev.txt -o requirements-dev.lock
+	$(PY) -m uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+		--custom-compile-command "make lock" requirements-rasa.txt -o requirements-rasa.lock
 
 openapi: ## Write docs/openapi.json from the running code
 	@scripts/setup.sh dev

@@ -28,6 +28,11 @@ def in_example() -> set[str]:
     return set(re.findall(r"^([A-Z0-9_]+)=", (CHECKOUT / ".env.example").read_text(), re.MULTILINE))
 
 
+def in_compose() -> set[str]:
+    """Variables that docker-compose.yml reads from .env."""
+    return set(re.findall(r"\$\{([A-Z0-9_]+)", (CHECKOUT / "docker-compose.yml").read_text()))
+
+
 def in_documentation() -> set[str]:
     return set(re.findall(r"^\| `([A-Z0-9_]+)`", (CHECKOUT / "docs/settings.md").read_text(), re.MULTILINE))
 
@@ -39,7 +44,7 @@ def test_settings_are_found_in_both_modules() -> None:
 @pytest.mark.parametrize("named", [in_example, in_documentation], ids=[".env.example", "docs/settings.md"])
 def test_what_is_written_down_is_what_is_read(named: object) -> None:
     assert callable(named)
-    assert named() == set().union(*(read_by(path) for path in READING))
+    assert named() == set().union(in_compose(), *(read_by(path) for path in READING))
 
 
 def test_each_variable_of_the_example_has_a_comment() -> None:
