@@ -56,7 +56,10 @@ COPY --from=rasa-packages /opt/rasa /opt/rasa
 ENV PARLEY_RASA=/opt/rasa \
     RASA_PYTHON=/opt/rasa-python/bin/python3.10
 USER root
-# Imports what trainings and servers import, and marks the runtime whole.
-RUN python -m studio.rasa.adopt
+# The interpreter's library is found where it is now. Then what trainings and servers import is imported, and the runtime
+# marked whole.
+RUN echo /opt/rasa-python/lib >/etc/ld.so.conf.d/rasa-python.conf \
+    && ldconfig \
+    && python -m studio.rasa.adopt
 USER 10001:10001
 CMD ["training"]

@@ -46,6 +46,9 @@ case $role in
         exec "$PARLEY_RASA/${PARLEY_RASA_VERSION:-3.6.21}/bin/rasa" run --enable-api --port 5005 \
             --auth-token "$RASA_AUTH_TOKEN" --endpoints "$RASA_ENDPOINTS" --credentials "$RASA_CREDENTIALS"
         ;;
+    manage) # a command whose name is that of a role
+        exec python manage.py "$@"
+        ;;
     *)
         exec python manage.py "$role" "$@"
         ;;
