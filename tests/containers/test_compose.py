@@ -171,7 +171,7 @@ def test_the_starter_is_trained_kept_in_s3_and_runs(house: House, page: Page) ->
     page.goto("/a/default/environments/production")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Running 1 of 1", timeout=2 * LONG)
     digest = house.python("from models_app.models import Model as M; print(M.objects.get().artifact_id)")
-    assert digest in house.inside("s3", "find", "/data/parley", "-type", "f")
+    assert digest in house.inside("s3", "find", "/srv/s3/parley", "-type", "f")
     folder = house.inside("web", "find", "/data/artifacts", "-type", "f", "-size", "+1k")
     assert digest not in folder
 
