@@ -38,13 +38,8 @@ SECRETS_THAT_TRAVEL = ("tls_certificate", "tls_authority")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with images.daemon():
         images.build_all()
-        house = houses.new(tmp_path_factory.mktemp("house"))
-        house.prepare()
-        try:
+        with houses.running(tmp_path_factory.mktemp("house")) as house:
             yield house
-        finally:
-            if (house.folder / "secrets").is_dir():
-                house.compose("down", "--volumes", "--timeout", "5")
 
 
 @pytest.fixture(scope="module")
@@ -141,10 +136,10 @@ def test_no_secret_is_in_a_container_s_settings(house: House) -> None:
 
 def test_only_the_proxy_is_reached_from_outside(house: House) -> None:
     ports = images.docker(
-        "ps", "--filter", f"label=com.docker.compose.project={houses.PROJECT}", "--format", "{{.Names}} {{.Ports}}"
+        "ps", "--filter", f"label=com.docker.compose.project={house.project}", "--format", "{{.Names}} {{.Ports}}"
     )
     published = [line.split()[0] for line in ports.stdout.splitlines() if "->" in line]
-    assert published == [f"{houses.PROJECT}-proxy-1"]
+    assert published == [f"{house.project}-proxy-1"]
     assert status_of(house, "/healthz") == 200
     assert status_of(house, "/sso/realms/parley/.well-known/openid-configuration") == 200
     closed = (
