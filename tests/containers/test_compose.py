@@ -37,6 +37,11 @@ for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
     if b"manage.py\\0ingest" in file.read_bytes() and int(file.parent.name) not in (1, os.getpid()):
         os.kill(int(file.parent.name), signal.SIGKILL)
 """
+COUNT = """
+from conversations.models import Event
+from models_app.models import Model
+print(Event.objects.count(), Model.objects.count())
+"""
 PERSON, PASSWORD = "mara", "correct-horse-battery"
 SECRETS_THAT_TRAVEL = ("tls_certificate", "tls_authority")
 
@@ -219,16 +224,24 @@ def test_a_process_that_is_killed_comes_back(house: House) -> None:
     house.await_health()
 
 
-def test_after_down_and_up_again_everything_is_there(house: House, page: Page) -> None:
-    counted = "from conversations.models import Event as E; from models_app.models import Model as M; print(E.objects.count(), M.objects.count())"
-    before = house.python(counted)
+def test_after_down_and_up_again_every_event_and_model_is_there(house: House) -> None:
+    before = house.python(COUNT)
     house.compose("down")
     assert house.compose("ps", "--all", "--quiet") == ""
     house.up()
-    assert house.python(counted) == before
-    sign_in(page)
+    assert house.python(COUNT) == before
+
+
+def test_who_was_signed_in_still_is_and_the_person_signs_in_elsewhere(
+    house: House, page: Page, chromium: Browser
+) -> None:
     page.goto("/a/default/environments/production")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Running 1 of 1", timeout=LONG)
+    with watched(chromium, base_url=house.url, ignore_https_errors=True) as context:
+        sign_in(context.new_page())
+
+
+def test_what_was_said_can_be_read_and_talking_goes_on(page: Page) -> None:
     page.goto("/a/default/conversations/")
     page.get_by_role("link", name=QUESTION).first.click()
     expect(page.get_by_text(NEW).first).to_be_visible()
