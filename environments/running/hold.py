@@ -21,7 +21,7 @@ from environments.services import slots, trying
 from environments.services.database import ensure_intake
 from environments.serving import memory
 from environments.serving.code import code_of
-from environments.serving.files import cap_log, server_spec
+from environments.serving.files import cap_log, interface_of, server_spec
 from environments.serving.rasa import NoRasa, runtime_for
 from environments.serving.watch import Answer, look
 from models_app.models import Model
@@ -161,7 +161,6 @@ class Holder:
 
     def _spec(self, runtime: Runtime, archive: Path, port: int, token: str) -> Spec:
         folder = folder_of(self.slot)
-        host = settings.SLOT_HOST
         return server_spec(
             self.slot.environment,
             folder=folder,
@@ -171,7 +170,7 @@ class Holder:
             code=insist(partial(code_of, self.slot.model)),
             runtime=runtime,
             model=archive,
-            interface="127.0.0.1" if host in ("127.0.0.1", "localhost") else "0.0.0.0",  # noqa: S104
+            interface=interface_of(settings.SLOT_HOST),
         )
 
     # --- While it lives -----------------------------------------------------------------------------------------------

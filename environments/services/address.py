@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from environments.models import Environment, ManagedServer, Slot
 from environments.services import slots
 from models_app.models import Model
@@ -66,7 +68,9 @@ def _why_no_slot(model: Model, slot: Slot | None) -> str:
 def _managed(environment: Environment) -> ServerAddress:
     server = _server(environment)
     if server is not None and server.state == State.RUNNING and server.port is not None:
-        return ServerAddress(f"http://127.0.0.1:{server.port}", decrypt(server.token_encrypted))
+        return ServerAddress(
+            f"http://{settings.SERVER_HOST}:{server.port}", decrypt(server.token_encrypted), (settings.SERVER_HOST,)
+        )
     raise NoServer(f"The Rasa server of {environment.name} does not run now. {_why(server)}".strip())
 
 
