@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
 KEPT = frozenset({"DATABASE_URL", "REDIS_URL", "RASA_X_TOKEN"})  # of ours, beside those that begin with PARLEY_
 
 
@@ -79,6 +82,22 @@ def pairs(name: str) -> list[tuple[str, str]]:
     if wrong := [left for left, equals, right in found if not (left.strip() and equals and right.strip())]:
         raise SettingError(f"{name} holds {wrong[0]!r}; expected name=value, comma-separated.")
     return [(left.strip(), right.strip()) for left, _, right in found]
+
+
+def yaml(name: str) -> dict[str, Any]:
+    """The map in the YAML file that `name` names; empty when it is not set."""
+    path = optional(name)
+    if path is None:
+        return {}
+    try:
+        found = YAML(typ="safe").load(Path(path))
+    except OSError as error:
+        raise SettingError(f"{name} names {path}, which cannot be read: {error.strerror}.") from error
+    except YAMLError as error:
+        raise SettingError(f"{name} names {path}, which is no YAML: {error}") from error
+    if not isinstance(found or {}, dict):
+        raise SettingError(f"{name} names {path}, which holds no map.")
+    return found or {}
 
 
 def hosts(*urls: str) -> list[str]:

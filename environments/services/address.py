@@ -66,7 +66,8 @@ def _why_no_slot(model: Model, slot: Slot | None) -> str:
 def _managed(environment: Environment) -> ServerAddress:
     server = _server(environment)
     if server is not None and server.state == State.RUNNING and server.port is not None:
-        return ServerAddress(f"http://127.0.0.1:{server.port}", decrypt(server.token_encrypted))
+        host = server.host or "127.0.0.1"
+        return ServerAddress(f"http://{host}:{server.port}", decrypt(server.token_encrypted), (host,))
     raise NoServer(f"The Rasa server of {environment.name} does not run now. {_why(server)}".strip())
 
 

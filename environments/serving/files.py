@@ -64,6 +64,7 @@ def server_spec(
         environment={**runtime.environment, TOKEN_VARIABLE: token, "RASA_ENVIRONMENT": environment.name},
         python_path=(folder / "code",),
         python=runtime.python,
+        image=runtime.image,
     )
 
 

@@ -119,8 +119,7 @@ class LocalProcesses:
         return LOOPBACK
 
     def left_below(self, parent: Path) -> set[str]:
-        """Each folder that is there: what its killed supervisor left would have it as its mark."""
-        return {path.name for path in parent.iterdir() if path.is_dir()} if parent.is_dir() else set()
+        return set()
 
     def end_all_of(self, folder: Path) -> int:
         return end_marked(f"@{folder}")

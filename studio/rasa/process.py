@@ -161,7 +161,8 @@ class Processes(Protocol):
         """What a server must listen on, so that this house reaches it."""
 
     def left_below(self, parent: Path) -> set[str]:
-        """Names of folders in `parent` for which something may still run, whoever started it."""
+        """Names of folders in `parent` for which something may still run, beside those that are there: what ran on
+        other machines leaves nothing on this disk."""
 
     def end_all_of(self, folder: Path) -> int:
         """End what still runs of any process that was started for this folder. Returns how many there were."""

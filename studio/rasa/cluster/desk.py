@@ -121,6 +121,10 @@ class _Server(ThreadingHTTPServer):
         self.guests = guests
         super().__init__(address, _Handler)
 
+    def handle_error(self, _request: Any, client_address: Any) -> None:
+        """A Pod that was ended in the middle of a sentence."""
+        log.info("a Pod broke off", address=client_address[0], exc_info=True)
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server

@@ -57,10 +57,17 @@ class Visit:
 
 
 def job(
-    spec: Spec, visit: Visit, *, namespace: str, image: str, template: Mapping[str, Any], owner: str = ""
+    spec: Spec,
+    visit: Visit,
+    *,
+    namespace: str,
+    image: str,
+    template: Mapping[str, Any],
+    installation: str = "",
+    owner: str = "",
 ) -> dict[str, Any]:
     """`owner`: `name/uid` of the Pod that starts it; Kubernetes deletes the Job when that is deleted."""
-    labels = labels_of(spec.folder, visit.name)
+    labels = {**labels_of(spec.folder, installation), PROCESS: visit.name}
     pod = merged({"metadata": {"labels": labels}, "spec": _usual(spec)}, template)
     _make_ours(pod["spec"], spec, visit, image)
     return {
@@ -86,17 +93,14 @@ def job_name(process: str) -> str:
     return f"rasa-{process}"
 
 
-def labels_of(folder: Path, process: str = "") -> dict[str, str]:
-    return {
-        MANAGED_BY: "parley",
-        PLACE: place_of(folder.parent),
-        FOLDER: re.sub(r"[^A-Za-z0-9._-]", "_", folder.name)[:63].strip("._-"),
-        **({PROCESS: process} if process else {}),
-    }
+def labels_of(folder: Path, installation: str) -> dict[str, str]:
+    """By these the Jobs of a folder are found; two installations may share a namespace."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", folder.name)[:63].strip("._-")
+    return {MANAGED_BY: "parley", PLACE: place_of(folder.parent, installation), FOLDER: name}
 
 
-def place_of(parent: Path) -> str:
-    return hashlib.sha256(str(parent.absolute()).encode()).hexdigest()[:20]
+def place_of(parent: Path, installation: str) -> str:
+    return hashlib.sha256(f"{installation} {parent.absolute()}".encode()).hexdigest()[:20]
 
 
 def merged(base: Any, over: Any) -> Any:
@@ -104,17 +108,19 @@ def merged(base: Any, over: Any) -> Any:
     if isinstance(base, Mapping) and isinstance(over, Mapping):
         return {key: merged(base.get(key), over[key]) if key in over else base[key] for key in {**base, **over}}
     if isinstance(base, list) and isinstance(over, list):
-        named = {one["name"]: one for one in over if isinstance(one, Mapping) and "name" in one}
-        first = [merged(one, named.pop(one["name"])) if _is_named(one, named) else one for one in base]
-        return [
-            *first,
-            *(one for one in over if not (isinstance(one, Mapping) and "name" in one) or one in named.values()),
-        ]
+        return _merged_lists(base, over)
     return base if over is None else over
 
 
-def _is_named(one: Any, named: Mapping[str, Any]) -> bool:
-    return isinstance(one, Mapping) and one.get("name") in named
+def _merged_lists(base: list[Any], over: list[Any]) -> list[Any]:
+    known = {_name(one): one for one in over if _name(one)}
+    both = {_name(one) for one in base} & known.keys()
+    first = [merged(one, known[_name(one)]) if _name(one) in both else one for one in base]
+    return [*first, *(one for one in over if _name(one) not in both)]
+
+
+def _name(one: Any) -> str:
+    return str(one.get("name", "")) if isinstance(one, Mapping) else ""
 
 
 def _usual(spec: Spec) -> dict[str, Any]:

@@ -43,7 +43,8 @@ class Place:
     template: Mapping[str, Any] = field(default_factory=dict)
     address: str = ""  # of this process, for Pods; found out when empty
     port: int = 0  # of the desk; 0 is any that is free
-    owner: str = ""
+    owner: str = ""  # `name/uid` of the Pod that we run in
+    installation: str = ""  # tells Jobs of two installations in one namespace apart
     context: str | None = None  # of the kubeconfig; its current one by default
     start_seconds: float = 900.0  # until a Pod must run
 
@@ -97,11 +98,7 @@ class KubernetesProcesses:
 
     def stop(self, handle: Handle, grace: float = 10.0) -> Status:
         if name := _name_of(handle):
-            guest = self._desk.guest(name)
-            if guest is not None and guest.arrived:
-                guest.stop = grace
-                self._await_end(handle, guest, grace + _PATIENCE)
-            self._delete(handle, grace)
+            self._delete(handle, grace, wait=not self._ask_to_end(handle, grace))
             self._desk.dismiss(name)
             self._seen.pop(name, None)
             self._note(handle, ended=True)
@@ -118,11 +115,11 @@ class KubernetesProcesses:
 
     def left_below(self, parent: Path) -> set[str]:
         """By the labels of the Jobs, so also what workers left whose own disk is gone."""
-        selector = f"{manifest.MANAGED_BY}=parley,{manifest.PLACE}={manifest.place_of(parent)}"
+        selector = f"{manifest.MANAGED_BY}=parley,{manifest.PLACE}={manifest.place_of(parent, self.place.installation)}"
         return {str(one.metadata.labels[manifest.FOLDER]) for one in self._jobs_with(selector)}
 
     def end_all_of(self, folder: Path) -> int:
-        labels = manifest.labels_of(folder)
+        labels = manifest.labels_of(folder, self.place.installation)
         found = self._jobs_with(",".join(f"{key}={value}" for key, value in labels.items()))
         for job in found:
             self.stop(Handle(0, f"{self._namespace}/{job.metadata.name}", str(folder / "log")), grace=0)
@@ -172,11 +169,17 @@ class KubernetesProcesses:
         if known and not known.get("ended"):
             write_report(Path(handle.log), {**known, "memory": None, **facts})
 
-    def _await_end(self, handle: Handle, guest: Guest, seconds: float) -> None:
-        until = time.monotonic() + seconds
+    def _ask_to_end(self, handle: Handle, grace: float) -> bool:
+        """Whether its agent has said that nothing of it is left."""
+        guest = self._desk.guest(_name_of(handle))
+        if guest is None or not guest.arrived:
+            return False
+        guest.stop = grace
+        until = time.monotonic() + grace + _PATIENCE
         while time.monotonic() < until and not guest.ended.wait(_POLL_SECONDS):
             if not self.poll(handle).running:
-                return
+                break
+        return guest.ended.is_set()
 
     # --- The cluster ----------------------------------------------------------------------------------------------
 
@@ -217,6 +220,7 @@ class KubernetesProcesses:
             namespace=self._namespace,
             image=image,
             template=self.place.template,
+            installation=self.place.installation,
             owner=self.place.owner,
         )
         try:
@@ -258,15 +262,17 @@ class KubernetesProcesses:
             return []
         return list(found.items)
 
-    def _delete(self, handle: Handle, grace: float) -> None:
-        """The Job and its Pod, and wait until that is gone. When the cluster does not answer the agent, which finds
-        no desk, and the Job's time to live end it."""
+    def _delete(self, handle: Handle, grace: float, *, wait: bool) -> None:
+        """The Job and its Pod. When the cluster does not answer, the agent, which finds no desk, and the Job's time
+        to live end it."""
         until = time.monotonic() + grace + _PATIENCE
         while time.monotonic() < until:
             try:
-                if self._job(handle) is None and not self._delete_pods(handle, grace):
+                if wait and self._job(handle) is None and not self._delete_pods(handle, grace):
                     return
                 self._delete_job(handle)
+                if not wait:
+                    return
             except (ApiException, HTTPError, ConfigException) as error:
                 log.warning("Job not deleted yet", job=handle.born, error=_words(error))
             time.sleep(_POLL_SECONDS)

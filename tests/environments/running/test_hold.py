@@ -38,7 +38,7 @@ class Stage:
         Holder(self.slot, self.processes, ask=self._ask, free_memory=lambda: self.free).hold()
         return Slot.objects.get(pk=self.slot.pk)
 
-    def _ask(self, _port: int, _token: str, _prove: bool) -> Answer:
+    def _ask(self, _host: str, _port: int, _token: str, _prove: bool) -> Answer:
         look = next(self.looks)
         if callable(look):
             look = look()
