@@ -90,4 +90,4 @@ def _sentence(what: str, reason: str | None, message: str | None) -> str:
 
 
 def _age(thing: Any) -> float:
-    return (datetime.now(UTC) - thing.metadata.creation_timestamp).total_seconds()
+    return float((datetime.now(UTC) - thing.metadata.creation_timestamp).total_seconds())
