@@ -4,6 +4,7 @@ Errors stop the web and every `manage.py` command; warnings are printed. Each is
 """
 
 import ipaddress
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -20,6 +21,9 @@ from studio.audit import ownership
 
 LEAST_SECRET = 32  # letters of a key that others can reach us by
 LEAST_TOKEN = 16
+_EXAMPLE = re.compile(
+    r"change.?me|example|insecure|placeholder|^(secret|password|admin|postgres|parley)$", re.IGNORECASE
+)
 
 
 def on_this_machine(url: str) -> bool:
@@ -122,6 +126,27 @@ def _secret_key() -> Iterable[CheckMessage]:
         )
 
 
+def _example_secrets() -> Iterable[CheckMessage]:
+    """Whatever an example or a guide has in the place of a secret is known to everybody."""
+    found = {
+        "PARLEY_SECRET_KEY": settings.SECRET_KEY,
+        "PARLEY_ADMIN_PASSWORD": settings.ADMIN_PASSWORD,
+        "PARLEY_OIDC_CLIENT_SECRET": settings.OIDC_CLIENT_SECRET,
+        "PARLEY_S3_SECRET_ACCESS_KEY": settings.S3_SECRET_ACCESS_KEY,
+        "RASA_X_TOKEN": settings.RASA_X_TOKEN,
+        "DATABASE_URL": settings.DATABASES["default"]["PASSWORD"],
+        "REDIS_URL": urlsplit(settings.REDIS_URL).password or "",
+    }
+    for name, value in found.items():
+        if _EXAMPLE.search(value):
+            yield Error(
+                f"{name} is that of an example, which everybody can read.",
+                hint="`scripts/secrets.sh` makes all secrets of an installation in containers; `openssl rand -hex 32` "
+                "makes one.",
+                id="parley.E008",
+            )
+
+
 def _encryption_keys() -> Iterable[CheckMessage]:
     bad = [number for number, key in enumerate(settings.ENCRYPTION_KEYS, start=1) if not _is_fernet(key)]
     if bad or not settings.ENCRYPTION_KEYS:
@@ -209,6 +234,7 @@ _FINDERS: tuple[Callable[[], Iterable[CheckMessage]], ...] = (
     _address,
     _debug,
     _secret_key,
+    _example_secrets,
     _encryption_keys,
     _hosts,
     _rasa_hosts,

@@ -15,6 +15,8 @@ from ruamel.yaml.error import YAMLError
 
 KEPT = frozenset({"DATABASE_URL", "REDIS_URL", "RASA_X_TOKEN"})  # of ours, beside those that begin with PARLEY_
 
+MAKES_SECRETS = "For containers, scripts/secrets.sh makes all secrets; `make run` makes its own."
+
 
 class SettingError(Exception):
     """A setting is missing or cannot be read; the message names it and says what is expected."""
@@ -41,11 +43,20 @@ def secret(name: str, default: str | None = None) -> str:
     if file_name and os.environ.get(name):
         raise SettingError(f"Both {name} and {name}_FILE are set; keep one.")
     if file_name:
-        try:
-            return Path(file_name).read_text().strip()
-        except OSError as error:
-            raise SettingError(f"{name}_FILE names {file_name}, which cannot be read: {error.strerror}.") from error
+        return _content(f"{name}_FILE names {file_name}", Path(file_name))
+    if default is None and not os.environ.get(name):
+        raise SettingError(f"{name} is not set. {MAKES_SECRETS}")
     return text(name, default)
+
+
+def _content(named: str, file: Path) -> str:
+    try:
+        value = file.read_text().strip()
+    except OSError as error:
+        raise SettingError(f"{named}, which cannot be read: {error.strerror}. {MAKES_SECRETS}") from error
+    if not value:
+        raise SettingError(f"{named}, which is empty. {MAKES_SECRETS}")
+    return value
 
 
 def flag(name: str, default: bool) -> bool:

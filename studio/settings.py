@@ -98,6 +98,7 @@ TRAINING_WORKERS = env.whole("PARLEY_TRAINING_WORKERS", 1)
 RUNNING_WORKERS = env.whole("PARLEY_RUNNING_WORKERS", 1)
 SLOT_IDLE_MINUTES = env.whole("PARLEY_SLOT_IDLE_MINUTES", 15, least=1)  # without a word; then a slot is stopped
 SLOT_HOST = env.text("PARLEY_SLOT_HOST", "127.0.0.1")  # where the web reaches the slots of this machine's workers
+SERVER_HOST = env.text("PARLEY_SERVER_HOST", "127.0.0.1")  # where the web reaches the servers that the controller runs
 WEB_WORKERS = env.whole("PARLEY_WEB_WORKERS", 2, least=1)  # web processes
 WEB_THREADS = env.whole("PARLEY_WEB_THREADS", 80, least=4)  # threads of each; made as they are needed
 TRANSFERS = max(1, WEB_THREADS - max(2, WEB_THREADS // 5))  # of them may send files; polls and pages keep the rest
@@ -253,10 +254,10 @@ CSRF_COOKIE_SECURE = SECURE_COOKIES
 CSRF_FAILURE_VIEW = "studio.web.errors.csrf_failure"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE_COOKIES else 0
-# Without a trusted proxy's word every request looks like plain http, and the redirect would never end. Rasa servers
-# and probes come from inside, by PARLEY_INTERNAL_URL.
+# Without a trusted proxy's word every request looks like plain http, and the redirect would never end. Rasa servers,
+# probes and the provider's own calls come from inside, by PARLEY_INTERNAL_URL.
 SECURE_SSL_REDIRECT = SECURE_COOKIES and TRUSTED_PROXIES > 0
-SECURE_REDIRECT_EXEMPT = [r"^api/", r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^api/", r"^healthz$", r"^readyz$", r"^oidc/back-channel-logout$"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
@@ -268,7 +269,7 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = DATA / "static"
+STATIC_ROOT = Path(env.text("PARLEY_STATIC", str(DATA / "static"))).resolve()
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

@@ -1,9 +1,11 @@
 """What a managed environment's server is started with."""
 
+from django.conf import settings
+
 from environments.models import Environment
 from environments.services.managed import folder_of, log_path
 from environments.serving.code import Code
-from environments.serving.files import base_url, server_spec
+from environments.serving.files import base_url, interface_of, server_spec
 from studio.crypto import decrypt
 from studio.rasa.files import ModelServer
 from studio.rasa.process import Spec
@@ -31,5 +33,5 @@ def prepare(
         code=code,
         runtime=runtime,
         models=models,
-        interface=interface,
+        interface=interface_of(settings.SERVER_HOST, interface),
     )

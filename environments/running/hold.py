@@ -21,7 +21,7 @@ from environments.services import slots, trying
 from environments.services.database import ensure_intake
 from environments.serving import memory
 from environments.serving.code import code_of
-from environments.serving.files import cap_log, server_spec
+from environments.serving.files import cap_log, interface_of, server_spec
 from environments.serving.rasa import NoRasa, runtime_for
 from environments.serving.watch import HOST, Answer, look
 from models_app.models import Model
@@ -162,7 +162,6 @@ class Holder:
 
     def _spec(self, runtime: Runtime, archive: Path, port: int, token: str) -> Spec:
         folder = folder_of(self.slot)
-        host = settings.SLOT_HOST
         return server_spec(
             self.slot.environment,
             folder=folder,
@@ -172,7 +171,7 @@ class Holder:
             code=insist(partial(code_of, self.slot.model)),
             runtime=runtime,
             model=archive,
-            interface=self.processes.interface if host in (HOST, "localhost") else "0.0.0.0",  # noqa: S104
+            interface=interface_of(settings.SLOT_HOST, self.processes.interface),
         )
 
     # --- While it lives -----------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from environments.models import Environment, ManagedServer, Slot
 from environments.services import slots
 from models_app.models import Model
@@ -66,7 +68,7 @@ def _why_no_slot(model: Model, slot: Slot | None) -> str:
 def _managed(environment: Environment) -> ServerAddress:
     server = _server(environment)
     if server is not None and server.state == State.RUNNING and server.port is not None:
-        host = server.host or "127.0.0.1"
+        host = server.host if server.host not in ("", "127.0.0.1") else settings.SERVER_HOST
         return ServerAddress(f"http://{host}:{server.port}", decrypt(server.token_encrypted), (host,))
     raise NoServer(f"The Rasa server of {environment.name} does not run now. {_why(server)}".strip())
 

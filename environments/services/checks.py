@@ -20,7 +20,6 @@ from studio.rasa.files import credentials_yml
 from studio.rasa.versions import can_load
 
 TIMEOUT_SECONDS = 3.0  # somebody looks at the page
-HOST = "127.0.0.1"  # where managed servers listen
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +70,7 @@ def check_server(environment: Environment) -> list[Check]:
         address = server_of(environment)
     except NoServer as error:
         return [Check("silent", "No server", error.message)]
-    hosts = (HOST,) if environment.kind == Environment.Kind.MANAGED else None
-    client = RasaClient(address.url, address.token, timeout=TIMEOUT_SECONDS, hosts=hosts)
+    client = address.client(TIMEOUT_SECONDS)
     try:
         version = client.version()
     except RasaError as error:

@@ -6,12 +6,11 @@ YAML, of which JSON is a part:
       name: staging
       kind: connected             # or managed
       url: https://rasa.staging.example.com
-      server_token_env: STAGING_RASA_TOKEN   # the variable that holds it; or server_token: …
+      server_token_env: STAGING_RASA_TOKEN   # the variable with it, or with its file in …_FILE; or server_token: …
       action_server_url: http://actions:5055/webhook
       protected: false
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from environments.services.environments import update_environment
 from environments.services.managed import run_here
 from models_app.models import Assistant
 from models_app.services.assistants import DEFAULT_SLUG
+from studio import env
 from studio.access.models import User
 from studio.errors import Invalid
 
@@ -116,7 +116,10 @@ def _token(where: str, variable: object) -> dict[str, Any]:
     """A file that is under version control names the variable instead of holding the token."""
     if variable is None:
         return {}
-    token = os.environ.get(str(variable), "")
+    try:
+        token = env.secret(str(variable), "")
+    except env.SettingError as error:
+        raise Invalid(f"{where}: {error}") from None
     if not token:
         raise Invalid(f"{where}: the variable {variable} is not set.")
     return {"server_token": token}

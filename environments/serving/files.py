@@ -68,6 +68,12 @@ def server_spec(
     )
 
 
+def interface_of(host: str, own: str = "127.0.0.1") -> str:
+    """Where a Rasa listens that the web calls by `host`: on every interface, unless that is this machine itself.
+    `own` is what it is then, as `Processes` says."""
+    return own if host in ("127.0.0.1", "localhost") else "0.0.0.0"  # noqa: S104
+
+
 def base_url(environment: Environment) -> str:
     """Where Rasa servers find what concerns the environment's assistant."""
     return f"{settings.INTERNAL_URL}/api/projects/{environment.assistant.slug}"

@@ -145,6 +145,10 @@ class Runtimes:
             report(Progress("done", 1, 1, f"Rasa {version} is installed."))
             return found
 
+    def adopt(self, version: str) -> Runtime:
+        """The runtime of `version` that something else installed here, once it is proved. Raises CheckFailed."""
+        return self._prove(version)
+
     def remove(self, version: str, report: Report, is_free: Callable[[], bool]) -> bool:
         """Remove the runtime of `version`; False when `is_free` says no once nobody finds it any more."""
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -386,3 +386,9 @@ def test_a_fragment_of_an_ended_session_sends_the_browser_to_sign_in_and_back_to
 def test_a_fragment_leads_back_to_no_other_site(client, provider) -> None:
     answer = client.get(ACCOUNT, HTTP_HX_REQUEST="true", HTTP_HX_CURRENT_URL="https://elsewhere.example/x")
     assert answer["HX-Redirect"] == "/sign-in?next=%2F"
+
+
+def test_the_provider_s_own_call_comes_by_plain_http_from_inside_and_is_not_sent_away(settings) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    assert Client().post("/oidc/back-channel-logout", {"logout_token": "none"}).status_code != 301
+    assert Client().get("/sign-in").status_code == 301

@@ -45,6 +45,19 @@ def test_what_is_missing_is_added_and_what_is_there_updated(assistant, write, mo
     assert capsys.readouterr().out.splitlines() == ["default/staging: added", "default/production: updated"]
 
 
+def test_a_token_may_be_in_a_file(assistant, write, monkeypatch, tmp_path) -> None:
+    (tmp_path / "token").write_text("secret\n")
+    monkeypatch.setenv("STAGING_TOKEN_FILE", str(tmp_path / "token"))
+    call_command("apply_environments", write(TWO))
+    assert decrypt(environment_of(assistant, "staging").server_token_encrypted) == "secret"
+
+
+def test_a_token_file_that_is_not_there_is_named(assistant, write, monkeypatch) -> None:
+    monkeypatch.setenv("STAGING_TOKEN_FILE", "/nowhere/token")
+    with pytest.raises(CommandError, match="entry 1: STAGING_TOKEN_FILE names /nowhere/token"):
+        call_command("apply_environments", write(TWO))
+
+
 def test_applying_twice_is_applying_once(assistant, write, monkeypatch) -> None:
     monkeypatch.setenv("STAGING_TOKEN", "secret")
     call_command("apply_environments", write(TWO))

@@ -7,6 +7,7 @@ from environments.models import Environment, ManagedServer
 from environments.services import managed
 from environments.services.address import NoServer, ServerAddress, server_of
 from environments.services.environments import update_environment
+from environments.serving.files import interface_of
 from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
 from studio.crypto import encrypt
@@ -110,3 +111,15 @@ def test_the_address_of_a_starting_server_is_not_given(environment: Environment)
     ManagedServer.objects.update(state=ManagedServer.State.STARTING, port=5005)
     with pytest.raises(NoServer, match="It is starting"):
         server_of(environment)
+
+
+@pytest.mark.parametrize(("host", "interface"), [("127.0.0.1", "127.0.0.1"), ("controller", "0.0.0.0")])
+def test_a_server_is_called_on_the_machine_of_the_controller(
+    environment: Environment, settings, host, interface
+) -> None:
+    settings.SERVER_HOST = host
+    managed.run_here(actor=None, environment=environment)
+    ManagedServer.objects.update(state=ManagedServer.State.RUNNING, port=5005, token_encrypted=encrypt("t"))
+    address = server_of(environment)
+    assert (address.url, address.hosts) == (f"http://{host}:5005", (host,))
+    assert interface_of(host) == interface

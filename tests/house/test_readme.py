@@ -8,7 +8,7 @@ import pytest
 from bench.__main__ import BENCHMARKS
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/benchmarks.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/benchmarks.md", "docs/containers.md"]
 
 
 def targets() -> set[str]:

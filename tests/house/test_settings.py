@@ -28,6 +28,11 @@ def in_example() -> set[str]:
     return set(re.findall(r"^([A-Z0-9_]+)=", (CHECKOUT / ".env.example").read_text(), re.MULTILINE))
 
 
+def in_compose() -> set[str]:
+    """Variables that docker-compose.yml reads from .env."""
+    return set(re.findall(r"\$\{([A-Z0-9_]+)", (CHECKOUT / "docker-compose.yml").read_text()))
+
+
 def in_documentation() -> set[str]:
     return set(re.findall(r"^\| `([A-Z0-9_]+)`", (CHECKOUT / "docs/settings.md").read_text(), re.MULTILINE))
 
@@ -39,7 +44,7 @@ def test_settings_are_found_in_both_modules() -> None:
 @pytest.mark.parametrize("named", [in_example, in_documentation], ids=[".env.example", "docs/settings.md"])
 def test_what_is_written_down_is_what_is_read(named: object) -> None:
     assert callable(named)
-    assert named() == set().union(*(read_by(path) for path in READING))
+    assert named() == set().union(in_compose(), *(read_by(path) for path in READING))
 
 
 def test_each_variable_of_the_example_has_a_comment() -> None:
@@ -71,3 +76,21 @@ def test_settings_by_which_nobody_could_sign_in_stop_the_start() -> None:
     command = [sys.executable, "-c", "import studio.settings"]
     ended = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode and "nobody could sign in" in ended.stderr
+
+
+@pytest.mark.parametrize("content", [None, "", " \n"], ids=["no file", "empty", "white space"])
+def test_a_secret_s_file_without_one_stops_the_start_with_the_command_that_makes_it(
+    monkeypatch, tmp_path, content
+) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("A_SECRET_FILE", str(file))
+    with pytest.raises(env.SettingError, match=r"A_SECRET_FILE names .*scripts/secrets\.sh"):
+        env.secret("A_SECRET", "")
+
+
+def test_a_missing_secret_stops_the_start_with_the_command_that_makes_it(monkeypatch) -> None:
+    monkeypatch.delenv("PARLEY_SECRET_KEY")
+    with pytest.raises(env.SettingError, match=r"PARLEY_SECRET_KEY is not set.*scripts/secrets\.sh"):
+        env.secret("PARLEY_SECRET_KEY")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.rasa import problems, runtime
+from studio.rasa import adopt, problems, runtime
 from studio.rasa.interpreter import find_interpreter, version_of
 from studio.rasa.runtime import MARKER, Progress, Runtimes
 
@@ -285,3 +285,21 @@ def test_the_real_runtime_says_what_it_is(rasa_runtime):
     said = subprocess.run([str(rasa_runtime.python), "-m", "rasa", "--version"], capture_output=True, text=True)
     assert f"Rasa Version      :         {rasa_runtime.version}" in said.stdout
     assert rasa_runtime.minimum_compatible_version == "3.6.21"
+
+
+def test_one_that_an_image_s_build_installed_is_proved_and_then_found(tmp_path, monkeypatch, capsys):
+    facts = {"version": "3.6.21", "python": "3.10.13", "minimum_compatible_version": "3.5.0"}
+    program(tmp_path / "3.6.21" / "bin" / "python", f"echo '{json.dumps(facts)}'")
+    monkeypatch.setenv("PARLEY_RASA", str(tmp_path))
+    assert Runtimes(tmp_path).find("3.6.21") is None
+    assert adopt.main() == 0
+    assert Runtimes(tmp_path).installed() == ["3.6.21"]
+    assert capsys.readouterr().out == "Rasa 3.6.21 on Python 3.10.13 runs.\n"
+
+
+def test_one_that_does_not_run_is_not_marked_whole(tmp_path, monkeypatch, capsys):
+    program(tmp_path / "3.6.21" / "bin" / "python", "echo 'no module named rasa' >&2; exit 1")
+    monkeypatch.setenv("PARLEY_RASA", str(tmp_path))
+    assert adopt.main() == 1
+    assert Runtimes(tmp_path).installed() == []
+    assert "no module named rasa" in capsys.readouterr().err

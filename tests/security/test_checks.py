@@ -56,6 +56,12 @@ def test_a_safe_combination_is_quiet(configured) -> None:
         ({"RASA_HOSTS": ["rasa", "0.0.0.0/0"]}, "parley.E006"),
         ({"RASA_HOSTS": ["::/0"]}, "parley.E006"),
         ({"OIDC_ISSUER": "http://id.example.com/realms/parley"}, "parley.E007"),
+        ({"SECRET_KEY": "change-me" * 5}, "parley.E008"),
+        ({"S3_SECRET_ACCESS_KEY": "example-of-a-secret"}, "parley.E008"),
+        ({"RASA_X_TOKEN": "Changeme-changeme"}, "parley.E008"),
+        ({"ADMIN_PASSWORD": "password"}, "parley.E008"),
+        ({"OIDC_CLIENT_SECRET": "secret"}, "parley.E008"),
+        ({"REDIS_URL": "redis://:insecure@redis:6379/0"}, "parley.E008"),
         ({"PUBLIC_URL": "http://parley.internal", "SECURE_COOKIES": False}, "parley.W004"),
         ({"TRUSTED_PROXIES": 0}, "parley.W005"),
         ({"RASA_X_TOKEN": "short"}, "parley.W006"),
@@ -63,6 +69,11 @@ def test_a_safe_combination_is_quiet(configured) -> None:
 )
 def test_an_unsafe_one_is_named(configured, changes, found) -> None:
     assert found in configured(**changes)
+
+
+def test_a_password_of_the_database_that_everybody_knows_is_named(configured, settings, monkeypatch) -> None:
+    monkeypatch.setitem(settings.DATABASES["default"], "PASSWORD", "postgres")
+    assert "parley.E008" in configured()
 
 
 @pytest.mark.parametrize("url", ["http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000"])

@@ -1,0 +1,231 @@
+"""docker-compose.yml by hand, on a machine where nothing of Parley was before.
+
+The tests are the hours of one day, in their order: each goes on from where the one before ended.
+"""
+
+import re
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import chromium, watched
+from tests.browser.test_main_flow import EVENTS, LONG, NEW, OLD, QUESTION, SOON, promote_to_production, talk, train
+from tests.containers import house as houses
+from tests.containers import images
+from tests.containers.house import House
+from tests.stack.test_squashed_migrations import HALFWAY
+
+__all__ = ["chromium"]
+pytestmark = pytest.mark.containers
+
+# As docs/containers.md says it.
+KCADM = """
+cd /opt/keycloak/bin
+kcadm() {{ ./kcadm.sh "$@" --config /tmp/kcadm.config; }}
+kcadm config credentials --server http://localhost:8080/sso --realm master --user operator \\
+    --password "$(cat /run/secrets/keycloak_operator_password)"
+kcadm create users -r parley -s username={person} -s enabled=true -s email={person}@example.com -s firstName=M -s lastName=K \\
+    -s 'groups=["admins"]'
+kcadm set-password -r parley --username {person} --new-password {password}
+"""
+PERSON, PASSWORD = "mara", "correct-horse-battery"
+SECRETS_THAT_TRAVEL = ("tls_certificate", "tls_authority")
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with images.daemon():
+        images.build_all()
+        house = houses.new(tmp_path_factory.mktemp("house"))
+        house.prepare()
+        try:
+            yield house
+        finally:
+            if (house.folder / "secrets").is_dir():
+                house.compose("down", "--volumes", "--timeout", "5")
+
+
+@pytest.fixture(scope="module")
+def page(house: House, chromium: Browser) -> Iterator[Page]:
+    """Its certificate is one that no browser knows; whether it is the right one, curl is asked."""
+    with watched(chromium, base_url=house.url, ignore_https_errors=True) as context:
+        context.set_default_timeout(SOON)
+        yield context.new_page()
+
+
+def status_of(house: House, path: str) -> int:
+    """As seen from outside, with the certificate checked."""
+    host = f"parley.localhost:{house.port}"
+    command = [
+        "curl",
+        "-sS",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code}",
+        "--cacert",
+        house.folder / "secrets/tls_authority",
+    ]
+    command += ["--resolve", f"{host}:127.0.0.1", f"{house.url}{path}"]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def events_by_kafka(house: House) -> int:
+    return int(
+        house.python(
+            "from conversations.models import IntakeSource as S; print(S.objects.get(kind='kafka').events_total)"
+        )
+    )
+
+
+def sign_in(page: Page) -> None:
+    page.goto("/sign-in")
+    page.get_by_role("link", name="Sign in with Keycloak").click()
+    page.locator("#username").fill(PERSON)
+    page.locator("#password").fill(PASSWORD)
+    page.locator("#kc-login").click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=SOON)
+    expect(page).not_to_have_url(re.compile("/sso/"))
+
+
+def test_without_secrets_nothing_starts_and_the_command_is_named(house: House) -> None:
+    refused = house.try_compose("up", "--detach", "--no-build")
+    assert refused.returncode and "Run scripts/secrets.sh" in refused.stderr
+
+
+def test_one_command_fills_in_the_secrets_and_keeps_them(house: House) -> None:
+    house.make_secrets()
+    first = {path.name: path.read_text() for path in (house.folder / "secrets").iterdir()}
+    house.make_secrets()
+    assert {path.name: path.read_text() for path in (house.folder / "secrets").iterdir()} == first
+    assert len(set(first.values())) == len(first) - 1  # the authority is the certificate
+    assert (house.folder / "secrets").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("content", ["", "change-me-please-change-me-please"], ids=["empty", "that of an example"])
+def test_a_secret_that_is_none_is_refused_by_the_command_that_makes_one(house: House, content: str) -> None:
+    file = house.folder / "secrets" / "secret_key"
+    kept = file.read_text()
+    file.unlink()
+    file.write_text(content)
+    refused = house.try_compose("run", "--rm", "--no-deps", "migrate", "check")
+    file.write_text(kept)
+    assert refused.returncode and "scripts/secrets.sh" in refused.stdout + refused.stderr
+
+
+def test_a_database_of_an_older_schema_is_brought_up_to_date_before_anything_uses_it(house: House) -> None:
+    house.compose("up", "--detach", "--no-build", "postgres", "redis", "s3")
+    house.await_health()
+    house.compose("run", "--rm", "--no-deps", "migrate", "shell", "-v0", "-c", HALFWAY)
+    behind = house.try_compose("run", "--rm", "--no-deps", "migrate", "manage", "migrate", "--check")
+    assert behind.returncode, "the database should be behind"
+    house.up()
+    assert "No migrations to apply" in house.inside("web", "python", "-W", "ignore", "manage.py", "migrate")
+
+
+def test_no_process_is_root_or_can_write_beside_its_data(house: House) -> None:
+    for service in ("web", "worker-training", "ingest", "rasa-production"):
+        assert house.inside(service, "id", "-u").strip() == "10001"
+        refused = house.try_compose("exec", "--no-TTY", service, "touch", "/srv/parley/new")
+        assert "Read-only file system" in refused.stderr
+
+
+def test_no_secret_is_in_a_container_s_settings(house: House) -> None:
+    containers = house.compose("ps", "--all", "--quiet").split()
+    described = images.docker("inspect", *containers).stdout
+    secret = [path.name for path in (house.folder / "secrets").iterdir() if path.name not in SECRETS_THAT_TRAVEL]
+    assert [name for name in secret if house.secret(name) in described] == []
+
+
+def test_only_the_proxy_is_reached_from_outside(house: House) -> None:
+    ports = images.docker(
+        "ps", "--filter", f"label=com.docker.compose.project={houses.PROJECT}", "--format", "{{.Names}} {{.Ports}}"
+    )
+    published = [line.split()[0] for line in ports.stdout.splitlines() if "->" in line]
+    assert published == [f"{houses.PROJECT}-proxy-1"]
+    assert status_of(house, "/healthz") == 200
+    assert status_of(house, "/sso/realms/parley/.well-known/openid-configuration") == 200
+    closed = (
+        "/sso/admin/",
+        "/sso/realms/master/.well-known/openid-configuration",
+        "/sso/admin/realms/parley/users",
+        "/sso/",
+    )
+    assert [status_of(house, path) for path in closed] == [404] * len(closed)
+
+
+def test_somebody_signs_in_through_keycloak(house: House, page: Page) -> None:
+    house.inside("keycloak", "bash", "-c", KCADM.format(person=PERSON, password=PASSWORD))
+    sign_in(page)
+    assert (
+        house.python(
+            f"from studio.access.models import User as U; print(U.objects.get(username='{PERSON}').grants.get().role.name)"
+        )
+        == "admin"
+    )
+
+
+def test_the_starter_is_trained_kept_in_s3_and_runs(house: House, page: Page) -> None:
+    page.goto("/a/default/environments/production")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Running 1 of 1", timeout=2 * LONG)
+    digest = house.python("from models_app.models import Model as M; print(M.objects.get().artifact_id)")
+    assert digest in house.inside("s3", "find", "/data/parley", "-type", "f")
+    folder = house.inside("web", "find", "/data/artifacts", "-type", "f", "-size", "+1k")
+    assert digest not in folder
+
+
+def test_a_change_is_trained_promoted_and_said_and_its_events_come_by_kafka(house: House, page: Page) -> None:
+    page.goto("/a/default/data/edit/domain.yml")
+    editor = page.get_by_label("Text of domain.yml")
+    editor.fill(editor.input_value().replace(OLD, NEW))
+    page.keyboard.press("Control+s")
+    expect(page.get_by_text("Saved as revision")).to_be_visible(timeout=SOON)
+    train(page)
+    page.get_by_role("link", name="Promote…").click(timeout=2 * LONG)
+    promote_to_production(page)
+    before = events_by_kafka(house)
+    page.goto("/a/default/talk/production")
+    expect(talk(page, QUESTION)).to_contain_text(NEW)
+    expect(page.locator("[data-conversation]")).to_have_attribute("href", EVENTS, timeout=SOON)
+    assert events_by_kafka(house) > before
+
+
+def test_a_model_is_tried_in_a_slot_of_another_container(house: House, page: Page) -> None:
+    page.goto("/a/default/models/")
+    page.get_by_role("button", name=re.compile("^Actions for")).first.click()
+    page.get_by_role("menuitem", name="Try it").click()
+    page.get_by_label("Message").fill(QUESTION)
+    page.keyboard.press("Enter")
+    expect(page.locator(".turn").last).to_contain_text(re.compile("Cards, phones"), timeout=2 * LONG)
+
+
+def test_a_process_that_is_killed_comes_back(house: House) -> None:
+    house.compose("kill", "ingest")  # docker counts that as wished, so the process itself is killed as well
+    house.compose("start", "ingest")
+    house.await_health()
+    before = house.compose("ps", "--format", "{{.ID}}", "ingest")
+    house.inside(
+        "ingest", "python", "-c", "import os, signal; os.kill(7, signal.SIGKILL) if os.path.exists('/proc/7') else None"
+    )
+    house.await_health()
+    assert house.compose("ps", "--format", "{{.ID}}", "ingest") == before
+
+
+def test_after_down_and_up_again_everything_is_there(house: House, page: Page) -> None:
+    counted = "from conversations.models import Event as E; from models_app.models import Model as M; print(E.objects.count(), M.objects.count())"
+    before = house.python(counted)
+    house.compose("down")
+    assert house.compose("ps", "--all", "--quiet") == ""
+    house.up()
+    assert house.python(counted) == before
+    sign_in(page)
+    page.goto("/a/default/environments/production")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Running 1 of 1", timeout=LONG)
+    page.goto("/a/default/conversations/")
+    page.get_by_role("link", name=QUESTION).first.click()
+    expect(page.get_by_text(NEW).first).to_be_visible()
+    page.goto("/a/default/talk/production")
+    expect(talk(page, QUESTION)).to_contain_text(NEW)
+    expect(page.locator("[data-conversation]")).to_have_attribute("href", EVENTS, timeout=SOON)
