@@ -23,6 +23,7 @@ def write_image(
     layers: list[Path],
     *,
     environment: Mapping[str, str],
+    entrypoint: tuple[str, ...] = (),
     command: tuple[str, ...] = (),
     folder: str = "/",
 ) -> None:
@@ -33,6 +34,7 @@ def write_image(
         "os": "linux",
         "config": {
             "Env": [f"{key}={value}" for key, value in environment.items()],
+            "Entrypoint": list(entrypoint),
             "Cmd": list(command),
             "WorkingDir": folder,
             "User": "10001",
