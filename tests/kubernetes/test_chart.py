@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import requests
+from kubernetes.client.exceptions import ApiException
 from ruamel.yaml import YAML
 
 from studio.rasa.runtime import Runtime
@@ -102,7 +103,7 @@ class House:
     def _log(self, pod: str) -> str:
         try:
             return str(self.cluster.core.read_namespaced_pod_log(pod, NAMESPACE, tail_lines=40))
-        except Exception as error:
+        except ApiException as error:
             return str(error)
 
 
@@ -162,7 +163,7 @@ def test_it_trains_its_first_model_as_a_job_and_a_job_serves_it(installed: House
 
 def test_a_model_is_tried_in_a_job_and_an_upgrade_migrates_first(installed: House) -> None:
     [model] = installed.ask("GET", "/api/projects/default/models").json()
-    asked = installed.ask("POST", "/api/slots", json={"model": model["model"]})
+    asked = installed.ask("POST", f"/api/projects/default/models/{model['model']}/try")
     assert asked.status_code in (200, 201, 202), asked.text
     eventually(lambda: len(installed.jobs()) == 2, 60)
     before = {pod.metadata.name for pod in installed.pods("web")}
