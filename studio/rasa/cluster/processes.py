@@ -76,6 +76,9 @@ class KubernetesProcesses:
             raise StartFailed(f"Rasa could not be started: {error.strerror}.") from error
         try:
             self._make_job(spec, manifest.Visit(name, f"http://{self._address}:{port}", guest.token))
+        except (ApiException, HTTPError, ConfigException) as error:
+            self._desk.dismiss(name)
+            raise StartFailed(f"Kubernetes did not take the Job. {_words(error)}") from error
         except StartFailed:
             self._desk.dismiss(name)
             raise
@@ -210,7 +213,7 @@ class KubernetesProcesses:
             return str(probe.getsockname()[0])
 
     def _make_job(self, spec: Spec, visit: manifest.Visit) -> None:
-        """Raises StartFailed."""
+        """Raises StartFailed, and what the client raises."""
         image = spec.image or self.place.image
         if not image:
             raise StartFailed("No image is named for this Rasa: PARLEY_RASA_IMAGES says which there are.")
@@ -223,10 +226,7 @@ class KubernetesProcesses:
             installation=self.place.installation,
             owner=self.place.owner,
         )
-        try:
-            self._batch.create_namespaced_job(self._namespace, body, _request_timeout=_API_SECONDS)
-        except (ApiException, HTTPError, ConfigException) as error:
-            raise StartFailed(f"Kubernetes did not take the Job. {_words(error)}") from error
+        self._batch.create_namespaced_job(self._namespace, body, _request_timeout=_API_SECONDS)
 
     @property
     def _batch(self) -> Any:
