@@ -18,7 +18,7 @@ from tests.stack.programs import eventually
 
 pytestmark = pytest.mark.kubernetes
 NAMESPACE, SERVICE = "parley-chart", "10.214.0.80"
-URL = "http://parley.test"
+URL = "http://parley.localhost"
 OURS = "app.kubernetes.io/managed-by=parley"
 
 
@@ -121,7 +121,7 @@ def test_the_chart_is_in_order(helm: chart.Helm) -> None:
         ),
         *("--set", "persistence.enabled=true"),
     )
-    text = helm.succeed("template", "parley", str(chart.CHART), *options, *everything)
+    text = helm.succeed("template", "parley", str(chart.CHART), "--kube-version", "1.31", *options, *everything)
     made = [one for one in YAML(typ="safe").load_all(text) if one]
     kinds = [one["kind"] for one in made]
     assert kinds.count("Deployment") == 7
@@ -141,7 +141,7 @@ def test_the_chart_is_in_order(helm: chart.Helm) -> None:
     ],
 )
 def test_what_is_missing_is_named(helm: chart.Helm, options: tuple[str, ...], words: str) -> None:
-    done = helm.run("template", "parley", str(chart.CHART), *options)
+    done = helm.run("template", "parley", str(chart.CHART), "--kube-version", "1.31", *options)
     assert done.returncode != 0
     assert words in done.stderr
 

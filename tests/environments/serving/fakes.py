@@ -37,15 +37,19 @@ class FakeProcesses:
         return LogChunk("", 0)
 
     interface = "127.0.0.1"
+    hosts: list[str | None] = field(default_factory=lambda: ["127.0.0.1"])  # one after the other; the last goes on
+    left: set[str] = field(default_factory=set)
+    ended: list[Path] = field(default_factory=list)
 
     def host(self, handle: Handle) -> str | None:
-        return "127.0.0.1"
+        return self.hosts.pop(0) if len(self.hosts) > 1 else self.hosts[0]
 
     def left_below(self, parent: Path) -> set[str]:
-        return set()
+        return self.left
 
     def end_all_of(self, folder: Path) -> int:
-        return 0
+        self.ended.append(folder)
+        return 1
 
     def die(self, code: int = 1) -> None:
         """Every process ends by itself."""
