@@ -121,7 +121,7 @@ class Cluster:
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", **options.pop("environment", {})}
         archive = self.folder / "image.tar"
         images.write_image(archive, name, [images.base(), *(layers or [])], environment=environment, **options)
-        self.ctr("images", "import", "--no-unpack", str(archive))
+        self.ctr("images", "import", str(archive))
         archive.unlink()
 
     def ctr(self, *arguments: str, check: bool = True) -> str:
