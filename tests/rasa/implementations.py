@@ -13,6 +13,7 @@ from studio.rasa.process import Handle, Processes, Spec, Status
 
 def _of_cluster(folder: Path) -> Processes:
     """Of the cluster that KUBECONFIG names; the test's folder for ticks is the one thing that Pods share with us."""
+    from studio.rasa.cluster.desk import Desk
     from studio.rasa.cluster.processes import KubernetesProcesses, Place
     from tests.kubernetes.cluster import IMAGE
 
@@ -23,7 +24,7 @@ def _of_cluster(folder: Path) -> Processes:
             "volumes": [{"name": "ticks", "hostPath": {"path": str(folder / "ticks"), "type": "DirectoryOrCreate"}}],
         }
     }
-    return KubernetesProcesses(Place(image=IMAGE, template=template))
+    return KubernetesProcesses(Place(image=IMAGE, template=template), Desk())  # each as if in a process of its own
 
 
 # Each makes a supervisor; two made for the same folder are the one before a restart and the one after it.

@@ -112,6 +112,14 @@ class Desk:
         self._guests.pop(name, None)
 
 
+_desks: dict[tuple[int, int], Desk] = {}  # by process, because a fork inherits no threads, and by port
+
+
+def desk_of_this_process(port: int) -> Desk:
+    """The controller starts servers and asks images: both at one port."""
+    return _desks.setdefault((os.getpid(), port), Desk(port))
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True

@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError
 
 from studio.rasa import keeper
 from studio.rasa.cluster import manifest
-from studio.rasa.cluster.desk import IN_POD, Desk, Guest, write_report
+from studio.rasa.cluster.desk import IN_POD, Desk, Guest, desk_of_this_process, write_report
 from studio.rasa.cluster.sight import Sight, sight_of
 from studio.rasa.local import facts_of, read_log, report_of, set_large_log_aside, status_of
 from studio.rasa.process import TEMPORARY, Handle, LogChunk, Spec, StartFailed, Status, given_environment
@@ -54,9 +54,9 @@ class KubernetesProcesses:
 
     interface = "0.0.0.0"  # noqa: S104  of the Pod, which nothing but the cluster's network reaches
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, desk: Desk | None = None) -> None:
         self.place = place
-        self._desk = Desk(place.port)
+        self._desk = desk or desk_of_this_process(place.port)
         self._seen: dict[str, tuple[float, Sight]] = {}
         self._waits: dict[str, str] = {}  # why it does not run yet, as it was told last
 
@@ -194,7 +194,7 @@ class KubernetesProcesses:
             config.load_incluster_config(made)
         except ConfigException:
             config.load_kube_config(context=self.place.context, client_configuration=made)
-        made.retries = 3
+        made.retries = 1
         return client.ApiClient(made)
 
     @cached_property
