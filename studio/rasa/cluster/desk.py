@@ -48,6 +48,7 @@ class Guest:
     token: str
     spec: Spec
     start: dict[str, Any]  # what agent.py reads
+    facts: dict[str, Any] = field(default_factory=dict)  # its last report
     received: int = 0  # bytes of the log
     arrived: bool = False  # the Pod has fetched its files
     stop: float | None = None  # seconds of grace, once it is to end
@@ -56,8 +57,10 @@ class Guest:
 
     def take_report(self, facts: dict[str, Any]) -> None:
         """Write it where the keeper of a local process would."""
-        if facts.get("mark") == self.start["mark"]:
-            write_report(self.spec.log, facts)
+        if facts.get("mark") != self.start["mark"]:
+            return
+        self.facts = facts
+        write_report(self.spec.log, facts)
         if facts.get("ended"):
             self.ended.set()
 

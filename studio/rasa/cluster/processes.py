@@ -58,6 +58,7 @@ class KubernetesProcesses:
         self.place = place
         self._desk = desk or desk_of_this_process(place.port)
         self._seen: dict[str, tuple[float, Sight]] = {}
+        self._ended: dict[str, dict[str, Any]] = {}  # the last report of what has ended
         self._waits: dict[str, str] = {}  # why it does not run yet, as it was told last
 
     # --- Processes ------------------------------------------------------------------------------------------------
@@ -85,7 +86,7 @@ class KubernetesProcesses:
         return handle
 
     def poll(self, handle: Handle) -> Status:
-        facts = facts_of(handle)
+        facts = self._facts(handle)
         if facts.get("ended") or not _name_of(handle):
             return status_of(facts, running=False, code=facts.get("code"))
         sight = self._look(handle)
@@ -102,14 +103,14 @@ class KubernetesProcesses:
     def stop(self, handle: Handle, grace: float = 10.0) -> Status:
         if name := _name_of(handle):
             self._delete(handle, grace, wait=not self._ask_to_end(handle, grace))
+            self._note_end(handle, self._facts(handle))
             self._desk.dismiss(name)
             self._seen.pop(name, None)
-            self._note(handle, ended=True)
-        facts = facts_of(handle)
+        facts = self._facts(handle)
         return status_of(facts, running=False, code=facts.get("code"))
 
     def read_log(self, handle: Handle, offset: int = 0, limit: int = 65536) -> LogChunk:
-        ended = bool(facts_of(handle).get("ended"))
+        ended = bool(self._facts(handle).get("ended"))
         return read_log(Path(handle.log), offset, limit, to_its_end=ended)
 
     def host(self, handle: Handle) -> str | None:
@@ -130,6 +131,12 @@ class KubernetesProcesses:
 
     # --- What it is now -------------------------------------------------------------------------------------------
 
+    def _facts(self, handle: Handle) -> dict[str, Any]:
+        """Its last report: as its guest brought it, else as it is on the disk, where another supervisor finds it."""
+        name = _name_of(handle)
+        guest = self._desk.guest(name)
+        return self._ended.get(name) or (guest.facts if guest is not None else {}) or facts_of(handle)
+
     def _look(self, handle: Handle) -> Sight | None:
         """How the cluster sees it, at most a second old; None when the cluster does not answer."""
         name = _name_of(handle)
@@ -149,14 +156,14 @@ class KubernetesProcesses:
         guest = self._desk.guest(_name_of(handle))
         if guest is not None and guest.ended.wait(_LOOK_SECONDS):
             return self.poll(handle)
-        facts = {"mark": handle.mark, **facts_of(handle), **sight.last_words, "ended": True}
+        facts = {**self._facts(handle), **sight.last_words}
         if not sight.last_words:
             facts["why"] = sight.why
-        write_report(Path(handle.log), facts)
+        self._note_end(handle, facts)
         return status_of(facts, running=False, code=facts.get("code"))
 
     def _give_up(self, handle: Handle, why: str) -> Status:
-        self._note(handle, ended=True, why=why)
+        self._note_end(handle, {**self._facts(handle), "why": why})
         return self.stop(handle, grace=0)
 
     def _tell(self, handle: Handle, why: str) -> None:
@@ -167,10 +174,11 @@ class KubernetesProcesses:
             with suppress(OSError), Path(handle.log).open("a") as file:
                 file.write(f"Kubernetes: {why}\n")
 
-    def _note(self, handle: Handle, **facts: object) -> None:
-        known = facts_of(handle)
-        if known and not known.get("ended"):
-            write_report(Path(handle.log), {**known, "memory": None, **facts})
+    def _note_end(self, handle: Handle, facts: Mapping[str, Any]) -> None:
+        if _name_of(handle) not in self._ended:
+            whole = {**facts, "mark": handle.mark, "memory": None, "ended": True}
+            self._ended[_name_of(handle)] = whole
+            write_report(Path(handle.log), whole)
 
     def _ask_to_end(self, handle: Handle, grace: float) -> bool:
         """Whether its agent has said that nothing of it is left."""
