@@ -5,7 +5,7 @@
 set -euo pipefail
 
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/parley/kubernetes"
-base="$cache/base-2.tar"
+base="$cache/base.tar"
 if [ ! -s "$base" ]; then
     command -v debootstrap >/dev/null || { echo "This needs debootstrap (apt install debootstrap)." >&2; exit 1; }
     echo "Making the base of the images, once for this machine, in $cache ..." >&2
@@ -16,7 +16,7 @@ if [ ! -s "$base" ]; then
     debootstrap --variant=minbase --include="python3,ca-certificates,$libraries" bookworm "$root" "$mirror" >&2
     ln -s python3 "$root/usr/bin/python"
     rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/doc "$root"/usr/share/locale
-    chmod 755 "$root/root" # what is mounted below it is read by other users
+    chmod 755 "$root" "$root/root" # users of Pods read what is there and below
     mkdir -p "$cache"
     tar -C "$root" -cf "$base.new" --exclude=./dev/* .
     mv "$base.new" "$base"
