@@ -57,6 +57,7 @@ def write_layer(target: Path, folders: Mapping[str, Path], keep: Callable[[str],
 
     def cleaned(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
         entry.uid = entry.gid = 0
+        entry.mode |= 0o555 if entry.isdir() else 0o444
         return entry if keep(entry.name) else None
 
     with tarfile.open(target, "w") as layer:
