@@ -199,7 +199,7 @@ class Cluster:
         _write(network / "10-parley.conflist", json.dumps(_network(self.folder)))
 
     def _kubeconfig(self) -> dict[str, Any]:
-        cluster = {"server": self.url, "insecure-skip-tls-verify": True}
+        cluster = {"server": self.url, "certificate-authority": f"{self.folder}/certificates/apiserver.crt"}
         return {
             "apiVersion": "v1",
             "kind": "Config",
