@@ -1,5 +1,6 @@
 """Rasa processes as Jobs: one for each process, deleted when what it made is here."""
 
+import os
 import secrets
 import socket
 import time
@@ -201,7 +202,8 @@ class KubernetesProcesses:
         try:
             config.load_incluster_config(made)
         except ConfigException:
-            config.load_kube_config(context=self.place.context, client_configuration=made)
+            file = os.environ.get("KUBECONFIG")  # the client looks only once, when it is imported
+            config.load_kube_config(file, context=self.place.context, client_configuration=made)
         made.retries = 1
         return client.ApiClient(made)
 
