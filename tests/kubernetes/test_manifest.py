@@ -67,6 +67,11 @@ def test_a_template_goes_over_what_is_usual_and_not_over_what_is_ours() -> None:
     assert body["spec"]["template"]["metadata"]["labels"]["team"] == "a"
 
 
+def test_a_template_serves_many_jobs() -> None:
+    template = {"spec": {"volumes": [{"name": "v"}], "containers": [{"name": "rasa", "env": [{"name": "A"}]}]}}
+    assert made(template) == made(template)
+
+
 def test_lists_are_joined_and_what_has_the_same_name_is_merged() -> None:
     assert merged([1], [2]) == [1, 2]
     assert merged([{"name": "a", "x": 1}], [{"name": "a", "y": 2}, {"name": "b"}]) == [

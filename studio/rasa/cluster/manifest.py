@@ -7,6 +7,7 @@ requests, volumes. What makes the process ours comes last and cannot be changed 
 import hashlib
 import re
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def job(
 ) -> dict[str, Any]:
     """`owner`: `name/uid` of the Pod that starts it; Kubernetes deletes the Job when that is deleted."""
     labels = {**labels_of(spec.folder, installation), PROCESS: visit.name}
-    pod = merged({"metadata": {"labels": labels}, "spec": _usual(spec)}, template)
+    pod = merged({"metadata": {"labels": labels}, "spec": _usual(spec)}, deepcopy(dict(template)))
     _make_ours(pod["spec"], spec, visit, image)
     return {
         "apiVersion": "batch/v1",

@@ -1,5 +1,6 @@
 """Rasa processes as Jobs: one for each process, deleted when what it made is here."""
 
+import json
 import os
 import secrets
 import socket
@@ -346,7 +347,8 @@ def _name_of(handle: Handle) -> str:
 def _words(error: Exception) -> str:
     """What the cluster says, in one line."""
     if isinstance(error, ApiException):
-        body = str(error.body or error.reason)
-        _, found, rest = body.partition('"message":"')
-        return f"{error.status}: {rest.partition(chr(34))[0] if found else body[:300]}"
+        try:
+            return str(json.loads(error.body)["message"])[:500]
+        except (TypeError, ValueError, KeyError):
+            return f"{error.status}: {error.reason}"
     return f"{_NO_ANSWER}: {error}"[:300]
