@@ -1,18 +1,18 @@
 """Trainings as Jobs of a real cluster, with a real Rasa in them."""
 
-import threading
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.db import connection
+from kubernetes.client.exceptions import ApiException
 
 from models_app.models import Assistant, TrainingJob
 from models_app.services import training
 from models_app.services.assistants import add_assistant
 from models_app.services.revisions import save_revision
 from models_app.training import run
-from studio.rasa.cluster import manifest
 from studio.rasa.installer import Installer
 from studio.rasa.models import RasaRuntime
 from studio.rasa.runtime import Runtime
@@ -22,17 +22,19 @@ from tests.kubernetes import rasa
 from tests.kubernetes.cluster import Cluster
 from tests.stack.programs import eventually
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.django_db]
 STARTER = Path(__file__).resolve().parents[2] / "starter"
-OURS = f"{manifest.MANAGED_BY}=parley"
+NAMESPACE = "parley-trainings"
 
 
 @pytest.fixture
 def assistant(cluster: Cluster, rasa_runtime: Runtime, settings: LazySettings, tmp_path: Path) -> Assistant:
     rasa.load_image(cluster, rasa_runtime)
+    with suppress(ApiException):  # another test has made it
+        cluster.core.create_namespace({"metadata": {"name": NAMESPACE}})
     settings.JOBS_DIR, settings.ARTIFACTS_DIR = tmp_path / "jobs", tmp_path / "artifacts"
     settings.SERVERS_DIR, settings.RASA_DIR = tmp_path / "servers", tmp_path / "none"
-    settings.PROCESSES = "kubernetes"
+    settings.PROCESSES, settings.KUBERNETES_NAMESPACE = "kubernetes", NAMESPACE
     settings.RASA_IMAGES = [("3.6.21", rasa.IMAGE), ("gone", "parley.test/nowhere:1")]
     settings.KUBERNETES_TEMPLATE = rasa.pod_template(rasa_runtime)
     Installer().look()
@@ -44,6 +46,11 @@ def ask(assistant: Assistant) -> TrainingJob:
     files = {str(path.relative_to(STARTER)): path.read_bytes() for path in STARTER.rglob("*.yml")}
     save_revision(actor=None, assistant=assistant, files=files, message="", parent_number=None)
     return training.request_training(actor=None, assistant=assistant)
+
+
+def nothing_is_left(cluster: Cluster) -> bool:
+    jobs, pods = cluster.batch.list_namespaced_job(NAMESPACE), cluster.core.list_namespaced_pod(NAMESPACE)
+    return not jobs.items and not pods.items
 
 
 def log_of(job: TrainingJob) -> str:
@@ -63,25 +70,24 @@ def test_a_training_is_one_job_that_leaves_a_model_a_log_and_nothing_in_the_clus
     assert len(job.model.domain["intents"]) >= 12
     assert "RulePolicy" in log_of(job)
     assert (job.peak_memory or 0) > 100_000_000
-    eventually(lambda: not cluster.batch.list_namespaced_job("default", label_selector=OURS).items)
-    eventually(lambda: not cluster.core.list_namespaced_pod("default", label_selector=OURS).items)
+    eventually(lambda: nothing_is_left(cluster))
 
 
-def test_a_cancelled_training_ends_and_its_job_is_deleted(assistant, cluster) -> None:
+def test_a_cancelled_training_ends_and_its_job_is_deleted(assistant, cluster, monkeypatch) -> None:
     job = ask(assistant)
 
-    def cancel() -> None:
-        eventually(lambda: "Starting to train" in log_of(job) or "Training" in log_of(job), 120)
-        training.cancel_training(actor=make_person("ana"), job=job)
-        connection.close()
+    beat = training.beat
 
-    canceller = threading.Thread(target=cancel)
-    canceller.start()
+    def cancelled_meanwhile(job: TrainingJob, **facts: Any) -> bool:
+        if "Training" in log_of(job):
+            training.cancel_training(actor=make_person("admin"), job=job)
+        return beat(job, **facts)
+
+    monkeypatch.setattr(training, "beat", cancelled_meanwhile)
     run.run_training(job.pk)
-    canceller.join()
     job.refresh_from_db()
     assert job.state == "cancelled"
-    eventually(lambda: not cluster.batch.list_namespaced_job("default", label_selector=OURS).items)
+    eventually(lambda: nothing_is_left(cluster))
 
 
 def test_an_image_that_cannot_be_fetched_is_told_in_the_clusters_words(assistant, monkeypatch) -> None:
