@@ -94,12 +94,13 @@ class Cluster:
 
     def stop(self) -> None:
         """Containers first: what containerd has started outlives it."""
-        for name, process in reversed(self._processes):
-            if name in ("kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy"):
-                _end(process)
+        for name, process in self._processes:
+            if name.startswith("kube"):  # there is nothing that they would have to put away
+                process.kill()
+                process.wait()
         with suppress(subprocess.SubprocessError):
             self._end_containers()
-        for _name, process in reversed(self._processes):
+        for _name, process in self._processes:
             _end(process)
         subprocess.run([str(self.programs / "kube-proxy"), "--cleanup"], check=False, capture_output=True)
         _let_pods_through("-D")
