@@ -50,16 +50,33 @@ RUN cp -a /usr/local /opt/rasa-python \
     && /opt/uv pip install --no-cache --quiet --python "/opt/rasa/$version/bin/python" --compile-bytecode \
         --require-hashes -r /tmp/requirements-rasa.lock
 
-FROM app AS rasa
+# The runtime comes first: it stays as it is when Parley changes, and is most of the image.
+FROM ${PYTHON_IMAGE} AS rasa
 COPY --from=rasa-packages /opt/rasa-python /opt/rasa-python
 COPY --from=rasa-packages /opt/rasa /opt/rasa
+COPY studio/env.py /tmp/proof/studio/
+COPY studio/rasa/__init__.py studio/rasa/adopt.py studio/rasa/runtime.py studio/rasa/interpreter.py \
+    studio/rasa/problems.py /tmp/proof/studio/rasa/
 ENV PARLEY_RASA=/opt/rasa \
     RASA_PYTHON=/opt/rasa-python/bin/python3.10
-USER root
 # The interpreter's library is found where it is now. Then what trainings and servers import is imported, and the runtime
 # marked whole.
 RUN echo /opt/rasa-python/lib >/etc/ld.so.conf.d/rasa-python.conf \
     && ldconfig \
-    && python -m studio.rasa.adopt
+    && cd /tmp/proof && python3 -m studio.rasa.adopt && rm -r /tmp/proof
+COPY --from=app /etc/passwd /etc/group /etc/
+COPY --from=app /opt/parley /opt/parley
+COPY --from=app /srv /srv
+RUN install -d -o parley -g parley -m 0750 /data
+WORKDIR /srv/parley
+ENV PATH=/opt/parley/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PARLEY_DATA=/data \
+    PARLEY_STATIC=/srv/static \
+    PARLEY_BIND=0.0.0.0
 USER 10001:10001
+VOLUME /data
+EXPOSE 8000
+ENTRYPOINT ["/srv/parley/deploy/container/run.sh"]
 CMD ["training"]

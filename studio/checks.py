@@ -134,7 +134,7 @@ def _example_secrets() -> Iterable[CheckMessage]:
         "PARLEY_OIDC_CLIENT_SECRET": settings.OIDC_CLIENT_SECRET,
         "PARLEY_S3_SECRET_ACCESS_KEY": settings.S3_SECRET_ACCESS_KEY,
         "RASA_X_TOKEN": settings.RASA_X_TOKEN,
-        "DATABASE_URL": settings.DATABASES["default"]["PASSWORD"],
+        "DATABASE_URL": str(settings.DATABASES["default"]["PASSWORD"]),
         "REDIS_URL": urlsplit(settings.REDIS_URL).password or "",
     }
     for name, value in found.items():

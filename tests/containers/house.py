@@ -1,4 +1,7 @@
-"""An installation from docker-compose.yml, as somebody on a fresh machine makes it."""
+"""An installation from docker-compose.yml, as somebody on a fresh machine makes it.
+
+While you work on these tests: CONTAINERS_HOUSE=<folder> keeps one there, and takes it up again when it is there.
+"""
 
 import json
 import os
@@ -6,7 +9,8 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +27,7 @@ PATIENCE = 600  # seconds until all are healthy; 150 on a quiet machine of two c
 class House:
     folder: Path
     port: int
+    project: str = PROJECT
 
     @property
     def url(self) -> str:
@@ -54,7 +59,7 @@ class House:
 
     def try_compose(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The settings come from .env alone: variables of this shell would win over it."""
-        files = ["--file", "docker-compose.yml", "--file", "parts.yml", "--project-name", PROJECT]
+        files = ["--file", "docker-compose.yml", "--file", "parts.yml", "--project-name", self.project]
         kept = {
             name: value for name, value in os.environ.items() if name in ("PATH", "HOME") or name.startswith("DOCKER")
         }
@@ -92,7 +97,7 @@ class House:
         return f"{self.compose('ps', '--all')}\n{logs}"
 
     def _services_of(self, containers: list[str]) -> list[str]:
-        return sorted({name.removeprefix(f"{PROJECT}-").rpartition("-")[0] for name in containers})
+        return sorted({name.removeprefix(f"{self.project}-").rpartition("-")[0] for name in containers})
 
     def eventually(self, condition: Callable[[], bool], seconds: float, why: Callable[[], str] = lambda: "") -> None:
         until = time.monotonic() + seconds
@@ -105,5 +110,22 @@ def _ended_well(row: dict[str, str]) -> bool:
     return row["Service"] == "migrate" and row["State"] == "exited" and row["ExitCode"] == 0
 
 
-def new(folder: Path) -> House:
-    return House(folder, free_port())
+@contextmanager
+def running(folder: Path) -> Iterator[House]:
+    """A new one, of which nothing is left at the end; or the one that is kept."""
+    kept = os.environ.get("CONTAINERS_HOUSE")
+    if kept and Path(kept, ".env").is_file():
+        yield House(Path(kept), int(_setting(Path(kept, ".env"), "PARLEY_HTTPS_PORT")), Path(kept).name)
+        return
+    house = House(Path(kept or folder), free_port(), Path(kept).name if kept else PROJECT)
+    house.prepare()
+    try:
+        yield house
+    finally:
+        if not kept:
+            house.make_secrets()  # Compose reads their names to take anything down
+            house.compose("down", "--volumes", "--timeout", "5")
+
+
+def _setting(file: Path, name: str) -> str:
+    return next(line.partition("=")[2] for line in file.read_text().splitlines() if line.startswith(f"{name}="))

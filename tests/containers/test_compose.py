@@ -30,6 +30,18 @@ kcadm create users -r parley -s username={person} -s enabled=true -s email={pers
     -s 'groups=["admins"]'
 kcadm set-password -r parley --username {person} --new-password {password}
 """
+# Of all processes of its container, the one that takes events.
+KILL = """
+import os, pathlib, signal
+for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+    if b"manage.py\\0ingest" in file.read_bytes() and int(file.parent.name) not in (1, os.getpid()):
+        os.kill(int(file.parent.name), signal.SIGKILL)
+"""
+COUNT = """
+from conversations.models import Event
+from models_app.models import Model
+print(Event.objects.count(), Model.objects.count())
+"""
 PERSON, PASSWORD = "mara", "correct-horse-battery"
 SECRETS_THAT_TRAVEL = ("tls_certificate", "tls_authority")
 
@@ -38,13 +50,8 @@ SECRETS_THAT_TRAVEL = ("tls_certificate", "tls_authority")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with images.daemon():
         images.build_all()
-        house = houses.new(tmp_path_factory.mktemp("house"))
-        house.prepare()
-        try:
+        with houses.running(tmp_path_factory.mktemp("house")) as house:
             yield house
-        finally:
-            if (house.folder / "secrets").is_dir():
-                house.compose("down", "--volumes", "--timeout", "5")
 
 
 @pytest.fixture(scope="module")
@@ -141,10 +148,10 @@ def test_no_secret_is_in_a_container_s_settings(house: House) -> None:
 
 def test_only_the_proxy_is_reached_from_outside(house: House) -> None:
     ports = images.docker(
-        "ps", "--filter", f"label=com.docker.compose.project={houses.PROJECT}", "--format", "{{.Names}} {{.Ports}}"
+        "ps", "--filter", f"label=com.docker.compose.project={house.project}", "--format", "{{.Names}} {{.Ports}}"
     )
     published = [line.split()[0] for line in ports.stdout.splitlines() if "->" in line]
-    assert published == [f"{houses.PROJECT}-proxy-1"]
+    assert published == [f"{house.project}-proxy-1"]
     assert status_of(house, "/healthz") == 200
     assert status_of(house, "/sso/realms/parley/.well-known/openid-configuration") == 200
     closed = (
@@ -157,7 +164,7 @@ def test_only_the_proxy_is_reached_from_outside(house: House) -> None:
 
 
 def test_somebody_signs_in_through_keycloak(house: House, page: Page) -> None:
-    house.inside("keycloak", "bash", "-c", KCADM.format(person=PERSON, password=PASSWORD))
+    house.try_compose("exec", "--no-TTY", "keycloak", "bash", "-c", KCADM.format(person=PERSON, password=PASSWORD))
     sign_in(page)
     assert (
         house.python(
@@ -171,7 +178,7 @@ def test_the_starter_is_trained_kept_in_s3_and_runs(house: House, page: Page) ->
     page.goto("/a/default/environments/production")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Running 1 of 1", timeout=2 * LONG)
     digest = house.python("from models_app.models import Model as M; print(M.objects.get().artifact_id)")
-    assert digest in house.inside("s3", "find", "/data/parley", "-type", "f")
+    assert digest in house.inside("s3", "find", "/srv/s3/parley", "-type", "f")
     folder = house.inside("web", "find", "/data/artifacts", "-type", "f", "-size", "+1k")
     assert digest not in folder
 
@@ -196,33 +203,45 @@ def test_a_model_is_tried_in_a_slot_of_another_container(house: House, page: Pag
     page.goto("/a/default/models/")
     page.get_by_role("button", name=re.compile("^Actions for")).first.click()
     page.get_by_role("menuitem", name="Try it").click()
+    expect(page.get_by_role("heading", name=re.compile("^Try "))).to_be_visible()
     page.get_by_label("Message").fill(QUESTION)
     page.keyboard.press("Enter")
-    expect(page.locator(".turn").last).to_contain_text(re.compile("Cards, phones"), timeout=2 * LONG)
+    expect(page.locator(".turn").last).to_contain_text(NEW, timeout=2 * LONG)
+    expect(page.locator("[data-slot]")).to_contain_text("Running", timeout=SOON)
+    host = house.python("from environments.models import Slot; print(Slot.objects.latest('pk').host)")
+    assert host == house.inside("worker-running", "hostname").strip()
 
 
 def test_a_process_that_is_killed_comes_back(house: House) -> None:
-    house.compose("kill", "ingest")  # docker counts that as wished, so the process itself is killed as well
-    house.compose("start", "ingest")
+    container = house.compose("ps", "--quiet", "ingest").strip()
+
+    def restarts() -> int:
+        return int(images.docker("inspect", "--format", "{{.RestartCount}}", container).stdout)
+
+    before = restarts()
+    house.try_compose("exec", "--no-TTY", "ingest", "python", "-c", KILL)
+    house.eventually(lambda: restarts() == before + 1, 60)
     house.await_health()
-    before = house.compose("ps", "--format", "{{.ID}}", "ingest")
-    house.inside(
-        "ingest", "python", "-c", "import os, signal; os.kill(7, signal.SIGKILL) if os.path.exists('/proc/7') else None"
-    )
-    house.await_health()
-    assert house.compose("ps", "--format", "{{.ID}}", "ingest") == before
 
 
-def test_after_down_and_up_again_everything_is_there(house: House, page: Page) -> None:
-    counted = "from conversations.models import Event as E; from models_app.models import Model as M; print(E.objects.count(), M.objects.count())"
-    before = house.python(counted)
+def test_after_down_and_up_again_every_event_and_model_is_there(house: House) -> None:
+    before = house.python(COUNT)
     house.compose("down")
     assert house.compose("ps", "--all", "--quiet") == ""
     house.up()
-    assert house.python(counted) == before
-    sign_in(page)
+    assert house.python(COUNT) == before
+
+
+def test_who_was_signed_in_still_is_and_the_person_signs_in_elsewhere(
+    house: House, page: Page, chromium: Browser
+) -> None:
     page.goto("/a/default/environments/production")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Running 1 of 1", timeout=LONG)
+    with watched(chromium, base_url=house.url, ignore_https_errors=True) as context:
+        sign_in(context.new_page())
+
+
+def test_what_was_said_can_be_read_and_talking_goes_on(page: Page) -> None:
     page.goto("/a/default/conversations/")
     page.get_by_role("link", name=QUESTION).first.click()
     expect(page.get_by_text(NEW).first).to_be_visible()
