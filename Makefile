@@ -2,7 +2,7 @@
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 # The fast tests run on all cores; a suite with a real program has the machine to itself.
-FAST := -n auto --dist loadscope -m "not rasa and not browser and not stack and not addresses and not containers"
+FAST := -n auto --dist loadscope -m "not rasa and not browser and not stack and not addresses and not containers and not kubernetes"
 # Types and migrations are checked without a server; the settings only have to be readable.
 OFFLINE := DATABASE_URL=postgresql://offline@offline/offline REDIS_URL=redis://offline PARLEY_SECRET_KEY=offline \
 	PARLEY_ENCRYPTION_KEYS=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=
@@ -11,7 +11,7 @@ OFFLINE := DATABASE_URL=postgresql://offline@offline/offline REDIS_URL=redis://o
 marked = $(PYTEST) -m $(1); status=$$?; [ $$status != 5 ] || { echo "No test is marked $(1)."; exit 0; }; exit $$status
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo backup restore test test-fast test-rasa test-browser test-addresses test-stack test-containers test-all check format lock openapi bench clean
+.PHONY: help run demo backup restore test test-fast test-rasa test-browser test-addresses test-stack test-containers test-kubernetes test-all check format lock openapi bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,11 @@ test-containers: ## Build the images, and use docker-compose.yml by hand (Docker
 	@scripts/setup.sh dev
 	@$(call marked,containers)
 	@mkdir -p .ci/passed && .ci/digest containers >.ci/passed/containers
+
+test-kubernetes: ## Run what needs a real Kubernetes: built from source on first use (10 minutes), then started
+	@scripts/setup.sh dev
+	@$(call marked,kubernetes)
+	@mkdir -p .ci/passed && .ci/digest kubernetes >.ci/passed/kubernetes
 
 test-all: test test-browser test-addresses test-stack ## Run also the suites that need programs beyond Python
 

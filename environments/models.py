@@ -100,6 +100,7 @@ class ManagedServer(models.Model):
     restart_requested_at = models.DateTimeField(null=True)
     state = models.CharField(max_length=16, choices=State, default=State.WAITING)
     message = models.TextField(blank=True)
+    host = models.CharField(max_length=255, blank=True, db_default="")  # where it listens, once that is known
     port = models.PositiveIntegerField(null=True)
     token_encrypted = EncryptedField(default=bytes)  # of its HTTP API, random for each start
     handle = models.JSONField(null=True)  # what studio.rasa.process needs to find the process again

@@ -102,6 +102,25 @@ def pairs(name: str) -> list[tuple[str, str]]:
     return [(left.strip(), right.strip()) for left, _, right in found]
 
 
+def yaml(name: str) -> dict[str, Any]:
+    """The map in the YAML file that `name` names; empty when it is not set."""
+    from ruamel.yaml import YAML  # here, because an image is proved by a Python without packages
+    from ruamel.yaml.error import YAMLError
+
+    path = optional(name)
+    if path is None:
+        return {}
+    try:
+        found = YAML(typ="safe").load(Path(path))
+    except OSError as error:
+        raise SettingError(f"{name} names {path}, which cannot be read: {error.strerror}.") from error
+    except YAMLError as error:
+        raise SettingError(f"{name} names {path}, which is no YAML: {error}") from error
+    if not isinstance(found or {}, dict):
+        raise SettingError(f"{name} names {path}, which holds no map.")
+    return found or {}
+
+
 def hosts(*urls: str) -> list[str]:
     """The host names of addresses, and those of this machine; IPv6 in brackets, as requests carry it."""
     found = [urlsplit(url).hostname or "" for url in urls]

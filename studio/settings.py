@@ -54,6 +54,25 @@ RASA_VERSION = env.text("PARLEY_RASA_VERSION", "3.6.21")
 RASA_PYTHON = env.optional("RASA_PYTHON")
 RASA_OWN = env.pairs("PARLEY_RASA_OWN")  # (name, path of an interpreter in which a team has its own Rasa)
 RASA_OWN_VARIABLES = env.pairs("PARLEY_RASA_OWN_VARIABLES")  # (name of such a one, variable that its processes get)
+PROCESSES = env.text("PARLEY_PROCESSES", "local")  # where Rasa runs: local or kubernetes (docs/kubernetes.md)
+env.refuse(PROCESSES not in ("local", "kubernetes"), "PARLEY_PROCESSES takes local or kubernetes.")
+RASA_IMAGES = env.pairs("PARLEY_RASA_IMAGES")  # (name that assistants choose, container image with that Rasa)
+env.refuse(
+    PROCESSES == "kubernetes" and RASA_VERSION not in dict(RASA_IMAGES),
+    f"PARLEY_RASA_IMAGES names no image for {RASA_VERSION}, which is PARLEY_RASA_VERSION.",
+)
+env.refuse(
+    not all(re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,39}", name) for name, _image in RASA_IMAGES)
+    or len(RASA_IMAGES) != len(dict(RASA_IMAGES)),
+    "PARLEY_RASA_IMAGES takes each name once: at most 40 small letters, digits, dots and dashes.",
+)
+KUBERNETES_NAMESPACE = env.text("PARLEY_KUBERNETES_NAMESPACE", "")  # that of the Pod we run in, else `default`
+KUBERNETES_CONTEXT = env.optional("PARLEY_KUBERNETES_CONTEXT")  # of the kubeconfig, outside of a cluster
+KUBERNETES_TEMPLATE = env.yaml("PARLEY_KUBERNETES_TEMPLATE")  # goes over the pod template of every Job
+KUBERNETES_ADDRESS = env.text("PARLEY_KUBERNETES_ADDRESS", "")  # where Pods reach this process; found out when empty
+KUBERNETES_PORT = env.whole("PARLEY_KUBERNETES_PORT", 0, most=65535)  # on it; 0 is any free one
+KUBERNETES_OWNER = env.text("PARLEY_KUBERNETES_OWNER", "")  # name/uid of the Pod we run in: its Jobs go with it
+KUBERNETES_START_SECONDS = env.whole("PARLEY_KUBERNETES_START_SECONDS", 900, least=10)  # a Pod may wait for a node
 _OWN_NAMES = [name for name, _path in RASA_OWN]
 env.refuse(
     not all(re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name) for name in _OWN_NAMES)
@@ -65,7 +84,7 @@ env.refuse(
     "PARLEY_RASA_OWN names interpreters by their whole path, which begins with /.",
 )
 env.refuse(
-    any(name not in _OWN_NAMES for name, _variable in RASA_OWN_VARIABLES),
+    any(name not in [*_OWN_NAMES, *dict(RASA_IMAGES)] for name, _variable in RASA_OWN_VARIABLES),
     "PARLEY_RASA_OWN_VARIABLES has a name that PARLEY_RASA_OWN does not have.",
 )
 env.refuse(

@@ -16,7 +16,10 @@ from django.db import connection
 
 from studio.audit import ownership
 from studio.jobs import silence
+from tests.kubernetes_fixtures import cluster
 from tests.services import Services, use_redis_database
+
+__all__ = ["cluster"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -14,7 +14,9 @@ from studio.rasa.runtime import Runtime
 REPLICA = "managed"  # how it names itself when it polls; one for each environment
 
 
-def prepare(environment: Environment, *, port: int, token: str, code: Code, runtime: Runtime) -> Spec:
+def prepare(
+    environment: Environment, *, port: int, token: str, code: Code, runtime: Runtime, interface: str = "127.0.0.1"
+) -> Spec:
     """Write its files and say how to start. OSError when the disk does not take them."""
     models = ModelServer(
         url=f"{base_url(environment)}/models/tags/{environment.name}",
@@ -31,5 +33,5 @@ def prepare(environment: Environment, *, port: int, token: str, code: Code, runt
         code=code,
         runtime=runtime,
         models=models,
-        interface=interface_of(settings.SERVER_HOST),
+        interface=interface_of(settings.SERVER_HOST, interface),
     )

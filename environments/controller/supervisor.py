@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
@@ -61,7 +62,7 @@ class Supervisor:
         processes: Processes,
         *,
         watch: Watch | None = None,
-        free_memory: Callable[[], int | None] = memory.available,
+        free_memory: Callable[[], int | None] = memory.for_servers,
     ) -> None:
         self._processes = processes
         self._watch = watch or Watch()
@@ -76,6 +77,8 @@ class Supervisor:
 
     def take_over(self) -> None:
         """After the start: what a former controller ran has ended with it, which is no failure of the server."""
+        for name in self._processes.left_below(settings.SERVERS_DIR):  # it finds no desk any more, and ends soon
+            self._processes.end_all_of(settings.SERVERS_DIR / name)
         for server in _rows():
             if server.handle is None or not self._processes.poll(_handle(server)).running:
                 _write(server, state=State.WAITING, handle=None, message="")
@@ -145,6 +148,7 @@ class Supervisor:
             server,
             state=State.STARTING,
             message="",
+            host="",
             port=port,
             rasa=runtime.name,
             rasa_version=runtime.version,
@@ -155,7 +159,14 @@ class Supervisor:
             heartbeat_at=None,
         )
         try:
-            spec = prepare(server.environment, port=port, token=token, code=code, runtime=runtime)
+            spec = prepare(
+                server.environment,
+                port=port,
+                token=token,
+                code=code,
+                runtime=runtime,
+                interface=self._processes.interface,
+            )
             handle = self._processes.start(spec)
         except StartFailed as error:
             self._failed(server, error.message, now)
@@ -211,9 +222,16 @@ class Supervisor:
         return AWAITS_MODEL if pulls_it_soon else why or LOADED_NOTHING
 
     def _ask(self, server: ManagedServer) -> None:
-        if server.port is not None:
+        host = self._host_of(server)
+        if server.port is not None and host:
             starting = server.state == State.STARTING
-            self._watch.ask(server.pk, server.port, decrypt(server.token_encrypted), prove=starting)
+            self._watch.ask(server.pk, host, server.port, decrypt(server.token_encrypted), prove=starting)
+
+    def _host_of(self, server: ManagedServer) -> str:
+        """In a cluster it is known only when it has started; then it stays."""
+        if not server.host and (found := self._processes.host(_handle(server))):
+            _write(server, host=found)
+        return server.host
 
     def _has_other_code(self, server: ManagedServer) -> bool:
         """Whether the model that it is to run needs other Python code: a running Rasa has imported the former."""

@@ -23,7 +23,7 @@ from environments.serving import memory
 from environments.serving.code import code_of
 from environments.serving.files import cap_log, interface_of, server_spec
 from environments.serving.rasa import NoRasa, runtime_for
-from environments.serving.watch import Answer, look
+from environments.serving.watch import HOST, Answer, look
 from models_app.models import Model
 from models_app.services.archives import NoArchive, fetch_archive
 from models_app.storage import StoreFailed
@@ -83,8 +83,8 @@ class Holder:
 
     slot: Slot
     processes: Processes
-    ask: Callable[[int, str, bool], Answer] = look
-    free_memory: Callable[[], int | None] = memory.available
+    ask: Callable[[str, int, str, bool], Answer] = look
+    free_memory: Callable[[], int | None] = memory.for_servers
     is_over: Callable[[], bool] = lambda: False  # the worker is to end
     _tail: str = field(default="", init=False)
     _told: str = field(default="", init=False)
@@ -93,6 +93,7 @@ class Holder:
     _beat_due: float = field(default=0.0, init=False)
     _is_ready: bool = field(default=False, init=False)
     _deaths: int = field(default=0, init=False)
+    _host: str = field(default="", init=False)  # that the row names, when it is another machine
 
     def hold(self) -> None:
         """Until it ends; every way that can happen is written to its row. Raises slots.Superseded."""
@@ -170,7 +171,7 @@ class Holder:
             code=insist(partial(code_of, self.slot.model)),
             runtime=runtime,
             model=archive,
-            interface=interface_of(settings.SLOT_HOST),
+            interface=interface_of(settings.SLOT_HOST, self.processes.interface),
         )
 
     # --- While it lives -----------------------------------------------------------------------------------------------
@@ -189,7 +190,7 @@ class Holder:
                 rasa_version=runtime.version,
             )
         )
-        self._tail, self._offset, self._is_ready = "", 0, False
+        self._tail, self._offset, self._is_ready, self._host = "", 0, False, ""
         (folder_of(self.slot) / "rasa.log").unlink(missing_ok=True)  # what the one before wrote is no news of this one
         try:
             handle = self.processes.start(self._spec(runtime, archive, port, token))
@@ -208,7 +209,7 @@ class Holder:
         until = time.monotonic() + START_SECONDS
         while True:
             self._look_after(handle, "Starting Rasa and loading the model")
-            answer = self.ask(port, token, True)
+            answer = self._asked(handle, port, token, prove=True)
             if answer.answers and not answer.has_model:
                 why = failure_message(self._tail, "Its log says no more.")
                 raise CannotStart(f"Rasa could not load {self.slot.model.name}. {why}")
@@ -229,10 +230,20 @@ class Holder:
             self._look_after(handle, "")
             now = time.monotonic()
             if now - asked > ASK_SECONDS:
-                heard = now if self.ask(port, token, False).answers else heard
+                heard = now if self._asked(handle, port, token).answers else heard
                 asked = now
             if now - heard > SILENT_SECONDS:
                 raise Died("It did not answer for a minute.")
+
+    def _asked(self, handle: Handle, port: int, token: str, *, prove: bool = False) -> Answer:
+        """Whether it answers where it is; in a cluster that shows when it has started."""
+        host = self.processes.host(handle)
+        if host is None:
+            return Answer(False)
+        if host not in (HOST, self._host):
+            insist(partial(slots.note_host, self.slot, host))
+            self._host = host
+        return self.ask(host, port, token, prove)
 
     def _look_after(self, handle: Handle, step: str) -> None:
         status = self.processes.poll(handle)

@@ -12,7 +12,7 @@ from environments.services import slots
 from studio.jobs import heartbeat
 from studio.jobs.heartbeat import process_name
 from studio.jobs.stopping import stop_on_signal
-from studio.rasa.local import LocalProcesses, end_all_of
+from studio.rasa.running import processes_of
 
 log = structlog.get_logger()
 
@@ -25,7 +25,7 @@ def run_slot(_woken_by: int | None = None, *, worker: str = "") -> None:
         return
     structlog.contextvars.bind_contextvars(slot=slot.pk)
     heartbeat.say_busy(f"{slot.environment.assistant.slug}: {slot.model.name}", worker=slot.worker)
-    processes = LocalProcesses(Path("python"), Path(settings.SERVERS_DIR) / "home")
+    processes = processes_of(Path("python"), Path(settings.SERVERS_DIR) / "home")
     try:
         Holder(slot, processes, is_over=stop_on_signal().is_set).hold()
     except slots.Superseded:
@@ -35,15 +35,17 @@ def run_slot(_woken_by: int | None = None, *, worker: str = "") -> None:
 
 
 def sweep() -> None:
-    """End and remove what killed workers left on this machine."""
+    """End and remove what killed workers left on this machine, or in the cluster."""
     place = Path(settings.SERVERS_DIR) / "slots"
-    found = [path for path in place.iterdir() if path.is_dir()] if place.is_dir() else []
+    processes = processes_of(Path("python"), Path(settings.SERVERS_DIR) / "home")
+    here = {path.name for path in place.iterdir() if path.is_dir()} if place.is_dir() else set()
+    found = [place / name for name in sorted(here | processes.left_below(place))]
     if not found:
         return
     held = Slot.objects.filter(state__in=Slot.HELD).values_list("pk", "attempt")
     active = {f"{pk}-{attempt}" for pk, attempt in held}
     for folder in found:
         if folder.name not in active:
-            if strays := end_all_of(folder):
+            if strays := processes.end_all_of(folder):
                 log.warning("ended what a killed slot left running", folder=folder.name, processes=strays)
             shutil.rmtree(folder, ignore_errors=True)

@@ -68,9 +68,8 @@ def _why_no_slot(model: Model, slot: Slot | None) -> str:
 def _managed(environment: Environment) -> ServerAddress:
     server = _server(environment)
     if server is not None and server.state == State.RUNNING and server.port is not None:
-        return ServerAddress(
-            f"http://{settings.SERVER_HOST}:{server.port}", decrypt(server.token_encrypted), (settings.SERVER_HOST,)
-        )
+        host = server.host if server.host not in ("", "127.0.0.1") else settings.SERVER_HOST
+        return ServerAddress(f"http://{host}:{server.port}", decrypt(server.token_encrypted), (host,))
     raise NoServer(f"The Rasa server of {environment.name} does not run now. {_why(server)}".strip())
 
 

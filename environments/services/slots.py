@@ -263,6 +263,11 @@ def begin(slot: Slot, *, host: str, port: int, token: str, rasa: str, rasa_versi
         raise Superseded(f"attempt {slot.attempt} of slot {slot.pk} is over")
 
 
+def note_host(slot: Slot, host: str) -> None:
+    """Where the web reaches it, once that is known. Raises Superseded."""
+    _write(slot, host=host)
+
+
 def beat(slot: Slot, **facts: object) -> Slot:
     """Say that this attempt lives, with what changed (`step`, `memory`, `peak_memory`, `log`); the row as it is now.
 

@@ -64,12 +64,14 @@ def server_spec(
         environment={**runtime.environment, TOKEN_VARIABLE: token, "RASA_ENVIRONMENT": environment.name},
         python_path=(folder / "code",),
         python=runtime.python,
+        image=runtime.image,
     )
 
 
-def interface_of(host: str) -> str:
-    """Where a Rasa listens that the web calls by `host`: on every interface, unless that is this machine itself."""
-    return "127.0.0.1" if host in ("127.0.0.1", "localhost") else "0.0.0.0"  # noqa: S104
+def interface_of(host: str, own: str = "127.0.0.1") -> str:
+    """Where a Rasa listens that the web calls by `host`: on every interface, unless that is this machine itself.
+    `own` is what it is then, as `Processes` says."""
+    return own if host in ("127.0.0.1", "localhost") else "0.0.0.0"  # noqa: S104
 
 
 def base_url(environment: Environment) -> str:

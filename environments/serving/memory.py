@@ -3,11 +3,18 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from studio.rasa.running import in_cluster
+
 NEEDED_BYTES = 600 * 1024**2  # a light model's server takes 575 MB; one with DIET and TED 1.1 GB
 MEGABYTE = 1_000_000
 # Of a control group: its limit, what it uses, and what of that it gives up when it must (cgroup v2, then v1).
 _V2 = ("memory.max", "memory.current", "inactive_file")
 _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+
+
+def for_servers() -> int | None:
+    """Bytes that one more server can have; None in a cluster, which finds a machine for it."""
+    return None if in_cluster() else available()
 
 
 def available(root: Path = Path("/")) -> int | None:

@@ -18,12 +18,12 @@ class Answer:
     has_model: bool = False
 
 
-def look(port: int, token: str, prove: bool) -> Answer:
+def look(host: str, port: int, token: str, prove: bool) -> Answer:
     """With `prove` also ask without the token: a server of somebody else that asks for none takes ours too.
 
     Rasa writes an error into its log for that, so it is done once for each start.
     """
-    client = RasaClient(f"http://{HOST}:{port}", token, timeout=TIMEOUT_SECONDS, hosts=(HOST,))
+    client = RasaClient(f"http://{host}:{port}", token, timeout=TIMEOUT_SECONDS, hosts=(host,))
     try:
         status = client.status()
         return Answer(not prove or client.is_secured(), status.has_model)
@@ -38,9 +38,9 @@ class Watch:
         self._pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="watch")
         self._looks: dict[int, Future[Answer]] = {}
 
-    def ask(self, key: int, port: int, token: str, *, prove: bool) -> None:
+    def ask(self, key: int, host: str, port: int, token: str, *, prove: bool) -> None:
         if key not in self._looks:
-            self._looks[key] = self._pool.submit(look, port, token, prove)
+            self._looks[key] = self._pool.submit(look, host, port, token, prove)
 
     def answer(self, key: int) -> Answer | None:
         """The answer to the last `ask`, once; None while there is none."""

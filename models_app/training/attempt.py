@@ -23,6 +23,7 @@ from studio.web.formats import duration, size
 log = structlog.get_logger()
 
 LOOK_SECONDS = 0.5
+NET_SECONDS = 60.0  # after its time we end it; this long after that whoever runs it
 ROOM = 1024**2  # bytes; a disk with less is full
 NO_SPACE, TOO_LARGE = "No space left on device", "File too large"
 RAISE_LIMIT = "Raise the limit in the assistant’s training settings, or train with less."
@@ -137,6 +138,7 @@ class Attempt:
             python_path=(self.folder,),
             low_priority=True,
             limits=process.Limits(self.limits.memory, self.limits.disk, self.limits.processes),
+            seconds=max(0.0, self._until - time.monotonic()) + NET_SECONDS,
         )
 
     def _follow(self, handle: Handle) -> Status:

@@ -13,7 +13,8 @@ from django.conf import settings
 
 from models_app.models import TrainingJob
 from models_app.training.keeping_log import rescue
-from studio.rasa.local import end_all_of
+from studio.rasa.process import Processes
+from studio.rasa.running import processes_of
 
 log = structlog.get_logger()
 
@@ -41,8 +42,9 @@ def clear(job: TrainingJob) -> None:
 
 
 def sweep() -> None:
-    """End and remove what killed attempts left on this machine."""
-    found = [path for path in _folders(settings.JOBS_DIR) if path.name not in ("home", "kept")]
+    """End and remove what killed attempts left on this machine, or in the cluster."""
+    processes = processes_of(Path("python"), settings.JOBS_DIR / "home")
+    found = _left(processes)
     aside = list(_folders(settings.JOBS_DIR / "kept"))
     if not found and not aside:
         return
@@ -52,13 +54,19 @@ def sweep() -> None:
     unended = {str(pk) for pk, _attempt, _state in jobs}
     for folder in found:
         if folder.name not in active:
-            if strays := end_all_of(folder):
+            if strays := processes.end_all_of(folder):
                 log.warning("ended what a killed training left running", folder=folder.name, processes=strays)
             rescue(folder)
             shutil.rmtree(folder, ignore_errors=True)
     for folder in aside:
         if folder.name not in unended:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _left(processes: Processes) -> list[Path]:
+    """Folders of attempts, also of such whose folder was another worker's and whose process may still run."""
+    here = {path.name for path in _folders(settings.JOBS_DIR) if path.name not in ("home", "kept")}
+    return [settings.JOBS_DIR / name for name in sorted(here | processes.left_below(settings.JOBS_DIR))]
 
 
 def _kept(job: int) -> Path:

@@ -22,9 +22,9 @@ from studio.errors import DomainError
 from studio.jobs import heartbeat
 from studio.jobs.heartbeat import process_name
 from studio.jobs.patience import insist
-from studio.rasa.local import LocalProcesses
 from studio.rasa.packages import installed_packages
 from studio.rasa.process import StartFailed
+from studio.rasa.running import processes_of
 from studio.rasa.runtime import Runtime
 from studio.rasa.services import find_runtime
 
@@ -80,7 +80,7 @@ def _attempt(job: TrainingJob, runtime: Runtime, folder: Path, is_over: Callable
 
 
 def _do(job: TrainingJob, runtime: Runtime, folder: Path, is_over: Callable[[], bool]) -> None:
-    processes = LocalProcesses(runtime.python, settings.JOBS_DIR / "home")
+    processes = processes_of(runtime.python, settings.JOBS_DIR / "home", runtime.image)
     limits = insist(partial(limits_of, job.assistant))
     project = insist(partial(_prepare, job, folder, runtime))
     KINDS[job.kind](Attempt(job, processes, folder, limits, runtime.environment, is_over), project)
@@ -97,7 +97,7 @@ def _prepare(job: TrainingJob, folder: Path, runtime: Runtime) -> Project:
     folder.mkdir(parents=True)
     files = revisions.files_of(job.revision)
     project = read_project(files)
-    packages = installed_packages(runtime.python)
+    packages = f"image=={runtime.image}\n" if runtime.image else installed_packages(runtime.python)
     facts = facts_of(project, files[project.config])
     training.keep_facts(job, packages=packages, rasa_version=runtime.version, **facts)
     if not project.has_assistant_id:

@@ -16,9 +16,11 @@ from django.db.models import Case, Q, Value, When
 from django.utils import timezone
 
 from studio.rasa.disk import room_of
+from studio.rasa.images import ask_image
 from studio.rasa.models import RasaRuntime
 from studio.rasa.problems import RuntimeProblem
-from studio.rasa.runtime import Progress, Report, Runtime, Runtimes, probe
+from studio.rasa.running import in_cluster, processes_of
+from studio.rasa.runtime import Own, Progress, Report, Runtime, Runtimes, probe
 from studio.rasa.services import State, current_runtime, own_interpreters, runtimes
 from studio.rasa.uses import spoken, uses_of
 
@@ -44,8 +46,11 @@ class Installer:
         """
         own = own_interpreters()
         current_runtime()
-        for name in [*self._of().installed(), *own]:
+        for name in [*(() if in_cluster() else self._of().installed()), *own]:
             RasaRuntime.objects.get_or_create(version=name, defaults={"own": name in own})
+        if in_cluster():  # the images are all there is
+            RasaRuntime.objects.filter(version__in=own).update(own=True)
+            RasaRuntime.objects.filter(own=False).delete()
         RasaRuntime.objects.filter(own=True).exclude(version__in=own).delete()
         for row in RasaRuntime.objects.exclude(state=State.REMOVING):
             if not row.own and (found := self._of().find(row.version)) is not None:
@@ -114,7 +119,7 @@ class Installer:
         if own is None:
             return  # the settings changed; the next controller takes the row away
         _report(row)(Progress("check", 0, 0, "Asking it which Rasa it has"))
-        runtime = probe(own, settings.RASA_DIR / "own" / own.name)
+        runtime = _asked(own)
         _move(row, State.INSTALLING, State.READY, **_facts(runtime))
         log.info("own interpreter found", name=own.name, version=runtime.version)
 
@@ -133,6 +138,13 @@ class Installer:
         else:
             words = f"It is kept, because it is used again by {spoken(uses_of(row.version))}."
             _move(row, State.REMOVING, State.READY, message=words)
+
+
+def _asked(own: Own) -> Runtime:
+    """What it says of itself. Raises OwnFailed."""
+    if own.image:
+        return ask_image(own, processes_of(own.python, settings.SERVERS_DIR / "home", own.image), settings.SERVERS_DIR)
+    return probe(own, settings.RASA_DIR / "own" / own.name)
 
 
 def _next() -> RasaRuntime | None:

@@ -15,6 +15,8 @@ macOS has neither subreapers nor a signal at the parent's death: it looks for a 
 what did not leave both its parent and its group.
 """
 
+from __future__ import annotations  # it also runs in the images of clusters, with their Python
+
 import ctypes
 import json
 import os

@@ -24,6 +24,7 @@ _KEEPER = "import sys; sys.path.append(sys.argv.pop(1)); from studio.rasa.keeper
 _CHECKOUT = str(Path(__file__).parents[2])
 _ENTRY = str(Path(__file__).with_name("entry.py"))
 _POLL_SECONDS = 0.05
+LOOPBACK = "127.0.0.1"
 PATIENCE = 30.0  # seconds for the keeper to end what it keeps
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # Rasa colours its warnings even when it writes to a file
 LARGE_LOG = 20 * 1024**2  # a log that grew beyond this is set aside when its process is started again
@@ -84,8 +85,8 @@ class LocalProcesses:
         try:
             self.home.mkdir(parents=True, exist_ok=True)
             (spec.folder / TEMPORARY).mkdir(parents=True, exist_ok=True)
-            _set_large_log_aside(spec.log)
-            _report_of(spec.log).write_bytes(keeper.as_report({"mark": mark}))
+            set_large_log_aside(spec.log)
+            report_of(spec.log).write_bytes(keeper.as_report({"mark": mark}))
             process = _spawner.run(spawn)
         except OSError as error:
             raise StartFailed(f"Rasa could not be started: {error.strerror}.") from error
@@ -95,7 +96,7 @@ class LocalProcesses:
 
     def poll(self, handle: Handle) -> Status:
         if self._is_alive(handle):
-            return _status(_facts(handle), running=True, code=None)
+            return status_of(facts_of(handle), running=True, code=None)
         return self._ended(handle)
 
     def stop(self, handle: Handle, grace: float = 10.0) -> Status:
@@ -110,12 +111,25 @@ class LocalProcesses:
         ended = not self._is_alive(handle)  # asked before reading: what it writes while ending is not missed
         return read_log(Path(handle.log), offset, limit, to_its_end=ended)
 
+    def host(self, handle: Handle) -> str | None:
+        return LOOPBACK
+
+    @property
+    def interface(self) -> str:
+        return LOOPBACK
+
+    def left_below(self, parent: Path) -> set[str]:
+        return set()
+
+    def end_all_of(self, folder: Path) -> int:
+        return end_marked(f"@{folder}")
+
     def _command(self, spec: Spec, mark: str) -> list[str]:
         options = {
             "parent": os.getpid(),
             "mark": mark,
             "folder": str(spec.folder),
-            "report": str(_report_of(spec.log)),
+            "report": str(report_of(spec.log)),
             "limits": spec.limits.as_json(),
             "low_priority": spec.low_priority,
         }
@@ -132,15 +146,15 @@ class LocalProcesses:
 
     def _ended(self, handle: Handle) -> Status:
         """Reap it. One that ended without a word was killed itself, and may have left something behind."""
-        facts = _facts(handle)
+        facts = facts_of(handle)
         process = self._started.get(handle)
         code = facts.get("code") if process is None else process.wait(timeout=30)
         if facts.get("code") is None:
             end_marked(handle.mark)
-        return _status(facts, running=False, code=code)
+        return status_of(facts, running=False, code=code)
 
 
-def _status(facts: dict[str, Any], *, running: bool, code: int | None) -> Status:
+def status_of(facts: dict[str, Any], *, running: bool, code: int | None) -> Status:
     over = facts.get("over")
     return Status(
         running,
@@ -149,12 +163,8 @@ def _status(facts: dict[str, Any], *, running: bool, code: int | None) -> Status
         peak_memory=facts.get("peak"),
         exceeded=Exceeded(*over) if over and not running else None,
         least_room=facts.get("room"),
+        why=facts.get("why", ""),
     )
-
-
-def end_all_of(folder: Path) -> int:
-    """Kill what still runs of any process that was started for this folder. Returns how many there were."""
-    return end_marked(f"@{folder}")
 
 
 def end_marked(mark: str, seconds: float = PATIENCE) -> int:
@@ -170,14 +180,14 @@ def end_marked(mark: str, seconds: float = PATIENCE) -> int:
     return len(killed)
 
 
-def _report_of(log: Path) -> Path:
+def report_of(log: Path) -> Path:
     return log.with_name(f"{log.name}.state")
 
 
-def _facts(handle: Handle) -> dict[str, Any]:
+def facts_of(handle: Handle) -> dict[str, Any]:
     """What the keeper last wrote about this process; nothing when it is of a later one with the same log."""
     try:
-        facts = json.loads(_report_of(Path(handle.log)).read_bytes())
+        facts = json.loads(report_of(Path(handle.log)).read_bytes())
     except (OSError, ValueError):
         return {}
     return facts if facts.get("mark") == handle.mark else {}
@@ -219,7 +229,7 @@ def _cut_at_end(data: bytes) -> int:
     return 0
 
 
-def _set_large_log_aside(log: Path) -> None:
+def set_large_log_aside(log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileNotFoundError):
         if log.stat().st_size > LARGE_LOG:

@@ -119,6 +119,18 @@ class OwnFailed(RuntimeProblem):
         )
 
 
+class ImageFailed(RuntimeProblem):
+    """The Rasa of a container image does not say what it is."""
+
+    def __init__(self, name: str, image: str, details: str) -> None:
+        super().__init__(
+            f"The image {name} ({image}) does not run Rasa.",
+            "Below is what Kubernetes or the image says. PARLEY_RASA_IMAGES names the images, "
+            "PARLEY_KUBERNETES_TEMPLATE what their Pods need. Settings are read when Parley starts.",
+            tail(details),
+        )
+
+
 class InstallerKilled(RuntimeProblem):
     def __init__(self, number: int) -> None:
         super().__init__(

@@ -4,6 +4,8 @@ Linux tells it all in /proc. Elsewhere `ps` tells less: a process that left both
 there, and memory that several share counts once for each.
 """
 
+from __future__ import annotations  # it also runs in the images of clusters, with their Python
+
 import functools
 import os
 import stat

@@ -46,6 +46,8 @@ class Spec:
     low_priority: bool = False
     limits: Limits = Limits()
     python: Path | None = None  # the interpreter that has the Rasa to run; else that of the `Processes`
+    image: str = ""  # the container image that has it, where processes are containers
+    seconds: float | None = None  # a net, where it can be had: it ends then though nobody follows it
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ class Status:
     peak_memory: int | None = None  # the most that was in use
     exceeded: Exceeded | None = None  # why it was ended
     least_room: int | None = None  # the fewest bytes that were free on the disk of its folder
+    why: str = ""  # a sentence when something beside it ended it, or kept it from starting
 
     def explain(self) -> str:
         """A sentence for people."""
@@ -110,6 +113,8 @@ class Status:
             return "It is running."
         if self.exceeded is not None:
             return self.exceeded.explain()
+        if self.why:
+            return self.why
         if self.code is None:
             return "It has ended; how is not known."
         if self.code == -signal.SIGKILL:
@@ -148,6 +153,20 @@ class Processes(Protocol):
     def read_log(self, handle: Handle, offset: int = 0, limit: int = 65536) -> LogChunk:
         """What it has written from byte `offset` on: whole lines while it runs, and all of it when it has ended."""
 
+    def host(self, handle: Handle) -> str | None:
+        """Where a server of it listens; None as long as that is not known."""
+
+    @property
+    def interface(self) -> str:
+        """What a server must listen on, so that this house reaches it."""
+
+    def left_below(self, parent: Path) -> set[str]:
+        """Names of folders in `parent` for which something may still run, beside those that are there: what ran on
+        other machines leaves nothing on this disk."""
+
+    def end_all_of(self, folder: Path) -> int:
+        """End what still runs of any process that was started for this folder. Returns how many there were."""
+
 
 # --- What every Rasa process gets ---------------------------------------------------------------------------------
 
@@ -175,10 +194,15 @@ _FIXED = {
 
 def environment_of(spec: Spec, home: Path, mark: str) -> dict[str, str]:
     """The whole environment of a Rasa process. `home` must be writable: matplotlib and Rasa keep caches there."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return {**inherited, **given_environment(spec, home, mark)}
+
+
+def given_environment(spec: Spec, home: Path, mark: str) -> dict[str, str]:
+    """What we give it, without what is the machine's own."""
     threads = str(min(os.cpu_count() or 1, 4))
     path = [str(folder) for folder in spec.python_path]
     return {
-        **{name: os.environ[name] for name in _INHERITED if name in os.environ},
         **_FIXED,
         "OMP_NUM_THREADS": threads,
         "TF_INTRA_OP_PARALLELISM_THREADS": threads,

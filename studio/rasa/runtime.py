@@ -55,11 +55,19 @@ Report = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Own:
-    """A team's own interpreter, as the settings name it. `variables` of our environment go to its processes alone."""
+    """A team's own interpreter, as the settings name it. `variables` of our environment go to its processes alone.
+
+    With `image` it is the `python` of that container image.
+    """
 
     name: str
     python: Path
     variables: tuple[str, ...] = ()
+    image: str = ""
+
+    @property
+    def is_there(self) -> bool:
+        return bool(self.image) or self.python.exists()
 
     def environment(self) -> dict[str, str]:
         return {name: os.environ[name] for name in self.variables if os.environ.get(name)}
@@ -91,6 +99,10 @@ class Runtime:
     @property
     def python(self) -> Path:
         return self.own.python if self.own else self.folder / "bin" / "python"
+
+    @property
+    def image(self) -> str:
+        return self.own.image if self.own else ""
 
     @property
     def environment(self) -> dict[str, str]:

@@ -16,6 +16,7 @@ from studio.errors import Conflict, Invalid
 from studio.rasa import index
 from studio.rasa.models import RasaRuntime
 from studio.rasa.problems import RuntimeProblem
+from studio.rasa.running import in_cluster
 from studio.rasa.runtime import Own, Runtime, Runtimes
 from studio.rasa.uses import Use, spoken, uses_of
 
@@ -28,12 +29,14 @@ def runtimes() -> Runtimes:
 
 
 def own_interpreters() -> dict[str, Own]:
-    """Those that PARLEY_RASA_OWN names, by name."""
-    variables = settings.RASA_OWN_VARIABLES
-    return {
-        name: Own(name, Path(python), tuple(variable for of, variable in variables if of == name))
-        for name, python in settings.RASA_OWN
-    }
+    """Those that PARLEY_RASA_OWN names, by name; in a cluster the images that PARLEY_RASA_IMAGES names."""
+    if in_cluster():
+        return {name: Own(name, Path("python"), _variables_of(name), image) for name, image in settings.RASA_IMAGES}
+    return {name: Own(name, Path(python), _variables_of(name)) for name, python in settings.RASA_OWN}
+
+
+def _variables_of(name: str) -> tuple[str, ...]:
+    return tuple(variable for of, variable in settings.RASA_OWN_VARIABLES if of == name)
 
 
 def find_runtime(name: str | None = None) -> Runtime | None:
@@ -45,7 +48,7 @@ def find_runtime(name: str | None = None) -> Runtime | None:
 
 def _find_own(own: Own) -> Runtime | None:
     row = RasaRuntime.objects.filter(version=own.name, own=True).exclude(release="").first()
-    if row is None or not own.python.exists():
+    if row is None or not own.is_there:
         return None
     return Runtime(row.release, own.python.parent, row.minimum_compatible_version, row.python, own)
 
@@ -82,6 +85,8 @@ def in_order(rows: Iterable[RasaRuntime]) -> Sequence[RasaRuntime]:
 def add_version(*, actor: User | None, version: str) -> RasaRuntime:
     """Ask for another version to be installed. The index is asked first, so never call it within a transaction."""
     version = version.strip()
+    if in_cluster():
+        raise Invalid("Here every Rasa is a container image: PARLEY_RASA_IMAGES names them.", field="version")
     if not VERSION.fullmatch(version):
         raise Invalid("Write a version of Rasa Open Source 3 with three numbers, such as 3.6.20.", field="version")
     if RasaRuntime.objects.filter(version=version).exclude(state__in=[State.MISSING, State.FAILED]).exists():
@@ -113,6 +118,10 @@ def request_install(*, actor: User | None, name: str | None = None) -> RasaRunti
     return row
 
 
+def _named_in() -> str:
+    return "PARLEY_RASA_IMAGES" if in_cluster() else "PARLEY_RASA_OWN"
+
+
 def why_kept(row: RasaRuntime) -> str:
     """A sentence when this Rasa may not be removed, else nothing."""
     return why_kept_by(row, uses_of(row.version))
@@ -120,7 +129,7 @@ def why_kept(row: RasaRuntime) -> str:
 
 def why_kept_by(row: RasaRuntime, uses: Sequence[Use]) -> str:
     if row.own:
-        return f"{row} is the team's own: take it out of PARLEY_RASA_OWN instead."
+        return f"{row} is the team's own: take it out of {_named_in()} instead."
     if row.version == settings.RASA_VERSION:
         return f"{row} is the one of this installation: PARLEY_RASA_VERSION names it."
     if row.state in {State.INSTALLING, State.REMOVING}:

@@ -13,7 +13,7 @@ from studio import env
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 READING = ("studio/settings.py", "studio/embedded/config.py")
-READERS = {"text", "optional", "secret", "flag", "whole", "words", "pairs", "size", "database"}
+READERS = {"text", "optional", "secret", "flag", "whole", "words", "pairs", "size", "database", "yaml"}
 
 
 def read_by(path: str) -> set[str]:

@@ -107,7 +107,7 @@ def trained_from(files: dict[str, bytes]) -> Model:
 
 def attempt(model: Model, monkeypatch, settings, rasa: RecordedRasa | None = None) -> TrainingJob:
     rasa = rasa or RecordedRasa()
-    monkeypatch.setattr(run, "LocalProcesses", lambda python, home: rasa)
+    monkeypatch.setattr(run, "processes_of", lambda *_: rasa)
     request_test(actor=None, model=model)
     job = training.claim(worker="w", versions=["3.6.21"])
     run._attempt(job, Runtime("3.6.21", Path("/rasa"), "3.6.21"), settings.JOBS_DIR / "1-1")

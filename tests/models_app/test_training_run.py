@@ -65,7 +65,7 @@ def job(db, settings, tmp_path, monkeypatch):
 
 
 def attempt(job, rasa, monkeypatch, settings):
-    monkeypatch.setattr(run, "LocalProcesses", lambda python, home: rasa)
+    monkeypatch.setattr(run, "processes_of", lambda *_: rasa)
     claimed = training.claim(worker="w", versions=["3.6.21"])
     folder = settings.JOBS_DIR / "1-1"
     run._attempt(claimed, Runtime("3.6.21", Path("/rasa"), "3.6.21"), folder)

@@ -39,7 +39,7 @@ def assistant(db, settings, tmp_path, monkeypatch):
 @pytest.fixture
 def do(monkeypatch, settings):
     def do(job, rasa, version="3.6.21"):
-        monkeypatch.setattr(run, "LocalProcesses", lambda python, home: rasa)
+        monkeypatch.setattr(run, "processes_of", lambda *_: rasa)
         claimed = training.claim(worker="w", versions=[version])
         assert claimed.pk == job.pk
         run._attempt(claimed, Runtime(version, Path("/rasa"), version), settings.JOBS_DIR / f"{job.pk}-1")

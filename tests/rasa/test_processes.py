@@ -14,8 +14,10 @@ import pytest
 from studio.rasa.process import Handle, Limits, Processes, StartFailed, secret
 from tests.rasa.implementations import (
     IMPLEMENTATIONS,
+    KINDS,
     LEAVES_ITS_GROUP,
     LEAVES_ITS_PARENT,
+    START_SECONDS,
     WAIT,
     ended,
     eventually,
@@ -30,8 +32,10 @@ LOOSE = {"leaves its group": LEAVES_ITS_GROUP, "leaves its parent": LEAVES_ITS_P
 loose = pytest.mark.parametrize("code", LOOSE.values(), ids=LOOSE)
 
 
-@pytest.fixture(params=IMPLEMENTATIONS)
+@pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
+    if request.param == "kubernetes":
+        request.getfixturevalue("cluster")
     return request.param
 
 
@@ -229,7 +233,7 @@ EXCEEDED = {
 @pytest.mark.parametrize(("code", "limits", "limit"), EXCEEDED.values(), ids=EXCEEDED)
 def test_a_limit_that_is_passed_ends_it_though_nobody_looks(kind, processes, run, tmp_path, code, limits, limit):
     handle = run(code, limits=limits)
-    time.sleep(2.5)
+    time.sleep(START_SECONDS[kind] + 2.5)
     status = processes.poll(handle)
     assert not status.running
     assert status.exceeded is not None

@@ -11,7 +11,7 @@ from environments.controller.supervisor import Supervisor
 from studio.jobs.heartbeat import beating
 from studio.jobs.stopping import stop_on_signal
 from studio.rasa.installer import Installer
-from studio.rasa.local import LocalProcesses
+from studio.rasa.running import processes_of
 from studio.schema import refuse_older
 
 
@@ -23,6 +23,6 @@ class Command(BaseCommand):
         refuse_older()
         stop = stop_on_signal()
         python = settings.RASA_DIR / settings.RASA_VERSION / "bin" / "python"
-        supervisor = Supervisor(LocalProcesses(python, home=settings.SERVERS_DIR / "home"))
+        supervisor = Supervisor(processes_of(python, settings.SERVERS_DIR / "home"))
         with beating("controller"):
             run_forever(stop, supervisor, Installer())

@@ -98,6 +98,20 @@ def test_a_server_starts_once_there_is_a_model_and_runs_once_it_answers(house: H
     assert len(house.specs) == 1
 
 
+def test_a_server_of_a_cluster_is_asked_and_called_where_it_is(house: House) -> None:
+    house.processes.hosts = [None, "10.1.2.3"]
+    assert house.turn(2).state == State.STARTING  # nobody knows yet where it is
+    assert house.turn(2).state == State.RUNNING
+    address = server_of(house.environment)
+    assert (address.url, address.hosts) == (f"http://10.1.2.3:{house.server.port}", ("10.1.2.3",))
+
+
+def test_what_a_former_controller_left_in_a_cluster_is_ended(house: House, settings) -> None:
+    house.processes.left = {"17"}
+    house.supervisor.take_over()
+    assert house.processes.ended == [settings.SERVERS_DIR / "17"]
+
+
 def test_without_a_model_it_waits_and_says_so(house: House) -> None:
     Tag.objects.filter(pk=house.environment.tag_id).update(model=None)
     assert (house.turn().state, house.server.message) == (State.WAITING, NO_MODEL)

@@ -33,12 +33,14 @@ class Stage:
     processes: "Written" = field(default_factory=lambda: Written())
     looks: Iterator[object] = field(default_factory=lambda: iter(()))
     free: int | None = None
+    asked: list[str] = field(default_factory=list)
 
     def hold(self) -> Slot:
         Holder(self.slot, self.processes, ask=self._ask, free_memory=lambda: self.free).hold()
         return Slot.objects.get(pk=self.slot.pk)
 
-    def _ask(self, _port: int, _token: str, _prove: bool) -> Answer:
+    def _ask(self, host: str, _port: int, _token: str, _prove: bool) -> Answer:
+        self.asked.append(host)
         look = next(self.looks)
         if callable(look):
             look = look()
@@ -95,6 +97,21 @@ def test_it_fetches_the_model_serves_it_and_ends_when_it_is_stopped(stage: Stage
     assert (ended.state, ended.message) == (State.ENDED, "anna stopped it.")
     assert stage.processes.alive == {}
     assert bytes(ended.token_encrypted) == b""
+
+
+def test_one_of_a_cluster_is_asked_where_it_is_once_that_is_known(stage: Stage):
+    seen: list[str] = []
+
+    def serving() -> Answer:
+        seen.append(Slot.objects.get(pk=stage.slot.pk).host)
+        stop(stage)
+        return RUNS
+
+    stage.processes.hosts = [None, None, "10.1.2.3"]
+    stage.looks = iter([RUNS, serving])
+    stage.hold()
+    assert seen == ["10.1.2.3"]
+    assert set(stage.asked) == {"10.1.2.3"}
 
 
 def test_it_ends_when_nobody_speaks(stage: Stage):

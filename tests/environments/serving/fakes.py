@@ -1,6 +1,7 @@
 """Processes and looks whose fate the test decides. The real ones are in test_controller_real.py."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from environments.serving.watch import Answer, Watch
 from studio.rasa.process import Handle, LogChunk, Spec, StartFailed, Status
@@ -35,6 +36,21 @@ class FakeProcesses:
     def read_log(self, handle: Handle, offset: int = 0, limit: int = 65536) -> LogChunk:
         return LogChunk("", 0)
 
+    interface = "127.0.0.1"
+    hosts: list[str | None] = field(default_factory=lambda: ["127.0.0.1"])  # one after the other; the last goes on
+    left: set[str] = field(default_factory=set)
+    ended: list[Path] = field(default_factory=list)
+
+    def host(self, handle: Handle) -> str | None:
+        return self.hosts.pop(0) if len(self.hosts) > 1 else self.hosts[0]
+
+    def left_below(self, parent: Path) -> set[str]:
+        return self.left
+
+    def end_all_of(self, folder: Path) -> int:
+        self.ended.append(folder)
+        return 1
+
     def die(self, code: int = 1) -> None:
         """Every process ends by itself."""
         for pid in list(self.alive):
@@ -49,7 +65,7 @@ class FakeWatch(Watch):
     answers: Answer = field(default_factory=lambda: Answer(True, has_model=True))
     asked: set[int] = field(default_factory=set)
 
-    def ask(self, key: int, port: int, token: str, *, prove: bool) -> None:
+    def ask(self, key: int, host: str, port: int, token: str, *, prove: bool) -> None:
         self.asked.add(key)
 
     def answer(self, key: int) -> Answer | None:

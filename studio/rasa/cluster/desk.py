@@ -1,0 +1,242 @@
+"""Where the Pods of this process fetch their files and bring back log, report and results: no shared volume, no store.
+
+One small HTTP server in the process that started them, reached by the Pods at its own address. A Pod shows the token
+that it was started with; it can see and write the folder of its own process and nothing else. When this process ends,
+so does its desk, and with it every Pod that it started (`agent.py`).
+"""
+
+import hmac
+import io
+import json
+import os
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import structlog
+
+from studio.rasa import keeper
+from studio.rasa.cluster import agent
+from studio.rasa.local import report_of
+from studio.rasa.process import TEMPORARY, Spec
+
+log = structlog.get_logger()
+
+_HOUSE = Path(__file__).parents[3]
+# What the Pod needs of us.
+_OURS = (
+    "studio/__init__.py", "studio/rasa/__init__.py", "studio/rasa/keeper.py", "studio/rasa/proc.py",
+    "studio/rasa/entry.py", "studio/rasa/cluster/__init__.py", "studio/rasa/cluster/agent.py",
+)  # fmt: skip
+IN_POD = "parley"  # the folder, below the root, in which the Pod finds it
+CHUNK = 1024 * 1024
+LARGEST = 8 * 1024**3  # bytes of a single result, where no limit of disk says less
+
+
+@dataclass
+class Guest:
+    """One process whose Pod comes to the desk."""
+
+    name: str
+    token: str
+    spec: Spec
+    start: dict[str, Any]  # what agent.py reads
+    facts: dict[str, Any] = field(default_factory=dict)  # its last report
+    received: int = 0  # bytes of the log
+    arrived: bool = False  # the Pod has fetched its files
+    stop: float | None = None  # seconds of grace, once it is to end
+    ended: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take_report(self, facts: dict[str, Any]) -> None:
+        """Write it where the keeper of a local process would."""
+        if facts.get("mark") != self.start["mark"]:
+            return
+        self.facts = facts
+        write_report(self.spec.log, facts)
+        if facts.get("ended"):
+            self.ended.set()
+
+    def take_log(self, data: bytes, offset: int) -> None:
+        """Append what is new: a delivery whose answer was lost comes again."""
+        with self.lock:
+            new = data[max(0, self.received - offset) :]
+            with self.spec.log.open("ab") as file:
+                file.write(new)
+            self.received += len(new)
+
+    def path_of(self, name: str) -> Path | None:
+        """Where a result goes; None for a place that is not its own."""
+        folder = self.spec.folder.resolve()
+        path = folder / name
+        kept = {self.spec.log, report_of(self.spec.log)}
+        inside = path.parent.resolve().is_relative_to(folder) and ".." not in path.parts
+        return path if inside and path not in kept and not path.is_symlink() else None
+
+
+def write_report(path: Path, facts: dict[str, Any]) -> None:
+    report = report_of(path)
+    new = report.with_name(f"{report.name}.new")
+    with suppress(FileNotFoundError):  # its folder is gone: nobody asks any more
+        new.write_bytes(keeper.as_report(facts))
+        new.replace(report)
+
+
+class Desk:
+    """Listens from the first guest on."""
+
+    def __init__(self, port: int = 0) -> None:
+        self._port = port
+        self._guests: dict[str, Guest] = {}
+        self._server: _Server | None = None
+        self._lock = threading.Lock()
+
+    def welcome(self, guest: Guest) -> int:
+        """Expect it; the port where it is to come. OSError when nobody may listen there."""
+        with self._lock:
+            if self._server is None:
+                self._server = _Server(("", self._port), self._guests)
+                threading.Thread(target=self._server.serve_forever, name="desk", daemon=True).start()
+            self._guests[guest.name] = guest
+            return int(self._server.server_address[1])
+
+    def guest(self, name: str) -> Guest | None:
+        return self._guests.get(name)
+
+    def dismiss(self, name: str) -> None:
+        """Whatever it still brings is refused, and it ends."""
+        self._guests.pop(name, None)
+
+
+_desks: dict[tuple[int, int], Desk] = {}  # by process, because a fork inherits no threads, and by port
+
+
+def desk_of_this_process(port: int) -> Desk:
+    """The controller starts servers and asks images: both at one port."""
+    return _desks.setdefault((os.getpid(), port), Desk(port))
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 64
+
+    def __init__(self, address: tuple[str, int], guests: dict[str, Guest]) -> None:
+        self.guests = guests
+        super().__init__(address, _Handler)
+
+    def handle_error(self, _request: Any, client_address: Any) -> None:
+        """A Pod that was ended in the middle of a sentence."""
+        log.info("a Pod broke off", address=client_address[0], exc_info=True)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = 60  # seconds for a Pod that says nothing more
+
+    def do_GET(self) -> None:
+        if (guest := self._guest()) is not None:
+            self.send_response(200)
+            self.end_headers()
+            send_bundle(guest, self.wfile)
+            guest.arrived = True
+
+    def do_POST(self) -> None:
+        if (guest := self._guest()) is None:
+            return
+        offset = int(parse_qs(urlsplit(self.path).query)["from"][0])
+        guest.take_log(self.rfile.read(self._length()), offset)
+        guest.take_report(json.loads(self.headers["X-Report"]))
+        self._answer(200, json.dumps({"stop": guest.stop}))
+
+    def do_PUT(self) -> None:
+        if (guest := self._guest()) is None:
+            return
+        path = guest.path_of(unquote(urlsplit(self.path).path.lstrip("/").partition("/")[2]))
+        if path is None or self._length() > (guest.spec.limits.disk or LARGEST):
+            self._answer(200, "not taken")  # code of an assistant wrote there: it is no reason to end its training
+            return
+        self._receive(path)
+        self._answer(200, "")
+
+    def _receive(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f"{path.name}.new")
+        with new.open("wb") as file:
+            left = self._length()
+            while left > 0 and (data := self.rfile.read(min(CHUNK, left))):
+                file.write(data)
+                left -= len(data)
+        if left:
+            new.unlink()
+            raise ConnectionError("a result was cut off")
+        new.chmod(int(self.headers.get("X-Mode", "600"), 8) & 0o777)
+        new.replace(path)
+
+    def _guest(self) -> Guest | None:
+        name = urlsplit(self.path).path.lstrip("/").partition("/")[0]
+        guest = self.server.guests.get(name)
+        given = self.headers.get("Authorization", "")
+        if guest is None or not hmac.compare_digest(given.encode(), f"Bearer {guest.token}".encode()):
+            self._answer(404, "")
+            return None
+        return guest
+
+    def _length(self) -> int:
+        return int(self.headers.get("Content-Length", "0"))
+
+    def _answer(self, code: int, text: str) -> None:
+        self.send_response(code)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: a Pod comes several times a second."""
+
+
+def send_bundle(guest: Guest, target: Any) -> None:
+    """A tar of everything that the Pod needs, with the paths that it has here; what to start comes last."""
+    with tarfile.open(fileobj=target, mode="w|") as bundle:
+        for name in _OURS:
+            _add(bundle, _HOUSE / name, f"{IN_POD}/{name}")
+        for folder in roots(guest.spec):
+            for path in _files(folder):
+                _add(bundle, path, str(path.absolute()).lstrip("/"))
+        start = json.dumps(guest.start).encode()
+        entry = tarfile.TarInfo(f"{IN_POD}/{agent.START}")
+        entry.size, entry.mode, entry.mtime = len(start), 0o600, int(time.time())
+        bundle.addfile(entry, io.BytesIO(start))
+
+
+def roots(spec: Spec) -> list[Path]:
+    """The folders that a process sees, at the same place in its Pod as here; none lies within another."""
+    found: list[Path] = []
+    for path in sorted({spec.folder.absolute(), *(path.absolute() for path in spec.python_path)}):
+        if not any(path.is_relative_to(other) for other in found):
+            found.append(path)
+    return found
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in {TEMPORARY, "__pycache__"}]
+        yield from (Path(place, name) for name in sorted(names))
+
+
+def _add(bundle: tarfile.TarFile, path: Path, name: str) -> None:
+    """As a file of nobody in particular. What went meanwhile, or is no file, is left out."""
+    with suppress(FileNotFoundError):
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            facts = os.fstat(file.fileno())
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode, entry.mtime = facts.st_size, facts.st_mode & 0o777, facts.st_mtime
+            bundle.addfile(entry, file)

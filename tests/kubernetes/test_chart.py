@@ -1,0 +1,194 @@
+"""The chart, installed by Helm in a real cluster: it trains its first model as a Job, and a Job serves it."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from kubernetes.client.exceptions import ApiException
+from ruamel.yaml import YAML
+
+from studio.rasa.runtime import Runtime
+from tests.kubernetes import chart, rasa
+from tests.kubernetes.cluster import Cluster
+from tests.stack.programs import eventually
+
+pytestmark = pytest.mark.kubernetes
+NAMESPACE, SERVICE = "parley-chart", "10.214.0.80"
+URL = "http://parley.localhost"
+OURS = "app.kubernetes.io/managed-by=parley"
+
+
+@pytest.fixture(scope="module")
+def helm(cluster: Cluster) -> chart.Helm:
+    return chart.Helm(cluster)
+
+
+def values(template: dict[str, Any]) -> dict[str, Any]:
+    """Small, for one machine."""
+    small = {"resources": {"requests": {"cpu": "10m", "memory": "50Mi"}}}
+    roles = ("training", "running", "background", "ingest", "schedule", "controller")
+    return {
+        "image": {"repository": chart.IMAGE, "tag": "1", "pullPolicy": "Never"},
+        "secret": {"moreKeys": ["PARLEY_ADMIN_PASSWORD"]},
+        "settings": {
+            "PARLEY_URL": URL,
+            "PARLEY_INTERNAL_URL": f"http://{SERVICE}:8000",  # this cluster has no names
+            "PARLEY_TRUSTED_PROXIES": "0",
+            "PARLEY_WEB_WORKERS": "1",
+        },
+        "rasa": {"images": [{"name": "3.6.21", "image": rasa.IMAGE}], "podTemplate": template},
+        "persistence": {"enabled": True, "existingClaim": "artifacts"},
+        "service": {"clusterIP": SERVICE},
+        "web": {"replicas": 1, **small},
+        **{role: {"replicas": 1, **small} for role in roles},
+    }
+
+
+@pytest.fixture(scope="module")
+def installed(
+    cluster: Cluster, helm: chart.Helm, rasa_runtime: Runtime, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator["House"]:
+    folder = tmp_path_factory.mktemp("chart")
+    rasa.load_image(cluster, rasa_runtime)
+    chart.load_image(cluster, folder, "1")
+    cluster.core.create_namespace({"metadata": {"name": NAMESPACE}})
+    with chart.reachable_services(cluster.address) as secret:
+        chart.make_secret(cluster, NAMESPACE, secret)
+        chart.make_volume(cluster, NAMESPACE, folder / "artifacts")
+        (folder / "values.yaml").write_text(json.dumps(values(rasa.pod_template(rasa_runtime))))
+        house = House(cluster, helm, folder / "values.yaml")
+        house.install()
+        yield house
+        helm.succeed("uninstall", "parley", "--namespace", NAMESPACE, "--wait")
+
+
+class House:
+    def __init__(self, cluster: Cluster, helm: chart.Helm, values: Path) -> None:
+        self.cluster, self.helm, self.values = cluster, helm, values
+        self.headers = {"Host": "localhost"}
+
+    def install(self) -> None:
+        arguments = ("--namespace", NAMESPACE, "--values", str(self.values), "--wait", "--timeout", "4m")
+        done = self.helm.run("upgrade", "--install", "parley", str(chart.CHART), *arguments)
+        assert done.returncode == 0, done.stderr + self.what_is_wrong()
+        answer = self.ask("POST", "/api/auth", json={"username": "admin", "password": chart.PASSWORD})
+        self.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def ask(self, method: str, path: str, **more: Any) -> requests.Response:
+        """Of the web by its Service."""
+        url = f"http://{SERVICE}:8000{path}"
+        return requests.request(method, url, headers={**self.headers, **more.pop("headers", {})}, timeout=60, **more)
+
+    def jobs(self) -> list[Any]:
+        return list(self.cluster.batch.list_namespaced_job(NAMESPACE, label_selector=OURS).items)
+
+    def pods(self, component: str) -> list[Any]:
+        selector = f"app.kubernetes.io/component={component}"
+        return list(self.cluster.core.list_namespaced_pod(NAMESPACE, label_selector=selector).items)
+
+    def what_is_wrong(self) -> str:
+        """The last words of every Pod that is not ready."""
+        found = []
+        for pod in self.cluster.core.list_namespaced_pod(NAMESPACE).items:
+            statuses = pod.status.container_statuses or []
+            if not all(one.ready for one in statuses) or not statuses:
+                found.append(f"--- {pod.metadata.name}: {pod.status.phase} {[one.state for one in statuses]}")
+                found.append(self._log(pod.metadata.name))
+        return "\n".join(found)
+
+    def _log(self, pod: str) -> str:
+        try:
+            return str(self.cluster.core.read_namespaced_pod_log(pod, NAMESPACE, tail_lines=40))
+        except ApiException as error:
+            return str(error)
+
+
+def test_the_chart_is_in_order(helm: chart.Helm) -> None:
+    options = ("--set", "settings.PARLEY_URL=https://parley.example.com", "--set", "settings.PARLEY_S3_BUCKET=parley")
+    assert "0 chart(s) failed" in helm.succeed("lint", "--strict", str(chart.CHART), *options)
+    everything = (
+        *(
+            "--set",
+            "ingress.enabled=true",
+            "--set",
+            "ingress.host=parley.example.com",
+            "--set",
+            "networkPolicy.enabled=true",
+        ),
+        *("--set", "persistence.enabled=true"),
+    )
+    text = helm.succeed("template", "parley", str(chart.CHART), "--kube-version", "1.31", *options, *everything)
+    made = [one for one in YAML(typ="safe").load_all(text) if one]
+    kinds = [one["kind"] for one in made]
+    assert kinds.count("Deployment") == 7
+    assert {"Job", "Role", "RoleBinding", "ServiceAccount", "Ingress", "NetworkPolicy", "PersistentVolumeClaim"} <= set(
+        kinds
+    )
+    for pod in (one["spec"]["template"]["spec"] for one in made if one["kind"] in ("Deployment", "Job")):
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert all(one["securityContext"]["readOnlyRootFilesystem"] for one in pod["containers"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), "settings.PARLEY_URL is needed"),
+        (("--set", "settings.PARLEY_URL=https://p.example.com"), "settings.PARLEY_S3_BUCKET, or persistence.enabled"),
+    ],
+)
+def test_what_is_missing_is_named(helm: chart.Helm, options: tuple[str, ...], words: str) -> None:
+    done = helm.run("template", "parley", str(chart.CHART), "--kube-version", "1.31", *options)
+    assert done.returncode != 0
+    assert words in done.stderr
+
+
+def test_it_trains_its_first_model_as_a_job_and_a_job_serves_it(installed: House) -> None:
+    seen: set[str] = set()
+
+    def answers() -> bool:
+        seen.update(one.metadata.annotations["parley/arguments"].split()[0] for one in installed.jobs())
+        said = installed.ask("POST", "/api/chat?environment=production", json={"message": "hello"})
+        return said.status_code == 200 and bool(said.json())
+
+    eventually(answers, 300)
+    assert {"train", "run"} <= seen
+    models = installed.ask("GET", "/api/projects/default/models").json()
+    assert len(models) == 1
+    eventually(lambda: [one.metadata.annotations["parley/arguments"].split()[0] for one in installed.jobs()] == ["run"])
+
+
+def test_a_model_is_tried_in_a_job_and_an_upgrade_migrates_first(installed: House) -> None:
+    [model] = installed.ask("GET", "/api/projects/default/models").json()
+    asked = installed.ask("POST", f"/api/projects/default/models/{model['model']}/try")
+    assert asked.status_code in (200, 201, 202), asked.text
+    eventually(lambda: len(installed.jobs()) == 2, 60)
+    before = {pod.metadata.name for pod in installed.pods("web")}
+    changed = json.loads(installed.values.read_text())
+    changed["podAnnotations"] = {"changed": str(time.time())}
+    installed.values.write_text(json.dumps(changed))
+    installed.install()
+    eventually(lambda: not before & {pod.metadata.name for pod in installed.pods("web")}, 120)
+    revision = json.loads(installed.helm.succeed("list", "--namespace", NAMESPACE, "--output", "json"))[0]
+    assert (revision["revision"], revision["status"]) == ("2", "deployed")
+
+
+def test_the_account_may_do_that_and_nothing_else(installed: House) -> None:
+    from kubernetes import client
+
+    reviews = client.AuthorizationV1Api(installed.cluster.api)
+
+    def may(verb: str, group: str, resource: str, namespace: str = NAMESPACE) -> bool:
+        attributes = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
+        user = f"system:serviceaccount:{NAMESPACE}:parley"
+        review = {"spec": {"user": user, "resourceAttributes": attributes}}
+        return bool(reviews.create_subject_access_review(review).status.allowed)
+
+    assert may("create", "batch", "jobs")
+    assert may("delete", "", "pods")
+    assert not may("create", "", "pods")
+    assert not may("get", "", "secrets")
+    assert not may("create", "batch", "jobs", "default")
