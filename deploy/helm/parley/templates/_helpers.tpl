@@ -162,14 +162,14 @@ spec:
           {{- end }}
           startupProbe:
             exec: { command: [python, -m, studio.jobs.alive, {{ $beat }}] }
-            periodSeconds: 5
-            timeoutSeconds: 10
-            failureThreshold: 36
+            periodSeconds: 15
+            timeoutSeconds: 30
+            failureThreshold: 20
           livenessProbe:
             exec: { command: [python, -m, studio.jobs.alive, {{ $beat }}] }
-            periodSeconds: 30
-            timeoutSeconds: 10
-            failureThreshold: 4
+            periodSeconds: 60
+            timeoutSeconds: 30
+            failureThreshold: 3
           resources: {{ toYaml $values.resources | nindent 12 }}
           volumeMounts:
             {{- include "parley.mounts" $root | nindent 12 }}
