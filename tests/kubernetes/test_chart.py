@@ -151,6 +151,7 @@ def test_it_trains_its_first_model_as_a_job_and_a_job_serves_it(installed: House
 
     def answers() -> bool:
         seen.update(one.metadata.annotations["parley/arguments"].split()[0] for one in installed.jobs())
+        time.sleep(3)  # nobody may talk faster for long
         said = installed.ask("POST", "/api/chat?environment=production", json={"message": "hello"})
         return said.status_code == 200 and bool(said.json())
 
