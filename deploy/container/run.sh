@@ -43,8 +43,9 @@ case $role in
         PARLEY_REPLICA=$(hostname)
         export PARLEY_REPLICA RASA_TELEMETRY_ENABLED=false MPLCONFIGDIR=/tmp
         cd /tmp
-        exec "$PARLEY_RASA/${PARLEY_RASA_VERSION:-3.6.21}/bin/rasa" run --enable-api --port 5005 \
-            --auth-token "$RASA_AUTH_TOKEN" --endpoints "$RASA_ENDPOINTS" --credentials "$RASA_CREDENTIALS"
+        # entry.py puts the token in its place, so that it stands on no command line.
+        exec "$PARLEY_RASA/${PARLEY_RASA_VERSION:-3.6.21}/bin/python" /srv/parley/studio/rasa/entry.py \
+            run --enable-api --port 5005 '--auth-token=$(RASA_AUTH_TOKEN)' --endpoints "$RASA_ENDPOINTS" --credentials "$RASA_CREDENTIALS"
         ;;
     manage) # a command whose name is that of a role
         exec python manage.py "$@"

@@ -74,11 +74,17 @@ class Supervisor:
         ] = {}  # model and digest of the code that a server was started with
         self._logs_due = 0.0
         self._chosen: dict[int, str] = {}  # by assistant, read at each turn
+        self._has_begun = False
 
     def take_over(self) -> None:
-        """After the start: what a former controller ran has ended with it, which is no failure of the server."""
-        for name in self._processes.left_below(settings.SERVERS_DIR):  # it finds no desk any more, and ends soon
-            self._processes.end_all_of(settings.SERVERS_DIR / name)
+        """After the start: what a former controller ran has ended with it, which is no failure of the server.
+
+        And after the database was away, when what we run ourselves goes on.
+        """
+        if not self._has_begun:
+            self._has_begun = True
+            for name in self._processes.left_below(settings.SERVERS_DIR):  # it finds no desk any more, and ends soon
+                self._processes.end_all_of(settings.SERVERS_DIR / name)
         for server in _rows():
             if server.handle is None or not self._processes.poll(_handle(server)).running:
                 _write(server, state=State.WAITING, handle=None, message="")

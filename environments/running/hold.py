@@ -237,7 +237,7 @@ class Holder:
 
     def _asked(self, handle: Handle, port: int, token: str, *, prove: bool = False) -> Answer:
         """Whether it answers where it is; in a cluster that shows when it has started."""
-        host = self.processes.host(handle)
+        host = self.processes.host(handle) or self._host or None  # a cluster that does not answer moves nothing
         if host is None:
             return Answer(False)
         if host not in (HOST, self._host):

@@ -45,7 +45,7 @@ def test_one_that_fell_silent_does_not_live(ask, capsys) -> None:
     assert "ingest: 90 s ago" in capsys.readouterr().err
 
 
-def test_a_database_that_is_away_is_said(ask, monkeypatch, capsys) -> None:
+def test_a_database_that_is_away_is_said_and_ends_nobody(ask, monkeypatch, capsys) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/nothing")
-    assert ask("ingest") == 1
+    assert ask("ingest") == 0
     assert "The database does not say" in capsys.readouterr().err

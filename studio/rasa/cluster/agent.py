@@ -125,6 +125,7 @@ class Agent:
         self.before = dict(_states(self.folder))
         self.kill_at: float | None = None
         self.asked: float | None = None  # seconds of grace, when we are to end
+        self.is_evicted = False
 
     def run(self) -> int:
         """To the end of Rasa; its exit code as the keeper gave it."""
@@ -181,7 +182,9 @@ class Agent:
             self.keeper.send_signal(signal.SIGUSR1)
 
     def _on_sigterm(self, *_: Any) -> None:
-        self.asked = float(self.start["grace"]) if self.asked is None else self.asked
+        """The cluster ends the Pod: unless Parley asked for it, its node is drained or needed for something else."""
+        if self.asked is None:
+            self.asked, self.is_evicted = float(self.start["grace"]), True
 
     def _deliver_rest(self) -> None:
         self.log.close()
@@ -204,6 +207,8 @@ class Agent:
             facts: dict[str, Any] = json.loads(self.report.read_bytes())
         except ValueError:
             facts = {"mark": self.start["mark"]}
+        if self.is_evicted and more.get("ended") and facts.get("code") != 0:
+            facts |= {"code": None, "why": "The cluster ended its Pod."}
         return {**facts, **more}
 
 

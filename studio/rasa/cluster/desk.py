@@ -151,6 +151,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         if (guest := self._guest()) is None:
             return
+        if not 0 <= self._length() <= agent.DELIVERY:
+            self._answer(413, "")
+            return
         offset = int(parse_qs(urlsplit(self.path).query)["from"][0])
         guest.take_log(self.rfile.read(self._length()), offset)
         guest.take_report(json.loads(self.headers["X-Report"]))

@@ -112,6 +112,16 @@ def test_what_a_former_controller_left_in_a_cluster_is_ended(house: House, setti
     assert house.processes.ended == [settings.SERVERS_DIR / "17"]
 
 
+def test_after_the_database_was_away_what_we_run_ourselves_goes_on(house: House) -> None:
+    house.supervisor.take_over()
+    house.turn(3)
+    house.processes.left = {str(house.server.pk)}  # in a cluster it has our labels, too
+    house.supervisor.take_over()
+    assert house.processes.ended == []
+    assert house.turn(3).state == State.RUNNING
+    assert len(house.specs) == 1
+
+
 def test_without_a_model_it_waits_and_says_so(house: House) -> None:
     Tag.objects.filter(pk=house.environment.tag_id).update(model=None)
     assert (house.turn().state, house.server.message) == (State.WAITING, NO_MODEL)
