@@ -48,6 +48,15 @@ def is_current(token: bytes | memoryview) -> bool:
     return True
 
 
+def is_readable(token: bytes | memoryview) -> bool:
+    """Whether any of our keys opens it; the empty one needs none."""
+    try:
+        decrypt(token)
+    except ImproperlyConfigured:
+        return False
+    return True
+
+
 def digest(secret: str) -> bytes:
     """32 bytes that find a high-entropy secret again without storing it (SHA-256)."""
     return hashlib.sha256(secret.encode()).digest()

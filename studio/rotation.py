@@ -7,7 +7,7 @@ from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model
 
-from studio.crypto import decrypt, encrypt, is_current
+from studio.crypto import decrypt, encrypt, is_current, is_readable
 from studio.fields import EncryptedField
 
 BATCH = 500
@@ -47,15 +47,7 @@ def old_ones() -> int:
 
 def lost_ones() -> int:
     """How many secrets no key of ours opens."""
-    return sum(not _is_readable(token) for model, name in columns() for _, token in _stored(model, name))
-
-
-def _is_readable(token: bytes) -> bool:
-    try:
-        decrypt(token)
-    except ImproperlyConfigured:
-        return False
-    return True
+    return sum(not is_readable(token) for model, name in columns() for _, token in _stored(model, name))
 
 
 def _stored(model: type[Model], name: str) -> Iterator[tuple[object, bytes]]:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from psycopg import sql
 
 from environments.models import Environment
-from studio.crypto import decrypt, encrypt
+from studio.crypto import decrypt, encrypt, is_readable
 from studio.rasa.files import Database
 
 CONNECTIONS = 50  # of each role: every replica holds a few, and a broken one must not take them all
@@ -52,12 +52,29 @@ def ensure_intake(environment: Environment) -> SqlAccess | None:
     with transaction.atomic():
         row = Environment.objects.select_for_update().get(pk=environment.pk)
         _name_once(row)
-        ready = is_made(row)
-        if not ready and _may_make():
-            _execute(_statements(row))
-            ready = True
+        ready = is_made(row) or _make(row)
     environment.refresh_from_db(fields=NAMED)
     return events_access(environment) if ready else None
+
+
+def renew_intake(environment: Environment) -> SqlAccess | None:
+    """`ensure_intake` where no key opens the passwords any more: the roles keep their names, and get new ones.
+
+    They are committed first, so that the SQL for an administrator has them when we may not give them to the roles.
+    """
+    with transaction.atomic():
+        row = Environment.objects.select_for_update().get(pk=environment.pk)
+        _give_passwords(row)
+    environment.refresh_from_db(fields=NAMED)
+    with transaction.atomic():
+        return events_access(environment) if _make(environment) else None
+
+
+def has_lost_passwords(environment: Environment) -> bool:
+    """Whether it has passwords that no key of this installation opens."""
+    return not (
+        is_readable(environment.events_password_encrypted) and is_readable(environment.tracker_password_encrypted)
+    )
 
 
 def events_access(environment: Environment) -> SqlAccess | None:
@@ -160,6 +177,10 @@ def _name_once(environment: Environment) -> None:
     if environment.database_key:
         return
     environment.database_key = secrets.token_hex(6)  # in a role's name: letters and digits only
+    _give_passwords(environment)
+
+
+def _give_passwords(environment: Environment) -> None:
     environment.events_password_encrypted = encrypt(secrets.token_urlsafe(24))
     environment.tracker_password_encrypted = encrypt(secrets.token_urlsafe(24))
     environment.save(update_fields=NAMED)
@@ -179,6 +200,14 @@ def address() -> tuple[str, int]:
     host = settings.INTAKE_DATABASE_HOST or ours["HOST"] or "127.0.0.1"
     port = settings.INTAKE_DATABASE_PORT or int(ours["PORT"] or DEFAULT_PORT)
     return ("127.0.0.1" if host.startswith("/") else host), port
+
+
+def _make(environment: Environment) -> bool:
+    """False when we may not make roles here."""
+    if not _may_make():
+        return False
+    _execute(_statements(environment))
+    return True
 
 
 def _may_make() -> bool:
@@ -208,11 +237,13 @@ def _statements(environment: Environment) -> Iterator[sql.Composed]:
 
 def _role_and_schema(name: str, password: str) -> Iterator[sql.Composed]:
     role = sql.Identifier(name)
-    if not _has_role(name):
-        # Only the digest goes over the wire: a statement that fails is written to the server's log.
-        yield sql.SQL("CREATE ROLE {} LOGIN CONNECTION LIMIT {} PASSWORD {}").format(
-            role, sql.Literal(CONNECTIONS), sql.Literal(_password_digest(name, password))
-        )
+    # Only the digest goes over the wire: a statement that fails is written to the server's log.
+    digest = sql.Literal(_password_digest(name, password))
+    if _has_role(name):  # with a password that may be of lost keys
+        yield sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, digest)
+    else:
+        limit = sql.Literal(CONNECTIONS)
+        yield sql.SQL("CREATE ROLE {} LOGIN CONNECTION LIMIT {} PASSWORD {}").format(role, limit, digest)
     yield sql.SQL("ALTER ROLE {} SET search_path = {}").format(role, role)
     if not _everybody_may_connect():
         yield sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(

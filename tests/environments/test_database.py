@@ -11,6 +11,8 @@ from django.utils import timezone
 from environments.models import Environment
 from environments.services import database
 from environments.services.database import SqlAccess
+from environments.services.restored import make_roles
+from studio.embedded.keys import encryption_key
 from tests.factories import environment_of, make_assistant
 
 
@@ -94,6 +96,35 @@ def test_roles_that_a_restored_backup_lacks_are_made_again_with_their_password(e
         cursor.execute(f"DROP ROLE {first.username}")
     assert database.ensure_intake(environment) == first
     connect(first).close()
+
+
+def test_passwords_that_no_key_opens_are_made_anew(environment: Environment, settings) -> None:
+    first = database.ensure_intake(environment)
+    assert first is not None
+    settings.ENCRYPTION_KEYS = [encryption_key()]
+    assert make_roles() == (1, [])
+    again = database.events_access(Environment.objects.get(pk=environment.pk))
+    assert again is not None
+    assert again.username == first.username
+    connect(again).close()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        connect(first)
+
+
+@pytest.mark.django_db
+def test_an_environment_whose_roles_are_somebody_elses_is_named_and_stops_nothing() -> None:
+    environment = environment_of(make_assistant())
+    access = database.ensure_intake(environment)
+    assert access is not None
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP SCHEMA {access.schema} CASCADE")
+        cursor.execute("CREATE ROLE parley_stranger CREATEROLE")
+        cursor.execute("GRANT parley_stranger TO current_user")
+        cursor.execute(f'GRANT CREATE ON DATABASE "{access.name}" TO parley_stranger')
+        cursor.execute("GRANT SELECT, UPDATE ON environments_environment, models_app_assistant TO parley_stranger")
+        cursor.execute("SET LOCAL ROLE parley_stranger")
+        assert make_roles() == (0, [str(environment)])
+        cursor.execute("RESET ROLE")
 
 
 def test_two_environments_share_nothing(environment: Environment) -> None:

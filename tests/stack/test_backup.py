@@ -351,6 +351,29 @@ class TestRefused:
             assert "1 other connections use the database" in self.refused(real, nightly, "--replace")
 
 
+class TestOtherKeys:
+    def test_all_but_the_secrets_comes_back_and_environments_get_new_passwords(self, real, nightly) -> None:
+        changed = {"PARLEY_SECRET_KEY": "y" * 40, "PARLEY_ENCRYPTION_KEYS": keys.encryption_key()}
+        other = House(real.environment | changed)
+        said = other.does("restore", str(nightly), "--replace", "--other-keys")
+        assert "1 environments have their roles" in said and "Traceback" not in said
+        assert "stored secrets cannot be opened" in said
+        other.does(
+            "shell",
+            "-v0",
+            "-c",
+            "import psycopg\n"
+            "from environments.models import Environment\n"
+            "from environments.services.database import events_access\n"
+            "made = events_access(Environment.objects.get(name='production'))\n"
+            "with psycopg.connect(host=made.host, port=made.port, dbname=made.name, user=made.username,"
+            " password=made.password) as session:\n"
+            "    session.execute('INSERT INTO events (sender_id) VALUES (1)')\n"
+            "    session.rollback()\n",
+        )
+        other.can_be_used()
+
+
 def wait_for(condition: Callable[[], bool]) -> None:
     until = time.monotonic() + 60
     while not condition():
