@@ -18,8 +18,9 @@ from models_app.backup.making import LEAST, rows_now, server_version
 from models_app.backup.manifest import Manifest, read_manifest
 from models_app.backup.places import Place
 from models_app.backup.programs import Database, load, programs_of
+from models_app.models import Artifact
 from models_app.services.artifact_checks import problem_of
-from models_app.storage import ArtifactMissing, Staged, Stored, store
+from models_app.storage import Staged, Stored, store
 from studio import schema
 from studio.audit import ownership
 
@@ -130,11 +131,11 @@ def _check(place: Place, manifest: Manifest, tell: Tell) -> None:
 
 
 def _bring_models(place: Place, manifest: Manifest, tell: Tell) -> None:
-    """Into the store of this installation; what is there already stays."""
+    """Into the store of this installation; what is whole there already stays."""
     total_bytes = sum(one.size for one in manifest.artifacts)
     progress = Progress("models", 0, len(manifest.artifacts), 0, total_bytes)
     for artifact in manifest.artifacts:
-        if not _is_there(artifact):
+        if _is_lacking(artifact):
             with place.parts.open(artifact.sha256) as source, store().stage(source) as staged:
                 _refuse_changed(staged, artifact)
                 store().keep(staged)
@@ -142,11 +143,13 @@ def _bring_models(place: Place, manifest: Manifest, tell: Tell) -> None:
         tell(progress)
 
 
-def _is_there(artifact: Stored) -> bool:
-    try:
-        return store().size(artifact.sha256) == artifact.size
-    except ArtifactMissing:
-        return False
+def _is_lacking(artifact: Stored) -> bool:
+    """Damaged bytes are deleted: a store keeps what it has, whatever that has become."""
+    problem = problem_of(store(), artifact.sha256, artifact.size, lambda _read: None)
+    if problem == Artifact.Problem.DAMAGED:
+        log.warning("a damaged artifact is replaced", sha256=artifact.sha256)
+        store().delete(artifact.sha256)
+    return bool(problem)
 
 
 def _refuse_changed(staged: Staged, part: Stored) -> None:
