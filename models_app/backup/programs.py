@@ -131,10 +131,18 @@ def dumped(programs: Programs, database: Database, snapshot: str, leave_out: lis
             process.kill()
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """SQL for the transaction that loads a dump: what comes before it, and what after."""
+
+    before: str
+    after: str
+
+
 def load(
-    programs: Programs, database: Database, dump: Path, *, before: str, server: int, tell: Callable[[int], None]
+    programs: Programs, database: Database, dump: Path, around: Around, *, server: int, tell: Callable[[int], None]
 ) -> None:
-    """Everything of `dump`, after the SQL of `before`, in one transaction: all of it or nothing, however this ends.
+    """Everything of `dump` with what is around it in one transaction: all of it or nothing, however this ends.
 
     Its end is sent after pg_restore has ended well. psql's own --single-transaction would commit what it got when
     we are killed. BackupRefused with the program's words when it fails.
@@ -148,9 +156,9 @@ def load(
         subprocess.Popen(writing, stdin=subprocess.PIPE, stderr=unwritten, env=database.environment) as target,
     ):
         try:
-            _pass_on(source, target, before, server, tell)
+            _pass_on(source, target, around.before, server, tell)
             _refuse_failed(source, "pg_restore", unread)
-            _write(target, b"\nCOMMIT;\n")
+            _write(target, f"\n{around.after}\nCOMMIT;\n".encode())
         except BrokenPipeError:
             pass  # psql has said why
         finally:

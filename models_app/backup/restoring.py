@@ -17,7 +17,7 @@ from models_app.backup.errors import BackupRefused
 from models_app.backup.making import LEAST, rows_now, server_version
 from models_app.backup.manifest import Manifest, read_manifest
 from models_app.backup.places import Place
-from models_app.backup.programs import Database, load, programs_of
+from models_app.backup.programs import Around, Database, load, programs_of
 from models_app.models import Artifact
 from models_app.services.artifact_checks import problem_of
 from models_app.storage import Staged, Stored, store
@@ -37,6 +37,11 @@ CREATE SCHEMA public;
 ALTER SCHEMA public OWNER TO pg_database_owner;
 GRANT USAGE ON SCHEMA public TO PUBLIC;
 """
+_NUMBERED_ON = f"""
+SET LOCAL search_path = public;
+SELECT setval(pg_get_serial_sequence('{ownership.TABLE}', 'id'), coalesce(max(id), 0) + 1, false)
+FROM {ownership.TABLE};
+"""  # noqa: S608 - a name of ours
 _USED = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' OR schemaname ~ '^parley_(events|tracker)_'"
 
 
@@ -162,7 +167,7 @@ def _bring_database(place: Place, manifest: Manifest, replaces: bool, tell: Tell
     if server < LEAST:
         raise BackupRefused(f"This PostgreSQL is of version {server}; Parley needs {LEAST} or newer.")
     programs = programs_of(manifest.made_by, "Restoring this backup")
-    before = _emptied() if replaces else ""
+    around = Around(_emptied() if replaces else "", _audit_log_closed())
     address = Database.of(connection.settings_dict)
     progress = Progress("database", 0, 0, 0, 0)
 
@@ -174,9 +179,8 @@ def _bring_database(place: Place, manifest: Manifest, replaces: bool, tell: Tell
     with place.parts.open(manifest.database.sha256) as source, store().stage(source) as staged:
         _refuse_changed(staged, manifest.database)
         connection.close()  # it would hold locks that the other session waits for
-        load(programs, address, staged.path, before=before, server=server, tell=count)
+        load(programs, address, staged.path, around, server=server, tell=count)
     _refuse_other_rows(manifest)
-    _close_audit_log()
 
 
 def _emptied() -> str:
@@ -188,6 +192,16 @@ def _emptied() -> str:
     return "\n".join(["SET client_min_messages = warning;", *drops, _PUBLIC_AGAIN])
 
 
+def _audit_log_closed() -> str:
+    """SQL by which its numbers go on where they were, and its table belongs to the role that nobody signs in with.
+
+    A dump leaves the session without a search_path.
+    """
+    with connection.cursor() as cursor:
+        handing_over = [line.as_string(None) for line in ownership.handing_over(cursor)]
+    return "\n".join([_NUMBERED_ON, *(f"{line};" for line in handing_over)])
+
+
 def _refuse_other_rows(manifest: Manifest) -> None:
     found = rows_now()
     wrong = [table for table, count in manifest.rows.items() if found.get(table) != count]
@@ -196,15 +210,3 @@ def _refuse_other_rows(manifest: Manifest) -> None:
             f"{len(wrong)} tables have not as many rows as the backup says: {', '.join(wrong[:5])}. Did something of "
             "Parley run? Stop it, and restore again with --replace."
         )
-
-
-def _close_audit_log() -> None:
-    """Its numbers go on where they were, and its table belongs to the role that nobody signs in with."""
-    with connection.schema_editor() as editor:
-        with connection.cursor() as cursor:
-            table = sql.Identifier(ownership.TABLE).as_string(None)
-            cursor.execute(
-                f"SELECT setval(pg_get_serial_sequence(%s, 'id'), coalesce(max(id), 0) + 1, false) FROM {table}",  # noqa: S608
-                [ownership.TABLE],
-            )
-        ownership.hand_over(None, editor)

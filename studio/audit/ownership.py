@@ -43,14 +43,19 @@ def state(cursor: CursorWrapper) -> State:
 def hand_over(apps: object, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Give the table to its own role, which is made when missing; without CREATEROLE the trigger alone protects it."""
     with schema_editor.connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT current_user, current_database(), rolcreaterole AND NOT rolsuper FROM pg_roles"
-            " WHERE rolname = current_user"
-        )
-        me, database, can = cursor.fetchone()
-        owner = owner_of(database)
-        if can and _ensure_role(cursor, owner):
-            _run(cursor, statements(me, owner, cursor.connection.info.server_version))
+        _run(cursor, handing_over(cursor))
+
+
+def handing_over(cursor: CursorWrapper) -> list[sql.Composed]:
+    """What gives the table of this database away, in this order; nothing where we may not."""
+    cursor.execute(
+        "SELECT current_user, current_database(), rolcreaterole AND NOT rolsuper FROM pg_roles"
+        " WHERE rolname = current_user"
+    )
+    me, database, can = cursor.fetchone()
+    owner = owner_of(database)
+    made = _making_role(cursor, owner) if can else None
+    return [] if made is None else [*made, *statements(me, owner, cursor.connection.info.server_version)]
 
 
 def open_for_change(apps: object, schema_editor: BaseDatabaseSchemaEditor) -> None:
@@ -87,8 +92,8 @@ def as_script(me: str, database: str) -> str:
     return "\n".join(f"{line.as_string(None)};" for line in lines)
 
 
-def _ensure_role(cursor: CursorWrapper, owner: str) -> bool:
-    """False when a role of that name is there and somebody else's."""
+def _making_role(cursor: CursorWrapper, owner: str) -> list[sql.Composed] | None:
+    """Nothing to do where it is there; None when a role of that name is there and somebody else's."""
     cursor.execute(
         "SELECT EXISTS (SELECT FROM pg_auth_members m WHERE m.roleid = r.oid AND m.admin_option"
         " AND m.member = current_user::regrole)"
@@ -97,8 +102,8 @@ def _ensure_role(cursor: CursorWrapper, owner: str) -> bool:
     )
     found = cursor.fetchone()
     if found is None:
-        _run(cursor, [sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(owner))])
-    return found is None or bool(found[0])
+        return [sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(owner))]
+    return [] if found[0] else None
 
 
 def _join(owner: str, me: str, version: int) -> sql.Composed:

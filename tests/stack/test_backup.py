@@ -32,6 +32,7 @@ from tests.stack.stage import Stage, stage
 pytestmark = pytest.mark.stack
 
 PASSWORD = "correct horse battery"
+AUDIT_OWNER = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'audit_auditevent'"
 ARCHIVES = 6  # before the first backup
 
 
@@ -289,8 +290,7 @@ class TestRestored:
         assert len(models) >= ARCHIVES
         assert real.does("migrate", "--check") == "The database is up to date.\n"
         real.can_be_used()
-        owner = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'audit_auditevent'"
-        assert real.rows(owner) == [("parley_audit",)]
+        assert real.rows(AUDIT_OWNER) == [("parley_audit",)]
 
     def test_and_back_by_a_bucket_of_another_server(self, real, house, s3_of_the_run, embedded) -> None:
         place = f"s3://{s3_of_the_run.make_bucket()}/backups/second"
@@ -317,6 +317,20 @@ class TestRestored:
         assert real.models() == before
         real.does("restore", str(nightly), "--replace")
         assert real.counts(manifest_of(nightly)) == manifest_of(nightly)["rows"]
+
+    def test_one_that_is_killed_right_after_its_commit_is_whole(self, real, nightly) -> None:
+        """Nothing of the audit log waits for what comes later: its numbers go on, and it has its owner."""
+        killed = (
+            "import os\n"
+            "from models_app.backup import places, restoring\n"
+            "restoring._refuse_other_rows = lambda manifest: os._exit(9)\n"
+            f"place = places.place_at({str(nightly)!r})\n"
+            "restoring.restore(place, replaces=True, other_keys=False, tell=lambda progress: None)\n"
+        )
+        code, said = real.manage("shell", "-v0", "-c", killed)
+        assert code == 9, said
+        assert real.rows(AUDIT_OWNER) == [("parley_audit",)]
+        real.can_be_used()
 
 
 class TestRefused:
