@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection
 from studio import doctor, redis, schema
 from studio.doctor import Finding, Status
 from studio.jobs import heartbeat
+from studio.rasa.runtime import Runtimes
 from studio.web.formats import size
 
 LEAST_POSTGRES, LEAST_REDIS = 15, (6, 2)
@@ -160,11 +161,19 @@ def disks() -> Iterator[Finding]:
     for setting, folder in named.items():
         there = next(path for path in (folder, *folder.parents) if path.exists())
         if not os.access(there, os.W_OK | os.X_OK):
-            mend = f"Give the user that runs Parley the right, or change {setting}."
-            yield Finding("disk", Status.FAIL, f"{setting} cannot be written to.", mend)
+            yield _closed(setting)
         elif there.stat().st_dev not in seen:
             seen.add(there.stat().st_dev)
             yield _room_on(setting, there)
+
+
+def _closed(setting: str) -> Finding:
+    """A Rasa that came with an image is only read."""
+    message = f"{setting} cannot be written to"
+    if setting == "PARLEY_RASA" and (there := Runtimes(settings.RASA_DIR).installed()):
+        return Finding("disk", Status.OK, f"{message}. Rasa {', '.join(there)} is there; no other can be added.")
+    mend = f"Give the user that runs Parley the right, or change {setting}."
+    return Finding("disk", Status.FAIL, f"{message}.", mend)
 
 
 def _room_on(setting: str, folder: Path) -> Finding:

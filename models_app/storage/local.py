@@ -11,6 +11,8 @@ from models_app.storage.protocol import ArtifactMissing, Staged, Stored, StoreFa
 from models_app.storage.staging import Incoming
 from studio.readable import Readable
 
+CLOSED = "The folder of the artifact store cannot be read and written: check PARLEY_ARTIFACTS."
+
 
 class LocalStore:
     """The ArtifactStore of one machine, or of several that share a folder whose `flock` works."""
@@ -81,9 +83,12 @@ class LocalStore:
 
     def check(self) -> None:
         """A folder that is not there yet is made by the first upload."""
-        there = next(path for path in (self.folder, *self.folder.parents) if path.exists())
+        try:
+            there = next(path for path in (self.folder, *self.folder.parents) if path.exists())
+        except OSError as error:  # one of them may not be entered
+            raise StoreFailed(CLOSED) from error
         if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
-            raise StoreFailed("The folder of the artifact store cannot be read and written: check PARLEY_ARTIFACTS.")
+            raise StoreFailed(CLOSED)
 
     def _path(self, sha256: str) -> Path:
         return self.folder / sha256[:2] / sha256

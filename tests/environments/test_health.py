@@ -6,6 +6,7 @@ from environments.health import environments_part, rasa_part
 from environments.models import ManagedServer
 from environments.services.managed import run_here, stop_server
 from models_app.services.training_settings import save_settings
+from studio import health
 from studio.health import Part
 from studio.jobs.heartbeat import beat
 from studio.rasa.models import RasaRuntime
@@ -63,3 +64,14 @@ def test_readyz_stays_in_service_without_rasa(client) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert {"rasa", "environments"} <= answer.json()["parts"].keys()
+
+
+def test_a_part_that_breaks_takes_no_other_with_it_and_its_words_stay_here(client, monkeypatch) -> None:
+    def broken() -> Part:
+        raise OSError("cannot read /srv/parley/of-ours")
+
+    monkeypatch.setitem(health._parts, "broken", broken)
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json()["parts"]["broken"] == {"status": "degraded", "message": "Could not be asked."}
+    assert "rasa" in response.json()["parts"]

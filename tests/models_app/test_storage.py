@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from models_app.storage import ArtifactMissing, ArtifactStore, MovingStore, StoreFull, TooLarge, staging
+from models_app.storage import ArtifactMissing, ArtifactStore, MovingStore, StoreFailed, StoreFull, TooLarge, staging
 from models_app.storage.local import LocalStore
 from models_app.storage.staging import SWEEP_AFTER_SECONDS
 
@@ -88,6 +88,11 @@ def test_bytes_that_are_put_again_are_young_again(store: ArtifactStore):
 
 def test_a_store_that_works_has_nothing_to_say(store: ArtifactStore):
     store.check()
+
+
+def test_a_folder_that_cannot_be_looked_at_is_said(tmp_path: Path):
+    with pytest.raises(StoreFailed, match="check PARLEY_ARTIFACTS"):
+        LocalStore(tmp_path / ("x" * 300) / "artifacts").check()
 
 
 def test_what_is_not_there_is_always_the_same_error(store: ArtifactStore):
