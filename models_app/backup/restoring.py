@@ -26,11 +26,15 @@ from studio.audit import ownership
 
 log = structlog.get_logger()
 
+# Of sessions of roles that we do not belong to PostgreSQL tells no type; its own processes have no role.
 _OTHERS = """
 SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS NOT NULL
+  AND coalesce(backend_type, 'client backend') = 'client backend'
 """
 _SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname ~ '^parley_(events|tracker)_' ORDER BY 1"
+# Somebody who came meanwhile is not waited for for ever. A dump's own beginning takes the timeout back.
+_IMPATIENTLY = "SET client_min_messages = warning;\nSET LOCAL lock_timeout = '10s';"
 _PUBLIC_AGAIN = """
 DROP SCHEMA public CASCADE;
 CREATE SCHEMA public;
@@ -65,6 +69,7 @@ def restore(place: Place, *, replaces: bool, other_keys: bool, tell: Tell) -> Ma
     if not other_keys:
         _refuse_other_keys(manifest)
     _refuse_newer(manifest)
+    _refuse_others("Nothing was changed.")
     _refuse_used(replaces)
     _check(place, manifest, tell)
     _bring_models(place, manifest, tell)
@@ -99,19 +104,24 @@ def _refuse_newer(manifest: Manifest) -> None:
         )
 
 
+def _refuse_others(unchanged: str) -> None:
+    """Whatever else is connected may write, or hold what is to be dropped."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OTHERS)
+        (others,) = cursor.fetchone()
+    if others:
+        raise BackupRefused(
+            f"{others} other connections use the database {connection.settings_dict['NAME']}. Stop every process of "
+            f"Parley first (with the embedded PostgreSQL: `make restore FROM=…` instead of this command). {unchanged}"
+        )
+
+
 def _refuse_used(replaces: bool) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_database(), current_user")
         name, user = cursor.fetchone()
-        cursor.execute(_OTHERS)
-        (others,) = cursor.fetchone()
         cursor.execute(_USED)
         (tables,) = cursor.fetchone()
-    if others:
-        raise BackupRefused(
-            f"{others} other connections use the database {name}. Stop every process of Parley first (with the "
-            "embedded PostgreSQL: `make restore FROM=…` instead of this command). Nothing was changed."
-        )
     if tables and not replaces:
         raise BackupRefused(
             f"The database {name} is not empty: it has {tables} tables. Name an empty one of {user}'s in DATABASE_URL, "
@@ -178,6 +188,7 @@ def _bring_database(place: Place, manifest: Manifest, replaces: bool, tell: Tell
 
     with place.parts.open(manifest.database.sha256) as source, store().stage(source) as staged:
         _refuse_changed(staged, manifest.database)
+        _refuse_others("Nothing was changed in the database.")
         connection.close()  # it would hold locks that the other session waits for
         load(programs, address, staged.path, around, server=server, tell=count)
     _refuse_other_rows(manifest)
@@ -189,7 +200,7 @@ def _emptied() -> str:
         cursor.execute(_SCHEMAS)
         names = [name for (name,) in cursor.fetchall()]
     drops = [sql.SQL("DROP SCHEMA {} CASCADE;").format(sql.Identifier(name)).as_string(None) for name in names]
-    return "\n".join(["SET client_min_messages = warning;", *drops, _PUBLIC_AGAIN])
+    return "\n".join([_IMPATIENTLY, *drops, _PUBLIC_AGAIN])
 
 
 def _audit_log_closed() -> str:

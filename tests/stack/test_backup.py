@@ -369,8 +369,11 @@ class TestRefused:
         (tmp_path / "manifest.json").write_text(json.dumps(manifest))
         assert "conversations.9999_of_the_next_version" in self.refused(real, tmp_path, "--replace")
 
-    def test_while_something_runs(self, real, nightly) -> None:
-        with psycopg.connect(real.environment["DATABASE_URL"]):
+    @pytest.mark.parametrize("role", ["its own", "another"])
+    def test_while_something_runs(self, real, nightly, other_postgres, role) -> None:
+        """Of a session of another role PostgreSQL tells no more than that it is there."""
+        address = real.environment["DATABASE_URL"] if role == "its own" else other_postgres[1]
+        with psycopg.connect(address, dbname=debian_postgres.OWNER):
             assert "1 other connections use the database" in self.refused(real, nightly, "--replace")
 
 
