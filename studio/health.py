@@ -82,7 +82,7 @@ def migrated() -> Migrated:
         return Migrated(100.0)
     now = migrating.running(connection)
     done = found.total - len(found.pending) + (now.percent / 100 if now else 0)
-    message = f"Migrating: {now.in_words}." if now else "It waits for manage.py migrate."
+    message = _what_goes_on(now) if now else "It waits for manage.py migrate."
     return Migrated(round(100 * done / found.total, 1), len(found.pending), message)
 
 
@@ -101,8 +101,13 @@ def _database() -> Part:
         return Part("down", "PostgreSQL does not answer.", "Look whether it runs, and at DATABASE_URL.")
     if not found.pending:
         return Part("ok")
-    mend = f"They are being applied: {now.in_words}." if now else "Run manage.py migrate."
+    mend = _what_goes_on(now) if now else "Run manage.py migrate."
     return Part("down", f"{len(found.pending)} migrations are not applied. {mend}", "Run `manage.py migrate`.")
+
+
+def _what_goes_on(now: migrating.Running) -> str:
+    """A backup has the schema without migrating it; so has, for a moment, a migration that only begins."""
+    return f"Migrating: {now.in_words}." if now.migration else f"The schema is in use: {now.in_words}."
 
 
 def _redis() -> Part:

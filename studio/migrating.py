@@ -22,8 +22,9 @@ SAY_SECONDS = 10.0
 LONGEST = 63  # bytes of an application_name
 _NAME = re.compile(r"parley migrate (\d+)/(\d+)(?: (\d+)%)?(?: (\S+))?")
 
+# When it began is not told of a session of a role that we do not belong to.
 _HOLDER = """
-SELECT a.pid, a.application_name, extract(epoch FROM now() - a.backend_start), i.phase,
+SELECT a.pid, a.application_name, coalesce(extract(epoch FROM now() - a.backend_start), 0), i.phase,
        100.0 * coalesce(i.blocks_done::float / nullif(i.blocks_total, 0), 0)
 FROM pg_locks l JOIN pg_stat_activity a USING (pid) LEFT JOIN pg_stat_progress_create_index i USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid::bigint = %s AND l.objid::bigint = %s
@@ -37,7 +38,7 @@ class Running:
     one that only begins, or a backup."""
 
     process: int  # of PostgreSQL, as pg_stat_activity numbers them
-    seconds: float
+    seconds: float  # since it connected; 0 where PostgreSQL does not tell
     name: str = ""  # that it gives itself
     number: int = 0
     count: int = 0

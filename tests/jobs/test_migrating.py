@@ -56,6 +56,33 @@ def test_the_name_is_given_back() -> None:
     assert migrating._name_of(connection) == before
 
 
+@pytest.fixture
+def stranger() -> Iterator[psycopg.Connection]:
+    """A session of a role that ours does not belong to: PostgreSQL hides most of it."""
+    database = Database.of(connection.settings_dict)
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE parley_migrator LOGIN PASSWORD 'of-another'")
+    try:
+        with psycopg.connect(
+            database.address, user="parley_migrator", password="of-another", autocommit=True
+        ) as session:
+            yield session
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP ROLE parley_migrator")
+
+
+def test_who_migrates_with_another_role_is_seen_too(stranger) -> None:
+    hold(stranger, "parley migrate 1/3 a.0001_initial")
+    found = migrating.running(connection)
+    assert (found.in_words, found.seconds) == ("a.0001_initial, 1 of 3", 0.0)
+
+
+def test_a_backup_that_has_the_schema_is_not_called_a_migration(other) -> None:
+    hold(other, "a backup")
+    assert health._what_goes_on(migrating.running(connection)).startswith("The schema is in use: a backup (process ")
+
+
 def test_who_will_not_wait_is_told_who_has_it(other) -> None:
     hold(other, "a backup")
     with pytest.raises(Conflict, match=r"The schema is in use: a backup \(process \d+ of PostgreSQL\)"):
