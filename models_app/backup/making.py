@@ -5,10 +5,11 @@ stays in the store for as long as this holds the lock (services/artifacts.py): s
 are still those of it. A run that was killed is gone on with by the next to the same place.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 import structlog
 from django.conf import settings
@@ -60,14 +61,25 @@ def make_backup(place: Place, *, tell: Tell) -> Manifest:
     if place.manifest() is not None:
         raise BackupRefused(f"There is a backup at {place.label}, and none is overwritten. Name another place.")
     place.prepare()
+    _tidy(place)
     with alone(BACKING_UP, BUSY), alone(MOVING, BUSY):
         with migrating.alone(connection, wait=0, say=log.info):
             migrating.call(connection, "a backup")
             manifest = _dump(place, tell)
         manifest = _copy(place, manifest, tell)
+    _tidy(place)
     place.finish(manifest.as_bytes())
     log.info("backup made", place=place.label, artifacts=len(manifest.artifacts), bytes=manifest.size)
     return manifest
+
+
+def _tidy(place: Place) -> None:
+    """What runs that were killed left of files on their way. It harms nobody: no reason to end."""
+    try:
+        if unfinished := place.parts.sweep():
+            log.info("removed what a backup that was killed had begun", files=unfinished)
+    except (StoreFailed, OSError) as error:
+        log.warning("what a killed backup had begun may lie in its place still", error=str(error))
 
 
 def _dump(place: Place, tell: Tell) -> Manifest:
@@ -130,18 +142,50 @@ def _is_copied(place: Place, artifact: Stored) -> bool:
 
 
 def _try(place: Place, artifact: Stored) -> bool:
+    """Only what the store gives out is its loss; what the backup's own place refuses ends the backup."""
     try:
-        with store().open(artifact.sha256) as source, place.parts.stage(source) as staged:
+        with _opened(artifact) as source, place.parts.stage(_FromStore(source)) as staged:
             if staged.sha256 != artifact.sha256:
                 return False
             place.parts.keep(staged)
             return True
-    except ArtifactMissing:
+    except _Lost:
         return False
+
+
+class _Lost(Exception):
+    """The store has not these bytes, or cannot give them out whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class _FromStore:
+    """What the store gives out. _Lost where that is damaged; a store that is away is no damage."""
+
+    file: BinaryIO
+
+    def read(self, size: int, /) -> bytes:
+        with _losses():
+            return self.file.read(size)
+
+
+@contextmanager
+def _opened(artifact: Stored) -> Iterator[BinaryIO]:
+    with _losses():
+        file = store().open(artifact.sha256)
+    with file:
+        yield file
+
+
+@contextmanager
+def _losses() -> Iterator[None]:
+    try:
+        yield
+    except ArtifactMissing as error:
+        raise _Lost from error
     except (StoreFailed, OSError) as error:
-        if not is_damage(error):
-            raise
-        return False
+        if is_damage(error):
+            raise _Lost from error
+        raise
 
 
 def _rows(cursor: Any) -> dict[str, int]:

@@ -28,6 +28,8 @@ class Command(BaseCommand):
             self._tell(make_backup(place, tell=self._teller()))
         except StoreFailed as error:
             raise CommandError(f"{error.message} What was copied stays; run this again to go on.") from error
+        except OSError as error:
+            raise CommandError(f"{error}. What was copied stays; mend that, and run this again to go on.") from error
         except DomainError as error:
             raise CommandError(error.message) from error
 

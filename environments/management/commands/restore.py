@@ -33,6 +33,8 @@ class Command(BaseCommand):
             found = restore(place, replaces=options["replace"], other_keys=options["other_keys"], tell=self._teller())
         except StoreFailed as error:
             raise CommandError(f"{error.message} The database is as it was; run this again to go on.") from error
+        except OSError as error:
+            raise CommandError(f"{error}. The database is as it was; mend that, and run this again.") from error
         except DomainError as error:
             raise CommandError(error.message) from error
         call_command("migrate", interactive=False, verbosity=0)
