@@ -5,9 +5,11 @@ from django.conf import settings
 
 from models_app.backup.errors import BackupRefused
 from models_app.backup.places import MANIFEST, PARTS, S3, refuse_strangers
-from models_app.storage import ArtifactMissing, StoreFailed
+from models_app.storage import ArtifactMissing
 from models_app.storage.s3 import S3Store
 from models_app.storage.s3_client import Patiences, Place, client, in_words, word_of
+
+_TAKEN = {"PreconditionFailed", "412", "ConditionalRequestConflict"}
 
 
 class BucketPlace:
@@ -45,9 +47,17 @@ class BucketPlace:
         refuse_strangers([name for name in names if name not in known], self.label)
 
     def finish(self, manifest: bytes) -> None:
-        try:
-            self._client.put_object(**self._manifest, Body=manifest, IfNoneMatch="*", ChecksumAlgorithm="SHA256")
-        except ClientError as error:
-            if word_of(error) in {"PreconditionFailed", "412"}:
-                raise BackupRefused(f"Somebody else finished a backup at {self.label} meanwhile.") from None
-            raise StoreFailed(f"The bucket of the backup refuses its manifest: {word_of(error)}.") from error
+        """Ours may be there already, when the answer to a first try was lost."""
+        with in_words():
+            try:
+                self._put(manifest, IfNoneMatch="*")
+            except ClientError as error:
+                if word_of(error) == "NotImplemented":  # a server that knows no such condition
+                    self._put(manifest)
+                elif word_of(error) not in _TAKEN:
+                    raise
+                elif self.manifest() != manifest:
+                    raise BackupRefused(f"Somebody else finished a backup at {self.label} meanwhile.") from None
+
+    def _put(self, manifest: bytes, **condition: str) -> None:
+        self._client.put_object(**self._manifest, Body=manifest, ChecksumAlgorithm="SHA256", **condition)

@@ -2,13 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from django.conf import settings
 
 from models_app.backup.errors import BackupRefused
 from models_app.storage import ArtifactStore
-from models_app.storage.local import LocalStore
+from models_app.storage.local import LocalStore, sync_folder
 
 MANIFEST = "manifest.json"
 PARTS = "parts"
@@ -91,16 +91,33 @@ class FolderPlace:
 
     def finish(self, manifest: bytes) -> None:
         """Under another name first: one cut short is none."""
-        unfinished = self.folder / f"{MANIFEST}.new"
-        with unfinished.open("wb") as file:
-            file.write(manifest)
-            file.flush()
-            os.fsync(file.fileno())
+        unfinished, target = self.folder / f"{MANIFEST}.new", self.folder / MANIFEST
         try:
-            os.link(unfinished, self.folder / MANIFEST)  # which, unlike a rename, replaces nothing
+            _write(unfinished, "wb", manifest)
+            _name(unfinished, target, manifest)
+            unfinished.unlink()
+            sync_folder(self.folder)
         except FileExistsError:
             raise BackupRefused(f"Somebody else finished a backup in {self.folder} meanwhile.") from None
-        unfinished.unlink()
+        except OSError as error:
+            raise BackupRefused(f"The manifest cannot be written to {self.folder}: {error.strerror}.") from error
         incoming = self.folder / PARTS / "incoming"
         if incoming.is_dir() and not any(incoming.iterdir()):
             incoming.rmdir()
+
+
+def _name(unfinished: Path, target: Path, content: bytes) -> None:
+    """FileExistsError when there is one: a link, unlike a rename, replaces nothing."""
+    try:
+        os.link(unfinished, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        _write(target, "xb", content)
+
+
+def _write(path: Path, mode: Literal["wb", "xb"], content: bytes) -> None:
+    with path.open(mode) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

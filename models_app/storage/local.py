@@ -36,7 +36,7 @@ class LocalStore:
         else:
             self._place(staged, target)
             target.chmod(0o640)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         return Stored(staged.sha256, staged.size)
 
     def _place(self, staged: Staged, target: Path) -> None:
@@ -94,7 +94,7 @@ class LocalStore:
         return self.folder / sha256[:2] / sha256
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Without it a power cut may forget the rename, though the row that names the file is committed."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
