@@ -36,7 +36,7 @@ class TestFolder:
 
     def test_a_folder_that_cannot_be_written_to_is_said(self, place: FolderPlace) -> None:
         (place.folder / "manifest.json.new").mkdir()
-        with pytest.raises(BackupRefused, match="cannot be written to .*: Is a directory"):
+        with pytest.raises(BackupRefused, match=r"cannot be written to .*: Is a directory"):
             place.finish(MANIFEST)
 
 
