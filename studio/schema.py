@@ -5,7 +5,9 @@ looks like from the processes that are still to be replaced: migrations are writ
 """
 
 import copy
+import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from django.db.migrations.loader import MigrationLoader
 
 log = structlog.get_logger()
 
+LOOK_SECONDS = 2.0  # between two tries to reach a database that is away
 NAMED = 3  # migrations that a message names
 
 
@@ -89,13 +92,43 @@ def connected() -> Iterator[BaseDatabaseWrapper]:
 
 
 def refuse_older() -> None:
-    """OlderSchema unless the database has all that this code needs. A database that is away is waited for elsewhere."""
+    """OlderSchema unless the database has all that this code needs. Without a database nothing is refused."""
     try:
-        with connected() as connection:
-            found = read(connection)
+        _refuse_pending(_read_apart())
     except DatabaseError:
         log.warning("the schema was not compared with this program: PostgreSQL does not answer")
-        return
+
+
+def await_schema() -> None:
+    """`refuse_older` for processes that do nothing without a database: they wait until it answers.
+
+    SIGTERM ends them meanwhile; the first process of a container, which some are, ignores what it does not handle.
+    """
+    former = signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
+    try:
+        _refuse_pending(_awaited())
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+def _awaited() -> Schema:
+    said = False
+    while True:
+        try:
+            return _read_apart()
+        except DatabaseError:
+            if not said:
+                log.warning("PostgreSQL does not answer: this process waits for it")
+            said = True
+            time.sleep(LOOK_SECONDS)
+
+
+def _read_apart() -> Schema:
+    with connected() as connection:
+        return read(connection)
+
+
+def _refuse_pending(found: Schema) -> None:
     if found.pending:
         raise OlderSchema(
             f"The database is older than this program: {_count(found.pending)} not applied ({_named(found.pending)}). "

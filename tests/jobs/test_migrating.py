@@ -1,11 +1,12 @@
 """Who has the schema, how far that is, and who waits."""
 
+import signal
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 
 from models_app.backup.programs import Database
 from studio import health, migrating, schema
@@ -123,3 +124,20 @@ def test_an_older_schema_is_said_in_words() -> None:
         schema.Schema(names, (), 9).in_words
         == "5 migrations are not applied: inn.0000_x, inn.0001_x, inn.0002_x and 2 more"
     )
+
+
+def test_a_database_that_is_away_is_waited_for_and_then_asked(monkeypatch) -> None:
+    answers = iter([OperationalError("away"), OperationalError("away"), schema.Schema(("inn.0002_x",), (), 2)])
+
+    def read(connection: object) -> schema.Schema:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(schema, "read", read)
+    monkeypatch.setattr(schema, "LOOK_SECONDS", 0.0)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(schema.OlderSchema, match=r"1 migration is not applied \(inn.0002_x\)"):
+        schema.await_schema()
+    assert list(answers) == [] and signal.getsignal(signal.SIGTERM) == before

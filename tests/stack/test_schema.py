@@ -91,6 +91,17 @@ def test_none_starts_on_an_older_schema(older, name) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("name", [name for name in PROCESSES if name != "web"])
+def test_without_a_database_one_waits_and_ends_when_told_to(house, monkeypatch, name) -> None:
+    monkeypatch.setitem(house.environment, "DATABASE_URL", f"postgresql://a:b@127.0.0.1:{free_port()}/c")
+    process = start(house, PROCESSES[name])
+    assert process.stdout is not None
+    assert any("this process waits for it" in line for line in process.stdout)
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=20)
+    assert process.returncode == 0 and "Traceback" not in said, said
+
+
 def test_every_one_runs_on_a_newer_schema(newer) -> None:
     started = [start(newer, arguments) for arguments in PROCESSES.values()]
     kinds = "SELECT array_agg(DISTINCT kind::text ORDER BY kind::text) FROM jobs_heartbeat"

@@ -15,7 +15,7 @@ from conversations.ingest.process import Died, IngestProcess
 from conversations.models import IntakeSource
 from studio.jobs.heartbeat import beating
 from studio.jobs.stopping import stop_on_signal
-from studio.schema import refuse_older
+from studio.schema import await_schema, refuse_older
 
 log = structlog.get_logger()
 
@@ -32,10 +32,11 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="store what waits in tables now, then end")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        refuse_older()
         if options["once"]:
+            refuse_older()
             self._once()
             return
+        await_schema()
         if util.crc32c_c is None:
             log.error("crc32c is not installed: Kafka is read five times slower. Install kafka-python[crc32c].")
         _fit_for_batches()

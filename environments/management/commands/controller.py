@@ -12,7 +12,7 @@ from studio.jobs.heartbeat import beating
 from studio.jobs.stopping import stop_on_signal
 from studio.rasa.installer import Installer
 from studio.rasa.running import processes_of
-from studio.schema import refuse_older
+from studio.schema import await_schema
 
 
 class Command(BaseCommand):
@@ -20,7 +20,7 @@ class Command(BaseCommand):
     requires_system_checks = (Tags.security,)  # the others would load every page of the web
 
     def handle(self, *args: Any, **options: Any) -> None:
-        refuse_older()
+        await_schema()
         stop = stop_on_signal()
         python = settings.RASA_DIR / settings.RASA_VERSION / "bin" / "python"
         supervisor = Supervisor(processes_of(python, settings.SERVERS_DIR / "home"))

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 from studio.jobs import schedule
 from studio.jobs.heartbeat import beating
 from studio.jobs.stopping import stop_on_signal
-from studio.schema import refuse_older
+from studio.schema import await_schema
 
 
 class Command(BaseCommand):
@@ -16,7 +16,7 @@ class Command(BaseCommand):
     requires_system_checks = (Tags.security,)  # the others would load every page of the web
 
     def handle(self, *args: Any, **options: Any) -> None:
-        refuse_older()
+        await_schema()
         stop = stop_on_signal()
         with beating("schedule"):
             schedule.run_forever(stop.is_set)

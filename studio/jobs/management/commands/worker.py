@@ -10,7 +10,7 @@ from studio.jobs import queues
 from studio.jobs.heartbeat import beating, process_name
 from studio.jobs.worker import HorseWorker
 from studio.redis import blocking_client
-from studio.schema import refuse_older
+from studio.schema import await_schema
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("queue", choices=[queues.TRAINING, queues.RUNNING, queues.BACKGROUND], nargs="+")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        refuse_older()
+        await_schema()
         names: list[str] = options["queue"]
         worker = HorseWorker(
             [queues.queue(name) for name in names],
