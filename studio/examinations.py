@@ -159,7 +159,8 @@ def disks() -> Iterator[Finding]:
     }
     seen: set[int] = set()
     for setting, folder in named.items():
-        there = next(path for path in (folder, *folder.parents) if path.exists())
+        # Unlike its own exists(), this says no also of a path that may not be looked at.
+        there = next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110
         if not os.access(there, os.W_OK | os.X_OK):
             yield _closed(setting)
         elif there.stat().st_dev not in seen:
