@@ -129,11 +129,11 @@ def test_a_full_disk_leaves_nothing_open(settings, tmp_path: Path, monkeypatch) 
 
     settings.METRICS_DIR = tmp_path
     monkeypatch.setattr(os, "posix_fallocate", full)
-    opened = len(os.listdir("/proc/self/fd"))
+    opened = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         with pytest.raises(OSError, match="No space"):
             seats.Seat()()
-    assert len(os.listdir("/proc/self/fd")) == opened
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
 
 
 def test_a_folder_that_cannot_be_written_costs_nobody_an_answer(client, settings, tmp_path: Path, caplog) -> None:
