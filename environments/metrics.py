@@ -76,7 +76,7 @@ def _replicas(places: dict[int, tuple[str, str]], models: dict[int, str | None])
     now, counts = timezone.now(), Counter[tuple[int, str]]()
     for replica in Replica.objects.filter(environment__in=places):
         pk = replica.environment_id
-        runs = "current" if replica.runs_etag == models[pk] else "behind"
+        runs = "current" if replica.runs_etag == (models[pk] or "") else "behind"
         counts[pk, runs if is_live(replica, now) else "silent"] += 1
     for pk, place in places.items():
         for state in ("current", "behind", "silent"):

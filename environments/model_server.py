@@ -94,8 +94,10 @@ def _answer(request: HttpRequest, slug: str, tag: str, proof: str) -> HttpRespon
         return _failure(404, "NotFound", f"There is no tag {tag}.") if proof == EVERY_TAG else _wrong_token(request)
     known = request.META.get("HTTP_IF_NONE_MATCH", "")
     pointer = found.pointer
-    request.let_in = True  # type: ignore[attr-defined]  # names that anybody could make up are not counted by
-    poll = None if pointer.is_free_tag else poll
+    if pointer.is_free_tag:
+        poll = None
+    else:  # what is counted by has few names, none of which anybody could make up
+        request.let_in = True  # type: ignore[attr-defined]
     is_known = bool(pointer.sha256 and known) and streaming.matches(known, _etag(pointer))
     if poll is not None:
         _note(found, poll, None if is_known or not pointer.sha256 else pointer.sha256)

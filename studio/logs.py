@@ -53,8 +53,13 @@ class WithoutSenders(logging.Filter):
         match = getattr(getattr(record, "request", None), "resolver_match", None)
         sender = match.kwargs.get("sender") if match is not None else None
         if sender and isinstance(record.args, tuple):
-            record.args = tuple(one.replace(sender, "...") if isinstance(one, str) else one for one in record.args)
+            record.args = tuple(_without(sender, one) if isinstance(one, str) else one for one in record.args)
         return True
+
+
+def _without(sender: str, text: str) -> str:
+    """Django escapes what is no ASCII of the addresses that it logs."""
+    return text.replace(sender, "...").replace(sender.encode("unicode_escape").decode("ascii"), "...")
 
 
 class Formatter(structlog.stdlib.ProcessorFormatter):

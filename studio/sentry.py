@@ -101,6 +101,8 @@ def only_what_may_go(event: "Event", _hint: "Hint") -> "Event":
     """A report made of the parts that hold nothing of anybody."""
     given: Mapping[str, Any] = event
     made: dict[str, Any] = {key: given[key] for key in _KEPT if key in given}
+    if (given.get("transaction_info") or {}).get("source") not in {"route", "task"}:
+        made.pop("transaction", None)  # an address as it came
     tags = {key: str(value) for key, value in (given.get("tags") or {}).items() if key in IDS | {"log"}}
     about = structlog.contextvars.get_contextvars()
     made["tags"] = {key: str(about[key]) for key in IDS & about.keys()} | tags

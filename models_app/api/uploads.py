@@ -11,7 +11,8 @@ from models_app.api.models import UploadedOut, uploaded
 from models_app.loaders import load_assistant
 from models_app.models import Assistant
 from models_app.receiving import receiving
-from models_app.services.uploads import Upload, begin_upload, drop, receive, upload_of
+from models_app.services import uploads
+from models_app.services.uploads import Upload, begin_upload, receive, upload_of
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.errors import Invalid
@@ -85,8 +86,9 @@ def go_on(
     "/projects/{slug}/uploads/{upload}", summary="Give an upload up", url_name="upload", response={204: None}
 )
 def give_up(request: HttpRequest, slug: Path[str], upload: Path[str]) -> Status[None]:
+    """409 while another request brings it."""
     _assistant, found = _load(request, slug, upload)
-    drop(found)
+    uploads.give_up(found)
     return Status(204, None)
 
 

@@ -252,7 +252,7 @@ def try_again(job: TrainingJob, message: str) -> None:
 def hand_back(job: TrainingJob) -> None:
     """The worker has to end, for an update or a restart: another takes the job, and this attempt does not count."""
     if TrainingJob.objects.select_for_update().get(pk=job.pk).cancel_requested_at is not None:
-        _end(job, State.CANCELLED, "Cancelled.")
+        end_cancelled(job)
     else:
         _back_in_line(job, "The worker was stopped.", max_attempts=F("max_attempts") + 1)
 

@@ -184,6 +184,13 @@ def drop(upload: Upload) -> None:
     upload.path.unlink(missing_ok=True)
 
 
+def give_up(upload: Upload) -> None:
+    """Remove what has arrived. Raises Conflict while a request brings it."""
+    if upload.path.exists():
+        with _held(upload):
+            drop(upload)
+
+
 @contextmanager
 def _held(upload: Upload) -> Iterator[FileIO]:
     """The upload's file, while it is the one at its path: a finished one has become a model's."""

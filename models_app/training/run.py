@@ -47,6 +47,8 @@ def run_training(
     The order is that of the rows, with any number of workers and after any loss in Redis.
     """
     folders.sweep()
+    if is_over():
+        return  # the schedule wakes another worker
     job = training.claim(worker=worker or process_name(), versions=installed_versions())
     runtime = find_runtime(job.rasa_version) if job else None
     if job is None or runtime is None:  # it was removed in this moment: the reaper puts the job back in line

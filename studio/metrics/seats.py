@@ -16,7 +16,7 @@ from django.conf import settings
 
 KINDS = ("counter", "histogram")  # prometheus_client keeps a file for each
 # Space that is really there: a hole in a memory-mapped file on a full disk would kill its process.
-FILE_BYTES = 1024 * 1024
+FILE_BYTES = 4 * 1024 * 1024
 MOST_SEATS = 1000
 
 
@@ -58,7 +58,11 @@ def _take(folder: Path) -> tuple[str, int]:
         for number in range(MOST_SEATS):
             lock = _lock(folder / f"{number}.seat")
             if lock is not None:
-                _make_room(folder, number)
+                try:
+                    _make_room(folder, number)
+                except OSError:  # a full disk: each next count tries again
+                    os.close(lock)
+                    raise
                 return str(number), lock
     raise OSError(f"All {MOST_SEATS} seats of {folder} are taken.")
 

@@ -26,7 +26,7 @@ from tests.rasa.servers import Reply
 pytestmark = pytest.mark.django_db
 WORDS = "my card is 4711-0815"
 ANSWER = "your card ends in 0815"
-SENDER = "+49 171 4711"
+SENDER = "+49 171 4711 Zoë"  # Django escapes what is no ASCII of an address that it logs
 Lines = Callable[[], list[dict[str, Any]]]
 
 

@@ -20,7 +20,11 @@ def test_a_runtime_that_failed_degrades_and_says_why() -> None:
     RasaRuntime.objects.filter(pk=current_runtime().pk).update(
         state=RasaRuntime.State.FAILED, message="No Python 3.10.\nlong output"
     )
-    assert rasa_part() == Part("degraded", "Rasa 3.6.21 is failed. No Python 3.10.")
+    assert rasa_part() == Part(
+        "degraded",
+        "Rasa 3.6.21 is failed. No Python 3.10.",
+        "The controller installs it. `manage.py install_rasa 3.6.21` says what is missing.",
+    )
 
 
 def test_a_runtime_that_is_ready_is_fine() -> None:
@@ -31,7 +35,11 @@ def test_a_runtime_that_is_ready_is_fine() -> None:
 def test_what_assistants_chose_has_to_be_ready_too() -> None:
     RasaRuntime.objects.filter(pk=current_runtime().pk).update(state=RasaRuntime.State.READY)
     save_settings(actor=None, assistant=make_assistant("shop"), values={"rasa_version": "3.6.20"})
-    assert rasa_part() == Part("degraded", "Rasa 3.6.20 is not ready, and assistants chose it.")
+    assert rasa_part() == Part(
+        "degraded",
+        "Rasa 3.6.20 is not ready, and assistants chose it.",
+        "`manage.py rasa_versions` says who uses which; `manage.py install_rasa <version>` installs one.",
+    )
     RasaRuntime.objects.create(version="3.6.20", state=RasaRuntime.State.READY)
     assert rasa_part() == Part("ok", "Rasa 3.6.21")
 
@@ -46,7 +54,9 @@ def test_a_server_that_should_run_and_does_not_is_counted_and_not_named() -> Non
     environment = environment_of(make_assistant("shop"))
     run_here(actor=None, environment=environment)
     ManagedServer.objects.update(message="It starts as soon as a model is promoted.")
-    assert environments_part() == Part("degraded", "0 of 1 managed servers run.")
+    assert environments_part() == Part(
+        "degraded", "0 of 1 managed servers run.", "The page of each environment has its log."
+    )
 
 
 def test_running_and_stopped_servers_are_fine() -> None:

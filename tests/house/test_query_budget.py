@@ -32,6 +32,7 @@ def _pages() -> list[Row]:
 @pytest.mark.parametrize("row", _pages(), ids=lambda row: row.path)
 def test_a_page_keeps_within_its_budget(row: Row, crowded: World, redis_client) -> None:
     with CaptureQueriesContext(connection) as seen:
-        answer(crowded, "admin", "GET", row.path.format_map(crowded.words))
+        given = answer(crowded, "admin", "GET", row.path.format_map(crowded.words))
+    assert given.status == row.admin
     asked = [one["sql"] for one in seen.captured_queries if not one["sql"].startswith(NO_QUESTION)]
     assert len(asked) <= BUDGET, f"{row.path} makes {len(asked)} queries:\n" + "\n".join(asked)

@@ -1,5 +1,6 @@
 """Counters outlive the processes that counted: real processes, killed as hard as can be."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -8,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from studio.metrics import seats
 
 COUNTS = """
 import sys
@@ -118,6 +121,19 @@ def test_room_is_made_before_anything_is_written(start: Start, folder: Path) -> 
     """A full disk is noticed here; a hole in a mapped file would kill the process at some later request."""
     start(COUNTS, "1")
     assert all(path.stat().st_blocks * 512 >= 1024 * 1024 for path in folder.glob("*.db"))
+
+
+def test_a_full_disk_leaves_nothing_open(settings, tmp_path: Path, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    settings.METRICS_DIR = tmp_path
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        with pytest.raises(OSError, match="No space"):
+            seats.Seat()()
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
 
 
 def test_a_folder_that_cannot_be_written_costs_nobody_an_answer(client, settings, tmp_path: Path, caplog) -> None:

@@ -118,6 +118,7 @@ def test_what_another_request_brings_is_busy_and_stays(admin: Program) -> None:
     )
     with uploads._held(mine):
         assert send(admin, upload, ARCHIVE[300:], 300).json()["reason"] == "Busy"
+        assert admin.delete(upload["url"].removeprefix("/api/projects/cafe")).json()["reason"] == "Busy"
     assert send(admin, upload, ARCHIVE[300:], 300).status_code == 201
 
 

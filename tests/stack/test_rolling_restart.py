@@ -256,6 +256,8 @@ def test_nothing_is_lost_while_every_process_is_replaced(town: Town, kafka: Kafk
             start()
         time.sleep(5)
     assert load.wrong == []
+    assert not any(thread.is_alive() for thread in load.threads)
+    assert load.answers.keys() == {"poll", "read", "write", "upload", "download"}
     assert min(load.answers.values()) >= 3
     town.stage.has(8 * speaking.spoken)
     town.stage.is_right()

@@ -90,7 +90,8 @@ def send(session: "Session", file: Path, name: str) -> Any:
                 session.client.send("DELETE", begun["url"], again=False)
             raise
         if made.data["hash"] != sending.hexdigest():
-            _take_back(session, made)
+            with contextlib.suppress(Failure):
+                session.client.delete("projects", session.project, "models", made.data["model"])
             raise Failure(f"{file} arrived damaged, or changed while it was sent. Try again.")
     return made.data
 
@@ -123,12 +124,6 @@ def _key(file: Path) -> str:
         stream.seek(max(0, facts.st_size - SAMPLE))
         found.update(stream.read(SAMPLE))
     return found.hexdigest()
-
-
-def _take_back(session: "Session", made: Answer) -> None:
-    if made.status == 201:
-        with contextlib.suppress(Failure):
-            session.client.delete("projects", session.project, "models", made.data["model"])
 
 
 def _send_all(session: "Session", sending: Sending, begun: Any) -> Answer:

@@ -26,6 +26,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
       "PARLEY_RASA_VERSION" $first.name
       "PARLEY_KUBERNETES_NAMESPACE" .Release.Namespace
       "PARLEY_WEB_GRACE" "45"
+      "PARLEY_WORKER_GRACE" "45"
       "PARLEY_TRAINING_WORKERS" (toString .Values.training.replicas)
       "PARLEY_RUNNING_WORKERS" (toString .Values.running.replicas) }}
 {{- $images := list }}
