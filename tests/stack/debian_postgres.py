@@ -30,7 +30,7 @@ def running(folder: Path) -> Iterator[tuple[str, str]]:
     folder.mkdir()
     if user is not None:
         shutil.chown(folder, user.pw_uid, user.pw_gid)
-    secret, port = keys.password(), free_port()
+    secret, owners, port = keys.password(), keys.password(), free_port()  # an example's would be refused
     (folder / "password").write_text(secret)
     data = folder / "data"
     initdb = [str(programs / "initdb"), "--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
@@ -44,9 +44,9 @@ def running(folder: Path) -> Iterator[tuple[str, str]]:
         administrator = f"postgresql://postgres:{secret}@127.0.0.1:{port}/postgres"
         _wait(administrator, process, folder / "log")
         with psycopg.connect(administrator, autocommit=True) as session:
-            session.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD 'secret'")
+            session.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{owners}'")
             session.execute(f"CREATE DATABASE {OWNER} OWNER {OWNER}")
-        yield f"postgresql://{OWNER}:secret@127.0.0.1:{port}/{OWNER}", administrator
+        yield f"postgresql://{OWNER}:{owners}@127.0.0.1:{port}/{OWNER}", administrator
     finally:
         process.send_signal(2)
         process.wait(30)
