@@ -320,17 +320,25 @@ class TestRestored:
 
     def test_one_that_is_killed_right_after_its_commit_is_whole(self, real, nightly) -> None:
         """Nothing of the audit log waits for what comes later: its numbers go on, and it has its owner."""
-        killed = (
-            "import os\n"
-            "from models_app.backup import places, restoring\n"
-            "restoring._refuse_other_rows = lambda manifest: os._exit(9)\n"
-            f"place = places.place_at({str(nightly)!r})\n"
-            "restoring.restore(place, replaces=True, other_keys=False, tell=lambda progress: None)\n"
-        )
-        code, said = real.manage("shell", "-v0", "-c", killed)
+        code, said = restored_with(real, nightly, "restoring._refuse_other_rows = lambda manifest: os._exit(9)")
         assert code == 9, said
         assert real.rows(AUDIT_OWNER) == [("parley_audit",)]
         real.can_be_used()
+
+    def test_who_comes_while_models_are_brought_is_seen(self, real, nightly) -> None:
+        before, address = real.models(), real.environment["DATABASE_URL"]
+        come = f"restoring._bring_models = lambda *arguments: came.append(psycopg.connect({address!r}))"
+        code, said = restored_with(real, nightly, come)
+        assert code == 1 and "1 other connections use the database" in said
+        assert "Nothing was changed in the database." in said and real.models() == before
+
+    def test_who_comes_later_still_is_not_waited_for_for_ever(self, real, nightly) -> None:
+        before = real.models()
+        with psycopg.connect(real.environment["DATABASE_URL"]) as session:
+            session.execute("LOCK TABLE access_user IN ACCESS SHARE MODE")
+            code, said = restored_with(real, nightly, "restoring._refuse_others = lambda unchanged: None")
+        assert code == 1 and "canceling statement due to lock timeout" in said
+        assert real.models() == before
 
 
 class TestRefused:
@@ -398,6 +406,19 @@ class TestOtherKeys:
             "    session.rollback()\n",
         )
         other.can_be_used()
+
+
+def restored_with(house: House, place: Path, change: str) -> tuple[int, str]:
+    """A restore in a process where one thing happens otherwise."""
+    lines = [
+        "import os, psycopg",
+        "from models_app.backup import places, restoring",
+        "came = []",
+        change,
+        f"place = places.place_at({str(place)!r})",
+        "restoring.restore(place, replaces=True, other_keys=False, tell=lambda progress: None)",
+    ]
+    return house.manage("shell", "-v0", "-c", "\n".join(lines))
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
