@@ -22,9 +22,7 @@ def s3_of_the_run() -> Iterator[S3Server]:
 
 @pytest.fixture
 def s3(s3_of_the_run: S3Server) -> Iterator[S3Server]:
-    """It runs, whatever the test before did to it."""
-    if s3_of_the_run.process is None:
-        s3_of_the_run.start()
+    s3_of_the_run.ensure_running()
     yield s3_of_the_run
 
 

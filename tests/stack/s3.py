@@ -60,6 +60,11 @@ class S3Server:
             time.sleep(0.05)
         raise AssertionError(f"versitygw did not start within {START_SECONDS} s; see {self.folder / 'log'}")
 
+    def ensure_running(self) -> None:
+        """Whatever the test before did to it."""
+        if self.process is None:
+            self.start()
+
     def kill(self) -> None:
         if self.process is not None:
             self.process.send_signal(signal.SIGKILL)

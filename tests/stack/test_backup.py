@@ -199,6 +199,7 @@ def other_postgres(open_root) -> Iterator[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def real(house, nightly, other_postgres, s3_of_the_run, tmp_path_factory) -> House:
     """The same, restored on the system's PostgreSQL and S3; the keys are the same, because the operator kept them."""
+    s3_of_the_run.ensure_running()
     bucket = {"PARLEY_S3_BUCKET": s3_of_the_run.make_bucket(), **s3_variables(s3_of_the_run, "PARLEY_S3")}
     data = tmp_path_factory.mktemp("real")
     made = House(house.environment | bucket | {"DATABASE_URL": other_postgres[0], "PARLEY_DATA": str(data)})
