@@ -5,7 +5,7 @@ stays in the store for as long as this holds the lock (services/artifacts.py): s
 are still those of it. A run that was killed is gone on with by the next to the same place.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from models_app.backup.errors import BackupRefused
 from models_app.backup.manifest import Manifest
 from models_app.backup.places import Place
 from models_app.backup.programs import Database, Programs, dumped, programs_of
+from models_app.backup.progress import Progress, Tell
 from models_app.models import Artifact
 from models_app.services.artifact_checks import BACKING_UP, MOVING, alone, is_damage
 from models_app.services.artifacts import held
@@ -40,20 +41,6 @@ _COUNTED = """
 SELECT schemaname, tablename FROM pg_tables
 WHERE schemaname = 'public' OR starts_with(schemaname, 'parley_events_') ORDER BY 1, 2
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """`step` is `database` or `models`; bytes of the first are known when they are there."""
-
-    step: str
-    done: int = 0
-    total: int = 0
-    done_bytes: int = 0
-    total_bytes: int = 0
-
-
-Tell = Callable[[Progress], None]
 
 
 def make_backup(place: Place, *, tell: Tell) -> Manifest:

@@ -4,8 +4,7 @@ Models lie under the SHA-256 of their bytes and come before the rows that name t
 nothing that matters, and the next one begins where it was. Nothing of Parley may run meanwhile.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 from django.db import connection
@@ -18,6 +17,7 @@ from models_app.backup.making import LEAST, rows_now, server_version
 from models_app.backup.manifest import Manifest, read_manifest
 from models_app.backup.places import Place
 from models_app.backup.programs import Around, Database, load, programs_of
+from models_app.backup.progress import Progress, Tell
 from models_app.models import Artifact
 from models_app.services.artifact_checks import problem_of
 from models_app.storage import Staged, Stored, store
@@ -47,20 +47,6 @@ SELECT setval(pg_get_serial_sequence('{ownership.TABLE}', 'id'), coalesce(max(id
 FROM {ownership.TABLE};
 """  # noqa: S608 - a name of ours
 _USED = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' OR schemaname ~ '^parley_(events|tracker)_'"
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """`step` is `checking`, `models` or `database`."""
-
-    step: str
-    done: int
-    total: int
-    done_bytes: int
-    total_bytes: int
-
-
-Tell = Callable[[Progress], None]
 
 
 def restore(place: Place, *, replaces: bool, other_keys: bool, tell: Tell) -> Manifest:
@@ -179,7 +165,7 @@ def _bring_database(place: Place, manifest: Manifest, replaces: bool, tell: Tell
     programs = programs_of(manifest.made_by, "Restoring this backup")
     around = Around(_emptied() if replaces else "", _audit_log_closed())
     address = Database.of(connection.settings_dict)
-    progress = Progress("database", 0, 0, 0, 0)
+    progress = Progress("database")
 
     def count(read: int) -> None:
         nonlocal progress

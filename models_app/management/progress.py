@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from models_app.backup.progress import Progress, Tell
 from studio.web.formats import duration, size
 
 SAY_SECONDS = 2.0
@@ -31,3 +32,16 @@ def line_of(
     if rate:
         parts.append(f"{duration((total_bytes - done_bytes) / rate)} left")
     return ", ".join([*parts, step] if step else parts)
+
+
+def teller(write: Callable[[str], object]) -> Tell:
+    """Of a backup or a restore."""
+    tell, began = Teller(write), time.monotonic()
+    return lambda now: tell(lambda: _line(now, time.monotonic() - began))
+
+
+def _line(now: Progress, seconds: float) -> str:
+    """`models: 12 of 40, …`; of a database nobody knows the size before its end."""
+    if not now.total:
+        return f"{now.step}: {size(now.done_bytes)}"
+    return f"{now.step}: {line_of(now.done, now.total, now.done_bytes, now.total_bytes, seconds)}"

@@ -1,18 +1,15 @@
 """`manage.py restore`: bring a backup back, here or elsewhere."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from environments.management.commands.backup import line
 from environments.services.restored import lost_secrets, make_roles
 from models_app.backup.manifest import Manifest
 from models_app.backup.places import place_at
-from models_app.backup.restoring import Progress, restore
-from models_app.management.progress import Teller
+from models_app.backup.restoring import restore
+from models_app.management.progress import teller
 from models_app.storage import StoreFailed
 from studio.errors import DomainError
 
@@ -30,7 +27,9 @@ class Command(BaseCommand):
         try:
             place = place_at(options["source"])
             self.stdout.write(f"From {place.label}")
-            found = restore(place, replaces=options["replace"], other_keys=options["other_keys"], tell=self._teller())
+            found = restore(
+                place, replaces=options["replace"], other_keys=options["other_keys"], tell=teller(self.stdout.write)
+            )
         except StoreFailed as error:
             raise CommandError(f"{error.message} The database is as it was; run this again to go on.") from error
         except OSError as error:
@@ -39,14 +38,6 @@ class Command(BaseCommand):
             raise CommandError(error.message) from error
         call_command("migrate", interactive=False, verbosity=0)
         self._tell(found)
-
-    def _teller(self) -> Callable[[Progress], None]:
-        tell, began = Teller(self.stdout.write), time.monotonic()
-
-        def say(now: Progress) -> None:
-            tell(lambda: line(now.step, now.done, now.total, now.done_bytes, now.total_bytes, time.monotonic() - began))
-
-        return say
 
     def _tell(self, found: Manifest) -> None:
         """Also what only the restored rows can tell."""
