@@ -18,12 +18,18 @@ from studio.rasa.cluster.desk import IN_POD, Desk, Guest, desk_of_this_process, 
 from studio.rasa.cluster.sight import Sight, sight_of
 from studio.rasa.local import facts_of, read_log, report_of, set_large_log_aside, status_of
 from studio.rasa.process import TEMPORARY, Handle, LogChunk, Spec, StartFailed, Status, given_environment
+from studio.web.formats import duration
 
 log = structlog.get_logger()
 
 _LOOK_SECONDS = 1.0  # between two questions to the cluster about one process
 _AWAY_SECONDS = 15.0  # a cluster that did not answer is not asked: each question would hold up who follows a process
 _POLL_SECONDS = 0.1
+_SILENT_SECONDS = 90.0  # its agent gives up after 60 without us, so it does not run on elsewhere
+_TOLD_SECONDS = 10.0  # a Pod that waits for longer says why in its log
+_SILENT = (
+    "Nothing was heard of its Pod for 90 seconds: its node is lost, the network between is broken, or the Pod hangs."
+)
 _PATIENCE = 45.0  # for Pods to be gone, beyond their grace
 _AGAIN_SECONDS = 10.0  # for a Job whose Pod has ended to be deleted; then that is left to who sweeps
 
@@ -41,6 +47,7 @@ class Place:
     installation: str = ""  # tells Jobs of two installations in one namespace apart
     context: str | None = None  # of the kubeconfig; its current one by default
     start_seconds: float = 900.0  # until a Pod must run
+    server_resources: Mapping[str, Any] = field(default_factory=dict)  # requests and limits of slots and servers
 
 
 class KubernetesProcesses:
@@ -56,6 +63,7 @@ class KubernetesProcesses:
         self._seen: dict[str, tuple[float, Sight]] = {}
         self._ended: dict[str, dict[str, Any]] = {}  # the last report of what has ended
         self._waits: dict[str, str] = {}  # why it does not run yet, as it was told last
+        self._lost: set[str] = set()  # of which nothing was heard any more
 
     # --- Processes ------------------------------------------------------------------------------------------------
 
@@ -86,16 +94,15 @@ class KubernetesProcesses:
         facts = self._facts(handle)
         if facts.get("ended") or not _name_of(handle):
             return status_of(facts, running=False, code=facts.get("code"))
+        guest = self._desk.guest(_name_of(handle))
+        if guest is not None and guest.silence() > _SILENT_SECONDS:
+            return self._lose(handle)
         sight = self._look(handle)
-        if sight is None:  # the cluster does not answer: what runs there goes on
-            return status_of(facts, running=True, code=None)
-        if sight.is_waiting:
-            self._tell(handle, sight.why)
-            if sight.cannot_start or sight.waited > self.place.start_seconds:
-                return self._give_up(handle, f"It did not start. {sight.why}".strip())
-        if not sight.has_ended:
-            return status_of(facts, running=True, code=None)
-        return self._ended_without_a_word(handle, sight)
+        if sight is not None and sight.has_ended:
+            return self._ended_without_a_word(handle, sight)
+        if _is_waiting(guest, sight):
+            return self._wait(handle, sight or Sight(waited=_waited(guest), why="Kubernetes does not answer."))
+        return status_of(facts, running=True, code=None)  # also while the cluster does not answer
 
     def stop(self, handle: Handle, grace: float = 10.0) -> Status:
         if name := _name_of(handle):
@@ -161,14 +168,31 @@ class KubernetesProcesses:
         self._note_end(handle, facts)
         return status_of(facts, running=False, code=facts.get("code"))
 
-    def _give_up(self, handle: Handle, why: str) -> Status:
-        self._note_end(handle, {**self._facts(handle), "why": why})
-        return self.stop(handle, grace=0)
+    def _lose(self, handle: Handle) -> Status:
+        """Its node may be gone for good: nobody there says that the Pod has ended."""
+        self._lost.add(_name_of(handle))
+        return self._end_with(handle, _SILENT)
+
+    def _wait(self, handle: Handle, sight: Sight) -> Status:
+        longest = self.place.start_seconds
+        if sight.cannot_start:
+            return self._end_with(handle, f"It did not start. {sight.why}")
+        if sight.waited > longest:
+            return self._end_with(handle, f"It did not start within {duration(longest)}. {sight.why}")
+        if sight.waited > _TOLD_SECONDS:
+            self._tell(handle, sight.why)
+        return Status(running=True, is_waiting=True, why=sight.why)
+
+    def _end_with(self, handle: Handle, why: str) -> Status:
+        """Whoever follows it stops it now, and that deletes what there is of it."""
+        facts = {**self._facts(handle), "why": why}
+        self._note_end(handle, facts)
+        return status_of(facts, running=False, code=None)
 
     def _tell(self, handle: Handle, why: str) -> None:
         """Why it waits, into its log: whoever looks at the training sees it there."""
         name = _name_of(handle)
-        if why and self._waits.get(name) != why:
+        if self._waits.get(name) != why:
             self._waits[name] = why
             with suppress(OSError), Path(handle.log).open("a") as file:
                 file.write(f"Kubernetes: {why}\n")
@@ -177,7 +201,8 @@ class KubernetesProcesses:
         if _name_of(handle) not in self._ended:
             whole = {**facts, "mark": handle.mark, "memory": None, "ended": True}
             self._ended[_name_of(handle)] = whole
-            write_report(Path(handle.log), whole)
+            if facts_of(handle):  # else the log is that of a later process by now
+                write_report(Path(handle.log), whole)
 
     def _ask_to_end(self, handle: Handle, grace: float) -> bool:
         """Whether its agent has said that nothing of it is left."""
@@ -213,6 +238,8 @@ class KubernetesProcesses:
             template=self.place.template,
             installation=self.place.installation,
             owner=self.place.owner,
+            start_seconds=self.place.start_seconds,
+            server_resources=self.place.server_resources,
         )
         self._api.make_job(body)
 
@@ -257,7 +284,7 @@ class KubernetesProcesses:
         """Ask for it; how many there still are."""
         pods = self._pods(handle)
         for pod in pods:
-            self._api.delete_pod(pod, max(1, round(grace)))
+            self._api.delete_pod(pod, 0 if _name_of(handle) in self._lost else max(1, round(grace)))
         return len(pods)
 
 
@@ -278,6 +305,17 @@ def _start_of(spec: Spec, mark: str) -> dict[str, Any]:
         "options": options,
         "grace": manifest.GRACE_SECONDS - 10,
     }
+
+
+def _is_waiting(guest: Guest | None, sight: Sight | None) -> bool:
+    """Whether its container does not run yet, as far as one knows."""
+    if guest is not None and guest.arrived:
+        return False
+    return sight.is_waiting if sight is not None else guest is not None
+
+
+def _waited(guest: Guest | None) -> float:
+    return 0.0 if guest is None else time.monotonic() - guest.made
 
 
 def _name_of(handle: Handle) -> str:
