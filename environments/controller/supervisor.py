@@ -211,10 +211,15 @@ class Supervisor:
                 ready_at=now,
                 heartbeat_at=now,
             )
-        elif now - max(server.started_at or now, self._waited.get(server.pk, now - START_WITHIN)) > START_WITHIN:
+        elif now - self._began(server, now) > START_WITHIN:
             self._end_as_failed(server, "It did not answer within ten minutes of its start.", now)
         else:
             self._ask(server)
+
+    def _began(self, server: ManagedServer, now: datetime) -> datetime:
+        """When it was started, or had a place in its cluster."""
+        started = server.started_at or now
+        return max(started, self._waited.get(server.pk, started))
 
     def _keep(self, server: ManagedServer, now: datetime) -> None:
         """A running one: forgive its failures after a while, see that it answers."""
