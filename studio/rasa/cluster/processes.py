@@ -175,12 +175,12 @@ class KubernetesProcesses:
 
     def _wait(self, handle: Handle, sight: Sight) -> Status:
         longest = self.place.start_seconds
+        if sight.cannot_start or sight.waited > _TOLD_SECONDS:
+            self._tell(handle, sight.why)
         if sight.cannot_start:
             return self._end_with(handle, f"It did not start. {sight.why}")
         if sight.waited > longest:
             return self._end_with(handle, f"It did not start within {duration(longest)}. {sight.why}")
-        if sight.waited > _TOLD_SECONDS:
-            self._tell(handle, sight.why)
         return Status(running=True, is_waiting=True, why=sight.why)
 
     def _end_with(self, handle: Handle, why: str) -> Status:
