@@ -26,7 +26,7 @@ _LOOK_SECONDS = 1.0  # between two questions to the cluster about one process
 _AWAY_SECONDS = 15.0  # a cluster that did not answer is not asked: each question would hold up who follows a process
 _POLL_SECONDS = 0.1
 _SILENT_SECONDS = 90.0  # its agent gives up after 60 without us, so it does not run on elsewhere
-_TOLD_SECONDS = 10.0  # a Pod that waits for longer says why in its log
+_TOLD_SECONDS = 30.0  # a Pod that waits for longer says why in its log
 _SILENT = (
     "Nothing was heard of its Pod for 90 seconds: its node is lost, the network between is broken, or the Pod hangs."
 )
