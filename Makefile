@@ -13,7 +13,7 @@ SPHINX := $(PY) -m sphinx --conf-dir docs --doctree-dir docs/_build/trees --fail
 marked = $(PYTEST) -m $(1); status=$$?; [ $$status != 5 ] || { echo "No test is marked $(1)."; exit 0; }; exit $$status
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo backup restore test test-fast test-rasa test-browser test-addresses test-stack test-containers test-kubernetes test-all check format lock openapi docs docs-links bench clean
+.PHONY: help run demo backup restore test test-fast test-rasa test-browser test-addresses test-stack test-containers test-kubernetes test-all check format lock openapi docs screenshots docs-links bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,6 +97,10 @@ docs: ## Build the documentation into docs/_build; a warning or a dead link with
 	@scripts/setup.sh dev
 	$(SPHINX) --builder html . docs/_build/html
 	@echo "The documentation is docs/_build/html/docs/index.html"
+
+screenshots: ## Picture a running installation that make demo has filled, for the documentation (needs a Chromium)
+	@scripts/setup.sh dev
+	@$(PY) scripts/screenshots.py
 
 docs-links: ## Look whether what the documentation links to elsewhere is there (asks other servers)
 	@scripts/setup.sh dev
