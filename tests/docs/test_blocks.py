@@ -16,7 +16,7 @@ from tests.docs.pages import CHECKOUT, Block, blocks, code_in_text, pages, text_
 from tests.house.test_settings import in_documentation
 
 LANGUAGES = {"sh", "yaml", "json", "properties", "ini", "nginx", "html", "text"}
-OURS = re.compile(r"^(?:\.venv/bin/python )?(?:manage\.py|make|parley|python -m bench) ")
+OURS = re.compile(r"^(?:\w+=\S* )*(?:\.venv/bin/python )?(?:manage\.py|make|parley|python -m bench) ")
 
 
 def test_every_block_says_what_it_is() -> None:
