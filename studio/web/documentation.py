@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import PurePosixPath
 
 from django.conf import settings
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
@@ -20,6 +21,7 @@ from mdit_py_plugins.anchors import anchors_plugin
 
 FOLDER = settings.BASE_DIR / "docs"
 INDEX = "index"
+_TABLE = '<div class="table-wrap" tabindex="0" role="group" aria-label="Table"><table class="table">'
 _NAME = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)?")
 
 # The section that helps with a page, by the beginning of its URL's name; the longest that fits counts.
@@ -105,7 +107,7 @@ def page(name: str) -> Page | None:
 
 @cache
 def _rendered(name: str) -> Page:
-    parser = MarkdownIt("commonmark", {"html": True}).enable("table").use(anchors_plugin, max_level=3)
+    parser = _parser()
     tokens = parser.parse((FOLDER / f"{name}.md").read_text())
     for token in _inside(tokens):
         change = _CHANGES.get(token.type)
@@ -115,6 +117,19 @@ def _rendered(name: str) -> Page:
     headings = [(token, tokens[index + 1]) for index, token in enumerate(tokens) if token.type == "heading_open"]
     found = [(str(one.attrs["id"]), _text(inline)) for one, inline in headings if one.tag == "h2"]
     return Page(_text(headings[0][1]), mark_safe(html), found)  # noqa: S308 - our own Markdown
+
+
+def _parser() -> MarkdownIt:
+    """What may be wider than a phone scrolls by itself, by the keyboard as well; blocks can be copied."""
+    parser = MarkdownIt("commonmark", {"html": True}).enable("table").use(anchors_plugin, max_level=3)
+    parser.add_render_rule("fence", _block)
+    parser.add_render_rule("table_open", lambda *_: _TABLE)
+    parser.add_render_rule("table_close", lambda *_: "</table></div>\n")
+    return parser
+
+
+def _block(_renderer: object, tokens: Sequence[Token], index: int, *_: object) -> str:
+    return render_to_string("components/copy_block.html", {"text": tokens[index].content.rstrip("\n")})
 
 
 def _text(inline: Token) -> str:
@@ -159,12 +174,7 @@ def _change_picture(token: Token, name: str) -> None:
         token.type, token.hidden, token.content = "text", True, ""
 
 
-def _change_table(token: Token, _name: str) -> None:
-    token.attrSet("class", "table")
-
-
 _CHANGES: dict[str, Callable[[Token, str], None]] = {
     "link_open": _change_link,
     "image": _change_picture,
-    "table_open": _change_table,
 }
