@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.http import require_safe
 
 from studio.web import code
 from studio.web import documentation as pages
@@ -72,6 +73,7 @@ def _source(name: str) -> str:
     return (settings.BASE_DIR / "templates" / name).read_text()
 
 
+@require_safe
 def documentation(request: HttpRequest, name: str) -> HttpResponse:
     """A page of docs/, for everybody who is signed in."""
     page = pages.page(name)
