@@ -11,8 +11,9 @@ import pytest
 from markdown_it import MarkdownIt
 from ruamel.yaml import YAML
 
+from environments.services.connecting import START
 from tests.docs.commands import complaints
-from tests.docs.pages import CHECKOUT, Block, blocks, code_in_text, pages, text_of
+from tests.docs.pages import CHECKOUT, Block, block_of, blocks, code_in_text, pages, text_of
 from tests.house.test_settings import in_documentation
 
 LANGUAGES = {"sh", "yaml", "json", "properties", "ini", "nginx", "html", "text"}
@@ -70,6 +71,10 @@ def test_a_command_or_option_that_is_not_there_is_noticed() -> None:
         "python -m bench pol": "there is no benchmark pol",
     }
     assert {line: list(complaints(line)) for line in lines} == {line: [wrong] for line, wrong in lines.items()}
+
+
+def test_a_rasa_server_is_started_as_its_page_in_parley_says() -> None:
+    assert block_of("docs/connect-your-rasa.md", "PARLEY_REPLICA") == f"{START}\n"
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
