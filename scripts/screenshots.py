@@ -17,9 +17,9 @@ from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PICTURES = CHECKOUT / "docs" / "pictures"
-WIDTH, HEIGHT = 1280, 800
+WIDTH, HEIGHT = 1280, 880
 ASSISTANT = "/a/default"
-README = "conversation"  # the page whose picture README.md shows
+README = "environment"  # the page whose picture README.md shows
 
 # Name of the picture, address of the page, and what is clicked there first.
 PAGES = (
@@ -70,7 +70,8 @@ def signed_in(browser: Browser, link: str) -> Iterator[Page]:
         page.goto(link)
     except Error as error:
         sys.exit(f"Parley does not answer at {base[0]}: start it with make run. ({error.message.splitlines()[0]})")
-    page.get_by_role("button", name="Sign in").click()
+    page.locator("main form button").click()
+    page.wait_for_load_state()
     yield page
     context.close()
 
@@ -94,9 +95,26 @@ def drawing(page: Page) -> None:
         return
     pdf = PICTURES / "made" / "page.pdf"
     page.emulate_media(media="screen")
-    page.pdf(path=pdf, width=f"{WIDTH}px", height=f"{HEIGHT}px", print_background=True, page_ranges="1")
+    page.locator(".skip").evaluate("link => link.remove()")  # a page of paper has no place outside of it
+    height = page.evaluate("document.documentElement.scrollHeight") + 1  # or what is left goes to a second sheet
+    page.pdf(path=pdf, width=f"{WIDTH}px", height=f"{height}px", print_background=True, page_ranges="1")
     subprocess.run(["pdftocairo", "-svg", pdf, PICTURES / "parley.svg"], check=True)
     pdf.unlink()
+    (PICTURES / "parley.svg").write_text(smaller((PICTURES / "parley.svg").read_text()))
+
+
+def smaller(svg: str) -> str:
+    """The same picture in half the bytes: hundredths of a point, colours in hex, nothing that is the default anyway."""
+    svg = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), svg)
+    svg = re.sub(r"rgb\(([\d.]+)%,([\d.]+)%,([\d.]+)%\)", _hex, svg)
+    svg = re.sub(r"(?:stroke:none|(?:fill|stroke)-opacity:1|fill-rule:nonzero|stroke-miterlimit:4);", "", svg)
+    svg = re.sub(r' style=""| clip-rule="nonzero"|(?<=[MLCZ])\s|\s(?=[MLCZ"])|(?<=>)\s+(?=<)| (?=-\d)', "", svg)
+    svg = re.sub(r'(?<=Z)M[\d.\- ]+(?=")|(?<![\d.])0(?=\.\d)', "", svg)
+    return svg.replace("xlink:href", "href").replace("glyph", "g") + "\n"
+
+
+def _hex(colour: re.Match[str]) -> str:
+    return "#" + "".join(f"{round(float(part) * 2.55):02x}" for part in colour.groups())
 
 
 main()
