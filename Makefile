@@ -7,11 +7,13 @@ FAST := -n auto --dist loadscope -m "not rasa and not browser and not stack and 
 OFFLINE := DATABASE_URL=postgresql://offline@offline/offline REDIS_URL=redis://offline PARLEY_SECRET_KEY=offline \
 	PARLEY_ENCRYPTION_KEYS=MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=
 
+SPHINX := $(PY) -m sphinx --conf-dir docs --doctree-dir docs/_build/trees --fail-on-warning --keep-going --quiet
+
 # The tests with one mark; having none of them is no failure, and is said.
 marked = $(PYTEST) -m $(1); status=$$?; [ $$status != 5 ] || { echo "No test is marked $(1)."; exit 0; }; exit $$status
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo backup restore test test-fast test-rasa test-browser test-addresses test-stack test-containers test-kubernetes test-all check format lock openapi bench clean
+.PHONY: help run demo backup restore test test-fast test-rasa test-browser test-addresses test-stack test-containers test-kubernetes test-all check format lock openapi docs screenshots docs-links bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,10 +93,24 @@ openapi: ## Write docs/openapi.json from the running code
 	@scripts/setup.sh dev
 	$(OFFLINE) $(PY) -W ignore manage.py export_openapi_schema --api studio.api.api --indent 1 --output docs/openapi.json
 
+docs: ## Build the documentation into docs/_build; a warning or a dead link within it is an error
+	@scripts/setup.sh dev
+	$(SPHINX) --fresh-env --builder html . docs/_build/html
+	@[ -d docs/pictures/made ] || echo "It has no screenshots: make screenshots takes them from an installation that runs."
+	@echo "The documentation is docs/_build/html/docs/index.html"
+
+screenshots: ## Picture a running installation that make demo has filled, for the documentation (needs a Chromium)
+	@scripts/setup.sh dev
+	@$(PY) scripts/screenshots.py
+
+docs-links: ## Look whether what the documentation links to elsewhere is there (asks other servers)
+	@scripts/setup.sh dev
+	$(SPHINX) --builder linkcheck . docs/_build/links
+
 bench: ## Measure on this machine, and print the ratios
 	@scripts/setup.sh dev
 	@exec $(PY) -m bench
 
 clean: ## Remove what can be made again; data (PARLEY_DATA) stays
-	rm -rf .venv .boot .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf docs/_build .venv .boot .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

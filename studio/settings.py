@@ -15,6 +15,7 @@ env.load_file(DATA / "run" / "parley.env")
 
 PORT = env.whole("PORT", 8000, least=1, most=65535)
 PUBLIC_URL = env.text("PARLEY_URL", f"http://localhost:{PORT}").rstrip("/")  # for browsers
+DOCS_URL = env.text("PARLEY_DOCS_URL", "").rstrip("/")  # where `make docs` is served; our own pages when empty
 INTERNAL_URL = env.text("PARLEY_INTERNAL_URL", f"http://127.0.0.1:{PORT}").rstrip("/")  # for Rasa servers
 RASA_HOSTS = env.words("PARLEY_RASA_HOSTS", "localhost,127.0.0.1,::1")  # private hosts that we may call
 ARTIFACTS_DIR = Path(env.text("PARLEY_ARTIFACTS", str(DATA / "artifacts"))).resolve()
@@ -288,7 +289,7 @@ USE_I18N = False
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [BASE_DIR / "static", ("docs", BASE_DIR / "docs" / "pictures")]
 STATIC_ROOT = Path(env.text("PARLEY_STATIC", str(DATA / "static"))).resolve()
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -1,4 +1,4 @@
-"""The component page: every piece pages are made of, with the markup to copy. Developers only."""
+"""Pages of the interface itself: the documentation; for developers, every piece pages are made of."""
 
 from datetime import timedelta
 
@@ -8,8 +8,10 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.http import require_safe
 
 from studio.web import code
+from studio.web import documentation as pages
 
 _OLD = "responses:\n  utter_greet:\n  - text: Hello!\n  utter_bye:\n  - text: Bye.\n"
 _NEW = (
@@ -69,6 +71,15 @@ def _sections() -> list[tuple[str, str, str]]:
 
 def _source(name: str) -> str:
     return (settings.BASE_DIR / "templates" / name).read_text()
+
+
+@require_safe
+def documentation(request: HttpRequest, name: str) -> HttpResponse:
+    """A page of docs/, for everybody who is signed in."""
+    page = pages.page(name)
+    if page is None:
+        raise Http404
+    return render(request, "web/documentation.html", {"page": page, "name": name})
 
 
 @login_not_required

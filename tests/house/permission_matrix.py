@@ -68,6 +68,11 @@ SIGNING_IN = [
     Row("POST", "/oidc/back-channel-logout",                      404, 404, 404, 404, 404),
 ]
 
+DOCUMENTATION = [
+    Row("GET",  "/docs/",                                         302, 200, 200, 200, 200),
+    Row("GET",  "/docs/promotion",                                302, 200, 200, 200, 200),
+]
+
 HOME = [
     Row("GET",  "/",                                              302, 302, 302, 302, 302),
     Row("GET",  "/a/cafe/",                                       302, 200, 200, 200, 200),
@@ -684,6 +689,7 @@ API = [Row(row.method, row.path, 401, 401, 401, 401, 401) for row in API_BY_TOKE
 
 ROWS: list[Row] = [
     *EVERYBODY,
+    *DOCUMENTATION,
     *HOME,
     *SIGNING_IN,
     *ACCOUNT,

@@ -15,7 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from heroicons.templatetags.heroicons import heroicon_outline
 
-from studio.web import code, formats
+from studio.web import code, documentation, formats
 
 register = template.Library()
 
@@ -39,6 +39,13 @@ def icon(name: str, size: int = 18) -> SafeString:
 @cache
 def _icon(name: str, size: int) -> SafeString:
     return mark_safe(heroicon_outline(name, size=size, **{"class": "icon"}))  # noqa: S308 - from the heroicons package
+
+
+@register.simple_tag(takes_context=True)
+def help_url(context: Context) -> str:
+    """Where the documentation says more about this page."""
+    match = getattr(context.get("request"), "resolver_match", None)
+    return documentation.help_url(match.view_name if match else "")
 
 
 @register.simple_tag

@@ -1,0 +1,120 @@
+"""`make screenshots`: pictures of a running installation that `make demo` has filled, for the documentation.
+
+PNG files for the built pages go to docs/pictures/made/, which git ignores. README.md has a picture that is text: the
+page printed as it looks on a screen, as SVG (docs/pictures/parley.svg; needs pdftocairo of poppler-utils).
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Error, Page, sync_playwright
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PICTURES = CHECKOUT / "docs" / "pictures"
+WIDTH, HEIGHT = 1280, 880
+ASSISTANT = "/a/default"
+README = "environment"  # the page whose picture README.md shows
+
+# Name of the picture, address of the page, and what is clicked there first.
+PAGES = (
+    ("home", f"{ASSISTANT}/", ""),
+    ("training", f"{ASSISTANT}/training/", "main .table a.row-link"),
+    ("models", f"{ASSISTANT}/models/", ""),
+    ("environment", f"{ASSISTANT}/environments/production", ""),
+    ("connection", f"{ASSISTANT}/environments/production/connection", ""),
+    ("conversation", f"{ASSISTANT}/conversations/", "main a.row-link"),
+    ("inbox", f"{ASSISTANT}/inbox/", ""),
+    ("analytics", f"{ASSISTANT}/analytics/?range=7d", ""),
+    ("talk", f"{ASSISTANT}/talk/", ""),
+    ("share", f"{ASSISTANT}/share/", ""),
+)
+
+
+def main() -> None:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        sys.exit("There is no Chromium on this machine. On Debian: apt install chromium")
+    link = sign_in_link()
+    (PICTURES / "made").mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        with signed_in(browser, link) as page:
+            for name, address, first in PAGES:
+                picture(page, name, address, first)
+        browser.close()
+
+
+def sign_in_link() -> str:
+    """From the installation whose addresses the last `make run` has written down."""
+    command = [sys.executable, str(CHECKOUT / "manage.py"), "bootstrap", "--json"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        sys.exit(f"{ended.stderr}\nStart Parley with make run and fill it with make demo first.")
+    return str(json.loads(ended.stdout.splitlines()[-1])["link"])
+
+
+@contextmanager
+def signed_in(browser: Browser, link: str) -> Iterator[Page]:
+    base = re.match(r"https?://[^/]+", link)
+    assert base is not None
+    size = {"width": WIDTH, "height": HEIGHT}
+    context = browser.new_context(base_url=base[0], viewport=size, device_scale_factor=1.5, color_scheme="light")  # type: ignore[arg-type]
+    page = context.new_page()
+    try:
+        page.goto(link)
+    except Error as error:
+        sys.exit(f"Parley does not answer at {base[0]}: start it with make run. ({error.message.splitlines()[0]})")
+    page.locator("main form button").click()
+    page.wait_for_load_state()
+    yield page
+    context.close()
+
+
+def picture(page: Page, name: str, address: str, first: str) -> None:
+    answer = page.goto(address)
+    if answer is None or not answer.ok:
+        sys.exit(f"{address} is not as it should be: is this an installation that make demo has filled?")
+    if first:
+        page.locator(first).first.click()
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=PICTURES / "made" / f"{name}.png")
+    if name == README:
+        drawing(page)
+    print(f"docs/pictures/made/{name}.png: {page.title()}")  # noqa: T201 - it is a command
+
+
+def drawing(page: Page) -> None:
+    if shutil.which("pdftocairo") is None:
+        print("No pdftocairo here (apt install poppler-utils): README's picture stays as it is.")  # noqa: T201
+        return
+    pdf = PICTURES / "made" / "page.pdf"
+    page.emulate_media(media="screen")
+    page.locator(".skip").evaluate("link => link.remove()")  # a page of paper has no place outside of it
+    height = page.evaluate("document.documentElement.scrollHeight") + 1  # or what is left goes to a second sheet
+    page.pdf(path=pdf, width=f"{WIDTH}px", height=f"{height}px", print_background=True, page_ranges="1")
+    subprocess.run(["pdftocairo", "-svg", pdf, PICTURES / "parley.svg"], check=True)
+    pdf.unlink()
+    (PICTURES / "parley.svg").write_text(smaller((PICTURES / "parley.svg").read_text()))
+
+
+def smaller(svg: str) -> str:
+    """The same picture in half the bytes: hundredths of a point, colours in hex, nothing that is the default anyway."""
+    svg = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), svg)
+    svg = re.sub(r"rgb\(([\d.]+)%,([\d.]+)%,([\d.]+)%\)", _hex, svg)
+    svg = re.sub(r"(?:stroke:none|(?:fill|stroke)-opacity:1|fill-rule:nonzero|stroke-miterlimit:4);", "", svg)
+    svg = re.sub(r' style=""| clip-rule="nonzero"|(?<=[MLCZ])\s|\s(?=[MLCZ"])|(?<=>)\s+(?=<)| (?=-\d)', "", svg)
+    svg = re.sub(r'(?<=Z)M[\d.\- ]+(?=")|(?<![\d.])0(?=\.\d)', "", svg)
+    return svg.replace("xlink:href", "href").replace("glyph", "g") + "\n"
+
+
+def _hex(colour: re.Match[str]) -> str:
+    return "#" + "".join(f"{round(float(part) * 2.55):02x}" for part in colour.groups())
+
+
+main()

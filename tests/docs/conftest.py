@@ -1,0 +1,3 @@
+from tests.cli.conftest import fake
+
+__all__ = ["fake"]

@@ -1,0 +1,70 @@
+"""The documentation as tests read it: pages, their blocks of code, and what stands in `code` within the text."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+_FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+_MARK = re.compile(r"<!-- (run|not run): (.+?) -->")
+
+
+class Block(NamedTuple):
+    """`mark` is `run` or `not run`, and `reason` what stands behind it: a test, or why none runs it."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+    mark: str = ""
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def pages() -> list[str]:
+    """Every page that Sphinx reads, as a path of the checkout. CHANGELOG.md is history: what it names may be gone."""
+    found = [
+        *(CHECKOUT / "docs").rglob("*.md"),
+        *(CHECKOUT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    ]
+    return sorted(path.relative_to(CHECKOUT).as_posix() for path in found)
+
+
+@cache
+def text_of(page: str) -> str:
+    return (CHECKOUT / page).read_text()
+
+
+def blocks(*languages: str) -> list[Block]:
+    """Of all pages. A comment `<!-- run: … -->` stands right before a block, or below the title for the whole page."""
+    found = [block for page in pages() for block in _blocks_of(page)]
+    return [block for block in found if not languages or block.language in languages]
+
+
+def block_of(page: str, beginning: str) -> str:
+    """The text of the one block of a page that begins so."""
+    [found] = [block.text for block in blocks() if block.page == page and block.text.startswith(beginning)]
+    return found
+
+
+def _blocks_of(page: str) -> Iterator[Block]:
+    text = text_of(page)
+    for_all = _MARK.search(text.partition("\n## ")[0].partition("```")[0])
+    for fence in _FENCE.finditer(text):
+        before = text[: fence.start()].rstrip().rpartition("\n")[2].strip()
+        mark = _MARK.fullmatch(before) or for_all
+        lines = fence[3].splitlines()
+        body = "\n".join(line.removeprefix(fence[1]) for line in lines) + "\n"
+        yield Block(page, text.count("\n", 0, fence.start()) + 1, fence[2], body, *(mark.groups() if mark else ()))
+
+
+def code_in_text() -> Iterator[tuple[str, str]]:
+    """(page, what stands between backticks) outside of blocks, on one line."""
+    for page in pages():
+        for found in _CODE.finditer(_FENCE.sub("", text_of(page))):
+            yield page, " ".join(found[1].split())
