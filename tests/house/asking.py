@@ -5,6 +5,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http.request import HttpHeaders
 from django.test import Client
 
 from studio.access.models import User
@@ -31,10 +32,14 @@ class Answer(NamedTuple):
     text: str  # the body, and where a redirect leads
 
 
-def answer(world: World, viewer: str, method: str, path: str, data: object = "") -> Answer:
+def answer(
+    world: World, viewer: str, method: str, path: str, data: object = "", headers: dict[str, str] | None = None
+) -> Answer:
     """One request; nothing that it changed stays."""
+    client = browser(world, viewer)
+    client.defaults.update(HttpHeaders.to_wsgi_names(headers or {}))
     with transaction.atomic():
-        response = _send(browser(world, viewer), method, path, data)
+        response = _send(client, method, path, data)
         # The end of a stream releases what sends it.
         body = response.getvalue() if isinstance(response, StreamingHttpResponse) else response.content
         transaction.set_rollback(True)

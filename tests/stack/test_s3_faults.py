@@ -254,7 +254,7 @@ class TestUpload:
     def test_memory_stays_flat_whatever_the_size(self, store, tmp_path):
         script = (
             "import resource, sys; from pathlib import Path\n"
-            "from models_app.storage.s3 import S3Store; from models_app.storage.s3_client import Place\n"
+            "from models_app.storage.s3 import S3Store; from models_app.storage.s3_client import Place, Purpose\n"
             "from tests.models_app.test_storage import Endless\n"
             f"store = S3Store({store.place!r}, Path({str(tmp_path)!r}))\n"
             "kept = store.put(Endless(size=int(sys.argv[1]) * 1024**2))\n"
