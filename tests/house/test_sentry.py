@@ -19,7 +19,7 @@ from studio.jobs.worker import HorseWorker
 from tests.factories import make_person
 from tests.rasa.servers import Reply, Seen, SmallServer
 
-NUMBER = str(4700 + 11)  # computed, since the lines of code around an error are reported
+NUMBER = "-".join(["47", "11", "saffron"])  # joined, since the lines of code around an error are reported
 WORDS = f"my card is {NUMBER}"
 Reports = Callable[[], list[dict[str, Any]]]
 
