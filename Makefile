@@ -32,7 +32,7 @@ backup: ## Back a running installation up: make backup TO=/srv/backups/monday
 
 restore: ## Bring a backup back while nothing runs: make restore FROM=/srv/backups/monday REPLACE=1
 	@scripts/setup.sh run
-	@exec $(PY) -m studio.embedded manage restore "$(FROM)" $(if $(REPLACE),--replace)
+	@exec $(PY) -m studio.embedded manage restore "$(FROM)" $(if $(REPLACE),--replace) $(if $(SAME_STORE),--same-store)
 
 test: test-fast test-rasa ## Run the tests, also those with a real Rasa
 

@@ -25,7 +25,8 @@ def kafka() -> Iterator[Finding]:
 def _of_source(source: IntakeSource, found: Checked) -> Iterator[Finding]:
     name = f"kafka: {source.name}"
     if found.problem:
-        yield Finding(name, Status.FAIL, found.problem, "The source's page has its settings.")
+        status = Status.WARN if found.is_new else Status.FAIL
+        yield Finding(name, status, found.problem, "The source's page has its settings.")
         return
     for warning in found.warnings:
         yield Finding(name, Status.WARN, warning, "The source's page has its settings.")

@@ -1,8 +1,11 @@
 """Where models run: environments, the Rasa processes that poll for them, and every move of an environment's tag."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from environments.querysets import EnvironmentQuerySet
 from models_app.models import Assistant, Model, Tag, valid_name
@@ -115,6 +118,13 @@ class ManagedServer(models.Model):
 
     def __str__(self) -> str:
         return f"server of {self.environment}"
+
+    @property
+    def is_silent(self) -> bool:
+        """It runs, and has not answered the controller, which asks every ten seconds, for half a minute."""
+        if self.state != self.State.RUNNING or self.heartbeat_at is None:
+            return False
+        return timezone.now() - self.heartbeat_at > timedelta(seconds=30)
 
 
 class Slot(models.Model):

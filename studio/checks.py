@@ -37,6 +37,11 @@ def on_this_machine(url: str) -> bool:
         return False
 
 
+def is_of_an_example(secret: str) -> bool:
+    """Whether it is known to everybody."""
+    return bool(_EXAMPLE.search(secret))
+
+
 def unsafe_settings(app_configs: object = None, **options: object) -> list[CheckMessage]:
     """Everything that settings alone can tell."""
     return [message for find in _FINDERS for message in find()]
@@ -133,12 +138,14 @@ def _example_secrets() -> Iterable[CheckMessage]:
         "PARLEY_ADMIN_PASSWORD": settings.ADMIN_PASSWORD,
         "PARLEY_OIDC_CLIENT_SECRET": settings.OIDC_CLIENT_SECRET,
         "PARLEY_S3_SECRET_ACCESS_KEY": settings.S3_SECRET_ACCESS_KEY,
+        "PARLEY_BACKUP_S3_SECRET_ACCESS_KEY": settings.BACKUP_S3_SECRET_ACCESS_KEY,
+        "PARLEY_METRICS_TOKEN": settings.METRICS_TOKEN,
         "RASA_X_TOKEN": settings.RASA_X_TOKEN,
         "DATABASE_URL": str(settings.DATABASES["default"]["PASSWORD"]),
         "REDIS_URL": urlsplit(settings.REDIS_URL).password or "",
     }
     for name, value in found.items():
-        if _EXAMPLE.search(value):
+        if is_of_an_example(value):
             yield Error(
                 f"{name} is that of an example, which everybody can read.",
                 hint="`scripts/secrets.sh` makes all secrets of an installation in containers; `openssl rand -hex 32` "

@@ -160,24 +160,37 @@ def load_file(path: Path) -> None:
             os.environ[name] = value
 
 
+# A PostgreSQL that is gone without a word is given up within half a minute: TCP alone waits for a quarter of an hour.
+PATIENCE = {
+    "connect_timeout": "5",  # seconds, for each address of the host
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",  # milliseconds that something sent is not acknowledged
+}
+
+
 def database(name: str, *, pool: int = 0) -> dict[str, object]:
     """Django's database settings from a URL such as `postgresql://user:password@host:5432/name`.
 
-    A unix socket folder is given as `?host=/folder`; other query parameters go to libpq unchanged. With `pool`, the
-    threads of a process share at most so many connections, and wait up to ten seconds for one.
+    A unix socket folder is given as `?host=/folder`; other query parameters go to libpq unchanged, and count before
+    our PATIENCE. With `pool`, the threads of a process share at most so many connections, and wait up to ten seconds
+    for one.
     """
     url = urlsplit(secret(name))
     if url.scheme not in {"postgresql", "postgres"} or not url.path.strip("/"):
         raise SettingError(f"{name} must look like postgresql://user:password@host:5432/name.")
-    options: dict[str, Any] = dict(parse_qsl(url.query))
+    options: dict[str, Any] = PATIENCE | dict(parse_qsl(url.query))
     host, port = options.pop("host", url.hostname or ""), str(options.pop("port", url.port or ""))
+    user = options.pop("user", unquote(url.username or ""))
+    password = options.pop("password", unquote(url.password or ""))
     if pool:
         options["pool"] = {"min_size": 1, "max_size": pool, "timeout": 10}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(url.path.strip("/")),
-        "USER": unquote(url.username or ""),
-        "PASSWORD": unquote(url.password or ""),
+        "USER": user,
+        "PASSWORD": password,
         "HOST": host,
         "PORT": port,
         "OPTIONS": options,

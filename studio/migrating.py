@@ -3,6 +3,9 @@
 Who migrates holds an advisory lock on the very connection that it migrates with: when that is lost, so is the lock, and
 the migration has failed. How far it is stands in that connection's `application_name`, which PostgreSQL shows to every
 other session at once, keeps in no table, and forgets with the connection.
+
+A statement that waits for a table makes all others wait behind it. So none waits for long: its migration is taken back,
+and tried again.
 """
 
 import re
@@ -11,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from studio.errors import Conflict
@@ -19,6 +22,9 @@ from studio.errors import Conflict
 LOCK = 7_270_553_914  # an advisory lock: any number of our own
 LOOK_SECONDS = 0.5
 SAY_SECONDS = 10.0
+LOCK_SECONDS = 5.0  # that a statement waits for a table, and everybody behind it
+LOCK_PAUSE = 10.0  # until it is tried again
+LOCK_TRIES = 20  # about five minutes in all
 LONGEST = 63  # bytes of an application_name
 _NAME = re.compile(r"parley migrate (\d+)/(\d+)(?: (\d+)%)?(?: (\S+))?")
 
@@ -30,6 +36,14 @@ FROM pg_locks l JOIN pg_stat_activity a USING (pid) LEFT JOIN pg_stat_progress_c
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid::bigint = %s AND l.objid::bigint = %s
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+
+_LONG = """
+SELECT pid, coalesce(nullif(application_name, ''), usename, '?'), coalesce(extract(epoch FROM now() - xact_start), 0)
+FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < now() - make_interval(secs => %s)
+ORDER BY xact_start LIMIT 3
+"""
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +125,51 @@ def _try(connection: BaseDatabaseWrapper) -> bool:
     return bool(row and row[0])
 
 
+def patiently(connection: BaseDatabaseWrapper, migrate: Callable[[], object], say: Callable[[str], object]) -> None:
+    """Run `migrate`, and again after a pause while a statement of it does not get its table within LOCK_SECONDS.
+
+    What was applied before stays, and what was not is taken back by its transaction. Conflict after LOCK_TRIES.
+    """
+    for left in reversed(range(LOCK_TRIES)):
+        try:
+            migrate()
+            return
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", "") != _LOCK_NOT_AVAILABLE:
+                raise
+        busy = f"a table is in use by others for more than {LOCK_SECONDS:g} s{_who_is_long(connection)}"
+        if left:
+            say(f"    It was taken back, and is tried again in {LOCK_PAUSE:g} s: {busy}.")
+            time.sleep(LOCK_PAUSE)
+    raise Conflict(
+        f"Given up after {LOCK_TRIES} tries: {busy}. This migration is not applied; those before it are. End what "
+        "holds the table (SELECT pg_terminate_backend(number)), or wait for its end, and migrate again."
+    )
+
+
+def limit_waiting(connection: BaseDatabaseWrapper, *, is_atomic: bool) -> None:
+    """For the statements of the migration that begins.
+
+    One that is not atomic makes indexes concurrently: it waits for the end of others' transactions, but nobody waits
+    behind it; and cut short it would leave an index that is not valid.
+    """
+    _set(connection, "lock_timeout", f"{LOCK_SECONDS * 1000:.0f}" if is_atomic else "0")
+
+
+def limit_no_longer(connection: BaseDatabaseWrapper) -> None:
+    with suppress(DatabaseError, InterfaceError), connection.cursor() as cursor:
+        cursor.execute("RESET lock_timeout")
+
+
+def _who_is_long(connection: BaseDatabaseWrapper) -> str:
+    """`; longest are parley ingest (process 71 of PostgreSQL, 80 s)`, of transactions that may hold the table."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LONG, [LOCK_SECONDS])
+        rows = cursor.fetchall()
+    named = [f"{name} (process {process} of PostgreSQL, {seconds:.0f} s)" for process, name, seconds in rows]
+    return f"; the longest transactions are of {', '.join(named)}" if named else ""
+
+
 def call(connection: BaseDatabaseWrapper, words: str) -> None:
     """What others are told of who has the schema, when it is no migration."""
     _call(connection, words, "")
@@ -130,9 +189,13 @@ def tell_part(connection: BaseDatabaseWrapper, done: int, total: int) -> None:
 
 
 def _call(connection: BaseDatabaseWrapper, words: str, migration: str) -> None:
+    _set(connection, "application_name", f"{words} {migration}"[:LONGEST].strip())
+
+
+def _set(connection: BaseDatabaseWrapper, name: str, value: str) -> None:
+    """For the session."""
     with connection.cursor() as cursor:
-        name = f"{words} {migration}"[:LONGEST].strip()
-        cursor.execute("SELECT set_config('application_name', %s, false)", [name])
+        cursor.execute("SELECT set_config(%s, %s, false)", [name, value])
 
 
 def _name_of(connection: BaseDatabaseWrapper) -> str:

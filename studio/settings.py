@@ -73,6 +73,7 @@ env.refuse(
 KUBERNETES_NAMESPACE = env.text("PARLEY_KUBERNETES_NAMESPACE", "")  # that of the Pod we run in, else `default`
 KUBERNETES_CONTEXT = env.optional("PARLEY_KUBERNETES_CONTEXT")  # of the kubeconfig, outside of a cluster
 KUBERNETES_TEMPLATE = env.yaml("PARLEY_KUBERNETES_TEMPLATE")  # goes over the pod template of every Job
+KUBERNETES_SERVER_RESOURCES = env.yaml("PARLEY_KUBERNETES_SERVER_RESOURCES")  # of slots and managed servers
 KUBERNETES_ADDRESS = env.text("PARLEY_KUBERNETES_ADDRESS", "")  # where Pods reach this process; found out when empty
 KUBERNETES_PORT = env.whole("PARLEY_KUBERNETES_PORT", 0, most=65535)  # on it; 0 is any free one
 KUBERNETES_OWNER = env.text("PARLEY_KUBERNETES_OWNER", "")  # name/uid of the Pod we run in: its Jobs go with it

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from conversations.chat import actions
 from conversations.chat.sending import explain
 from conversations.chat.targets import Target
+from environments.services.overview import overview
 from studio.errors import DomainError
 from studio.rasa.client import NoChatChannel, NoModel, RasaClient, RasaError, WrongToken
 
@@ -22,7 +23,7 @@ class Trouble:
 def trouble_of(target: Target) -> Trouble | None:
     """The first thing that stands in the way, None when all is well."""
     try:
-        return _trouble(target.address().client(SECONDS)) or _without_actions(target)
+        return _trouble(target.address().client(SECONDS)) or _not_loaded(target) or _without_actions(target)
     except DomainError as error:
         return Trouble(error.message, blocks=True)
     except WrongToken:
@@ -43,6 +44,12 @@ def _trouble(client: RasaClient) -> Trouble | None:
             blocks=False,
         )
     return None
+
+
+def _not_loaded(target: Target) -> Trouble | None:
+    if target.model is not None or overview(target.environment).status != "failed":
+        return None
+    return Trouble(f"{target.answering} did not load in {target.name}: the model before it answers.", blocks=False)
 
 
 def _without_actions(target: Target) -> Trouble | None:

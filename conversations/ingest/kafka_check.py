@@ -29,6 +29,7 @@ class TopicFound:
     partitions: int = 0
     records: int = 0
     problem: str = ""  # why nothing can be taken from it
+    is_awaited: bool = False  # the cluster has no topic at all yet: nobody has talked to a Rasa of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Checked:
     problem: str = ""
     warnings: tuple[str, ...] = ()
     topics: tuple[TopicFound, ...] = ()
+    is_new: bool = False  # what is wrong is only that nothing was ever written there
 
     @property
     def records(self) -> int:
@@ -57,7 +59,8 @@ def check(settings: KafkaSettings) -> Checked:
     problems = tuple(topic.problem for topic in topics if topic.problem)
     usable = tuple(topic for topic in topics if not topic.problem)
     if not usable:
-        return Checked(problem=" ".join(problems), warnings=tuple(found.values()))
+        is_new = all(topic.is_awaited for topic in topics)
+        return Checked(problem=" ".join(problems), warnings=tuple(found.values()), is_new=is_new)
     return Checked(warnings=(*found.values(), *problems), topics=usable)
 
 
@@ -91,16 +94,17 @@ def _connected(settings: KafkaSettings) -> KafkaConsumer:
 def _look_into(consumer: KafkaConsumer, name: str, there: set[str]) -> TopicFound:
     numbers = consumer.partitions_for_topic(name)
     if not numbers:
-        return TopicFound(name, problem=_no_topic(name, there))
+        return _missing(name, there)
     places = [TopicPartition(name, number) for number in sorted(numbers)]
     first = consumer.beginning_offsets(places, timeout_ms=CALL_MILLISECONDS)
     last = consumer.end_offsets(places, timeout_ms=CALL_MILLISECONDS)
     return TopicFound(name, len(places), sum(last[place] - first[place] for place in places))
 
 
-def _no_topic(name: str, there: set[str]) -> str:
+def _missing(name: str, there: set[str]) -> TopicFound:
     others = sorted(one for one in there if not one.startswith("__"))
     if not others:
-        return f"There is no topic {name} yet. Rasa’s first event makes it where Kafka allows that."
+        problem = f"There is no topic {name} yet. Rasa’s first event makes it where Kafka allows that."
+        return TopicFound(name, problem=problem, is_awaited=True)
     more = f" and {len(others) - MOST_NAMES} more" if len(others) > MOST_NAMES else ""
-    return f"There is no topic {name}. There are {', '.join(others[:MOST_NAMES])}{more}."
+    return TopicFound(name, problem=f"There is no topic {name}. There are {', '.join(others[:MOST_NAMES])}{more}.")

@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import cast
@@ -40,6 +40,7 @@ START_WITHIN = timedelta(minutes=10)  # a large model on a busy machine
 SILENT_FOR = timedelta(minutes=5)  # loading a large model freezes Rasa for less than a minute
 LOOK_EVERY = timedelta(seconds=10)
 GRACE_SECONDS = 10.0
+END_SECONDS = 1.0  # for what ends at once to have ended, in the same turn
 PULLS_EVERY = timedelta(seconds=1)
 LOG_SECONDS = 60.0
 PULLED_WITHIN = timedelta(minutes=1)  # of the tag's move: it asks every five seconds, and then has to load
@@ -69,6 +70,8 @@ class Supervisor:
         self._free_memory = free_memory
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="stop")
         self._stops: dict[int, Future[Status]] = {}
+        self._whys: dict[int, str] = {}  # of those that are stopped because they failed
+        self._waited: dict[int, datetime] = {}  # when a server was last seen waiting for a place in a cluster
         self._codes: dict[
             int, tuple[int | None, str]
         ] = {}  # model and digest of the code that a server was started with
@@ -86,7 +89,11 @@ class Supervisor:
             for name in self._processes.left_below(settings.SERVERS_DIR):  # it finds no desk any more, and ends soon
                 self._processes.end_all_of(settings.SERVERS_DIR / name)
         for server in _rows():
+            if server.pk in self._stops:
+                continue
             if server.handle is None or not self._processes.poll(_handle(server)).running:
+                if server.handle is not None:
+                    self._pool.submit(self._processes.stop, _handle(server), 0)  # what is left of it
                 _write(server, state=State.WAITING, handle=None, message="")
 
     def step(self) -> None:
@@ -115,13 +122,13 @@ class Supervisor:
         if server.handle is None:
             self._start_when_due(server, now)
         elif server.pk in self._stops:
-            self._after_stop(server)
+            self._after_stop(server, now)
         elif not (status := self._processes.poll(_handle(server))).running:
-            self._failed(server, status.explain(), now)
+            self._end_as_failed(server, status.explain(), now)
         elif _must_end(server) or self._has_other_code(server) or not self._choose(server).is_what_runs(server):
             self._stop(server)
         elif server.state == State.STARTING:
-            self._await_answer(server, now)
+            self._await_answer(server, status, now)
         else:
             self._keep(server, now)
 
@@ -191,7 +198,10 @@ class Supervisor:
             raise
         log.info("server started", environment=str(server.environment), pid=handle.pid, port=server.port)
 
-    def _await_answer(self, server: ManagedServer, now: datetime) -> None:
+    def _await_answer(self, server: ManagedServer, status: Status, now: datetime) -> None:
+        if status.is_waiting:
+            self._waited[server.pk] = now
+        _say(server, State.STARTING, f"It waits for the cluster. {status.why}" if status.is_waiting else "")
         answer = self._watch.answer(server.pk)
         if answer is not None and answer.answers:
             _write(
@@ -201,10 +211,15 @@ class Supervisor:
                 ready_at=now,
                 heartbeat_at=now,
             )
-        elif server.started_at is not None and now - server.started_at > START_WITHIN:
+        elif now - self._began(server, now) > START_WITHIN:
             self._end_as_failed(server, "It did not answer within ten minutes of its start.", now)
         else:
             self._ask(server)
+
+    def _began(self, server: ManagedServer, now: datetime) -> datetime:
+        """When it was started, or had a place in its cluster."""
+        started = server.started_at or now
+        return max(started, self._waited.get(server.pk, started))
 
     def _keep(self, server: ManagedServer, now: datetime) -> None:
         """A running one: forgive its failures after a while, see that it answers."""
@@ -255,15 +270,22 @@ class Supervisor:
         _write(server, state=State.STOPPING, message="")
         self._stops[server.pk] = self._pool.submit(self._processes.stop, _handle(server), GRACE_SECONDS)
 
-    def _after_stop(self, server: ManagedServer) -> None:
-        if self._stops[server.pk].done():
-            self._stops.pop(server.pk).result()
+    def _after_stop(self, server: ManagedServer, now: datetime) -> None:
+        if not self._stops[server.pk].done():
+            return
+        self._stops.pop(server.pk).result()
+        if why := self._whys.pop(server.pk, ""):
+            self._failed(server, why, now)
+        else:
             _write(server, state=State.WAITING, handle=None, port=None, message="")
             log.info("server stopped", environment=str(server.environment))
 
     def _end_as_failed(self, server: ManagedServer, why: str, now: datetime) -> None:
-        self._processes.stop(_handle(server), grace=0)
-        self._failed(server, why, now)
+        """Also one that ended by itself: something of it may be left. One end that takes long holds up no other."""
+        self._whys[server.pk] = why
+        self._stops[server.pk] = self._pool.submit(self._processes.stop, _handle(server), 0)
+        wait([self._stops[server.pk]], timeout=END_SECONDS)
+        self._after_stop(server, now)
 
     def _failed(self, server: ManagedServer, why: str, now: datetime) -> None:
         failures = server.failures + 1

@@ -200,7 +200,8 @@ class Holder:
             self._await(handle, port, token)
             self._serve(handle, port, token)
         finally:
-            self.processes.stop(handle, GRACE_SECONDS)
+            with pulse(partial(slots.still_there, self.slot)):
+                self.processes.stop(handle, GRACE_SECONDS)
             self._read(handle)
             insist(self._flush)
 
@@ -208,7 +209,8 @@ class Holder:
         """Until it answers with its model."""
         until = time.monotonic() + START_SECONDS
         while True:
-            self._look_after(handle, "Starting Rasa and loading the model")
+            if self._look_after(handle, "Starting Rasa and loading the model").is_waiting:
+                until = time.monotonic() + START_SECONDS
             answer = self._asked(handle, port, token, prove=True)
             if answer.answers and not answer.has_model:
                 why = failure_message(self._tail, "Its log says no more.")
@@ -245,7 +247,7 @@ class Holder:
             self._host = host
         return self.ask(host, port, token, prove)
 
-    def _look_after(self, handle: Handle, step: str) -> None:
+    def _look_after(self, handle: Handle, step: str) -> Status:
         status = self.processes.poll(handle)
         self._peak = max(self._peak, status.peak_memory or status.memory or 0)
         self._read(handle)
@@ -254,7 +256,8 @@ class Holder:
             raise Stopped
         if not status.running:
             raise self._death_of(status)
-        self._tell(step, status)
+        self._tell(f"Waiting for the cluster. {status.why}" if status.is_waiting else step, status)
+        return status
 
     def _death_of(self, status: Status) -> Exception:
         if status.code == 0 and TAKEN in self._tail.lower():
@@ -277,7 +280,7 @@ class Holder:
         if time.monotonic() < self._beat_due and not at_once:
             return
         self._beat_due = time.monotonic() + BEAT_SECONDS
-        facts: dict[str, object] = {"step": step, "peak_memory": self._peak or None}
+        facts: dict[str, object] = {"step": step[:200], "peak_memory": self._peak or None}
         if status is not None:
             facts["memory"] = status.memory
         if self._tail != self._told:

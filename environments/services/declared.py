@@ -28,6 +28,7 @@ from models_app.models import Assistant
 from models_app.services.assistants import DEFAULT_SLUG
 from studio import env
 from studio.access.models import User
+from studio.checks import is_of_an_example
 from studio.errors import Invalid
 
 Kind = Environment.Kind
@@ -109,7 +110,13 @@ def _declaration(where: str, entry: Any) -> Declaration:
         raise Invalid(f"{where}: every value but protected is a text.")
     if values.get("kind", Kind.CONNECTED) not in {Kind.CONNECTED, Kind.MANAGED}:
         raise Invalid(f"{where}: kind is connected or managed.")
-    return Declaration(**(values | _token(where, entry.get("server_token_env"))))
+    declared = Declaration(**(values | _token(where, entry.get("server_token_env"))))
+    if is_of_an_example(declared.server_token or ""):
+        raise Invalid(
+            f"{where}: the token of the Rasa server is that of an example, which everybody can read. "
+            "`openssl rand -hex 32` makes one; start the server with it, too."
+        )
+    return declared
 
 
 def _token(where: str, variable: object) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """A backup in a bucket."""
 
+from dataclasses import replace
+
 from botocore.exceptions import ClientError
 from django.conf import settings
 
@@ -17,9 +19,7 @@ class BucketPlace:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        inside = Place(
-            place.bucket, f"{place.prefix}/{PARTS}", place.endpoint, place.region, place.access_key, place.secret_key
-        )
+        inside = replace(place, prefix=f"{place.prefix}/{PARTS}")
         self.parts = S3Store(inside, settings.ARTIFACTS_DIR / "incoming")
         self._client = client(place, Patiences().writing)
         self._manifest = {"Bucket": place.bucket, "Key": f"{place.prefix}/{MANIFEST}"}
@@ -30,7 +30,7 @@ class BucketPlace:
 
     def manifest(self) -> bytes | None:
         try:
-            with in_words():
+            with in_words(self.place):
                 content: bytes = self._client.get_object(**self._manifest)["Body"].read()
                 return content
         except ArtifactMissing:
@@ -38,7 +38,7 @@ class BucketPlace:
 
     def prepare(self) -> None:
         """By the levels of the key: parts are not listed one by one."""
-        with in_words():
+        with in_words(self.place):
             prefix = f"{self.place.prefix}/"
             found = self._client.list_objects_v2(Bucket=self.place.bucket, Prefix=prefix, Delimiter="/", MaxKeys=10)
         names = [one["Key"] for one in found.get("Contents", [])]
@@ -48,7 +48,7 @@ class BucketPlace:
 
     def finish(self, manifest: bytes) -> None:
         """Ours may be there already, when the answer to a first try was lost."""
-        with in_words():
+        with in_words(self.place):
             try:
                 self._put(manifest, IfNoneMatch="*")
             except ClientError as error:

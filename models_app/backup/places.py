@@ -47,6 +47,7 @@ def place_at(address: str) -> Place:
     if not bucket or not prefix.strip("/"):
         raise BackupRefused(f"{address} must look like s3://bucket/name-of-the-backup.")
     from models_app.backup.bucket import BucketPlace  # boto3 is imported where it is needed
+    from models_app.storage.s3_client import BACKUP
     from models_app.storage.s3_client import Place as S3Place
 
     return BucketPlace(
@@ -57,6 +58,7 @@ def place_at(address: str) -> Place:
             settings.BACKUP_S3_REGION,
             settings.BACKUP_S3_ACCESS_KEY_ID,
             settings.BACKUP_S3_SECRET_ACCESS_KEY,
+            BACKUP,
         )
     )
 

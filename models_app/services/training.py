@@ -241,7 +241,7 @@ def end_of_log(job: TrainingJob, length: int) -> str:
 def try_again(job: TrainingJob, message: str) -> None:
     """Not the data stopped this attempt, so the next may come through; `message` is why, for people."""
     if TrainingJob.objects.select_for_update().get(pk=job.pk).cancel_requested_at is not None:
-        _end(job, State.CANCELLED, "Cancelled.")
+        end_cancelled(job)
     elif job.attempt >= job.max_attempts:
         _end(job, State.FAILED, message)
     else:

@@ -58,8 +58,8 @@ class StoreFull(StoreFailed):
 
     code = "store-full"
 
-    def __init__(self) -> None:
-        super().__init__("The artifact store has no room left. Delete models nobody needs, or give it a larger disk.")
+    def __init__(self, store: str = "artifact store", unneeded: str = "models") -> None:
+        super().__init__(f"The {store} has no room left. Delete {unneeded} nobody needs, or give it a larger disk.")
 
 
 class ArtifactStore(Protocol):

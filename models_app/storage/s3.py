@@ -19,8 +19,8 @@ import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.utils import ReadFileChunk
 
-from models_app.storage.protocol import ArtifactMissing, Staged, Stored, StoreFailed
-from models_app.storage.s3_client import DAMAGED, Patience, Patiences, Place, client, in_words, word_of
+from models_app.storage.protocol import ArtifactMissing, Staged, Stored
+from models_app.storage.s3_client import DAMAGED, Patience, Patiences, Place, client, failed, in_words, word_of
 from models_app.storage.s3_reading import Reading
 from models_app.storage.staging import PIECE, Incoming
 from studio.readable import Readable
@@ -79,12 +79,12 @@ class S3Store:
         return self._find(sha256) is not None
 
     def delete(self, sha256: str) -> None:
-        with in_words(sha256):
+        with in_words(self.place, sha256):
             self._client(self._patiences.reading).delete_object(**self._object(sha256))
 
     def older_than(self, moment: datetime) -> Iterator[str]:
         pages = self._client(self._patiences.reading).get_paginator("list_objects_v2")
-        with in_words():
+        with in_words(self.place):
             for page in pages.paginate(Bucket=self.place.bucket, Prefix=self._prefix):
                 for found in page.get("Contents", []):
                     if (ours := self._ours.match(found["Key"])) and found["LastModified"] < moment:
@@ -95,13 +95,13 @@ class S3Store:
 
     def check(self) -> None:
         """Listing is what says most about what is wrong, and needs a right that the sweep needs too."""
-        with in_words():
+        with in_words(self.place):
             asking = self._client(self._patiences.asking)
             asking.list_objects_v2(Bucket=self.place.bucket, Prefix=self._prefix, MaxKeys=1)
 
     def refuses_second_write(self, sha256: str) -> bool:
         """Whether the server keeps to the condition with which we write, for an object that is there."""
-        with in_words(sha256):
+        with in_words(self.place, sha256):
             try:
                 self._client(self._patiences.asking).put_object(**self._object(sha256), Body=b"", IfNoneMatch="*")
             except ClientError as error:
@@ -123,7 +123,7 @@ class S3Store:
 
     def _find(self, sha256: str) -> dict[str, Any] | None:
         """What S3 knows of an object, None without one. A HEAD's refusal has no words: check() asks for them."""
-        with in_words(sha256):
+        with in_words(self.place, sha256):
             try:
                 found: dict[str, Any] = self._client(self._patiences.reading).head_object(**self._object(sha256))
             except ClientError as error:
@@ -145,7 +145,7 @@ class S3Store:
             log.error("artifact of another size is replaced", sha256=staged.sha256, size=found["ContentLength"])
             return False
         itself = self._object(staged.sha256)
-        with in_words(staged.sha256):
+        with in_words(self.place, staged.sha256):
             try:
                 answer = self._client(self._patiences.writing).copy_object(
                     **itself, CopySource=itself, MetadataDirective="REPLACE", ChecksumAlgorithm="SHA256"
@@ -160,7 +160,7 @@ class S3Store:
     def _upload(self, staged: Staged, condition: dict[str, str]) -> None:
         """`condition` refuses to write over an object that came meanwhile; some servers know no such condition."""
         send = self._send_whole if staged.size <= PART else self._send_parts
-        with in_words(staged.sha256):
+        with in_words(self.place, staged.sha256):
             try:
                 send(staged, condition)
             except ClientError as error:
@@ -212,7 +212,7 @@ class S3Store:
                 **upload, PartNumber=number, Body=body, ChecksumSHA256=checksum
             )
         if answer.get("ChecksumSHA256", checksum) != checksum:
-            raise StoreFailed(DAMAGED, code="store-damaged")
+            raise failed(self.place, DAMAGED, "store-damaged")
         return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
 
     def _compare(self, staged: Staged, answer: dict[str, Any], checksum: str) -> None:
@@ -222,12 +222,12 @@ class S3Store:
             return
         log.error("artifact arrived damaged", sha256=staged.sha256, checksum=told, expected=checksum)
         self.delete(staged.sha256)
-        raise StoreFailed(DAMAGED, code="store-damaged")
+        raise failed(self.place, DAMAGED, "store-damaged")
 
     def _abort_unfinished(self, moment: datetime) -> int:
         """End uploads in parts that began before `moment`: whoever sent them was killed."""
         s3, ended = self._client(self._patiences.reading), 0
-        with in_words():
+        with in_words(self.place):
             for page in s3.get_paginator("list_multipart_uploads").paginate(
                 Bucket=self.place.bucket, Prefix=self._prefix
             ):

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
@@ -20,6 +20,25 @@ CONNECTIONS = 64  # kept open by one process; more than so many at once make the
 
 
 @dataclass(frozen=True, slots=True)
+class Purpose:
+    """What messages call a store, and where they say that it is mended."""
+
+    store: str  # "artifact store"
+    settings: str  # what the names of its settings begin with
+    bucket: str  # where the bucket's name is from
+    rights: str  # in the bucket
+    holds: str  # "models"
+
+
+ARTIFACTS = Purpose(
+    "artifact store", "PARLEY_S3", "PARLEY_S3_BUCKET", "list it, and to read, write and delete", "models"
+)
+BACKUP = Purpose(
+    "backup's store", "PARLEY_BACKUP_S3", "the name after s3://", "list it, and to read and write", "backups"
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A bucket, and the keys in it that begin with `prefix`. Without an access key boto3 looks for one by itself."""
 
@@ -29,6 +48,7 @@ class Place:
     region: str = "us-east-1"
     access_key: str = ""
     secret_key: str = ""
+    purpose: Purpose = ARTIFACTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +100,19 @@ def _client(place: Place, patience: Patience, _process: int) -> Any:
 
 # --- What went wrong --------------------------------------------------------------------------------------------------
 
-BUCKET = "The bucket of the artifact store does not exist: check PARLEY_S3_BUCKET and PARLEY_S3_ENDPOINT, or make it."
-WRONG_KEY = (
-    "The artifact store does not take the access key: check PARLEY_S3_ACCESS_KEY_ID and PARLEY_S3_SECRET_ACCESS_KEY."
-)
-NO_KEY = "There is no access key for the artifact store: set PARLEY_S3_ACCESS_KEY_ID and PARLEY_S3_SECRET_ACCESS_KEY."
-FORBIDDEN = (
-    "The access key of the artifact store has not all rights in the bucket: it has to list it, and to read, write and "
-    "delete objects in it."
-)
-REGION = "The bucket of the artifact store lies in another region: check PARLEY_S3_REGION."
-CLOCK = "The clocks of this machine and of the artifact store differ by more than 15 minutes."
-UNREACHABLE = "The artifact store cannot be reached: check PARLEY_S3_ENDPOINT, and whether it runs."
-TLS = "The artifact store's certificate is not one that this machine trusts."
-SLOW = "The artifact store does not answer in time. Try again later."
-BUSY = "The artifact store has a problem or too much to do. Try again later."
-CUT = "The connection to the artifact store broke in the middle, several times. Try again later."
-DAMAGED = "A file arrived damaged between here and the artifact store: its SHA-256 is another. Try again."
+BUCKET = "The bucket of the {store} does not exist: check {bucket} and {settings}_ENDPOINT, or make it."
+WRONG_KEY = "The {store} does not take the access key: check {settings}_ACCESS_KEY_ID and {settings}_SECRET_ACCESS_KEY."
+NO_KEY = "There is no access key for the {store}: set {settings}_ACCESS_KEY_ID and {settings}_SECRET_ACCESS_KEY."
+FORBIDDEN = "The access key of the {store} has not all rights in the bucket: it has to {rights} objects in it."
+REGION = "The bucket of the {store} lies in another region: check {settings}_REGION."
+CLOCK = "The clocks of this machine and of the {store} differ by more than 15 minutes."
+UNREACHABLE = "The {store} cannot be reached: check {settings}_ENDPOINT, and whether it runs."
+TLS = "The certificate of the {store} is not one that this machine trusts."
+SLOW = "The {store} does not answer in time. Try again later."
+BUSY = "The {store} has a problem or too much to do. Try again later."
+CUT = "The connection to the {store} broke in the middle, several times. Try again later."
+DAMAGED = "A file arrived damaged between here and the {store}: its SHA-256 is another. Try again."
+REFUSED = "The {store} refuses a request: {word}."
 
 _WORDS = {
     "NoSuchBucket": ("store-bucket", BUCKET),
@@ -142,35 +158,40 @@ def word_of(error: boto.ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def failed(place: Place, message: str, code: str, **words: str) -> StoreFailed:
+    """One of the messages above, said of that place."""
+    return StoreFailed(message.format(**asdict(place.purpose), **words), code=code)
+
+
 @contextmanager
-def in_words(sha256: str = "") -> Iterator[None]:
+def in_words(place: Place, sha256: str = "") -> Iterator[None]:
     """Raise StoreFailed for what boto3 raises, and ArtifactMissing where S3 says that there is no such object."""
     try:
         yield
     except boto.ClientError as error:
         if word_of(error) == "NoSuchKey":
             raise ArtifactMissing(sha256) from None
-        log.warning("artifact store refused", operation=error.operation_name, error=str(error), sha256=sha256)
-        raise _refusal(error) from error
+        log.warning(f"{place.purpose.store} refused", operation=error.operation_name, error=str(error), sha256=sha256)
+        raise _refusal(place, error) from error
     except boto.BotoCoreError as error:
-        log.warning("artifact store failed", error=str(error), sha256=sha256)
-        raise _failure(error) from error
+        log.warning(f"{place.purpose.store} failed", error=str(error), sha256=sha256)
+        raise _failure(place, error) from error
 
 
-def _refusal(error: boto.ClientError) -> StoreFailed:
+def _refusal(place: Place, error: boto.ClientError) -> StoreFailed:
     word, status = word_of(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if word in _FULL or status == 507:
-        return StoreFull()
+        return StoreFull(place.purpose.store, place.purpose.holds)
     if word in _WORDS:
         kind, message = _WORDS[word]
-        return StoreFailed(message, code=kind)
+        return failed(place, message, kind)
     if status >= 500 or word in {"SlowDown", "Throttling", "RequestLimitExceeded"}:
-        return StoreFailed(BUSY, code="store-busy")
-    return StoreFailed(f"The artifact store refuses a request: {word}.", code="store-refused")
+        return failed(place, BUSY, "store-busy")
+    return failed(place, REFUSED, "store-refused", word=word)
 
 
-def _failure(error: boto.BotoCoreError) -> StoreFailed:
+def _failure(place: Place, error: boto.BotoCoreError) -> StoreFailed:
     for kind, code, message in _CLIENT_ERRORS:
         if isinstance(error, kind):
-            return StoreFailed(message, code=code)
-    return StoreFailed(UNREACHABLE, code="store-unreachable")
+            return failed(place, message, code)
+    return failed(place, UNREACHABLE, "store-unreachable")

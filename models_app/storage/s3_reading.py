@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from models_app.storage.protocol import StoreFailed
-from models_app.storage.s3_client import CUT, DAMAGED, Place, in_words, word_of
+from models_app.storage.s3_client import CUT, DAMAGED, Place, failed, in_words, word_of
 
 log = structlog.get_logger()
 
@@ -65,6 +65,7 @@ class Reading(io.RawIOBase):
     def __init__(self, client: Any, place: Place, key: str, sha256: str, start: int) -> None:
         super().__init__()
         self._client = client
+        self._place = place
         self._object = {"Bucket": place.bucket, "Key": key}
         self._sha256 = sha256
         self._hash = Hash() if start == 0 else None
@@ -105,7 +106,7 @@ class Reading(io.RawIOBase):
             self._hash.add(block)
             if self._position == self._end and self._hash.hexdigest() != self._sha256:
                 log.error("artifact damaged", sha256=self._sha256, found=self._hash.hexdigest())
-                raise StoreFailed(DAMAGED, code="store-damaged")
+                raise failed(self._place, DAMAGED, "store-damaged")
         return block
 
     def _resume(self, problem: Exception | None) -> None:
@@ -115,7 +116,7 @@ class Reading(io.RawIOBase):
         while True:
             if self._resumes == RESUMES:
                 log.warning("artifact cut", sha256=self._sha256, position=self._position, error=str(problem))
-                raise StoreFailed(CUT, code="store-cut") from problem
+                raise failed(self._place, CUT, "store-cut") from problem
             time.sleep(PAUSE_SECONDS * 2**self._resumes)
             self._resumes += 1
             log.info("artifact resumed", sha256=self._sha256, position=self._position, error=str(problem))
@@ -130,7 +131,7 @@ class Reading(io.RawIOBase):
 
     def _ask(self) -> None:
         more = {"Range": f"bytes={self._position}-"} if self._position else {}
-        with in_words(self._sha256):
+        with in_words(self._place, self._sha256):
             try:
                 answer = self._client.get_object(**self._object, **more)
             except ClientError as error:
@@ -141,7 +142,7 @@ class Reading(io.RawIOBase):
         self._body = answer["Body"]
         total = self._total(answer)
         if self._end is not None and total != self._end:
-            raise StoreFailed(DAMAGED, code="store-damaged")
+            raise failed(self._place, DAMAGED, "store-damaged")
         self._end = total
 
     def _total(self, answer: dict[str, Any]) -> int:

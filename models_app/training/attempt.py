@@ -15,7 +15,7 @@ from models_app.services import training
 from models_app.services.training_settings import Limits
 from models_app.training.keeping_log import TAIL, KeptLog
 from models_app.training.output import Progress
-from studio.jobs.patience import BEAT_SECONDS, insist
+from studio.jobs.patience import BEAT_SECONDS, insist, pulse
 from studio.rasa import process
 from studio.rasa.process import Handle, Processes, Spec, Status
 from studio.web.formats import duration, size
@@ -25,6 +25,7 @@ log = structlog.get_logger()
 LOOK_SECONDS = 0.5
 NET_SECONDS = 60.0  # after its time we end it; this long after that whoever runs it
 ROOM = 1024**2  # bytes; a disk with less is full
+WAITS = "Waiting for the cluster"
 NO_SPACE, TOO_LARGE = "No space left on device", "File too large"
 RAISE_LIMIT = "Raise the limit in the assistant’s training settings, or train with less."
 
@@ -68,6 +69,7 @@ class Attempt:
     _commands: int = field(default=0, init=False)
     _offset: int = field(default=0, init=False)
     _next_beat: float = field(default=0.0, init=False)
+    _is_waiting: bool = field(default=False, init=False)  # for a place in a cluster
 
     def __post_init__(self) -> None:
         self._until = time.monotonic() + self.limits.seconds
@@ -90,7 +92,8 @@ class Attempt:
         try:
             status = self._follow(handle)
         finally:
-            self.peak_memory = max(self.peak_memory, self.processes.stop(handle, grace=5).peak_memory or 0)
+            with pulse(partial(training.still_there, self.job)):
+                self.peak_memory = max(self.peak_memory, self.processes.stop(handle, grace=5).peak_memory or 0)
             insist(partial(self._take_log, handle))
         insist(partial(self._beat, self._progress.step))
         if status.code != 0 and self.is_over():  # the signal went to Rasa, too
@@ -142,8 +145,12 @@ class Attempt:
         )
 
     def _follow(self, handle: Handle) -> Status:
+        """To its end. What it waits for the cluster is none of its time."""
+        looked = time.monotonic()
         while True:
             status = self.processes.poll(handle)
+            before, looked, self._is_waiting = looked, time.monotonic(), status.is_waiting
+            self._until += looked - before if status.is_waiting else 0.0
             self.peak_memory = max(self.peak_memory, status.peak_memory or status.memory or 0)
             self._tell(handle)
             if not status.running:
@@ -170,6 +177,7 @@ class Attempt:
 
     def _beat(self, step: str) -> None:
         progress, peak = self._progress, self.peak_memory or None
+        step = WAITS if self._is_waiting else step
         if training.beat(self.job, step=step, done=progress.done, total=progress.total, peak_memory=peak):
             raise Cancelled
 

@@ -12,10 +12,8 @@ const NAME = /^\/([^\s{@/]*)$/;
 const INTENT = /^\/([^\s{@/]+)\s*(?:@[0-9.]+)?\s*(\{[^]*)?$/;
 let active = null;
 
-box.setAttribute("role", "combobox");
-box.setAttribute("aria-autocomplete", "list");
+box.setAttribute("aria-autocomplete", "list"); // a textarea can be no combobox
 box.setAttribute("aria-controls", list.id);
-box.setAttribute("aria-expanded", "false");
 
 const shown = () => options.filter((option) => !option.hidden);
 
@@ -34,13 +32,11 @@ function offer() {
   for (const option of options) option.hidden = wanted === undefined || !names(option).includes(wanted);
   const found = shown();
   list.hidden = !found.length || (found.length === 1 && names(found[0]) === wanted);
-  box.setAttribute("aria-expanded", String(!list.hidden));
   point(list.hidden ? null : (found.find((option) => names(option).startsWith(wanted)) ?? found[0]));
 }
 
 function close() {
   list.hidden = true;
-  box.setAttribute("aria-expanded", "false");
   point(null);
 }
 

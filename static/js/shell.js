@@ -139,9 +139,9 @@ function walk(key) {
 }
 
 function focusFilter() {
-  const field = document.querySelector("[data-filter], .filters input[type=search], .filters input[type=text]");
+  const field = document.querySelector("[data-filter], .filters input[type=search], .filters input[type=text], .filters-folded summary");
   field?.focus();
-  field?.select();
+  field?.select?.();
 }
 
 function openKeysHelp() {

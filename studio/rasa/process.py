@@ -47,7 +47,7 @@ class Spec:
     limits: Limits = Limits()
     python: Path | None = None  # the interpreter that has the Rasa to run; else that of the `Processes`
     image: str = ""  # the container image that has it, where processes are containers
-    seconds: float | None = None  # a net, where it can be had: it ends then though nobody follows it
+    seconds: float | None = None  # a net, where it can be had: it ends then, once begun, though nobody follows it
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,13 @@ class Status:
     peak_memory: int | None = None  # the most that was in use
     exceeded: Exceeded | None = None  # why it was ended
     least_room: int | None = None  # the fewest bytes that were free on the disk of its folder
-    why: str = ""  # a sentence when something beside it ended it, or kept it from starting
+    why: str = ""  # a sentence when something beside it ended it, or keeps it from starting
+    is_waiting: bool = False  # it counts as running, but whoever runs it has no place for it yet: its time begins later
 
     def explain(self) -> str:
         """A sentence for people."""
         if self.running:
-            return "It is running."
+            return "It is running." if not self.is_waiting else "It waits for the cluster."
         if self.exceeded is not None:
             return self.exceeded.explain()
         if self.why:

@@ -41,4 +41,5 @@ def place(image: str = "") -> "Place":
         context=settings.KUBERNETES_CONTEXT,
         installation=hashlib.sha256(settings.SECRET_KEY.encode()).hexdigest(),
         start_seconds=settings.KUBERNETES_START_SECONDS,
+        server_resources=settings.KUBERNETES_SERVER_RESOURCES,
     )

@@ -2,31 +2,41 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+from django.contrib.sessions.backends.db import SessionStore
+from django.test import Client
 from django.utils import timezone
 
 from conversations.chat import guests
 from conversations.chat.links import Options, create_link
+from conversations.chat.sessions import begin_talk
+from conversations.chat.targets import Target
 from conversations.ingest.kafka_settings import KafkaSettings
 from conversations.models import CompletenessFinding, CompletenessRun, Correction, Event, IntakePosition, IntakeSource
 from conversations.services.corrections import Verdict, correct
 from conversations.services.examples import discard
 from conversations.services.intake import Wishes, add_source
 from conversations.services.ratings import rate
-from environments.models import Environment
+from environments.models import Environment, ManagedServer, Slot
+from environments.services.birth import create_environment
+from environments.services.managed import run_here
 from environments.services.promotion import promote
 from models_app.data.examples import Annotation
-from models_app.models import Assistant, TrainingJob
+from models_app.models import Assistant, Model, TrainingJob
 from models_app.services.revisions import save_revision
 from models_app.services.tags import set_tag
 from models_app.services.testing import Measured
 from models_app.services.training import append_log, request_training
+from studio.access.models import BrowserSession, User
+from studio.access.services.sessions import Visitor, begin
 from studio.crypto import decrypt
 from studio.jobs import heartbeat
 from studio.rasa.models import RasaRuntime
 from tests.conversations.dead import make_letter
 from tests.conversations.events import action, bot, small_talk, user
+from tests.environments.polling import Poller
 from tests.factories import environment_of, make_assistant, make_model, make_person, store_events
 from tests.house.world import make_world
 from tests.models_app.measured import better, result_of, waiting_test
@@ -49,6 +59,7 @@ def make_pages_world() -> dict[str, object]:
     _fill_models(cafe)
     _fill_training(cafe)
     tested = _fill_tests(cafe)
+    _fill_troubled_environments(cafe)
     _fill_rasas()
     _fill_conversations(environment_of(cafe))
     letters = _fill_dead_letters(environment_of(cafe))
@@ -63,9 +74,20 @@ def make_pages_world() -> dict[str, object]:
         "model": LONG_NAME,
         "other_model": "otter",
         **tested,
+        **_own(world.people["admin"], cafe, world.words["slot"]),
         "admin": world.people["admin"].pk,
         "failed_run": _fill_completeness(environment_of(cafe)),
     }
+
+
+def _own(admin: User, cafe: Assistant, slot: object) -> dict[str, object]:
+    """What nobody but its owner opens: two talks and a browser."""
+    trial = Target(Slot.objects.get(pk=slot).environment, Model.objects.get(assistant=cafe, name="otter"))
+    session = SessionStore()
+    session.create()
+    browser = begin(actor=admin, session=session, by=BrowserSession.By.PASSWORD, visitor=Visitor("127.0.0.1"))
+    talks = [begin_talk(actor=admin, target=target) for target in (Target(environment_of(cafe)), trial)]
+    return {"own_browser": browser.pk, "talk": talks[0].sender_id, "trial": talks[1].sender_id}
 
 
 def _fill_models(cafe: Assistant) -> None:
@@ -75,9 +97,11 @@ def _fill_models(cafe: Assistant) -> None:
 
 
 def _fill_training(cafe: Assistant) -> None:
-    """A second revision, with a job that failed and one that waits."""
+    """The starter's data and a small change of it, with a job that failed and one that waits."""
     files = {str(path.relative_to(STARTER)): path.read_bytes() for path in STARTER.rglob("*.yml")}
-    revision = save_revision(actor=None, assistant=cafe, files=files, message="Summer hours", parent_number=1)
+    save_revision(actor=None, assistant=cafe, files=files, message="The café", parent_number=1)
+    files["config.yml"] += b"\n# Longer in summer\n"
+    revision = save_revision(actor=None, assistant=cafe, files=files, message="Summer hours", parent_number=2)
     failed = request_training(actor=None, assistant=cafe, revision=revision)
     TrainingJob.objects.filter(pk=failed.pk).update(state=TrainingJob.State.TRAINING, attempt=1)
     failed.refresh_from_db()
@@ -97,6 +121,23 @@ def _fill_tests(cafe: Assistant) -> dict[str, object]:
     test = result_of(crane)
     waiting_test(crane)
     return {"test": test.job.number, "pair": test.confusions.earliest("pk").pk}
+
+
+def _fill_troubled_environments(cafe: Assistant) -> None:
+    """`lame` has a model that does not load and one with a long name to return to; the Rasa of `mute` does not answer."""
+    lame, mute = (create_environment(actor=None, assistant=cafe, name=name) for name in ("lame", "mute"))
+    ran, broken = (Model.objects.get(assistant=cafe, name=name) for name in (LONG_NAME, "crane"))
+    poller = Poller(Client(), lame, name="rasa-1")
+    for model, loads in ((ran, True), (broken, False)):
+        promote(actor=None, environment=lame, model=model, reason="Hotfix " * 20)
+        poller.loads = loads
+        for _ in range(4):
+            poller.poll()
+    lame.replicas.update(busy_until=timezone.now() + timedelta(hours=1))
+    promote(actor=None, environment=mute, model=ran)
+    run_here(actor=None, environment=mute)
+    ago = timezone.now() - timedelta(minutes=2)
+    ManagedServer.objects.filter(environment=mute).update(state="running", ready_at=ago, heartbeat_at=ago)
 
 
 def _fill_rasas() -> None:

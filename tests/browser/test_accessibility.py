@@ -1,12 +1,16 @@
-"""Every page as a browser shows it, wide and on a phone, light and dark: names, order, contrast, fit, and no complaint.
+"""Every page as a browser shows it, wide and on a phone, light and dark: WCAG 2.2 AA, fit, and no complaint.
 
-page_checks.js says what is wrong. One world serves all pages; each page is loaded twice, and looked at in both themes.
+axe says what is wrong, and page_checks.js what axe does not look for. One world serves all pages; each page is loaded
+twice, and looked at in both themes.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
@@ -15,193 +19,22 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from studio.access.models import User
+from tests.browser.keys import Keys
+from tests.browser.pages import DIALOGS, MENUS, PAGES, PUBLIC_PAGES, UNFOLDED
 from tests.browser.pages_world import make_pages_world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db, pytest.mark.urls("tests.web.urls")]
 
 CHECKS = (Path(__file__).parent / "page_checks.js").read_text()
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+RULES_OF_COLOUR = ["color-contrast", "link-in-text-block"]  # all that the other theme can break
+AT_ONCE = "() => document.getAnimations().forEach((one) => one instanceof CSSTransition && one.finish())"
+NOT_OURS = {"exclude": [["#swagger-ui > *"]]}  # Swagger UI is as django-ninja brings it
+COMING = ".htmx-request, body[inert], [data-chat-module] > .guest-closed"  # what a page still waits for
+ZOOMED = {"200 %": 640, "400 %": 320}  # CSS pixels of a window of 1280
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 UNSAID_IN_TESTS = "Failed to load resource"  # the pages of errors are answered with their own status
-
-PAGES = [
-    "/a/{slug}/",
-    "/a/{slug}/models/",
-    "/a/{slug}/models/?name=nothing-is-called-so",
-    "/a/{slug}/models/{model}",
-    "/a/{slug}/models/{model}/tags",
-    "/a/{slug}/models/{model}/delete",
-    "/a/{slug}/models/{model}/promote",
-    "/a/{slug}/models/{model}/compare",
-    "/a/{slug}/models/{model}/compare?with={other_model}",
-    "/a/{slug}/models/{model}/tests",
-    "/a/{slug}/models/{model}/test",
-    "/a/{slug}/models/crane/tests",
-    "/a/{slug}/models/crane/tests?test={test}&sort=-support&pair={pair}#pair-{pair}",
-    "/a/{slug}/models/crane/tests?with=better-crane",
-    "/a/{slug}/models/bare-crane/tests",
-    "/a/{slug}/training/{test}",
-    "/a/{slug}/models/upload/",
-    "/a/{slug}/training/",
-    "/a/{slug}/training/1",
-    "/a/{slug}/training/2",
-    "/a/{slug}/data/",
-    "/a/{slug}/data/file/domain.yml",
-    "/a/{slug}/data/edit/domain.yml",
-    "/a/{slug}/data/rename/domain.yml",
-    "/a/{slug}/data/delete/domain.yml",
-    "/a/{slug}/data/new",
-    "/a/{slug}/data/upload",
-    "/a/{slug}/data/revisions/",
-    "/a/{slug}/data/revisions/2",
-    "/a/{slug}/data/revisions/1/restore",
-    "/a/{slug}/environments/",
-    "/a/{slug}/environments/new/",
-    "/a/{slug}/environments/production",
-    "/a/{slug}/environments/production/edit",
-    "/a/{slug}/environments/production/promote",
-    "/a/{slug}/environments/worker/remove",
-    "/a/{slug}/environments/worker/connection",
-    "/a/{slug}/environments/production/completeness",
-    "/a/{slug}/environments/worker/completeness",
-    "/a/{slug}/environments/production/completeness/{run}",
-    "/a/{slug}/environments/production/completeness/{failed_run}",
-    "/a/{slug}/environments/production/completeness/check",
-    "/a/{slug}/environments/production/completeness/{run}/backfill",
-    "/a/{slug}/conversations/",
-    "/a/{slug}/conversations/?q=nobody+said+this",
-    "/a/{slug}/conversations/{conversation}",
-    "/a/{slug}/conversations/{conversation}?events=all",
-    "/a/{slug}/inbox/?days=365",
-    "/a/{slug}/inbox/?days=365&m={unlooked}",
-    "/a/{slug}/inbox/?intent=nobody_means_this",
-    "/a/{slug}/inbox/?since=2020-01-01&until=2022-01-01",
-    "/a/{slug}/examples/",
-    "/a/{slug}/examples/?state=discarded",
-    "/a/{slug}/examples/?intent=greet&person=anna",
-    "/a/{slug}/conversations/{conversation}?events=action",
-    "/a/{slug}/conversations/{conversation}/tag",
-    "/a/{slug}/conversations/{conversation}/marks/{mark}/note",
-    "/a/{slug}/conversations/{conversation}/story?kind=test",
-    "/a/{slug}/analytics/?range=own&since=2026-01-01&until=2027-12-31",
-    "/a/{slug}/analytics/?range=own&since=2020-01-01&until=2020-01-31&tz=Asia/Kolkata",
-    "/a/{slug}/conversations/{conversation}/delete",
-    "/a/{slug}/conversations/delete",
-    "/a/{slug}/conversations/deletions/{erasure}",
-    "/a/{slug}/conversations/deletions/{erasure}/confirm",
-    "/a/{slug}/conversations/export",
-    "/a/{slug}/conversations/exports/",
-    "/a/{slug}/conversations/exports/{export}",
-    "/a/{slug}/conversations/retention/",
-    "/a/{slug}/conversations/retention/new",
-    "/a/{slug}/conversations/retention/{rule}/dry-run",
-    "/a/{slug}/conversations/unreadable/",
-    "/a/{slug}/conversations/unreadable/?state=discarded",
-    "/a/{slug}/conversations/unreadable/cause/not-json/",
-    "/a/{slug}/conversations/unreadable/cause/not-json/retry",
-    "/a/{slug}/conversations/unreadable/cause/not-json/discard",
-    "/a/{slug}/conversations/unreadable/{cut_letter}",
-    "/a/{slug}/conversations/unreadable/{bytes_letter}",
-    "/a/{slug}/conversations/unreadable/{timeless_letter}",
-    "/a/{slug}/conversations/unreadable/{list_letter}",
-    "/a/{slug}/conversations/unreadable/{milliseconds_letter}",
-    "/a/{slug}/conversations/unreadable/{cut_letter}/edit",
-    "/a/{slug}/conversations/unreadable/{cut_letter}/discard",
-    "/a/{slug}/intake/",
-    "/a/{slug}/intake/new",
-    "/a/{slug}/intake/adopt?name=abroad",
-    "/a/{slug}/intake/{source}",
-    "/a/{slug}/intake/{alarmed}",
-    "/a/{slug}/intake/{source}/edit",
-    "/a/{slug}/intake/{source}/remove",
-    "/a/{slug}/intake/{source}/incidents/{incident}",
-    "/a/{slug}/intake/{alarmed}/alarm/keep",
-    "/a/{slug}/environments/worker/connection?broker=kafka",
-    "/a/{slug}/environments/worker/connection?broker=other",
-    "/a/{slug}/talk/",
-    "/a/{slug}/talk/production/",
-    "/a/{slug}/talk/compare",
-    "/a/{slug}/share/",
-    "/a/{slug}/share/new",
-    "/a/{slug}/share/{link}",
-    "/a/{slug}/share/{busy_link}",
-    "/a/{slug}/share/{busy_link}/edit",
-    "/a/{slug}/share/{link}/edit",
-    "/a/{slug}/share/{link}/revoke",
-    "/a/{slug}/settings",
-    "/a/{slug}/settings/training",
-    "/a/{slug}/delete",
-    "/a/{empty}/",
-    "/a/{empty}/models/",
-    "/a/{empty}/training/",
-    "/a/{empty}/data/",
-    "/a/{empty}/conversations/",
-    "/a/{empty}/conversations/exports/",
-    "/a/{empty}/conversations/retention/",
-    "/a/{empty}/conversations/unreadable/",
-    "/a/{empty}/inbox/",
-    "/a/{empty}/examples/",
-    "/a/{empty}/intake/",
-    "/a/{empty}/talk/",
-    "/a/{empty}/share/",
-    "/assistants/",
-    "/assistants/new",
-    "/settings/account",
-    "/settings/tokens/",
-    "/settings/tokens/?show=all",
-    "/settings/tokens/new",
-    "/settings/tokens/{service_token}/rotate",
-    "/settings/tokens/{service_token}/revoke",
-    "/settings/services/",
-    "/settings/services/new",
-    "/settings/services/{service}",
-    "/settings/services/{service}/edit",
-    "/settings/services/{service}/tokens/new",
-    "/settings/people/",
-    "/settings/people/new",
-    "/settings/people/{person}",
-    "/settings/people/{person}/link",
-    "/settings/people/{person}/roles/new",
-    "/settings/people/{person}/access",
-    "/settings/people/{person}/delete",
-    "/settings/people/{person}/sessions/end",
-    "/settings/account/access",
-    "/settings/access/",
-    "/settings/grants/",
-    "/settings/grants/new",
-    "/settings/roles/",
-    "/settings/roles/annotator",
-    "/settings/roles/new/",
-    "/settings/roles/ready-made/",
-    "/settings/rasa/",
-    "/settings/rasa/add",
-    "/settings/rasa/3.5.1/remove",
-    "/settings/audit/",
-    "/settings/audit/{audit_event}",
-    "/_forbidden",
-    "/nowhere",
-]
-DIALOGS = [  # over the page from which they are opened, whose fields may have the same names
-    ("/a/{slug}/models/", "/a/{slug}/models/{model}/tags"),
-    ("/a/{slug}/models/", "/a/{slug}/models/{model}/promote"),
-    ("/a/{slug}/models/", "/a/{slug}/models/{model}/delete"),
-    ("/a/{slug}/environments/", "/a/{slug}/environments/new/"),
-    ("/a/{slug}/environments/production", "/a/{slug}/environments/production/promote"),
-    ("/a/{slug}/environments/production", "/a/{slug}/environments/production/edit"),
-    ("/a/{slug}/environments/production", "/a/{slug}/environments/production/withdraw"),
-    ("/a/{slug}/settings", "/a/{slug}/delete"),
-    ("/assistants/", "/assistants/new"),
-    ("/settings/rasa/", "/settings/rasa/add"),
-]
-PUBLIC_PAGES = [
-    "/sign-in",
-    "/sign-in/worn-out",
-    "/s/{code}",
-    "/s/{busy_code}",
-    "/s/{locked_code}",
-    "/s/never-was",
-    "/nowhere",
-]
 
 
 @pytest.fixture(scope="module")
@@ -251,14 +84,38 @@ def problems_of(context: BrowserContext, address: str) -> list[str]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     page.goto(address)
-    expect(page.locator(".htmx-request")).to_have_count(0)
-    found = [f"{theme}: {problem}" for theme in ("light", "dark") for problem in look(page, theme)]
+    expect(page.locator(COMING)).to_have_count(0)
+    expect(page.locator("h1").first).to_be_attached()
+    found = look(page)
     page.close()
     return found + [one for one in complaints if UNSAID_IN_TESTS not in one]
 
 
-def look(page: Page, theme: str) -> list[str]:
+def look(page: Page) -> list[str]:
+    """What is wrong with the page as it stands, in both themes and, where the window is wide, also zoomed in."""
+    page.evaluate(AXE_SCRIPT)
+    zooms = ZOOMED if page.viewport_size == DESKTOP["viewport"] else {}
+    return [
+        *(f"light: {problem}" for problem in page.evaluate(CHECKS) + violations(page, RULES)),
+        *(f"dark: {problem}" for problem in violations(page, RULES_OF_COLOUR, theme="dark")),
+        *(f"at {zoom}: {problem}" for zoom, width in zooms.items() for problem in squeezed(page, width)),
+    ]
+
+
+def violations(page: Page, rules: list[str], theme: Literal["light", "dark"] = "light") -> list[str]:
     page.emulate_media(color_scheme=theme)
+    page.evaluate(AT_ONCE)
+    options = {"resultTypes": ["violations"], "runOnly": rules}
+    found = page.evaluate("([context, options]) => axe.run(context, options)", [NOT_OURS, options])
+    return [
+        f"{one['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]
+
+
+def squeezed(page: Page, width: int) -> list[str]:
+    page.set_viewport_size({"width": width, "height": 450})
     return page.evaluate(CHECKS)
 
 
@@ -280,11 +137,44 @@ def test_a_dialog_can_be_used_by_everybody(path: str, dialog: str, browsers, wor
     page.goto(f"{server}{path.format(**words)}")
     swap(page, dialog.format(**words), "#dialog", "innerHTML")
     expect(page.get_by_role("dialog")).to_be_visible()
-    problems = [f"{theme}: {problem}" for theme in ("light", "dark") for problem in look(page, theme)]
+    problems = look(page)
     held = page.evaluate("document.activeElement.matches('dialog :not([aria-label=Close])')")
     page.close()
     assert not problems, "\n".join(problems)
     assert held
+
+
+@pytest.mark.parametrize(("path", "menu"), MENUS)
+def test_an_open_menu_can_be_used_by_everybody(path: str, menu: str, browsers, words, server: LiveServer) -> None:
+    page = browsers[0].new_page()
+    page.goto(f"{server}{path.format(**words)}")
+    button = page.get_by_role("button", name=menu)
+    if not button.is_visible():
+        page.get_by_role("button", name="Menu", exact=True).click()
+    button.click()
+    expect(page.get_by_role("menu")).to_be_visible()
+    problems = look(page)
+    page.close()
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize(("path", "summary"), UNFOLDED)
+def test_what_unfolds_can_be_used_by_everybody(path: str, summary: str, browsers, words, server: LiveServer) -> None:
+    page = browsers[0].new_page()
+    page.goto(f"{server}{path.format(**words)}")
+    unfold(page, summary)
+    problems = look(page)
+    page.close()
+    assert not problems, "\n".join(problems)
+
+
+def unfold(page: Page, summary: str) -> None:
+    """On a phone one fold of the filters lies in another."""
+    outer = page.locator(".filters-fold > summary")
+    wanted = page.locator("summary").filter(has_text=re.compile(f"^\\s*{summary}")).last
+    if not wanted.is_visible() and outer.count():
+        outer.click()
+    wanted.click()
 
 
 def swap(page: Page, address: str, target: str, how: str) -> None:
@@ -322,6 +212,18 @@ def test_a_closed_dialog_gives_the_focus_to_what_replaced_its_opener(browsers, w
     page.keyboard.press("Escape")
     expect(page.get_by_role("link", name="Run here").last).to_be_focused()
     page.close()
+
+
+def test_on_the_way_back_the_focus_does_not_go_below_the_bar(chromium, signed_in, words, server: LiveServer) -> None:
+    context = chromium.new_context(viewport={"width": 1280, "height": 400})
+    context.add_cookies(signed_in)
+    page = context.new_page()
+    page.goto(f"{server}/settings/roles/annotator")
+    page.get_by_role("checkbox").last.focus()
+    for _ in range(20):
+        page.keyboard.press("Shift+Tab")
+        Keys(page).see()
+    context.close()
 
 
 def test_the_address_of_a_server_is_asked_only_where_the_team_runs_it(browsers, words, server: LiveServer) -> None:

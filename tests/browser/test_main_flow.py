@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import watched
+from tests.browser.keys import Keys
 from tests.embedded.installation import Installation, open_folder
 from tests.rasa_fixtures import STARTER, runtime_folder
 
@@ -23,6 +24,7 @@ LONG = 150_000  # a Rasa that starts, a training, on a machine with other work
 OLD = "Cards, phones and cash are all fine. We split bills, too."
 NEW = "Cards, phones, cash and seashells are all fine."
 QUESTION = "can I pay by card?"
+MUMBLED = "blorp the gnu upside down"  # nothing that NLU could be sure of
 EVENTS = re.compile(r"/conversations/\d+$")  # the page of a conversation, once its first event has arrived
 
 # What an action server's ReminderScheduled does; Rasa's HTTP API can do the same.
@@ -248,3 +250,98 @@ def test_a_training_that_waits_is_cancelled_without_having_begun(page: Page, hou
     expect(page.get_by_role("button", name=re.compile(r"^Train revision \d+ again"))).to_be_visible(timeout=SOON)
     page.goto(first)
     cancel(page)
+
+
+def test_the_main_job_is_done_by_keys_alone(house: Installation, chromium: Browser) -> None:
+    """Sign in, promote, see it run, talk, read, answer the inbox, make a link, sign out."""
+    with watched(chromium, base_url=f"http://localhost:{house.port}") as context:
+        context.set_default_timeout(SOON)
+        page = context.new_page()
+        keys = Keys(page)
+        sign_in_by_keys(keys)
+        promote_by_keys(keys)
+        talk_and_read_by_keys(keys)
+        answer_by_keys(keys)
+        share_and_leave_by_keys(keys)
+
+
+def sign_in_by_keys(keys: Keys) -> None:
+    page = keys.page
+    page.goto("/")
+    keys.to(page.get_by_label("User name"))
+    page.keyboard.type("admin")
+    keys.to(page.get_by_label("Password", exact=True))
+    page.keyboard.type(PASSWORD)
+    keys.press("Enter")
+    expect(page).to_have_url(re.compile("/a/default/$"))
+    page.wait_for_load_state("networkidle")
+
+
+def promote_by_keys(keys: Keys) -> None:
+    """From the row's menu; Escape gives the focus back, and Enter goes through."""
+    page = keys.page
+    keys.go("models", "m")
+    row = page.get_by_role("link", name="starter", exact=True)
+    keys.to(row, "j")
+    button = page.get_by_role("button", name="Actions for starter")
+    keys.to(button)
+    for end in ("Escape", "Enter"):
+        keys.press("Enter")
+        keys.to(page.get_by_role("menuitem", name="Promote…"), "ArrowDown")
+        keys.press("Enter")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        keys.to(page.get_by_role("checkbox", name=re.compile("^production")))
+        keys.press("Space")
+        keys.to(page.get_by_role("dialog").get_by_role("button", name="Save"))
+        keys.press(end)
+        if end == "Escape":
+            expect(button).to_be_focused()
+            keys.see()
+    expect(page).to_have_url(re.compile("/environments/production$"))
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Running 1 of 1", timeout=LONG)
+
+
+def talk_and_read_by_keys(keys: Keys) -> None:
+    page = keys.page
+    keys.go("talk", "k")
+    expect(page.get_by_label("Message")).to_be_focused()
+    talk(page, MUMBLED)
+    expect(page.locator("[data-conversation]")).to_have_attribute("href", EVENTS)
+    keys.to(page.get_by_role("button", name="Send"))  # in a field letters are text, and no shortcuts
+    keys.go("conversations", "c")
+    keys.to(page.get_by_role("link", name=MUMBLED).first, "j")
+    keys.press("Enter")
+    expect(page).to_have_url(EVENTS)
+    expect(page.get_by_text(MUMBLED).first).to_be_visible()
+
+
+def answer_by_keys(keys: Keys) -> None:
+    page = keys.page
+    keys.go("inbox", "i")
+    keys.press("/", "Enter")
+    keys.to(page.get_by_label("From whom"))
+    keys.press("ArrowDown")
+    asked = page.locator("[data-asked]")
+    expect(asked.first).to_have_text(MUMBLED)
+    expect(asked.first).to_be_focused()
+    with page.expect_response(re.compile("/answer")) as saved:
+        keys.press("x")
+    assert saved.value.ok
+    expect(page.locator("#inbox-last")).to_contain_text("no example")
+
+
+def share_and_leave_by_keys(keys: Keys) -> None:
+    page = keys.page
+    keys.go("share", "s")
+    keys.to(page.get_by_role("link", name="New link").first)
+    keys.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    keys.to(dialog.get_by_label("Name"))
+    page.keyboard.type("By keys")
+    keys.to(dialog.get_by_role("button").last)
+    keys.press("Enter")
+    expect(page.get_by_role("heading", name="By keys")).to_be_visible()
+    keys.to(page.get_by_role("button", name="account and theme"))
+    keys.press("Enter", "End", "Enter")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()

@@ -234,3 +234,15 @@ def test_of_many_notices_the_last_three_stay_and_u_takes_back_the_last(page: Pag
     page.keyboard.press("u")
     expect(page.locator(".toast").last).to_contain_text("Undone.")
     assert states() == ["reviewed", "reviewed", "reviewed", ""]
+
+
+def test_an_empty_list_shows_the_first_conversation_by_itself(page: Page):
+    from tests.conversations.events import user
+    from tests.factories import environment_of, make_assistant, store_events
+
+    production = environment_of(make_assistant("bakery"))
+    page.goto("/a/bakery/conversations/")
+    expect(page.get_by_role("heading", name="No conversations yet")).to_be_visible()
+    store_events(production, user("two rolls", 1_790_000_000.0, sender="early"))
+    expect(page.get_by_role("link", name="two rolls")).to_be_visible(timeout=15_000)
+    expect(page.locator("#listed")).not_to_have_attribute("hx-get", re.compile("."))

@@ -10,12 +10,14 @@ from conversations.forms import LONGEST_MESSAGE
 from conversations.models import Conversation, TalkSession
 from environments.models import Environment, ManagedServer
 from environments.services import slots
+from environments.services.promotion import promote
 from models_app.models import Assistant
 from studio.access.models import User
 from studio.access.permissions import Scope
 from studio.crypto import encrypt
 from tests.conversations.events import action, bot, small_talk, user
 from tests.conversations.fake_channel import TOKEN, Channel, say
+from tests.environments.polling import Poller
 from tests.factories import environment_of, make_model, make_person
 from tests.rasa.servers import Reply
 
@@ -203,6 +205,20 @@ def test_a_server_that_asks_for_no_token_is_a_warning(client: Client, base: str,
     status = {"model_file": "m.tar.gz", "model_id": "m", "num_active_training_jobs": 0}
     channel.server.replies["/status"] = Reply(body=status)
     assert "asks for no token" in client.get(f"{base}server").content.decode()
+
+
+def test_a_model_that_did_not_load_is_not_what_answers(
+    client: Client, base: str, channel: Channel, environment, django_capture_on_commit_callbacks
+):
+    poller = Poller(Client(), environment, name="rasa-1")
+    for name, loads in (("otter", True), ("broken", False)):
+        with django_capture_on_commit_callbacks(execute=True):
+            promote(actor=None, environment=environment, model=make_model(environment.assistant, name))
+        poller.loads = loads
+        for _ in range(4):
+            poller.poll()
+    told = client.get(f"{base}server").content.decode()
+    assert f"broken did not load in {environment.name}: the model before it answers." in told
 
 
 def test_the_same_message_sent_twice_is_said_once(client: Client, base: str, channel: Channel):

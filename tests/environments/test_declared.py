@@ -36,20 +36,20 @@ def write(tmp_path: Path):
 
 
 def test_what_is_missing_is_added_and_what_is_there_updated(assistant, write, monkeypatch, capsys) -> None:
-    monkeypatch.setenv("STAGING_TOKEN", "secret")
+    monkeypatch.setenv("STAGING_TOKEN", "of-staging")
     call_command("apply_environments", write(TWO))
     staging, production = environment_of(assistant, "staging"), environment_of(assistant)
     assert (staging.kind, staging.url) == ("connected", "https://rasa.staging.example.com")
-    assert decrypt(staging.server_token_encrypted) == "secret"
+    assert decrypt(staging.server_token_encrypted) == "of-staging"
     assert (production.kind, production.action_server_url) == ("managed", "http://actions:5055/webhook")
     assert capsys.readouterr().out.splitlines() == ["default/staging: added", "default/production: updated"]
 
 
 def test_a_token_may_be_in_a_file(assistant, write, monkeypatch, tmp_path) -> None:
-    (tmp_path / "token").write_text("secret\n")
+    (tmp_path / "token").write_text("of-staging\n")
     monkeypatch.setenv("STAGING_TOKEN_FILE", str(tmp_path / "token"))
     call_command("apply_environments", write(TWO))
-    assert decrypt(environment_of(assistant, "staging").server_token_encrypted) == "secret"
+    assert decrypt(environment_of(assistant, "staging").server_token_encrypted) == "of-staging"
 
 
 def test_a_token_file_that_is_not_there_is_named(assistant, write, monkeypatch) -> None:
@@ -59,7 +59,7 @@ def test_a_token_file_that_is_not_there_is_named(assistant, write, monkeypatch) 
 
 
 def test_applying_twice_is_applying_once(assistant, write, monkeypatch) -> None:
-    monkeypatch.setenv("STAGING_TOKEN", "secret")
+    monkeypatch.setenv("STAGING_TOKEN", "of-staging")
     call_command("apply_environments", write(TWO))
     call_command("apply_environments", write(TWO))
     assert Environment.objects.filter(assistant=assistant).count() == 3
@@ -71,10 +71,10 @@ def test_what_is_not_declared_is_left_alone(assistant, write) -> None:
 
 
 def test_a_token_that_is_left_out_is_kept(assistant, write) -> None:
-    call_command("apply_environments", write("- {name: worker, url: 'http://rasa:5005', server_token: secret}"))
+    call_command("apply_environments", write("- {name: worker, url: 'http://rasa:5005', server_token: of-worker}"))
     call_command("apply_environments", write("- {name: worker, url: 'http://rasa:5006'}"))
     worker = environment_of(assistant, "worker")
-    assert (worker.url, decrypt(worker.server_token_encrypted)) == ("http://rasa:5006", "secret")
+    assert (worker.url, decrypt(worker.server_token_encrypted)) == ("http://rasa:5006", "of-worker")
 
 
 def test_one_bad_entry_means_that_none_is_applied(assistant, write) -> None:
@@ -98,6 +98,7 @@ def test_json_is_read_as_well(write) -> None:
         ("- {name: a, kind: unset}", "kind is connected or managed"),
         ("- {name: a, url: 5005}", "every value but protected is a text"),
         ("- {name: a, protected: 'yes'}", "protected is true or false"),
+        ("- {name: a, server_token: change-me}", "entry 1: the token of the Rasa server is that of an example"),
         ("- {name: a, server_token_env: NOT_SET_ANYWHERE}", "NOT_SET_ANYWHERE is not set"),
     ],
 )

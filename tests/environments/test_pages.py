@@ -6,8 +6,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from environments.models import Environment, Replica
+from environments.models import Environment, ManagedServer, Replica
 from environments.services.birth import create_environment
+from environments.services.managed import run_here
 from environments.services.promotion import promote
 from models_app.models import Assistant
 from studio.access.permissions import Scope
@@ -114,6 +115,15 @@ def test_a_model_that_does_not_load_is_red_with_the_way_back(admin: Client, assi
     response = admin.post(f"{PRODUCTION}/return", {"expected": broken[1], "reason": "Returned"}, headers=HTMX)
     assert response.headers["HX-Redirect"] == PRODUCTION
     assert Environment.objects.get(name="production").tag.model.name == "otter"
+
+
+@pytest.mark.parametrize(("seconds", "is_said"), [(20, False), (90, True)])
+def test_a_server_that_runs_and_does_not_answer_is_said(admin: Client, production: Environment, seconds, is_said):
+    run_here(actor=None, environment=production)
+    heard = timezone.now() - timedelta(seconds=seconds)
+    ManagedServer.objects.update(state=ManagedServer.State.RUNNING, ready_at=heard, heartbeat_at=heard)
+    page = page_of(admin, PRODUCTION)
+    assert ("Does not answer" in page, "Rasa was last heard" in page) == (is_said, is_said)
 
 
 def test_a_silent_replica_is_shown_as_silent(admin: Client, production: Environment):

@@ -3,8 +3,13 @@
 Old code inserts rows without new columns and reads old ones; every statement that waits for a table makes all others
 wait behind it. What cannot be read off an operation (SQL, Python) has to say for itself why it is safe, and so does what
 is refused here: `beside_old_code = "why"` on the migration.
+
+An operation that changes a field is read twice: what it says, and the SQL that Django makes of it, of which all is refused
+that is not known to be quick. Django asks the database for the names of what it drops, and there are no such tables when a
+test reads: what goes (a unique constraint, an index) is read off the fields alone.
 """
 
+import re
 from collections.abc import Callable, Iterator
 
 from django.contrib.postgres import operations as postgres
@@ -61,7 +66,7 @@ def _refused(why: str) -> Callable[..., Problems]:
     return lambda *_: iter([why])
 
 
-def _add_field(operation: operations.AddField, *_: object) -> Problems:
+def _add_field(operation: operations.AddField, app: str, before: ProjectState, after: ProjectState) -> Problems:
     field: Field = operation.field
     if isinstance(field, ManyToManyField):
         return
@@ -75,12 +80,21 @@ def _add_field(operation: operations.AddField, *_: object) -> Problems:
     if field.unique or field.db_index:
         what = "a foreign key has an index: db_index=False" if isinstance(field, ForeignKey) else "it has an index"
         yield f"{what}, and {CONCURRENTLY}"
+    if any(" CHECK (" in statement for statement in _statements(operation, app, before, after)):
+        yield f"its type checks every row while nobody can use the table: {_PLAIN_TYPE}"
 
 
 def _alter_field(operation: operations.AlterField, app: str, before: ProjectState, after: ProjectState) -> Problems:
     old, new = (
         state.apps.get_model(app, operation.model_name)._meta.get_field(operation.name) for state in (before, after)
     )
+    found = list(_altered(old, new))
+    yield from found
+    if not found:
+        yield from _unknown(_statements(operation, app, before, after))
+
+
+def _altered(old: Field, new: Field) -> Problems:
     if old.column != new.column:
         yield "old code reads the column under its old name"
     if not _holds_as_much(old, new):
@@ -91,6 +105,27 @@ def _alter_field(operation: operations.AlterField, app: str, before: ProjectStat
         yield "old code relies on its db_default"
     if (new.unique and not old.unique) or (new.db_index and not old.db_index):
         yield f"an index is made: {CONCURRENTLY}"
+    if old.unique and not new.unique:
+        yield f"what is unique no longer is: {_UNIQUE}"
+    elif old.db_index and not new.db_index:
+        yield f"its index is dropped while nobody can use the table: {CONCURRENTLY}"
+
+
+def _statements(operation: Operation, app: str, before: ProjectState, after: ProjectState) -> list[str]:
+    """The SQL that Django makes of it; nothing runs."""
+    with connection.schema_editor(collect_sql=True, atomic=False) as editor:
+        operation.database_forwards(app, editor, before, after)
+    return [statement for statement in editor.collected_sql if not statement.startswith("--")]
+
+
+def _unknown(statements: list[str]) -> Problems:
+    for statement in statements:
+        if " CHECK (" in statement:
+            yield f"its type checks every row while nobody can use the table: {_PLAIN_TYPE}"
+        elif " COLLATE " in statement:
+            yield "another collation writes its indexes anew, and nobody can use the table meanwhile"
+        elif not _QUICK.fullmatch(statement):
+            yield f"this check does not know that it is quick: {statement}"
 
 
 def _holds_as_much(old: Field, new: Field) -> bool:
@@ -110,6 +145,25 @@ def _add_constraint(operation: operations.AddConstraint, *_: object) -> Problems
         yield f"its index is made while nobody can write: {CONCURRENTLY}"
 
 
+def _remove_constraint(
+    operation: operations.RemoveConstraint, app: str, before: ProjectState, _after: ProjectState
+) -> Problems:
+    """A check less refuses nobody."""
+    model = before.models[app, operation.model_name.lower()]
+    if not isinstance(model.get_constraint_by_name(operation.name), CheckConstraint):
+        yield f"what is unique no longer is: {_UNIQUE}"
+
+
+_UNIQUE = (
+    "old code leans on it (ON CONFLICT, get_or_create): take that out of the code in one release, and this out of the "
+    "database in the next"
+)
+_PLAIN_TYPE = "take the type without a check of its own, and AddConstraintNotValid"
+_COLUMN = r'ALTER TABLE "\w+" ALTER COLUMN "\w+"'
+_QUICK = re.compile(
+    rf"{_COLUMN} (DROP NOT NULL|DROP DEFAULT|SET DEFAULT [^;]*|TYPE (varchar\(\d+\)|varchar|text)( USING \"\w+\"::\w+)?);"
+    r"|COMMENT ON COLUMN [^;]*;"
+)
 _GONE = "old code still uses it: take it out of the code in one release, out of the database in the next"
 _READERS: dict[type[Operation], Callable[..., Problems]] = {
     operations.CreateModel: _safe,
@@ -131,7 +185,7 @@ _READERS: dict[type[Operation], Callable[..., Problems]] = {
     operations.RunPython: _refused("nobody can read off it whether it is safe"),
     operations.SeparateDatabaseAndState: _refused("what is done is not what is said"),
     operations.AlterConstraint: _safe,  # messages alone
-    operations.RemoveConstraint: _safe,
+    operations.RemoveConstraint: _remove_constraint,
     operations.RenameIndex: _safe,
     operations.AlterModelOptions: _safe,
     operations.AlterModelManagers: _safe,

@@ -11,6 +11,8 @@ from django.db.models.functions import Now, Random
 
 from tests.house.migration_safety import problems_of
 
+pytestmark = pytest.mark.django_db  # the SQL of an operation is asked for; none of it runs
+
 # The last file of each app when the check came; what came before has run everywhere.
 BASELINE = {
     "access": "0006_answers_kept_for_requests_that_come_again",
@@ -47,12 +49,27 @@ def test_every_app_with_migrations_is_looked_at() -> None:
     assert {app for app, _name in OURS} == set(BASELINE)
 
 
+ROOM = {"on_delete": models.CASCADE, "to": "inn.room", "null": True}
+
+
 def guest(**fields: models.Field) -> ProjectState:
     """A table that is there already, of an app `inn`."""
     state = ProjectState()
-    everything = [("id", models.BigAutoField(primary_key=True)), ("name", models.CharField(max_length=10))]
-    operations.CreateModel("Guest", [*everything, *fields.items()]).state_forwards("inn", state)
+    everything = {
+        "id": models.BigAutoField(primary_key=True),
+        "name": models.CharField(max_length=10),
+        "age": models.IntegerField(),
+        "number": models.IntegerField(unique=True),
+        "floor": models.IntegerField(db_index=True),
+        "room": models.ForeignKey(db_index=False, db_constraint=False, **ROOM),
+    }
+    rules = [
+        models.UniqueConstraint(fields=["name"], name="guest_one_name"),
+        models.CheckConstraint(condition=Q(age__gte=18), name="guest_is_old"),
+    ]
     operations.CreateModel("Room", [("id", models.BigAutoField(primary_key=True))]).state_forwards("inn", state)
+    fields = everything | fields
+    operations.CreateModel("Guest", list(fields.items()), {"constraints": rules}).state_forwards("inn", state)
     return state
 
 
@@ -74,7 +91,6 @@ def alter(field: models.Field, name: str = "name") -> operations.AlterField:
 
 INDEX = models.Index(fields=["name"], name="guest_name")
 IS_NAMED = models.CheckConstraint(condition=~Q(name=""), name="guest_is_named")
-ROOM = {"on_delete": models.CASCADE, "to": "inn.room", "null": True}
 
 REFUSED = {
     "a column is dropped": (operations.RemoveField("guest", "name"), "old code still uses it"),
@@ -92,6 +108,16 @@ REFUSED = {
     "a unique column": (alter(models.CharField(max_length=10, unique=True)), "an index is made"),
     "an index": (operations.AddIndex("guest", INDEX), "concurrently"),
     "a check": (operations.AddConstraint("guest", IS_NAMED), "AddConstraintNotValid"),
+    "a type with a check": (alter(models.PositiveIntegerField(), "age"), "checks every row"),
+    "a column of a type with a check": (add(models.PositiveIntegerField(null=True)), "checks every row"),
+    "another collation": (alter(models.CharField(max_length=10, db_collation="C")), "another collation"),
+    "a key that is compared from now on": (
+        alter(models.ForeignKey(db_index=False, **ROOM), "room"),
+        'does not know that it is quick: ALTER TABLE "inn_guest" ADD CONSTRAINT',
+    ),
+    "a column that is unique no longer": (alter(models.IntegerField(), "number"), "ON CONFLICT"),
+    "an index of a column less": (alter(models.IntegerField(), "floor"), "its index is dropped"),
+    "a unique constraint less": (operations.RemoveConstraint("guest", "guest_one_name"), "ON CONFLICT"),
     "SQL": (operations.RunSQL("SELECT 1"), "nobody can read off it"),
     "Python": (operations.RunPython(operations.RunPython.noop), "nobody can read off it"),
 }
@@ -105,6 +131,9 @@ ALLOWED = {
     "a column that may be empty now": alter(models.CharField(max_length=10, null=True)),
     "an index made concurrently": AddIndexConcurrently("guest", INDEX),
     "a check for new rows": AddConstraintNotValid("guest", IS_NAMED),
+    "a check less": operations.RemoveConstraint("guest", "guest_is_old"),
+    "another default": alter(models.IntegerField(db_default=1), "age"),
+    "other words about it": alter(models.CharField(max_length=10, db_comment="as they sign")),
     "a new table": operations.CreateModel("Key", [("id", models.BigAutoField(primary_key=True))]),
 }
 

@@ -94,3 +94,24 @@ def test_a_missing_secret_stops_the_start_with_the_command_that_makes_it(monkeyp
     monkeypatch.delenv("PARLEY_SECRET_KEY")
     with pytest.raises(env.SettingError, match=r"PARLEY_SECRET_KEY is not set.*scripts/secrets\.sh"):
         env.secret("PARLEY_SECRET_KEY")
+
+
+class TestDatabase:
+    def read(self, monkeypatch, url: str) -> dict:
+        monkeypatch.setenv("A_DATABASE", url)
+        return env.database("A_DATABASE")
+
+    def test_a_server_that_is_gone_is_given_up_within_seconds(self, monkeypatch) -> None:
+        options = self.read(monkeypatch, "postgresql://ann:of-ann@db/inn")["OPTIONS"]
+        assert options["connect_timeout"] == "5" and options["tcp_user_timeout"] == "20000"
+        assert int(options["keepalives_idle"]) < 60
+
+    def test_what_the_address_says_itself_counts(self, monkeypatch) -> None:
+        found = self.read(monkeypatch, "postgresql://ann@db/inn?connect_timeout=17&keepalives=0&sslmode=require")
+        assert found["OPTIONS"]["connect_timeout"] == "17" and found["OPTIONS"]["keepalives"] == "0"
+        assert found["OPTIONS"]["sslmode"] == "require"
+
+    def test_who_connects_may_stand_in_its_query(self, monkeypatch) -> None:
+        found = self.read(monkeypatch, "postgresql:///inn?host=/run/pg&user=ann&password=of%2Fann")
+        assert (found["USER"], found["PASSWORD"], found["HOST"]) == ("ann", "of/ann", "/run/pg")
+        assert "password" not in found["OPTIONS"]

@@ -1,12 +1,15 @@
 """Who has the schema, how far that is, and who waits."""
 
+import os
 import signal
+import socket
+import time
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 from models_app.backup.programs import Database
 from studio import health, migrating, schema
@@ -102,6 +105,60 @@ def test_who_waits_gets_it(other, monkeypatch) -> None:
         assert said == ["The schema is in use; this waits for its end: a.0001_initial, 1 of 1"]
 
 
+class TestTablesInUse:
+    """A statement that waits for a table lets nobody else to it: it does not wait for long."""
+
+    @pytest.fixture(autouse=True)
+    def _briefly(self, monkeypatch) -> None:
+        monkeypatch.setattr(migrating, "LOCK_SECONDS", 0.1)
+        monkeypatch.setattr(migrating, "LOCK_PAUSE", 0.01)
+        monkeypatch.setattr(migrating, "LOCK_TRIES", 3)
+
+    def alter(self) -> None:
+        migrating.limit_waiting(connection, is_atomic=True)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE jobs_heartbeat IN ACCESS EXCLUSIVE MODE")
+        migrating.limit_no_longer(connection)
+
+    def test_it_is_tried_again_until_the_table_is_free(self, other) -> None:
+        other.execute("SET application_name = 'a long report'; BEGIN; SELECT count(*) FROM jobs_heartbeat")
+        said: list[str] = []
+
+        def say(line: str) -> None:
+            said.append(line)
+            if len(said) == 2:
+                other.execute("ROLLBACK")
+
+        migrating.patiently(connection, self.alter, say)
+        assert len(said) == 2
+        assert "in use by others for more than 0.1 s; the longest transactions are of a long report (process" in said[1]
+
+    def test_it_is_given_up_with_who_holds_it(self, other) -> None:
+        other.execute("SET application_name = 'a long report'; BEGIN; SELECT count(*) FROM jobs_heartbeat")
+        with pytest.raises(Conflict, match=r"Given up after 3 tries: .* of a long report \(process .* pg_terminate"):
+            migrating.patiently(connection, self.alter, print)
+
+    def test_other_errors_are_not_tried_again(self) -> None:
+        def broken() -> None:
+            raise OperationalError("away")
+
+        with pytest.raises(OperationalError, match="away"):
+            migrating.patiently(connection, broken, pytest.fail)
+
+    def test_the_session_waits_as_before_at_the_end(self) -> None:
+        self.alter()
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW lock_timeout")
+            assert cursor.fetchone() == ("0",)
+
+    def test_an_index_that_is_made_concurrently_waits_for_others_transactions(self) -> None:
+        migrating.limit_waiting(connection, is_atomic=True)
+        migrating.limit_waiting(connection, is_atomic=False)
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW lock_timeout")
+            assert cursor.fetchone() == ("0",)
+
+
 def test_a_long_name_is_cut_and_still_read() -> None:
     with migrating.alone(connection, wait=0, say=print):
         migrating.tell(connection, 10, 12, f"conversations.0031_{'x' * 80}")
@@ -141,3 +198,29 @@ def test_a_database_that_is_away_is_waited_for_and_then_asked(monkeypatch) -> No
     with pytest.raises(schema.OlderSchema, match=r"1 migration is not applied \(inn.0002_x\)"):
         schema.await_schema()
     assert list(answers) == [] and signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of a server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_database_that_hangs_holds_no_process_for_long(silent, monkeypatch) -> None:
+    monkeypatch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
+    monkeypatch.setitem(connection.settings_dict, "PORT", str(silent))
+    began = time.monotonic()
+    schema.refuse_older()
+    assert time.monotonic() - began < 8
+
+
+def test_a_connection_that_breaks_without_a_word_is_given_up(monkeypatch) -> None:
+    """By the network's own clocks, which the kernel keeps."""
+    monkeypatch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
+    with schema.connected() as made:
+        made.ensure_connection()
+        with socket.socket(fileno=os.dup(made.connection.fileno())) as wire:
+            assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
+            assert wire.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 15

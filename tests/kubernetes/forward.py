@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 
@@ -28,11 +28,13 @@ def forwarded(address: str, target: int | Path) -> Iterator[int]:
 
 async def _serve(listening: socket.socket, target: int | Path) -> asyncio.Server:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if isinstance(target, Path):
-            far_reader, far_writer = await asyncio.open_unix_connection(str(target))
-        else:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", target)
-        await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+        with suppress(asyncio.CancelledError), closing(writer):
+            if isinstance(target, Path):
+                far_reader, far_writer = await asyncio.open_unix_connection(str(target))
+            else:
+                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", target)
+            with closing(far_writer):
+                await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
 
     return await asyncio.start_server(connected, sock=listening)
 
@@ -50,3 +52,4 @@ async def _end_all() -> None:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.sleep(0.1)  # until what was closed is gone

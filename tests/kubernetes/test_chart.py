@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from tests.stack.programs import eventually
 pytestmark = pytest.mark.kubernetes
 NAMESPACE, SERVICE = "parley-chart", "10.214.0.80"
 URL = "http://parley.localhost"
+SERVERS = {"requests": {"cpu": "20m", "memory": "600Mi"}, "limits": {"memory": "3Gi"}}
+ROLES = ("web", "training", "running", "background", "ingest", "schedule", "controller")
 OURS = "app.kubernetes.io/managed-by=parley"
 
 
@@ -30,7 +33,6 @@ def helm(cluster: Cluster) -> chart.Helm:
 def values(template: dict[str, Any]) -> dict[str, Any]:
     """Small, for one machine."""
     small = {"resources": {"requests": {"cpu": "10m", "memory": "50Mi"}}}
-    roles = ("training", "running", "background", "ingest", "schedule", "controller")
     return {
         "image": {"repository": chart.IMAGE, "tag": "1", "pullPolicy": "Never"},
         "secret": {"moreKeys": ["PARLEY_ADMIN_PASSWORD"]},
@@ -40,11 +42,14 @@ def values(template: dict[str, Any]) -> dict[str, Any]:
             "PARLEY_TRUSTED_PROXIES": "0",
             "PARLEY_WEB_WORKERS": "1",
         },
-        "rasa": {"images": [{"name": "3.6.21", "image": rasa.IMAGE}], "podTemplate": template},
+        "rasa": {
+            "images": [{"name": "3.6.21", "image": rasa.IMAGE}],
+            "podTemplate": template,
+            "serverResources": SERVERS,
+        },
         "persistence": {"enabled": True, "existingClaim": "artifacts"},
         "service": {"clusterIP": SERVICE},
-        "web": {"replicas": 1, **small},
-        **{role: {"replicas": 1, **small} for role in roles},
+        **{role: {"replicas": 1, **small} for role in ROLES},
     }
 
 
@@ -89,6 +94,15 @@ class House:
     def pods(self, component: str) -> list[Any]:
         selector = f"app.kubernetes.io/component={component}"
         return list(self.cluster.core.list_namespaced_pod(NAMESPACE, label_selector=selector).items)
+
+    def pods_of(self, job: str) -> list[Any]:
+        return list(self.cluster.core.list_namespaced_pod(NAMESPACE, label_selector=f"job-name={job}").items)
+
+    def migrations(self) -> set[tuple[str, datetime]]:
+        """Jobs of the hook that have completed, and when; Helm deletes them, the cluster remembers it for an hour."""
+        events = self.cluster.core.list_namespaced_event(NAMESPACE, field_selector="reason=Completed").items
+        ours = [one for one in events if one.involved_object.name == "parley-migrate"]
+        return {(one.involved_object.uid, one.last_timestamp) for one in ours}
 
     def what_is_wrong(self) -> str:
         """The last words of every Pod that is not ready."""
@@ -162,17 +176,42 @@ def test_it_trains_its_first_model_as_a_job_and_a_job_serves_it(installed: House
     eventually(lambda: [one.metadata.annotations["parley/arguments"].split()[0] for one in installed.jobs()] == ["run"])
 
 
-def test_a_model_is_tried_in_a_job_and_an_upgrade_migrates_first(installed: House) -> None:
+def test_a_slot_is_a_job_that_is_talked_to_and_of_which_nothing_is_left(installed: House) -> None:
     [model] = installed.ask("GET", "/api/projects/default/models").json()
-    asked = installed.ask("POST", f"/api/projects/default/models/{model['model']}/try")
-    assert asked.status_code in (200, 201, 202), asked.text
-    eventually(lambda: len(installed.jobs()) == 2, 60)
-    before = {pod.metadata.name for pod in installed.pods("web")}
+    trial = f"/api/projects/default/models/{model['model']}/try"
+    before = {job.metadata.name for job in installed.jobs()}
+    assert installed.ask("POST", trial).status_code == 202
+    eventually(lambda: len(installed.jobs()) == len(before) + 1, 60)
+    [slot] = [job for job in installed.jobs() if job.metadata.name not in before]
+    [container] = slot.spec.template.spec.containers
+    assert container.resources.requests == {"cpu": "20m", "memory": "600Mi"}
+    assert container.resources.limits == {"memory": "3Gi"}
+
+    def answers() -> bool:
+        time.sleep(3)  # nobody may talk faster for long
+        said = installed.ask("POST", f"/api/chat?model={model['model']}", json={"message": "hello"})
+        return said.status_code == 200 and bool(said.json())
+
+    eventually(answers, 120)
+    assert installed.ask("DELETE", trial).status_code == 204
+    eventually(lambda: {job.metadata.name for job in installed.jobs()} == before, 60)
+    eventually(lambda: not installed.pods_of(slot.metadata.name), 60)
+
+
+def test_an_upgrade_migrates_first_rolls_every_deployment_and_keeps_the_data(installed: House) -> None:
+    [model] = installed.ask("GET", "/api/projects/default/models").json()
+    before = {role: {pod.metadata.name for pod in installed.pods(role)} for role in ROLES}
+    migrated = installed.migrations()
     changed = json.loads(installed.values.read_text())
-    changed["podAnnotations"] = {"changed": str(time.time())}
+    changed["settings"]["PARLEY_LOG_JSON"] = "0"
     installed.values.write_text(json.dumps(changed))
     installed.install()
-    eventually(lambda: not before & {pod.metadata.name for pod in installed.pods("web")}, 120)
+    [hook] = installed.migrations() - migrated
+    for role in ROLES:
+        eventually(lambda role=role: not before[role] & {pod.metadata.name for pod in installed.pods(role)}, 120)
+        for pod in installed.pods(role):
+            assert pod.metadata.creation_timestamp >= hook[1], (role, "was made before the migration had ended")
+    assert [one["model"] for one in installed.ask("GET", "/api/projects/default/models").json()] == [model["model"]]
     revision = json.loads(installed.helm.succeed("list", "--namespace", NAMESPACE, "--output", "json"))[0]
     assert (revision["revision"], revision["status"]) == ("2", "deployed")
 

@@ -29,6 +29,7 @@ def container_of(body: dict[str, Any]) -> dict[str, Any]:
 def test_limits_are_those_of_the_cluster_too_a_little_wider() -> None:
     body = made()
     assert body["spec"]["activeDeadlineSeconds"] == 60
+    assert made(start_seconds=900)["spec"]["activeDeadlineSeconds"] == 960  # the cluster's queue is none of its time
     assert container_of(body)["resources"]["limits"] == {"memory": str(1000 + SPARE_MEMORY)}
     assert body["spec"]["template"]["spec"]["volumes"] == [
         {"name": "parley-work", "emptyDir": {"sizeLimit": str(2000 + SPARE_DISK)}}

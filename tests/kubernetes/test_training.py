@@ -1,6 +1,7 @@
 """Trainings as Jobs of a real cluster, with a real Rasa in them."""
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,36 @@ def test_a_cancelled_training_ends_and_its_job_is_deleted(assistant, cluster, mo
     monkeypatch.setattr(training, "beat", cancelled_meanwhile)
     run.run_training(job.pk)
     job.refresh_from_db()
-    assert job.state == "cancelled"
+    assert (job.state, len(asked)) == ("cancelled", 1)
+    eventually(lambda: nothing_is_left(cluster))
+
+
+def test_a_training_whose_image_is_gone_says_so_in_the_clusters_words(
+    assistant, cluster, monkeypatch, settings
+) -> None:
+    monkeypatch.setattr("studio.rasa.cluster.sight.IMAGE_SECONDS", 2.0)
+    monkeypatch.setattr("studio.rasa.cluster.processes._TOLD_SECONDS", 0.0)
+    steps: list[str] = []
+    beat = training.beat
+
+    def noting(job: TrainingJob, **facts: Any) -> bool:
+        steps.append(str(facts["step"]))
+        return beat(job, **facts)
+
+    monkeypatch.setattr(training, "beat", noting)
+    job = ask(assistant)
+    found = find_runtime("3.6.21")
+    assert found is not None
+    assert found.own is not None
+    gone = replace(found, own=replace(found.own, image="parley.test/nowhere:1"))
+    monkeypatch.setattr(run, "find_runtime", lambda _name: gone)
+    run.run_training(job.pk)
+    job.refresh_from_db()
+    assert job.state == "queued"  # once more: the registry may have been away
+    assert "It did not start. Its container cannot be made" in job.message
+    assert "parley.test/nowhere:1" in job.message
+    assert "Waiting for the cluster" in steps
+    assert "Kubernetes: Its container cannot be made" in log_of(job)
     eventually(lambda: nothing_is_left(cluster))
 
 

@@ -8,7 +8,9 @@ import pytest
 from botocore.stub import Stubber
 
 from models_app.backup.errors import BackupRefused
-from models_app.backup.places import FolderPlace
+from models_app.backup.places import FolderPlace, place_at
+from models_app.storage import StoreFailed
+from studio.embedded.ports import free_port
 
 MANIFEST, ANOTHER = b'{"format": 1}', b'{"format": 2}'
 
@@ -68,3 +70,37 @@ class TestBucket:
             server.add_response("put_object", {})
             place.finish(MANIFEST)
             server.assert_no_pending_responses()
+
+
+class TestRefusedByItsBucket:
+    """In the words of the backup's own settings: those of the models' store may be right."""
+
+    @pytest.fixture
+    def at(self, s3_place, settings):
+        settings.BACKUP_S3_ENDPOINT = s3_place.endpoint
+        settings.BACKUP_S3_ACCESS_KEY_ID = s3_place.access_key
+        settings.BACKUP_S3_SECRET_ACCESS_KEY = s3_place.secret_key
+        return lambda bucket=s3_place.bucket: place_at(f"s3://{bucket}/backups/monday")
+
+    def test_a_wrong_key(self, at, settings) -> None:
+        settings.BACKUP_S3_SECRET_ACCESS_KEY = "that-of-another"
+        with pytest.raises(StoreFailed, match=r"backup's store does not take .* PARLEY_BACKUP_S3_SECRET_ACCESS_KEY"):
+            at().prepare()
+
+    def test_a_bucket_that_is_missing(self, at) -> None:
+        for ask in (at("nowhere").prepare, at("nowhere").parts.check):
+            with pytest.raises(StoreFailed, match=r"bucket of the backup's store does not exist.*the name after s3://"):
+                ask()
+
+    def test_a_server_that_is_not_there(self, at, settings) -> None:
+        settings.BACKUP_S3_ENDPOINT = f"http://127.0.0.1:{free_port()}"
+        with pytest.raises(StoreFailed, match=r"backup's store cannot be reached: check PARLEY_BACKUP_S3_ENDPOINT"):
+            at().prepare()
+
+    def test_a_key_without_rights(self, at) -> None:
+        """What Amazon answers to an account that may not list."""
+        place = at()
+        with Stubber(place._client) as stub:
+            stub.add_client_error("list_objects_v2", "AccessDenied", http_status_code=403)
+            with pytest.raises(StoreFailed, match=r"key of the backup's store has not all rights .* list it"):
+                place.prepare()

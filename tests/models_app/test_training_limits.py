@@ -17,6 +17,7 @@ from models_app.training import folders, run, train
 from studio.rasa.proc import marked
 from studio.rasa.process import MARK
 from tests import stand_in
+from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db
 State = TrainingJob.State
@@ -116,10 +117,10 @@ def test_a_second_attempt_may_come_through(assistant, tmp_path):
 def test_one_that_was_cancelled_meanwhile_is_not(assistant):
     job = request(assistant, "")
     claimed = training.claim(worker="w", versions=["3.6.21"])
-    TrainingJob.objects.filter(pk=job.pk).update(cancel_requested_at=job.requested_at)
+    training.cancel_training(actor=make_person(username="mara"), job=job)
     training.try_again(claimed, "The disk is full.")
     job.refresh_from_db()
-    assert job.state == State.CANCELLED
+    assert (job.state, job.message) == (State.CANCELLED, "Cancelled by mara.")  # who did it stays to be read
 
 
 # --- A disk that is full -----------------------------------------------------------------------------------------------

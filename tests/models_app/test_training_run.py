@@ -1,6 +1,8 @@
 """One attempt of a training, followed from its start to its end. The Rasa here is scripted; the real one is below."""
 
+import contextlib
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,7 @@ class ScriptedRasa:
 
     def __init__(self, output="", code=0, leaves=None, looks=1, on_poll=lambda: None):
         self.output, self.code, self.leaves, self.looks, self.on_poll = output, code, leaves, looks, on_poll
-        self.spec, self.stopped = None, False
+        self.spec, self.stopped, self.waits, self.why = None, False, "", ""
 
     def start(self, spec):
         self.spec = spec
@@ -44,7 +46,9 @@ class ScriptedRasa:
     def poll(self, handle):
         self.on_poll()
         self.looks -= 1
-        return Status(running=True) if self.looks > 0 else Status(running=False, code=self.code)
+        if self.looks > 0:
+            return Status(running=True, is_waiting=bool(self.waits), why=self.waits)
+        return Status(running=False, code=self.code, why=self.why)
 
     def stop(self, handle, grace=10.0):
         self.stopped = True
@@ -133,6 +137,42 @@ def test_an_attempt_that_was_given_up_stops_its_process_and_leaves_no_model(job,
         attempt(job, rasa, monkeypatch, settings)
     assert rasa.stopped
     assert not Model.objects.exists()
+
+
+def test_what_it_waits_for_the_cluster_is_none_of_its_time_and_is_said(job, monkeypatch, settings):
+    settings.TRAINING_SECONDS = 1
+    steps = []
+
+    def wait():
+        if rasa.waits:
+            steps.append(TrainingJob.objects.get(pk=job.pk).step)
+            time.sleep(0.5)
+        rasa.waits = "It waits for a node." if rasa.looks > 3 else ""
+
+    rasa = ScriptedRasa(looks=8, on_poll=wait, leaves=model_archive())
+    rasa.waits = "It waits for a node."
+    attempt(job, rasa, monkeypatch, settings)
+    assert job.state == State.DONE, job.message
+    assert steps[-1] == "Waiting for the cluster"
+
+
+def test_a_process_of_which_nothing_is_heard_any_more_is_tried_once_more(job, monkeypatch, settings):
+    rasa = ScriptedRasa(code=None)
+    rasa.why = "Nothing was heard of its Pod for 90 seconds."
+    attempt(job, rasa, monkeypatch, settings)
+    assert (job.state, job.attempt) == (State.QUEUED, 1)
+    assert "Nothing was heard of its Pod" in job.message
+
+
+def test_it_lives_on_while_the_end_of_its_process_takes_long(job, monkeypatch, settings):
+    beats = []
+    monkeypatch.setattr(following, "pulse", lambda beat: contextlib.nullcontext(beats.append(beat)))
+    attempt(job, ScriptedRasa(leaves=model_archive()), monkeypatch, settings)
+    [beat] = beats
+    TrainingJob.objects.filter(pk=job.pk).update(state=State.TRAINING, heartbeat_at=None)
+    beat()
+    job.refresh_from_db()
+    assert job.heartbeat_at is not None
 
 
 def test_a_training_over_its_time_is_ended_with_why(job, monkeypatch, settings):

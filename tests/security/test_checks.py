@@ -58,6 +58,8 @@ def test_a_safe_combination_is_quiet(configured) -> None:
         ({"OIDC_ISSUER": "http://id.example.com/realms/parley"}, "parley.E007"),
         ({"SECRET_KEY": "change-me" * 5}, "parley.E008"),
         ({"S3_SECRET_ACCESS_KEY": "example-of-a-secret"}, "parley.E008"),
+        ({"BACKUP_S3_SECRET_ACCESS_KEY": "change_me"}, "parley.E008"),
+        ({"METRICS_TOKEN": "placeholder-for-prometheus"}, "parley.E008"),
         ({"RASA_X_TOKEN": "Changeme-changeme"}, "parley.E008"),
         ({"ADMIN_PASSWORD": "password"}, "parley.E008"),
         ({"OIDC_CLIENT_SECRET": "secret"}, "parley.E008"),

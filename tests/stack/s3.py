@@ -71,7 +71,7 @@ class S3Server:
             self.process.wait(20)
             self.process = None
 
-    def place(self, port: int | None = None, **changes: str) -> Place:
+    def place(self, port: int | None = None, **changes: Any) -> Place:
         """Where Parley finds it; `port` is that of a proxy before it."""
         endpoint = f"http://127.0.0.1:{port or self.port}"
         whole = Place("missing", endpoint=endpoint, access_key=ACCESS_KEY, secret_key=SECRET_KEY)

@@ -386,6 +386,39 @@ class TestRefused:
             assert "1 other connections use the database" in self.refused(real, nightly, "--replace")
 
 
+class TestSharedStore:
+    """A new database beside a store that somebody uses: its sweep would delete what only the other's rows need."""
+
+    @pytest.fixture
+    def beside(self, real, other_postgres) -> Iterator[House]:
+        with psycopg.connect(other_postgres[1], autocommit=True) as session:
+            session.execute(f"CREATE DATABASE beside OWNER {debian_postgres.OWNER}")
+        address = real.environment["DATABASE_URL"].rsplit("/", 1)[0] + "/beside"
+        yield House(real.environment | {"DATABASE_URL": address})
+        with psycopg.connect(other_postgres[1], autocommit=True) as session:
+            session.execute("DROP DATABASE beside WITH (FORCE)")
+
+    def test_it_is_refused_with_the_two_ways_on(self, beside, nightly) -> None:
+        code, said = beside.manage("restore", str(nightly))
+        assert code == 1 and "holds files that this database does not know" in said
+        assert "PARLEY_S3_PREFIX" in said and "--same-store" in said and "Nothing was changed." in said
+        assert beside.rows("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+
+    def test_nor_does_an_empty_installation_take_it_over(self, beside, nightly) -> None:
+        beside.does("migrate", "-v0")
+        code, said = beside.manage("restore", str(nightly), "--replace")
+        assert code == 1 and "holds files that this database does not know" in said
+
+    def test_who_says_that_it_is_its_own_gets_it(self, beside, nightly) -> None:
+        beside.does("restore", str(nightly), "--same-store")
+        assert beside.counts(manifest_of(nightly)) == manifest_of(nightly)["rows"]
+
+    def test_a_prefix_of_its_own_is_empty(self, beside, nightly) -> None:
+        own = House(beside.environment | {"PARLEY_S3_PREFIX": "beside/"})
+        own.does("restore", str(nightly))
+        own.can_be_used()
+
+
 class TestOtherKeys:
     def test_all_but_the_secrets_comes_back_and_environments_get_new_passwords(self, real, nightly) -> None:
         changed = {"PARLEY_SECRET_KEY": "y" * 40, "PARLEY_ENCRYPTION_KEYS": keys.encryption_key()}

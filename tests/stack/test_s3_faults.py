@@ -115,7 +115,7 @@ class TestSaidInWords:
     def test_a_full_bucket(self, code: str):
         """The words of Ceph and versitygw, of MinIO, and of none; TestFull fills a real one."""
         answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 507 if code == "507" else 403}}
-        with pytest.raises(StoreFull, match="no room left"), in_words():
+        with pytest.raises(StoreFull, match="no room left"), in_words(Place("models")):
             raise ClientError(answer, "PutObject")
 
     def test_what_is_missing_is_not_the_bucket(self, store: S3Store):

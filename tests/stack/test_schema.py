@@ -172,6 +172,28 @@ def test_a_second_one_that_will_not_wait_ends(house) -> None:
     assert "The schema is in use: conversations.0031_big, 2 of 7, 45 % done. Nothing was done here" in said
 
 
+def test_a_table_in_use_is_not_waited_for_with_everybody_behind(older) -> None:
+    """Who reads meanwhile waits for seconds, and the migration is applied once the table is free."""
+    for table in ("deadletterrun", "erasurerun", "exportrun"):
+        older.write(f'ALTER TABLE conversations_{table} DROP COLUMN "limit"')
+    read = "SELECT count(*) FROM conversations_exportrun"
+    with psycopg.connect(older.database, autocommit=True) as holder, psycopg.connect(older.database) as reader:
+        holder.execute(f"SET application_name = 'a long report'; BEGIN; {read}")
+        process = start(older, ["manage.py", "migrate"])
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+        wait_for(lambda: holder.execute(waits).fetchone() == (1,))
+        began = time.monotonic()
+        reader.execute(read)
+        assert time.monotonic() - began < migrating.LOCK_SECONDS + 1
+        assert process.stdout is not None
+        assert any("tried again in 10 s" in line and "of a long report" in line for line in process.stdout)
+        reader.rollback()
+        holder.execute("ROLLBACK")
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and f"Applying {'.'.join(LAST)}... OK" in said
+    assert check(older)[0] == 0
+
+
 def test_a_killed_migration_lets_go_of_the_lock(house) -> None:
     with psycopg.connect(house.database, autocommit=True) as session:
         session.execute("BEGIN; LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE")

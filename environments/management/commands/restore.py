@@ -21,6 +21,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("source", metavar="from", help="the folder or s3://bucket/name that backup was given")
         parser.add_argument("--replace", action="store_true", help="delete what is in the database now")
+        parser.add_argument(
+            "--same-store", action="store_true", help="the artifact store's files are of no other Parley"
+        )
         parser.add_argument("--other-keys", action="store_true", help="go on although the keys do not fit")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -28,7 +31,11 @@ class Command(BaseCommand):
             place = place_at(options["source"])
             self.stdout.write(f"From {place.label}")
             found = restore(
-                place, replaces=options["replace"], other_keys=options["other_keys"], tell=teller(self.stdout.write)
+                place,
+                replaces=options["replace"],
+                other_keys=options["other_keys"],
+                same_store=options["same_store"],
+                tell=teller(self.stdout.write),
             )
         except StoreFailed as error:
             raise CommandError(f"{error.message} The database is as it was; run this again to go on.") from error

@@ -194,7 +194,8 @@ class Agent:
             with path.open("rb") as file:
                 length, mode = str(path.stat().st_size), format(path.stat().st_mode & 0o777, "o")
                 name = quote(str(path.relative_to(self.folder)))
-                self.desk.insist("PUT", f"/{name}", file, **{"Content-Length": length, "X-Mode": mode})
+                if refused := self.desk.insist("PUT", f"/{name}", file, **{"Content-Length": length, "X-Mode": mode}):
+                    print(f"{name}: {refused.decode()}", file=sys.stderr, flush=True)  # noqa: T201
         self.desk.insist("POST", f"?from={self.log.taken}", b"", **{"X-Report": json.dumps(self.facts(ended=True))})
 
     def _made(self) -> list[Path]:

@@ -26,6 +26,7 @@ from studio.rasa import keeper
 from studio.rasa.cluster import agent
 from studio.rasa.local import report_of
 from studio.rasa.process import TEMPORARY, Spec
+from studio.web.formats import size
 
 log = structlog.get_logger()
 
@@ -37,7 +38,9 @@ _OURS = (
 )  # fmt: skip
 IN_POD = "parley"  # the folder, below the root, in which the Pod finds it
 CHUNK = 1024 * 1024
-LARGEST = 8 * 1024**3  # bytes of a single result, where no limit of disk says less
+LARGEST = 8 * 1024**3  # bytes that one process may bring, where no limit of disk says less
+BLOCK = 4096  # bytes that the smallest file takes
+OF_STRANGERS = 64 * CHUNK  # read before they are sent away: who still writes would not hear the answer
 
 
 @dataclass
@@ -51,15 +54,37 @@ class Guest:
     facts: dict[str, Any] = field(default_factory=dict)  # its last report
     received: int = 0  # bytes of the log
     arrived: bool = False  # the Pod has fetched its files
+    heard: float = 0.0  # when it last said something, once it has arrived
+    made: float = field(default_factory=time.monotonic)
     stop: float | None = None  # seconds of grace, once it is to end
+    brought: dict[Path, int] = field(default_factory=dict)  # bytes of its results
+    over: tuple[str, int, int] | None = None  # as Exceeded, when it brings more than it may
     ended: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def allowed(self) -> int:
+        """Bytes of log and results together."""
+        return self.spec.limits.disk or LARGEST
+
+    def listen(self) -> None:
+        self.heard = time.monotonic()
+
+    def silence(self) -> float:
+        """Seconds since it said something; none before it has arrived."""
+        return time.monotonic() - self.heard if self.arrived else 0.0
+
+    def has_room_for(self, path: Path, size: int) -> bool:
+        """Count this result in. When it is too much, what comes then is too, and the process is to end for it."""
+        with self.lock:
+            self.brought[path] = max(size, BLOCK)
+            return self._is_within(0)
 
     def take_report(self, facts: dict[str, Any]) -> None:
         """Write it where the keeper of a local process would."""
         if facts.get("mark") != self.start["mark"]:
             return
-        self.facts = facts
+        self.facts = facts = {**facts, "over": facts.get("over") or self.over}
         write_report(self.spec.log, facts)
         if facts.get("ended"):
             self.ended.set()
@@ -68,9 +93,18 @@ class Guest:
         """Append what is new: a delivery whose answer was lost comes again."""
         with self.lock:
             new = data[max(0, self.received - offset) :]
-            with self.spec.log.open("ab") as file:
-                file.write(new)
             self.received += len(new)
+            if self._is_within(len(new)):
+                with self.spec.log.open("ab") as file:
+                    file.write(new)
+
+    def _is_within(self, more: int) -> bool:
+        """The log counts as it is on the disk: that of a server is cut from time to time."""
+        written = self.spec.log.stat().st_size if self.spec.log.exists() else 0
+        used = written + sum(self.brought.values()) + more
+        if used > self.allowed and self.over is None:
+            self.over, self.stop = ("disk", used, self.allowed), 0.0
+        return self.over is None
 
     def path_of(self, name: str) -> Path | None:
         """Where a result goes; None for a place that is not its own."""
@@ -146,13 +180,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(200)
             self.end_headers()
             send_bundle(guest, self.wfile)
+            guest.listen()
             guest.arrived = True
 
     def do_POST(self) -> None:
         if (guest := self._guest()) is None:
             return
+        guest.listen()
         if not 0 <= self._length() <= agent.DELIVERY:
-            self._answer(413, "")
+            self._refuse(413, "")
             return
         offset = int(parse_qs(urlsplit(self.path).query)["from"][0])
         guest.take_log(self.rfile.read(self._length()), offset)
@@ -163,13 +199,15 @@ class _Handler(BaseHTTPRequestHandler):
         if (guest := self._guest()) is None:
             return
         path = guest.path_of(unquote(urlsplit(self.path).path.lstrip("/").partition("/")[2]))
-        if path is None or self._length() > (guest.spec.limits.disk or LARGEST):
-            self._answer(200, "not taken")  # code of an assistant wrote there: it is no reason to end its training
-            return
-        self._receive(path)
-        self._answer(200, "")
+        if path is None:  # code of an assistant wrote there: it is no reason to end its training
+            self._refuse(200, "not taken: it is no place of its own", LARGEST)
+        elif not guest.has_room_for(path, self._length()):
+            self._refuse(200, f"not taken: log and results may take {size(guest.allowed)} together", LARGEST)
+        else:
+            self._receive(path, guest)
+            self._answer(200, "")
 
-    def _receive(self, path: Path) -> None:
+    def _receive(self, path: Path, guest: Guest) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f"{path.name}.new")
         with new.open("wb") as file:
@@ -177,6 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
             while left > 0 and (data := self.rfile.read(min(CHUNK, left))):
                 file.write(data)
                 left -= len(data)
+                guest.listen()
         if left:
             new.unlink()
             raise ConnectionError("a result was cut off")
@@ -188,9 +227,16 @@ class _Handler(BaseHTTPRequestHandler):
         guest = self.server.guests.get(name)
         given = self.headers.get("Authorization", "")
         if guest is None or not hmac.compare_digest(given.encode(), f"Bearer {guest.token}".encode()):
-            self._answer(404, "")
+            self._refuse(404, "")
             return None
         return guest
+
+    def _refuse(self, code: int, text: str, most: int = OF_STRANGERS) -> None:
+        """Answer once the body is read, up to `most` bytes of it: who is cut off while writing reads no answer."""
+        left = min(self._length(), most)
+        while left > 0 and (data := self.rfile.read(min(CHUNK, left))):
+            left -= len(data)
+        self._answer(code, text)
 
     def _length(self) -> int:
         return int(self.headers.get("Content-Length", "0"))

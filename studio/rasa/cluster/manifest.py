@@ -23,6 +23,9 @@ SPARE_MEMORY = 256 * 1024**2  # beyond the limit, which the keeper holds and can
 SPARE_DISK = 1024**3  # the log on its way, caches of Rasa
 USER = 10001
 GRACE_SECONDS = 30
+SERVER = "run"  # the command of a slot and of a managed server, for which people set no limits
+# A light model takes 575 MB, one with DIET and TED 1.1 GB; to the scheduler one without a request would take nothing.
+SERVER_RESOURCES: Mapping[str, Any] = {"requests": {"cpu": "100m", "memory": "1Gi"}}
 
 # Fetch the bundle and go on with the agent in it. The desk may be a moment away when the network is made anew.
 BOOTSTRAP = f"""
@@ -66,10 +69,18 @@ def job(
     template: Mapping[str, Any],
     installation: str = "",
     owner: str = "",
+    start_seconds: float = 0.0,
+    server_resources: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """`owner`: `name/uid` of the Pod that starts it; Kubernetes deletes the Job when that is deleted."""
+    """`owner`: `name/uid` of the Pod that starts it; Kubernetes deletes the Job when that is deleted. `start_seconds`:
+    how long it may wait in the cluster's queue, which is none of its own time."""
     labels = {**labels_of(spec.folder, installation), PROCESS: visit.name}
-    pod = merged({"metadata": {"labels": labels}, "spec": _usual(spec)}, deepcopy(dict(template)))
+    is_server = spec.arguments[:1] == (SERVER,)
+    resources = (server_resources or SERVER_RESOURCES) if is_server else _resources(spec.limits)
+    pod = merged(
+        {"metadata": {"labels": labels}, "spec": _usual(resources)},
+        deepcopy(dict(template)),
+    )
     _make_ours(pod["spec"], spec, visit, image)
     return {
         "apiVersion": "batch/v1",
@@ -84,7 +95,7 @@ def job(
         "spec": {
             "backoffLimit": 0,  # who started it decides whether there is another attempt
             "ttlSecondsAfterFinished": KEPT_SECONDS,
-            **({"activeDeadlineSeconds": max(1, int(spec.seconds))} if spec.seconds else {}),
+            **({"activeDeadlineSeconds": max(1, int(spec.seconds + start_seconds))} if spec.seconds else {}),
             "template": pod,
         },
     }
@@ -124,7 +135,7 @@ def _name(one: Any) -> str:
     return str(one.get("name", "")) if isinstance(one, Mapping) else ""
 
 
-def _usual(spec: Spec) -> dict[str, Any]:
+def _usual(resources: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "securityContext": {
@@ -137,7 +148,7 @@ def _usual(spec: Spec) -> dict[str, Any]:
         "containers": [
             {
                 "name": CONTAINER,
-                "resources": _resources(spec.limits),
+                "resources": deepcopy(dict(resources)),
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
                     "readOnlyRootFilesystem": True,

@@ -1,39 +1,37 @@
 """Rasa processes as Jobs: one for each process, deleted when what it made is here."""
 
-import json
-import os
 import secrets
-import socket
 import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
-from kubernetes import client, config
-from kubernetes.client.exceptions import ApiException
-from kubernetes.config.config_exception import ConfigException
-from urllib3.exceptions import HTTPError
 
 from studio.rasa import keeper
 from studio.rasa.cluster import manifest
+from studio.rasa.cluster.api import Api, NoAnswer
 from studio.rasa.cluster.desk import IN_POD, Desk, Guest, desk_of_this_process, write_report
 from studio.rasa.cluster.sight import Sight, sight_of
 from studio.rasa.local import facts_of, read_log, report_of, set_large_log_aside, status_of
 from studio.rasa.process import TEMPORARY, Handle, LogChunk, Spec, StartFailed, Status, given_environment
+from studio.web.formats import duration
 
 log = structlog.get_logger()
 
-_API_SECONDS = 15.0
 _LOOK_SECONDS = 1.0  # between two questions to the cluster about one process
+_AWAY_SECONDS = 15.0  # a cluster that did not answer is not asked: each question would hold up who follows a process
 _POLL_SECONDS = 0.1
+_SILENT_SECONDS = 90.0  # its agent gives up after 60 without us, so it does not run on elsewhere
+_TOLD_SECONDS = 30.0  # a Pod that waits for longer says why in its log
+_SILENT = (
+    "Nothing was heard of its Pod for 90 seconds: its node is lost, the network between is broken, or the Pod hangs."
+)
 _PATIENCE = 45.0  # for Pods to be gone, beyond their grace
-_NO_ANSWER = "Kubernetes does not answer"
+_AGAIN_SECONDS = 10.0  # for a Job whose Pod has ended to be deleted; then that is left to who sweeps
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,7 @@ class Place:
     installation: str = ""  # tells Jobs of two installations in one namespace apart
     context: str | None = None  # of the kubeconfig; its current one by default
     start_seconds: float = 900.0  # until a Pod must run
+    server_resources: Mapping[str, Any] = field(default_factory=dict)  # requests and limits of slots and servers
 
 
 class KubernetesProcesses:
@@ -56,18 +55,21 @@ class KubernetesProcesses:
 
     interface = "0.0.0.0"  # noqa: S104  of the Pod, which nothing but the cluster's network reaches
 
-    def __init__(self, place: Place, desk: Desk | None = None) -> None:
+    def __init__(self, place: Place, desk: Desk | None = None, api: Api | None = None) -> None:
         self.place = place
         self._desk = desk or desk_of_this_process(place.port)
+        self._api = api or Api(place.namespace, place.context)
+        self._away_until = 0.0  # the cluster is not asked before
         self._seen: dict[str, tuple[float, Sight]] = {}
         self._ended: dict[str, dict[str, Any]] = {}  # the last report of what has ended
         self._waits: dict[str, str] = {}  # why it does not run yet, as it was told last
+        self._lost: set[str] = set()  # of which nothing was heard any more
 
     # --- Processes ------------------------------------------------------------------------------------------------
 
     def start(self, spec: Spec) -> Handle:
         name = uuid.uuid4().hex[:20]
-        handle = Handle(0, f"{self._namespace}/{manifest.job_name(name)}", str(spec.log), f"{name}@{spec.folder}")
+        handle = Handle(0, f"{self._api.namespace}/{manifest.job_name(name)}", str(spec.log), f"{name}@{spec.folder}")
         try:
             (spec.folder / TEMPORARY).mkdir(parents=True, exist_ok=True)
             set_large_log_aside(spec.log)
@@ -78,10 +80,11 @@ class KubernetesProcesses:
         except OSError as error:
             raise StartFailed(f"Rasa could not be started: {error.strerror}.") from error
         try:
-            self._make_job(spec, manifest.Visit(name, f"http://{self._address}:{port}", guest.token))
-        except (ApiException, HTTPError, ConfigException) as error:
+            address = self.place.address or self._api.own_address
+            self._make_job(spec, manifest.Visit(name, f"http://{address}:{port}", guest.token))
+        except NoAnswer as error:
             self._desk.dismiss(name)
-            raise StartFailed(f"Kubernetes did not take the Job. {_words(error)}") from error
+            raise StartFailed(f"Kubernetes did not take the Job. {error.message}") from error
         except StartFailed:
             self._desk.dismiss(name)
             raise
@@ -91,16 +94,15 @@ class KubernetesProcesses:
         facts = self._facts(handle)
         if facts.get("ended") or not _name_of(handle):
             return status_of(facts, running=False, code=facts.get("code"))
+        guest = self._desk.guest(_name_of(handle))
+        if guest is not None and guest.silence() > _SILENT_SECONDS:
+            return self._lose(handle)
         sight = self._look(handle)
-        if sight is None:  # the cluster does not answer: what runs there goes on
-            return status_of(facts, running=True, code=None)
-        if sight.is_waiting:
-            self._tell(handle, sight.why)
-            if sight.cannot_start or sight.waited > self.place.start_seconds:
-                return self._give_up(handle, f"It did not start. {sight.why}".strip())
-        if not sight.has_ended:
-            return status_of(facts, running=True, code=None)
-        return self._ended_without_a_word(handle, sight)
+        if sight is not None and sight.has_ended:
+            return self._ended_without_a_word(handle, sight)
+        if _is_waiting(guest, sight):
+            return self._wait(handle, sight or Sight(waited=_waited(guest), why="Kubernetes does not answer."))
+        return status_of(facts, running=True, code=None)  # also while the cluster does not answer
 
     def stop(self, handle: Handle, grace: float = 10.0) -> Status:
         if name := _name_of(handle):
@@ -128,7 +130,7 @@ class KubernetesProcesses:
         labels = manifest.labels_of(folder, self.place.installation)
         found = self._jobs_with(",".join(f"{key}={value}" for key, value in labels.items()))
         for job in found:
-            self.stop(Handle(0, f"{self._namespace}/{job.metadata.name}", str(folder / "log")), grace=0)
+            self.stop(Handle(0, f"{self._api.namespace}/{job.metadata.name}", str(folder / "log")), grace=0)
         return len(found)
 
     # --- What it is now -------------------------------------------------------------------------------------------
@@ -145,10 +147,12 @@ class KubernetesProcesses:
         looked, sight = self._seen.get(name, (0.0, None))
         if sight is not None and time.monotonic() - looked < _LOOK_SECONDS:
             return sight
+        if self._is_away():
+            return None
         try:
             found = sight_of(self._job(handle), self._pods(handle))
-        except (ApiException, HTTPError, ConfigException) as error:
-            log.warning("Kubernetes does not answer", process=name, error=_words(error))
+        except NoAnswer as error:
+            self._note_away(error)
             return None
         self._seen[name] = (time.monotonic(), found)
         return found
@@ -164,14 +168,31 @@ class KubernetesProcesses:
         self._note_end(handle, facts)
         return status_of(facts, running=False, code=facts.get("code"))
 
-    def _give_up(self, handle: Handle, why: str) -> Status:
-        self._note_end(handle, {**self._facts(handle), "why": why})
-        return self.stop(handle, grace=0)
+    def _lose(self, handle: Handle) -> Status:
+        """Its node may be gone for good: nobody there says that the Pod has ended."""
+        self._lost.add(_name_of(handle))
+        return self._end_with(handle, _SILENT)
+
+    def _wait(self, handle: Handle, sight: Sight) -> Status:
+        longest = self.place.start_seconds
+        if sight.cannot_start or sight.waited > _TOLD_SECONDS:
+            self._tell(handle, sight.why)
+        if sight.cannot_start:
+            return self._end_with(handle, f"It did not start. {sight.why}")
+        if sight.waited > longest:
+            return self._end_with(handle, f"It did not start within {duration(longest)}. {sight.why}")
+        return Status(running=True, is_waiting=True, why=sight.why)
+
+    def _end_with(self, handle: Handle, why: str) -> Status:
+        """Whoever follows it stops it now, and that deletes what there is of it."""
+        facts = {**self._facts(handle), "why": why}
+        self._note_end(handle, facts)
+        return status_of(facts, running=False, code=None)
 
     def _tell(self, handle: Handle, why: str) -> None:
         """Why it waits, into its log: whoever looks at the training sees it there."""
         name = _name_of(handle)
-        if why and self._waits.get(name) != why:
+        if self._waits.get(name) != why:
             self._waits[name] = why
             with suppress(OSError), Path(handle.log).open("a") as file:
                 file.write(f"Kubernetes: {why}\n")
@@ -180,7 +201,8 @@ class KubernetesProcesses:
         if _name_of(handle) not in self._ended:
             whole = {**facts, "mark": handle.mark, "memory": None, "ended": True}
             self._ended[_name_of(handle)] = whole
-            write_report(Path(handle.log), whole)
+            if facts_of(handle):  # else the log is that of a later process by now
+                write_report(Path(handle.log), whole)
 
     def _ask_to_end(self, handle: Handle, grace: float) -> bool:
         """Whether its agent has said that nothing of it is left."""
@@ -196,87 +218,52 @@ class KubernetesProcesses:
 
     # --- The cluster ----------------------------------------------------------------------------------------------
 
-    @cached_property
-    def _client(self) -> Any:
-        """Of the Pod that we run in, else of the kubeconfig. Raises ConfigException."""
-        made = client.Configuration()
-        try:
-            config.load_incluster_config(made)
-        except ConfigException:
-            file = os.environ.get("KUBECONFIG")  # the client looks only once, when it is imported
-            config.load_kube_config(file, context=self.place.context, client_configuration=made)
-        made.retries = 1
-        return client.ApiClient(made)
+    def _is_away(self) -> bool:
+        return time.monotonic() < self._away_until
 
-    @cached_property
-    def _namespace(self) -> str:
-        own = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-        return self.place.namespace or (own.read_text().strip() if own.exists() else "default")
-
-    @cached_property
-    def _address(self) -> str:
-        """Of this machine or Pod, as seen on the way to the cluster."""
-        if self.place.address:
-            return self.place.address
-        server = urlsplit(self._client.configuration.host)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.connect((server.hostname, server.port or 443))
-            return str(probe.getsockname()[0])
+    def _note_away(self, error: NoAnswer) -> None:
+        self._away_until = time.monotonic() + _AWAY_SECONDS
+        log.warning("Kubernetes does not answer", error=error.message)
 
     def _make_job(self, spec: Spec, visit: manifest.Visit) -> None:
-        """Raises StartFailed, and what the client raises."""
+        """Raises StartFailed, NoAnswer."""
         image = spec.image or self.place.image
         if not image:
             raise StartFailed("No image is named for this Rasa: PARLEY_RASA_IMAGES says which there are.")
         body = manifest.job(
             spec,
             visit,
-            namespace=self._namespace,
+            namespace=self._api.namespace,
             image=image,
             template=self.place.template,
             installation=self.place.installation,
             owner=self.place.owner,
+            start_seconds=self.place.start_seconds,
+            server_resources=self.place.server_resources,
         )
-        self._batch.create_namespaced_job(self._namespace, body, _request_timeout=_API_SECONDS)
-
-    @property
-    def _batch(self) -> Any:
-        return client.BatchV1Api(self._client)
-
-    @property
-    def _core(self) -> Any:
-        return client.CoreV1Api(self._client)
+        self._api.make_job(body)
 
     def _job(self, handle: Handle) -> Any:
         namespace, _, job = handle.born.partition("/")
-        try:
-            return self._batch.read_namespaced_job(job, namespace, _request_timeout=_API_SECONDS)
-        except ApiException as error:
-            if error.status == 404:
-                return None
-            raise
+        return self._api.job(job, namespace)
 
     def _pods(self, handle: Handle) -> list[Any]:
-        namespace = handle.born.partition("/")[0]
-        selector = f"{manifest.PROCESS}={_name_of(handle)}"
-        found = self._core.list_namespaced_pod(namespace, label_selector=selector, _request_timeout=_API_SECONDS)
-        return list(found.items)
+        return self._api.pods(f"{manifest.PROCESS}={_name_of(handle)}", handle.born.partition("/")[0])
 
     def _jobs_with(self, selector: str) -> list[Any]:
         """Empty when the cluster does not answer: who sweeps comes again."""
-        try:
-            found = self._batch.list_namespaced_job(
-                self._namespace, label_selector=selector, _request_timeout=_API_SECONDS
-            )
-        except (ApiException, HTTPError, ConfigException) as error:
-            log.warning("Kubernetes does not answer", error=_words(error))
+        if self._is_away():
             return []
-        return list(found.items)
+        try:
+            return self._api.jobs(selector)
+        except NoAnswer as error:
+            self._note_away(error)
+            return []
 
     def _delete(self, handle: Handle, grace: float, *, wait: bool) -> None:
-        """The Job and its Pod. When the cluster does not answer, the agent, which finds no desk, and the Job's time
-        to live end it."""
-        until = time.monotonic() + grace + _PATIENCE
+        """The Job and, when it is to `wait`, its Pod. When the cluster does not answer, the agent, which finds no desk,
+        who sweeps, and the Job's time to live end it."""
+        until = time.monotonic() + (grace + _PATIENCE if wait else _AGAIN_SECONDS)
         while time.monotonic() < until:
             try:
                 if wait and self._job(handle) is None and not self._delete_pods(handle, grace):
@@ -284,39 +271,21 @@ class KubernetesProcesses:
                 self._delete_job(handle)
                 if not wait:
                     return
-            except (ApiException, HTTPError, ConfigException) as error:
-                log.warning("Job not deleted yet", job=handle.born, error=_words(error))
+            except NoAnswer as error:
+                log.warning("Job not deleted yet", job=handle.born, error=error.message)
             time.sleep(_POLL_SECONDS)
         log.warning("Job left behind", job=handle.born)
 
     def _delete_job(self, handle: Handle) -> None:
         namespace, _, job = handle.born.partition("/")
-        body = client.V1DeleteOptions(propagation_policy="Background")
-        with suppress_missing():
-            self._batch.delete_namespaced_job(job, namespace, body=body, _request_timeout=_API_SECONDS)
+        self._api.delete_job(job, namespace)
 
     def _delete_pods(self, handle: Handle, grace: float) -> int:
         """Ask for it; how many there still are."""
         pods = self._pods(handle)
         for pod in pods:
-            with suppress_missing():
-                self._core.delete_namespaced_pod(
-                    pod.metadata.name,
-                    pod.metadata.namespace,
-                    grace_period_seconds=max(1, round(grace)),
-                    _request_timeout=_API_SECONDS,
-                )
+            self._api.delete_pod(pod, 0 if _name_of(handle) in self._lost else max(1, round(grace)))
         return len(pods)
-
-
-class suppress_missing:  # noqa: N801  used as contextlib.suppress is
-    """What is to be deleted is gone."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: object, _trace: object) -> bool:
-        return isinstance(error, ApiException) and error.status == 404
 
 
 def _start_of(spec: Spec, mark: str) -> dict[str, Any]:
@@ -338,17 +307,18 @@ def _start_of(spec: Spec, mark: str) -> dict[str, Any]:
     }
 
 
+def _is_waiting(guest: Guest | None, sight: Sight | None) -> bool:
+    """Whether its container does not run yet, as far as one knows."""
+    if guest is not None and guest.arrived:
+        return False
+    return sight.is_waiting if sight is not None else guest is not None
+
+
+def _waited(guest: Guest | None) -> float:
+    return 0.0 if guest is None else time.monotonic() - guest.made
+
+
 def _name_of(handle: Handle) -> str:
     """The process's name within the cluster; empty when this is no handle of a Job."""
     _, slash, job = handle.born.partition("/")
     return job.removeprefix(manifest.job_name("")) if slash else ""
-
-
-def _words(error: Exception) -> str:
-    """What the cluster says, in one line."""
-    if isinstance(error, ApiException):
-        try:
-            return str(json.loads(error.body)["message"])[:500]
-        except (TypeError, ValueError, KeyError):
-            return f"{error.status}: {error.reason}"
-    return f"{_NO_ANSWER}: {error}"[:300]

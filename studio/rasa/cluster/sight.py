@@ -13,6 +13,8 @@ NEVER_STARTS = frozenset(
 NO_IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff"})
 IMAGE_SECONDS = 120.0
 OUT_OF_MEMORY = "OOMKilled"
+NO_POD = "It waits for the cluster to make its Pod: a quota may forbid it."
+IN_THE_MAKING = "It waits for its image to be fetched and its container to be made."
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def _without_pod(job: Any) -> Sight:
     failed = [one for one in job.status.conditions or [] if one.type == "Failed" and one.status == "True"]
     if failed:
         return Sight(has_ended=True, why=_sentence("The cluster ended it", failed[0].reason, failed[0].message))
-    return Sight(is_waiting=True, waited=_age(job))
+    return Sight(is_waiting=True, waited=_age(job), why=NO_POD)
 
 
 def _pending(pod: Any) -> Sight:
@@ -61,7 +63,7 @@ def _pending(pod: Any) -> Sight:
     for one in pod.status.conditions or []:
         if one.type == "PodScheduled" and one.status == "False":
             return Sight(is_waiting=True, waited=waited, why=_sentence("It waits for a node", one.reason, one.message))
-    return Sight(is_waiting=True, waited=waited)
+    return Sight(is_waiting=True, waited=waited, why=IN_THE_MAKING)
 
 
 def _ended(pod: Any, job: Any) -> Sight:

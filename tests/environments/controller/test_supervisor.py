@@ -1,5 +1,6 @@
 """Where the controller brings each managed server, turn by turn; the processes are fakes, the rows are real."""
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from studio.rasa.process import Spec
 from studio.rasa.runtime import Runtime
 from tests.environments.serving.fakes import FakeProcesses, FakeWatch
 from tests.factories import environment_of, make_assistant, make_model
+from tests.rasa.implementations import eventually
 
 State = ManagedServer.State
 pytestmark = pytest.mark.django_db
@@ -218,6 +220,41 @@ def test_one_that_dies_is_started_again_after_a_second(house: House, clock) -> N
     assert house.turn().state == State.WAITING
     clock.shift(1.1)
     assert house.turn(3).state == State.RUNNING
+
+
+def test_what_is_left_of_one_that_ended_by_itself_is_put_away(house: House) -> None:
+    house.turn(3)
+    [handle] = house.processes.alive.values()
+    house.processes.die()
+    assert house.turn().failures == 1
+    assert house.processes.stopped == [handle]
+
+
+def test_an_end_that_takes_long_holds_up_nobody_and_is_waited_for(house: House, clock, monkeypatch) -> None:
+    monkeypatch.setattr("environments.controller.supervisor.END_SECONDS", 0.05)
+    house.turn(3)
+    house.processes.die()
+    has_ended, stop = threading.Event(), house.processes.stop
+    monkeypatch.setattr(house.processes, "stop", lambda *args, **more: has_ended.wait(30) and stop(*args, **more))
+    assert house.turn(2).failures == 0
+    assert len(house.specs) == 1
+    has_ended.set()
+    assert eventually(lambda: house.turn().failures == 1)
+
+
+def test_one_that_waits_for_the_cluster_says_so_and_its_time_begins_later(house: House, clock) -> None:
+    house.processes.waits, house.processes.hosts = "It waits for a node.", [None]
+    house.turn(2)
+    clock.shift(500)
+    assert "It waits for the cluster. It waits for a node." in house.turn().message
+    clock.shift(500)
+    house.turn()
+    house.processes.waits = ""
+    clock.shift(500)
+    server = house.turn()
+    assert (server.state, server.failures, server.message) == (State.STARTING, 0, "")
+    clock.shift(101)
+    assert house.turn().failures == 1
 
 
 def test_the_pauses_grow_to_a_minute(house: House, clock) -> None:

@@ -1,5 +1,6 @@
 """One slot on its worker, with processes and looks whose fate the test decides. The real ones: test_slots_real.py."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from environments.services import slots
 from environments.serving.watch import Answer
 from models_app.models import Model
 from models_app.storage import store
-from studio.rasa.process import Handle, LogChunk
+from studio.rasa.process import Handle, LogChunk, Status
 from studio.rasa.runtime import Runtime
 from tests.environments.serving.fakes import FakeProcesses
 from tests.factories import make_assistant, make_model, make_person
@@ -112,6 +113,63 @@ def test_one_of_a_cluster_is_asked_where_it_is_once_that_is_known(stage: Stage):
     stage.hold()
     assert seen == ["10.1.2.3"]
     assert set(stage.asked) == {"10.1.2.3"}
+
+
+def test_what_it_waits_for_the_cluster_is_none_of_its_start(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(hold, "START_SECONDS", 0.2)
+    stage.processes.waits = "It waits for a node."
+
+    def waits() -> None:
+        time.sleep(0.15)
+
+    def begins() -> None:
+        stage.processes.waits = ""
+
+    steps: list[str] = []
+
+    def note() -> Answer:
+        steps.append(Slot.objects.get(pk=stage.slot.pk).step)
+        return RUNS
+
+    stage.looks = iter([waits, waits, waits, begins, note, lambda: stop(stage), RUNS])
+    assert stage.hold().deaths == 0
+    assert "Waiting for the cluster. It waits for a node." not in steps
+
+
+def test_it_says_that_it_waits_for_the_cluster(stage: Stage):
+    stage.processes.waits = "It waits for a node."
+    steps: list[str] = []
+
+    def note() -> None:
+        steps.append(Slot.objects.get(pk=stage.slot.pk).step)
+
+    stage.looks = iter([note, note, lambda: stop(stage), RUNS])
+    stage.hold()
+    assert steps[-1] == "Waiting for the cluster. It waits for a node."
+
+
+def test_a_cluster_that_is_away_when_it_starts_is_said(stage: Stage):
+    stage.processes.refuses = "Kubernetes did not take the Job. Kubernetes does not answer: it took too long."
+    slot = stage.hold()
+    assert (slot.state, slot.message) == (State.FAILED, stage.processes.refuses)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_lives_on_while_its_end_takes_long(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("studio.jobs.patience.BEAT_SECONDS", 0.05)
+    beats: list[datetime | None] = []
+    end = stage.processes.stop
+
+    def takes_long(handle: Handle, grace: float = 10.0) -> Status:
+        for _ in range(2):
+            beats.append(Slot.objects.get(pk=stage.slot.pk).heartbeat_at)
+            time.sleep(1)
+        return end(handle, grace)
+
+    monkeypatch.setattr(stage.processes, "stop", takes_long)
+    stage.looks = iter([RUNS, lambda: stop(stage), RUNS])
+    stage.hold()
+    assert beats[0] is not None and beats[1] is not None and beats[0] < beats[1]
 
 
 def test_it_ends_when_nobody_speaks(stage: Stage):

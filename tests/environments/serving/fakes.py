@@ -15,6 +15,8 @@ class FakeProcesses:
     alive: dict[int, Handle] = field(default_factory=dict)
     codes: dict[int, int] = field(default_factory=dict)
     refuses: str = ""
+    waits: str = ""  # why they have no place in a cluster yet
+    stopped: list[Handle] = field(default_factory=list)
 
     def start(self, spec: Spec) -> Handle:
         if self.refuses:
@@ -26,11 +28,12 @@ class FakeProcesses:
 
     def poll(self, handle: Handle) -> Status:
         if handle.pid in self.alive:
-            return Status(running=True)
+            return Status(running=True, is_waiting=bool(self.waits), why=self.waits)
         return Status(running=False, code=self.codes.get(handle.pid))
 
     def stop(self, handle: Handle, grace: float = 10.0) -> Status:
         self.alive.pop(handle.pid, None)
+        self.stopped.append(handle)
         return Status(running=False, code=0)
 
     def read_log(self, handle: Handle, offset: int = 0, limit: int = 65536) -> LogChunk:

@@ -59,6 +59,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   value: $(POD_NAME)/$(POD_UID)
 - name: PARLEY_KUBERNETES_TEMPLATE
   value: /etc/parley/pod-template.yaml
+- name: PARLEY_KUBERNETES_SERVER_RESOURCES
+  value: /etc/parley/server-resources.yaml
 {{- end }}
 
 {{- define "parley.security" -}}
@@ -139,7 +141,7 @@ spec:
         parley/desk: "true"
         {{- end }}
       annotations:
-        checksum/template: {{ toYaml $root.Values.rasa.podTemplate | sha256sum }}
+        checksum/template: {{ printf "%s%s" (toYaml $root.Values.rasa.podTemplate) (toYaml $root.Values.rasa.serverResources) | sha256sum }}
         {{- with $root.Values.podAnnotations }}{{ toYaml . | nindent 8 }}{{ end }}
     spec:
       {{- include "parley.pod" $root | nindent 6 }}

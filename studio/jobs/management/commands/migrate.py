@@ -43,14 +43,20 @@ class Command(migrate.Command):
             super().handle(*args, **options)
             return
         self._connection = connections[options["database"]]
-        self._number = 0
         try:
             with migrating.alone(self._connection, wait=options.get("wait"), say=self._say):
-                self._count = len(schema.read(self._connection).pending)
-                with _watching(self._say if options["verbosity"] and self._count else None):
-                    super().handle(*args, **options)
+                migrating.patiently(self._connection, lambda: self._migrate(*args, **options), self._say)
         except Conflict as error:
             raise CommandError(error.message) from error
+
+    def _migrate(self, *args: Any, **options: Any) -> None:
+        self._number = 0
+        self._count = len(schema.read(self._connection).pending)
+        try:
+            with _watching(self._say if options["verbosity"] and self._count else None):
+                super().handle(*args, **options)
+        finally:
+            migrating.limit_no_longer(self._connection)
 
     def migration_progress_callback(self, action: str, migration: Any = None, fake: bool = False) -> None:
         super().migration_progress_callback(action, migration, fake)
@@ -58,6 +64,7 @@ class Command(migrate.Command):
             self._number += 1
             name = f"{migration.app_label}.{migration.name}"
             migrating.tell(self._connection, self._number, max(self._count, self._number), name)
+            migrating.limit_waiting(self._connection, is_atomic=migration.atomic)
 
     def _check(self) -> None:
         """Exit code 0: up to date; 1: behind; 3: ahead of this program, which may run; 2: nobody can tell."""
