@@ -4,6 +4,9 @@ tests/house/test_pages_looked_at.py compares them with the addresses of the perm
 """
 
 PAGES = [
+    "/docs/",
+    "/docs/promotion",
+    "/docs/api",
     "/a/{slug}/",
     "/a/{slug}/models/",
     "/a/{slug}/models/?name=nothing-is-called-so",
