@@ -51,6 +51,7 @@ NO_ROLES = (
     "The environment's page shows the SQL for a database administrator."
 )
 NO_PARLEY = "It starts together with Parley's controller."
+NO_CLUSTER = "Kubernetes does not answer. It starts once Parley knows what still runs there."
 AWAITS_MODEL = "The server runs and waits for its first model."
 LOADED_NOTHING = "The server runs, but it could not load the model. Its log says why."
 
@@ -69,8 +70,7 @@ class Supervisor:
         self._watch = watch or Watch()
         self._free_memory = free_memory
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="stop")
-        self._stops: dict[int, Future[Status]] = {}
-        self._whys: dict[int, str] = {}  # of those that are stopped because they failed
+        self._stops: dict[int, tuple[Future[Status], str]] = {}  # with why, of those that failed
         self._waited: dict[int, datetime] = {}  # when a server was last seen waiting for a place in a cluster
         self._codes: dict[
             int, tuple[int | None, str]
@@ -84,20 +84,26 @@ class Supervisor:
 
         And after the database was away, when what we run ourselves goes on.
         """
-        if not self._has_begun:
-            self._has_begun = True
-            for name in self._processes.left_below(settings.SERVERS_DIR):  # it finds no desk any more, and ends soon
-                self._processes.end_all_of(settings.SERVERS_DIR / name)
+        self._has_begun = self._has_begun or self._has_swept()
         for server in _rows():
             if server.pk in self._stops:
                 continue
-            if server.handle is None or not self._processes.poll(_handle(server)).running:
-                if server.handle is not None:
-                    self._pool.submit(self._processes.stop, _handle(server), 0)  # what is left of it
-                _write(server, state=State.WAITING, handle=None, message="")
+            if server.handle is None:
+                _write(server, state=State.WAITING, message="")
+            elif not self._processes.poll(_handle(server)).running:
+                self._stop(server, grace=0)  # what is left of it; until then no other is started beside it
+
+    def _has_swept(self) -> bool:
+        """End what a former controller left in a cluster, which finds no desk any more. Whether one could look; until
+        then nothing is started, because the next look could not tell it from what was left."""
+        left = self._processes.left_below(settings.SERVERS_DIR)
+        return left is not None and all(self._processes.end_all_of(settings.SERVERS_DIR / name) for name in left)
 
     def step(self) -> None:
         """Look once at every server; never waits for one."""
+        if not self._has_begun and self._has_swept():
+            self._has_begun = True
+            self.take_over()
         now, self._chosen = timezone.now(), chosen_by()
         for server in _rows():
             try:
@@ -123,6 +129,8 @@ class Supervisor:
             self._start_when_due(server, now)
         elif server.pk in self._stops:
             self._after_stop(server, now)
+        elif server.state == State.STOPPING:  # that stop broke off, or was a former controller's
+            self._stop(server)
         elif not (status := self._processes.poll(_handle(server))).running:
             self._end_as_failed(server, status.explain(), now)
         elif _must_end(server) or self._has_other_code(server) or not self._choose(server).is_what_runs(server):
@@ -148,6 +156,8 @@ class Supervisor:
         return choose(server, _model(server), self._chosen.get(server.environment.assistant_id, ""))
 
     def _obstacle(self, environment: Environment) -> str:
+        if not self._has_begun:
+            return NO_CLUSTER
         if ensure_intake(environment) is None:
             return NO_ROLES
         return memory.shortage(self._free_memory())
@@ -266,15 +276,22 @@ class Supervisor:
 
     # --- Ends -----------------------------------------------------------------------------------------------------
 
-    def _stop(self, server: ManagedServer) -> None:
+    def _stop(self, server: ManagedServer, grace: float = GRACE_SECONDS) -> None:
         _write(server, state=State.STOPPING, message="")
-        self._stops[server.pk] = self._pool.submit(self._processes.stop, _handle(server), GRACE_SECONDS)
+        self._begin_stop(server, grace)
+
+    def _begin_stop(self, server: ManagedServer, grace: float, why: str = "") -> Future[Status]:
+        stop = self._pool.submit(self._processes.stop, _handle(server), grace)
+        self._stops[server.pk] = (stop, why)
+        return stop
 
     def _after_stop(self, server: ManagedServer, now: datetime) -> None:
-        if not self._stops[server.pk].done():
+        stop, why = self._stops[server.pk]
+        if not stop.done():
             return
-        self._stops.pop(server.pk).result()
-        if why := self._whys.pop(server.pk, ""):
+        del self._stops[server.pk]
+        stop.result()
+        if why:
             self._failed(server, why, now)
         else:
             _write(server, state=State.WAITING, handle=None, port=None, message="")
@@ -282,10 +299,10 @@ class Supervisor:
 
     def _end_as_failed(self, server: ManagedServer, why: str, now: datetime) -> None:
         """Also one that ended by itself: something of it may be left. One end that takes long holds up no other."""
-        self._whys[server.pk] = why
-        self._stops[server.pk] = self._pool.submit(self._processes.stop, _handle(server), 0)
-        wait([self._stops[server.pk]], timeout=END_SECONDS)
-        self._after_stop(server, now)
+        if wait([self._begin_stop(server, 0, why)], timeout=END_SECONDS).not_done:
+            _say(server, State.STOPPING, why)
+        else:
+            self._after_stop(server, now)
 
     def _failed(self, server: ManagedServer, why: str, now: datetime) -> None:
         failures = server.failures + 1

@@ -39,7 +39,7 @@ def sweep() -> None:
     place = Path(settings.SERVERS_DIR) / "slots"
     processes = processes_of(Path("python"), Path(settings.SERVERS_DIR) / "home")
     here = {path.name for path in place.iterdir() if path.is_dir()} if place.is_dir() else set()
-    found = [place / name for name in sorted(here | processes.left_below(place))]
+    found = [place / name for name in sorted(here | (processes.left_below(place) or set()))]
     if not found:
         return
     held = Slot.objects.filter(state__in=Slot.HELD).values_list("pk", "attempt")

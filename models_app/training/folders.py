@@ -66,7 +66,7 @@ def sweep() -> None:
 def _left(processes: Processes) -> list[Path]:
     """Folders of attempts, also of such whose folder was another worker's and whose process may still run."""
     here = {path.name for path in _folders(settings.JOBS_DIR) if path.name not in ("home", "kept")}
-    return [settings.JOBS_DIR / name for name in sorted(here | processes.left_below(settings.JOBS_DIR))]
+    return [settings.JOBS_DIR / name for name in sorted(here | (processes.left_below(settings.JOBS_DIR) or set()))]
 
 
 def _kept(job: int) -> Path:

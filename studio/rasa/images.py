@@ -11,7 +11,7 @@ from studio.rasa.problems import ImageFailed
 from studio.rasa.process import Processes, Spec, StartFailed
 from studio.rasa.runtime import Own, Runtime
 
-SECONDS = 1200.0  # the image may have to be fetched first
+SECONDS = 1200.0  # once its container is made; what it waits for that has a limit of its own
 LOOK_SECONDS = 0.5
 _LINES = {
     "version": re.compile(r"^Rasa Version\s*:\s*(\S+)", re.MULTILINE),
@@ -43,6 +43,8 @@ def _output(processes: Processes, spec: Spec, sleep: Callable[[float], None] = t
     until = time.monotonic() + SECONDS
     try:
         while (status := processes.poll(handle)).running and time.monotonic() < until:
+            if status.is_waiting:
+                until = time.monotonic() + SECONDS
             sleep(LOOK_SECONDS)
     finally:
         processes.stop(handle, grace=0)

@@ -161,9 +161,9 @@ class Processes(Protocol):
     def interface(self) -> str:
         """What a server must listen on, so that this house reaches it."""
 
-    def left_below(self, parent: Path) -> set[str]:
+    def left_below(self, parent: Path) -> set[str] | None:
         """Names of folders in `parent` for which something may still run, beside those that are there: what ran on
-        other machines leaves nothing on this disk."""
+        other machines leaves nothing on this disk. None when nobody could look."""
 
     def end_all_of(self, folder: Path) -> int:
         """End what still runs of any process that was started for this folder. Returns how many there were."""

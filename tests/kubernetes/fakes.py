@@ -13,12 +13,16 @@ AWAY = NoAnswer("Kubernetes does not answer: it took too long.")
 
 @dataclass
 class FakeApi(Api):
-    """Each Job has one Pod, in `phase`. `faults` is how many of the next calls fail; of deletions, `deaf`."""
+    """Each Job has one Pod, in `phase`. `faults` is how many of the next calls fail; of deletions, `deaf`.
+
+    `mute`: how many of the next Jobs are made without an answer.
+    """
 
     faults: int = 0
     deaf: int = 0
+    mute: int = 0
     phase: str = "Running"
-    age: float = 0.0  # seconds since a Pod was made
+    age: float = 0.0  # seconds since a Job and its Pod were made
     waits: Any = None  # its container's state
     made: dict[str, dict[str, Any]] = field(default_factory=dict)  # bodies of Jobs by name
     lingering: bool = False  # a Pod is there until it is deleted with no grace: its node does not say that it ended
@@ -33,14 +37,17 @@ class FakeApi(Api):
         name = body["metadata"]["name"]
         self.made[name] = body
         self.pods_left.add(name)
+        if self.mute:
+            self.mute -= 1
+            raise AWAY
 
     def job(self, name: str, namespace: str) -> Any:
         self._answer()
-        return _job(self.made[name]) if name in self.made else None
+        return self._job(name) if name in self.made else None
 
     def jobs(self, selector: str) -> list[Any]:
         self._answer()
-        return [_job(body) for body in self.made.values() if _has(body, selector)]
+        return [self._job(name) for name, body in self.made.items() if _has(body, selector)]
 
     def pods(self, selector: str, namespace: str) -> list[Any]:
         self._answer()
@@ -67,11 +74,21 @@ class FakeApi(Api):
             self.faults -= 1
             raise AWAY
 
+    def _job(self, name: str) -> Any:
+        metadata = SimpleNamespace(
+            name=name, labels=self.made[name]["metadata"]["labels"], creation_timestamp=self._made_at()
+        )
+        return SimpleNamespace(metadata=metadata, status=SimpleNamespace(conditions=[]))
+
+    def _made_at(self) -> datetime:
+        return datetime.now(UTC) - timedelta(seconds=self.age)
+
     def _pod(self, name: str) -> Any:
         states = [SimpleNamespace(state=SimpleNamespace(waiting=self.waits, terminated=None))] if self.waits else []
-        made = datetime.now(UTC) - timedelta(seconds=self.age)
         return SimpleNamespace(
-            metadata=SimpleNamespace(name=name, namespace="ns", creation_timestamp=made, deletion_timestamp=None),
+            metadata=SimpleNamespace(
+                name=name, namespace="ns", creation_timestamp=self._made_at(), deletion_timestamp=None
+            ),
             status=SimpleNamespace(
                 phase=self.phase,
                 container_statuses=states,
@@ -81,13 +98,6 @@ class FakeApi(Api):
                 message=None,
             ),
         )
-
-
-def _job(body: dict[str, Any]) -> Any:
-    metadata = SimpleNamespace(
-        name=body["metadata"]["name"], labels=body["metadata"]["labels"], creation_timestamp=datetime.now(UTC)
-    )
-    return SimpleNamespace(metadata=metadata, status=SimpleNamespace(conditions=[]))
 
 
 def _has(body: dict[str, Any], selector: str) -> bool:

@@ -66,6 +66,21 @@ def test_a_start_says_that_there_is_no_cluster(tmp_path, monkeypatch) -> None:
         KubernetesProcesses(Place(image="rasa:1"), Desk()).start(spec(tmp_path))
 
 
+def test_a_job_that_was_made_although_its_answer_did_not_come_is_deleted(tmp_path) -> None:
+    api = FakeApi(mute=1)
+    with pytest.raises(StartFailed, match="it took too long"):
+        of_a_fake(api).start(spec(tmp_path))
+    assert (api.made, api.pods_left) == ({}, set())
+
+
+def test_who_could_not_look_for_what_is_left_says_so(tmp_path) -> None:
+    api = FakeApi(faults=1)
+    processes = of_a_fake(api)
+    assert processes.left_below(tmp_path) is None
+    assert processes.left_below(tmp_path) is None  # it is not asked again so soon
+    assert of_a_fake(api).left_below(tmp_path) == set()
+
+
 def test_a_deletion_that_fails_is_tried_again(tmp_path) -> None:
     api = FakeApi()
     processes = of_a_fake(api)

@@ -1,13 +1,17 @@
 """What a process's Pod brings, keeps from us, or brings too much of; the desk is real, the cluster is a fake."""
 
 import json
+import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from studio.rasa.cluster import desk
 from studio.rasa.cluster import processes as module
 from studio.rasa.cluster.agent import Desk as AgentsDesk
 from studio.rasa.cluster.agent import DeskGone
@@ -15,6 +19,7 @@ from studio.rasa.cluster.desk import Desk
 from studio.rasa.cluster.processes import KubernetesProcesses, Place
 from studio.rasa.process import Handle, Limits, Spec
 from tests.kubernetes.fakes import FakeApi
+from tests.rasa.implementations import eventually
 
 MB = 1024 * 1024
 
@@ -51,6 +56,14 @@ class Visitor:
     def bring(self, name: str, content: bytes) -> bytes | None:
         return self.desk.send("PUT", f"/{name}", content, **{"Content-Length": str(len(content))})
 
+    def begin_to_bring(self, name: str, length: int, content: bytes) -> socket.socket:
+        """A result that is not brought to its end yet."""
+        url = urlsplit(self.url)
+        line = socket.create_connection((url.hostname, url.port))
+        head = f"PUT {url.path}/{name} HTTP/1.0\r\nAuthorization: Bearer {self.token}\r\nContent-Length: {length}\r\n"
+        line.sendall(head.encode() + b"\r\n" + content)
+        return line
+
 
 @pytest.fixture
 def visitor(tmp_path: Path) -> Visitor:
@@ -82,6 +95,26 @@ def test_who_brings_a_large_result_is_not_silent(visitor: Visitor) -> None:
     assert visitor.processes.poll(visitor.handle).running
 
 
+def test_who_brings_what_is_refused_is_not_silent(visitor: Visitor) -> None:
+    visitor.arrive()
+    visitor.guest.heard -= module._SILENT_SECONDS + 1
+    with visitor.begin_to_bring("log", 4 * desk.CHUNK, b"") as line:
+        assert eventually(lambda: visitor.guest.silence() < 1)
+        visitor.guest.heard -= module._SILENT_SECONDS + 1
+        line.sendall(b"x" * 2 * desk.CHUNK)
+        assert eventually(lambda: visitor.guest.silence() < 1)
+        assert visitor.processes.poll(visitor.handle).running
+
+
+def test_one_that_brings_too_much_and_then_is_silent_has_passed_its_limit(visitor: Visitor) -> None:
+    visitor.arrive()
+    assert visitor.bring("one", b"x" * (MB + 1)) != b""
+    visitor.guest.heard -= module._SILENT_SECONDS + 1
+    status = visitor.processes.poll(visitor.handle)
+    assert not status.running
+    assert status.exceeded is not None  # which is not tried once more
+
+
 def test_one_that_has_not_arrived_yet_is_not_lost(visitor: Visitor) -> None:
     visitor.guest.made -= 1000
     assert visitor.processes.poll(visitor.handle).running
@@ -110,6 +143,41 @@ def test_the_same_result_twice_counts_once_and_many_small_ones_count_as_blocks(v
         assert visitor.bring("one", b"x" * (MB // 2)) == b""
     answers = [visitor.bring(f"small{number}", b"") for number in range(200)]
     assert 0 < sum(answer == b"" for answer in answers) < 150
+
+
+def test_two_results_at_once_come_one_after_the_other(visitor: Visitor) -> None:
+    visitor.arrive()
+    with visitor.begin_to_bring("one", 10, b"first") as line, ThreadPoolExecutor(1) as pool:
+        assert eventually((visitor.spec.folder / "one.new").exists)
+        second = pool.submit(visitor.bring, "one", b"second")
+        with pytest.raises(TimeoutError):
+            second.result(0.5)
+        line.sendall(b"-rest")
+        assert second.result(10) == b""
+    assert (visitor.spec.folder / "one").read_bytes() == b"second"
+
+
+def test_a_smaller_result_that_breaks_off_hides_no_larger_one(visitor: Visitor) -> None:
+    visitor.arrive()
+    assert visitor.bring("one", b"x" * (MB // 4 * 3)) == b""
+    with visitor.begin_to_bring("one", 10, b"x"):
+        assert eventually((visitor.spec.folder / "one.new").exists)
+    assert visitor.bring("two", b"x" * (MB // 4 * 3)) == b""
+    assert sum(path.stat().st_size for path in visitor.spec.folder.iterdir() if path.is_file()) <= MB
+
+
+def test_folders_of_results_take_room_too(visitor: Visitor) -> None:
+    visitor.arrive()
+    answers = [visitor.bring("/".join([name] * 150), b"x") for name in "ab"]
+    assert answers[0] == b""
+    assert answers[1] is not None and b"log and results may take" in answers[1]
+
+
+def test_the_number_of_results_has_an_end(visitor: Visitor, monkeypatch) -> None:
+    monkeypatch.setattr(desk, "MOST_RESULTS", 3)
+    visitor.arrive()
+    answers = [visitor.bring(name, b"x") for name in ("1", "2", "3", "4", "1")]
+    assert answers == [b"", b"", b"", b"not taken: it may bring 3 files", b""]
 
 
 def test_a_log_beyond_the_limit_ends_it_and_fills_no_disk(visitor: Visitor) -> None:

@@ -163,13 +163,23 @@ def test_a_pod_that_waits_for_a_node_is_told_why() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "age", "cannot"),
+    ("reason", "seconds", "cannot"),
     [("ErrImagePull", 5, False), ("ErrImagePull", 500, True), ("InvalidImageName", 1, True)],
 )
-def test_an_image_that_is_not_there_is_given_up_after_a_while(reason: str, age: float, cannot: bool) -> None:
-    sight = sight_of(JOB, [pod("Pending", state=waiting(reason, "no such image"), age=age)])
+def test_an_image_that_is_not_there_is_given_up_a_while_after_it_has_a_node(
+    reason: str, seconds: float, cannot: bool
+) -> None:
+    since = datetime.now(UTC) - timedelta(seconds=seconds)
+    scheduled = SimpleNamespace(type="PodScheduled", status="True", last_transition_time=since)
+    queued = pod("Pending", state=waiting(reason, "no such image"), age=600, conditions=[scheduled])
+    sight = sight_of(JOB, [queued])
     assert (sight.cannot_start, sight.has_ended) == (cannot, False)
     assert "no such image" in sight.why
+
+
+def test_what_it_waited_for_its_pod_counts_too() -> None:
+    job = SimpleNamespace(metadata=SimpleNamespace(creation_timestamp=datetime.now(UTC) - timedelta(seconds=600)))
+    assert sight_of(job, [pod("Pending", age=5)]).waited >= 600
 
 
 def test_the_last_words_of_a_pod_are_its_report() -> None:

@@ -1,6 +1,5 @@
 """One attempt of a training, followed from its start to its end. The Rasa here is scripted; the real one is below."""
 
-import contextlib
 import shutil
 import time
 from pathlib import Path
@@ -164,15 +163,21 @@ def test_a_process_of_which_nothing_is_heard_any_more_is_tried_once_more(job, mo
     assert "Nothing was heard of its Pod" in job.message
 
 
+@pytest.mark.django_db(transaction=True)
 def test_it_lives_on_while_the_end_of_its_process_takes_long(job, monkeypatch, settings):
-    beats = []
-    monkeypatch.setattr(following, "pulse", lambda beat: contextlib.nullcontext(beats.append(beat)))
-    attempt(job, ScriptedRasa(leaves=model_archive()), monkeypatch, settings)
-    [beat] = beats
-    TrainingJob.objects.filter(pk=job.pk).update(state=State.TRAINING, heartbeat_at=None)
-    beat()
-    job.refresh_from_db()
-    assert job.heartbeat_at is not None
+    monkeypatch.setattr("studio.jobs.patience.BEAT_SECONDS", 0.05)
+    beats, rasa = [], ScriptedRasa(leaves=model_archive())
+    end = rasa.stop
+
+    def takes_long(handle, grace=10.0):
+        for _ in range(2):
+            beats.append(TrainingJob.objects.get(pk=job.pk).heartbeat_at)
+            time.sleep(1)
+        return end(handle, grace)
+
+    monkeypatch.setattr(rasa, "stop", takes_long)
+    attempt(job, rasa, monkeypatch, settings)
+    assert beats[0] < beats[1]
 
 
 def test_a_training_over_its_time_is_ended_with_why(job, monkeypatch, settings):

@@ -62,6 +62,20 @@ def test_an_image_says_which_rasa_it_has(tmp_path: Path) -> None:
     assert not list((tmp_path / "images").iterdir())
 
 
+def test_what_it_waits_for_its_image_is_none_of_its_time(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(images, "SECONDS", 0.2)
+    monkeypatch.setattr(images, "LOOK_SECONDS", 0.1)
+    says = Says("")
+    looks = [*[Status(running=True, is_waiting=True)] * 5, Status(running=True)]
+
+    def poll(handle: Handle) -> Status:
+        says.text = SAYS if not looks else ""
+        return looks.pop(0) if looks else says.status
+
+    monkeypatch.setattr(says, "poll", poll)
+    assert ask(says, tmp_path).version == "3.6.20"
+
+
 @pytest.mark.parametrize(
     ("says", "words"),
     [

@@ -1,7 +1,8 @@
 """What is asked of a cluster: about its Jobs and Pods, and never for long.
 
 Whoever follows a process also says that its job lives, so a cluster that hangs may hold up no answer: nothing is asked
-twice here. Every failure is a `NoAnswer`, whose words are for people.
+twice here. The seconds bound connecting and each read, not the whole: who sends a byte now and then holds us up longer.
+Every failure is a `NoAnswer`, whose words are for people.
 """
 
 import json

@@ -39,7 +39,8 @@ _OURS = (
 IN_POD = "parley"  # the folder, below the root, in which the Pod finds it
 CHUNK = 1024 * 1024
 LARGEST = 8 * 1024**3  # bytes that one process may bring, where no limit of disk says less
-BLOCK = 4096  # bytes that the smallest file takes
+BLOCK = 4096  # bytes that the smallest file takes, and a folder
+MOST_RESULTS = 10_000  # files that one process may bring
 OF_STRANGERS = 64 * CHUNK  # read before they are sent away: who still writes would not hear the answer
 
 
@@ -58,9 +59,11 @@ class Guest:
     made: float = field(default_factory=time.monotonic)
     stop: float | None = None  # seconds of grace, once it is to end
     brought: dict[Path, int] = field(default_factory=dict)  # bytes of its results
+    taken: int = 0  # bytes of all of them
     over: tuple[str, int, int] | None = None  # as Exceeded, when it brings more than it may
     ended: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    bringing: threading.Lock = field(default_factory=threading.Lock)  # one result at a time
 
     @property
     def allowed(self) -> int:
@@ -74,20 +77,33 @@ class Guest:
         """Seconds since it said something; none before it has arrived."""
         return time.monotonic() - self.heard if self.arrived else 0.0
 
-    def has_room_for(self, path: Path, size: int) -> bool:
-        """Count this result in. When it is too much, what comes then is too, and the process is to end for it."""
+    def refuses(self, path: Path, length: int) -> str:
+        """Why it may not bring this result; else empty, and it is counted in. When it is too much, what comes then is
+        too, and the process is to end for it."""
         with self.lock:
-            self.brought[path] = max(size, BLOCK)
-            return self._is_within(0)
+            if path not in self.brought and len(self.brought) >= MOST_RESULTS:
+                return f"it may bring {MOST_RESULTS} files"
+            self.taken += self._room_of(path, length) - self.brought.get(path, 0)
+            self.brought[path] = self._room_of(path, length)
+            return "" if self._is_within(0) else f"log and results may take {size(self.allowed)} together"
+
+    def _room_of(self, path: Path, length: int) -> int:
+        """Bytes on the disk, its folders among them."""
+        folders = len(path.relative_to(self.spec.folder.resolve()).parts) - 1
+        return max(length, BLOCK) + folders * BLOCK
 
     def take_report(self, facts: dict[str, Any]) -> None:
         """Write it where the keeper of a local process would."""
         if facts.get("mark") != self.start["mark"]:
             return
-        self.facts = facts = {**facts, "over": facts.get("over") or self.over}
+        self.facts = facts = self.with_limit(facts)
         write_report(self.spec.log, facts)
         if facts.get("ended"):
             self.ended.set()
+
+    def with_limit(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """A report with the limit that it passed here, of which its own keeper does not know."""
+        return {**facts, "over": facts.get("over") or self.over}
 
     def take_log(self, data: bytes, offset: int) -> None:
         """Append what is new: a delivery whose answer was lost comes again."""
@@ -101,7 +117,7 @@ class Guest:
     def _is_within(self, more: int) -> bool:
         """The log counts as it is on the disk: that of a server is cut from time to time."""
         written = self.spec.log.stat().st_size if self.spec.log.exists() else 0
-        used = written + sum(self.brought.values()) + more
+        used = written + self.taken + more
         if used > self.allowed and self.over is None:
             self.over, self.stop = ("disk", used, self.allowed), 0.0
         return self.over is None
@@ -112,7 +128,7 @@ class Guest:
         path = folder / name
         kept = {self.spec.log, report_of(self.spec.log)}
         inside = path.parent.resolve().is_relative_to(folder) and ".." not in path.parts
-        return path if inside and path not in kept and not path.is_symlink() else None
+        return path if inside and path not in kept and not path.is_symlink() and not path.is_dir() else None
 
 
 def write_report(path: Path, facts: dict[str, Any]) -> None:
@@ -186,9 +202,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         if (guest := self._guest()) is None:
             return
-        guest.listen()
         if not 0 <= self._length() <= agent.DELIVERY:
-            self._refuse(413, "")
+            self._refuse(413, "", guest)
             return
         offset = int(parse_qs(urlsplit(self.path).query)["from"][0])
         guest.take_log(self.rfile.read(self._length()), offset)
@@ -198,17 +213,20 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         if (guest := self._guest()) is None:
             return
+        self.connection.settimeout(agent.TIMEOUT_SECONDS)  # who says nothing for so long has given up and comes again
         path = guest.path_of(unquote(urlsplit(self.path).path.lstrip("/").partition("/")[2]))
-        if path is None:  # code of an assistant wrote there: it is no reason to end its training
-            self._refuse(200, "not taken: it is no place of its own", LARGEST)
-        elif not guest.has_room_for(path, self._length()):
-            self._refuse(200, f"not taken: log and results may take {size(guest.allowed)} together", LARGEST)
-        else:
-            self._receive(path, guest)
-            self._answer(200, "")
+        with guest.bringing:
+            if path is None:  # code of an assistant wrote there: it is no reason to end its training
+                self._refuse(200, "not taken: it is no place of its own", guest)
+            elif why := guest.refuses(path, self._length()):
+                self._refuse(200, f"not taken: {why}", guest)
+            else:
+                self._receive(path, guest)
+                self._answer(200, "")
 
     def _receive(self, path: Path, guest: Guest) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # only the one that comes is counted
         new = path.with_name(f"{path.name}.new")
         with new.open("wb") as file:
             left = self._length()
@@ -229,13 +247,16 @@ class _Handler(BaseHTTPRequestHandler):
         if guest is None or not hmac.compare_digest(given.encode(), f"Bearer {guest.token}".encode()):
             self._refuse(404, "")
             return None
+        guest.listen()
         return guest
 
-    def _refuse(self, code: int, text: str, most: int = OF_STRANGERS) -> None:
-        """Answer once the body is read, up to `most` bytes of it: who is cut off while writing reads no answer."""
-        left = min(self._length(), most)
+    def _refuse(self, code: int, text: str, guest: Guest | None = None) -> None:
+        """Answer once the body is read, of a stranger's only so much: who is cut off while writing reads no answer."""
+        left = min(self._length(), OF_STRANGERS if guest is None else LARGEST)
         while left > 0 and (data := self.rfile.read(min(CHUNK, left))):
             left -= len(data)
+            if guest is not None:
+                guest.listen()
         self._answer(code, text)
 
     def _length(self) -> int:

@@ -84,6 +84,8 @@ class KubernetesProcesses:
             self._make_job(spec, manifest.Visit(name, f"http://{address}:{port}", guest.token))
         except NoAnswer as error:
             self._desk.dismiss(name)
+            with suppress(NoAnswer):  # it may have taken it, and only its answer did not come
+                self._delete_job(handle)
             raise StartFailed(f"Kubernetes did not take the Job. {error.message}") from error
         except StartFailed:
             self._desk.dismiss(name)
@@ -121,14 +123,15 @@ class KubernetesProcesses:
         sight = self._look(handle)
         return sight.host if sight is not None else None
 
-    def left_below(self, parent: Path) -> set[str]:
+    def left_below(self, parent: Path) -> set[str] | None:
         """By the labels of the Jobs, so also what workers left whose own disk is gone."""
         selector = f"{manifest.MANAGED_BY}=parley,{manifest.PLACE}={manifest.place_of(parent, self.place.installation)}"
-        return {str(one.metadata.labels[manifest.FOLDER]) for one in self._jobs_with(selector)}
+        found = self._jobs_with(selector)
+        return None if found is None else {str(one.metadata.labels[manifest.FOLDER]) for one in found}
 
     def end_all_of(self, folder: Path) -> int:
         labels = manifest.labels_of(folder, self.place.installation)
-        found = self._jobs_with(",".join(f"{key}={value}" for key, value in labels.items()))
+        found = self._jobs_with(",".join(f"{key}={value}" for key, value in labels.items())) or []
         for job in found:
             self.stop(Handle(0, f"{self._api.namespace}/{job.metadata.name}", str(folder / "log")), grace=0)
         return len(found)
@@ -138,8 +141,10 @@ class KubernetesProcesses:
     def _facts(self, handle: Handle) -> dict[str, Any]:
         """Its last report: as its guest brought it, else as it is on the disk, where another supervisor finds it."""
         name = _name_of(handle)
+        if name in self._ended:
+            return self._ended[name]
         guest = self._desk.guest(name)
-        return self._ended.get(name) or (guest.facts if guest is not None else {}) or facts_of(handle)
+        return guest.with_limit(guest.facts or facts_of(handle)) if guest is not None else facts_of(handle)
 
     def _look(self, handle: Handle) -> Sight | None:
         """How the cluster sees it, at most a second old; None when the cluster does not answer."""
@@ -163,6 +168,7 @@ class KubernetesProcesses:
         if guest is not None and guest.ended.wait(_LOOK_SECONDS):
             return self.poll(handle)
         facts = {**self._facts(handle), **sight.last_words}
+        facts = facts if guest is None else guest.with_limit(facts)
         if not sight.last_words:
             facts["why"] = sight.why
         self._note_end(handle, facts)
@@ -250,15 +256,15 @@ class KubernetesProcesses:
     def _pods(self, handle: Handle) -> list[Any]:
         return self._api.pods(f"{manifest.PROCESS}={_name_of(handle)}", handle.born.partition("/")[0])
 
-    def _jobs_with(self, selector: str) -> list[Any]:
-        """Empty when the cluster does not answer: who sweeps comes again."""
+    def _jobs_with(self, selector: str) -> list[Any] | None:
+        """None when the cluster does not answer."""
         if self._is_away():
-            return []
+            return None
         try:
             return self._api.jobs(selector)
         except NoAnswer as error:
             self._note_away(error)
-            return []
+            return None
 
     def _delete(self, handle: Handle, grace: float, *, wait: bool) -> None:
         """The Job and, when it is to `wait`, its Pod. When the cluster does not answer, the agent, which finds no desk,

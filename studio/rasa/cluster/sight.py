@@ -22,7 +22,7 @@ class Sight:
     is_waiting: bool = False  # its container does not run yet
     has_ended: bool = False
     cannot_start: bool = False
-    waited: float = 0.0  # seconds since it was made
+    waited: float = 0.0  # seconds since its Job was made
     why: str = ""  # a sentence: why it waits, or how it ended
     host: str | None = None
     last_words: dict[str, Any] = field(default_factory=dict)  # the agent's report, as Kubernetes kept it
@@ -36,7 +36,7 @@ def sight_of(job: Any, pods: list[Any]) -> Sight:
         return _without_pod(job)
     pod = max(pods, key=lambda one: one.metadata.creation_timestamp)
     if pod.status.phase == "Pending" and pod.metadata.deletion_timestamp is None:
-        return _pending(pod)
+        return _pending(pod, job)
     if pod.status.phase in ("Succeeded", "Failed"):
         return _ended(pod, job)
     return Sight(host=pod.status.pod_ip)
@@ -49,11 +49,11 @@ def _without_pod(job: Any) -> Sight:
     return Sight(is_waiting=True, waited=_age(job), why=NO_POD)
 
 
-def _pending(pod: Any) -> Sight:
+def _pending(pod: Any, job: Any) -> Sight:
     waiting = [one.state.waiting for one in pod.status.container_statuses or [] if one.state and one.state.waiting]
-    waited = _age(pod)
+    waited = _age(pod if job is None else job)  # as long as the Job's own deadline runs
     if waiting and waiting[0].reason in NEVER_STARTS | NO_IMAGE:
-        cannot = waiting[0].reason in NEVER_STARTS or waited > IMAGE_SECONDS
+        cannot = waiting[0].reason in NEVER_STARTS or _since_node(pod) > IMAGE_SECONDS
         return Sight(
             is_waiting=True,
             cannot_start=cannot,
@@ -64,6 +64,14 @@ def _pending(pod: Any) -> Sight:
         if one.type == "PodScheduled" and one.status == "False":
             return Sight(is_waiting=True, waited=waited, why=_sentence("It waits for a node", one.reason, one.message))
     return Sight(is_waiting=True, waited=waited, why=IN_THE_MAKING)
+
+
+def _since_node(pod: Any) -> float:
+    """Seconds since it has a node, which fetches its image; the queue before that is none of them."""
+    for one in pod.status.conditions or []:
+        if one.type == "PodScheduled" and one.status == "True" and one.last_transition_time is not None:
+            return _seconds_since(one.last_transition_time)
+    return _age(pod)
 
 
 def _ended(pod: Any, job: Any) -> Sight:
@@ -92,4 +100,8 @@ def _sentence(what: str, reason: str | None, message: str | None) -> str:
 
 
 def _age(thing: Any) -> float:
-    return float((datetime.now(UTC) - thing.metadata.creation_timestamp).total_seconds())
+    return _seconds_since(thing.metadata.creation_timestamp)
+
+
+def _seconds_since(moment: datetime) -> float:
+    return (datetime.now(UTC) - moment).total_seconds()

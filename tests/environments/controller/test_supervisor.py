@@ -11,7 +11,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from environments.controller.supervisor import AWAITS_MODEL, LOADED_NOTHING, NO_MODEL, Supervisor
+from environments.controller.supervisor import AWAITS_MODEL, LOADED_NOTHING, NO_CLUSTER, NO_MODEL, Supervisor
 from environments.models import Environment, ManagedServer
 from environments.services import database, managed
 from environments.services.address import NoServer, server_of
@@ -111,6 +111,15 @@ def test_a_server_of_a_cluster_is_asked_and_called_where_it_is(house: House) -> 
 def test_what_a_former_controller_left_in_a_cluster_is_ended(house: House, settings) -> None:
     house.processes.left = {"17"}
     house.supervisor.take_over()
+    assert house.processes.ended == [settings.SERVERS_DIR / "17"]
+
+
+def test_while_nobody_can_look_what_a_former_controller_left_nothing_is_started(house: House, settings) -> None:
+    house.processes.left = None
+    house.supervisor.take_over()
+    assert (house.turn(2).state, house.server.message, house.specs) == (State.WAITING, NO_CLUSTER, [])
+    house.processes.left = {"17"}
+    assert house.turn(3).state == State.RUNNING
     assert house.processes.ended == [settings.SERVERS_DIR / "17"]
 
 
@@ -236,10 +245,35 @@ def test_an_end_that_takes_long_holds_up_nobody_and_is_waited_for(house: House, 
     house.processes.die()
     has_ended, stop = threading.Event(), house.processes.stop
     monkeypatch.setattr(house.processes, "stop", lambda *args, **more: has_ended.wait(30) and stop(*args, **more))
-    assert house.turn(2).failures == 0
+    server = house.turn(2)
+    assert (server.state, server.failures) == (State.STOPPING, 0)
+    assert "exit code 1" in server.message
     assert len(house.specs) == 1
     has_ended.set()
     assert eventually(lambda: house.turn().failures == 1)
+
+
+def test_a_stop_that_breaks_off_is_done_again_and_its_failure_is_none_of_the_next(
+    house: House, clock, monkeypatch
+) -> None:
+    house.turn(3)
+    house.watch.answers = Answer(False)
+    clock.shift(310)
+    with monkeypatch.context() as broken:
+        broken.setattr(house.processes, "stop", lambda *args, **more: 1 / 0)
+        assert house.turn().failures == 0
+    managed.stop_server(actor=None, environment=house.environment)
+    assert eventually(lambda: house.turn().state == State.STOPPED)
+    assert (house.server.failures, house.processes.alive) == (0, {})
+
+
+def test_what_a_former_controller_was_stopping_is_stopped(house: House) -> None:
+    house.turn(3)
+    ManagedServer.objects.update(state=State.STOPPING)
+    house.new_controller()
+    house.supervisor.take_over()
+    assert eventually(lambda: house.turn().state == State.RUNNING)
+    assert (len(house.specs), len(house.processes.stopped)) == (2, 1)
 
 
 def test_one_that_waits_for_the_cluster_says_so_and_its_time_begins_later(house: House, clock) -> None:
@@ -350,8 +384,21 @@ def test_what_died_with_a_controller_starts_at_once_and_is_no_failure(house: Hou
     house.processes.die(code=-9)
     house.new_controller()
     house.supervisor.take_over()
-    server = house.turn()
-    assert (server.state, server.failures) == (State.STARTING, 0)
+    assert eventually(lambda: house.turn().state == State.STARTING)
+    assert house.server.failures == 0
+
+
+def test_what_is_left_of_it_ends_before_the_next_one_starts(house: House, monkeypatch) -> None:
+    house.turn(3)
+    house.processes.die(code=-9)
+    has_ended, stop = threading.Event(), house.processes.stop
+    monkeypatch.setattr(house.processes, "stop", lambda *args, **more: has_ended.wait(30) and stop(*args, **more))
+    house.new_controller()
+    house.supervisor.take_over()
+    assert (house.turn(3).state, len(house.specs)) == (State.STOPPING, 1)
+    has_ended.set()
+    assert eventually(lambda: house.turn().state == State.STARTING)
+    assert (house.server.failures, len(house.specs)) == (0, 2)
 
 
 def test_a_controller_that_ends_leaves_no_server_behind(house: House) -> None:
@@ -464,7 +511,7 @@ def test_after_a_restart_of_the_controller_the_version_that_loads_the_model_is_k
     house.processes.die()
     house.new_controller()
     house.supervisor.take_over()
-    house.turn()
+    assert eventually(lambda: house.turn().state == State.STARTING)
     assert rasas_of(house) == ["3.6.20", "3.6.20"]
 
 

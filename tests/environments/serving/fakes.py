@@ -41,13 +41,13 @@ class FakeProcesses:
 
     interface = "127.0.0.1"
     hosts: list[str | None] = field(default_factory=lambda: ["127.0.0.1"])  # one after the other; the last goes on
-    left: set[str] = field(default_factory=set)
+    left: set[str] | None = field(default_factory=set)
     ended: list[Path] = field(default_factory=list)
 
     def host(self, handle: Handle) -> str | None:
         return self.hosts.pop(0) if len(self.hosts) > 1 else self.hosts[0]
 
-    def left_below(self, parent: Path) -> set[str]:
+    def left_below(self, parent: Path) -> set[str] | None:
         return self.left
 
     def end_all_of(self, folder: Path) -> int:
