@@ -12,6 +12,9 @@ SPHINX := $(PY) -m sphinx --conf-dir docs --doctree-dir docs/_build/trees --fail
 # The tests with one mark; having none of them is no failure, and is said.
 marked = $(PYTEST) -m $(1); status=$$?; [ $$status != 5 ] || { echo "No test is marked $(1)."; exit 0; }; exit $$status
 
+# The same, and what the suite was run with is written down when it has passed: what changes meanwhile was not tested.
+passed = digest=$$(.ci/digest $(1)); ($(call marked,$(1))) || exit $$?; mkdir -p .ci/passed; echo $$digest >.ci/passed/$(1)
+
 .DEFAULT_GOAL := help
 .PHONY: help run demo backup restore test test-fast test-rasa test-browser test-addresses test-stack test-containers test-kubernetes test-all check format lock openapi docs screenshots docs-links bench clean
 
@@ -58,13 +61,11 @@ test-stack:
 
 test-containers: ## Build the images, and use docker-compose.yml by hand (Docker, 10 minutes and more)
 	@scripts/setup.sh dev
-	@$(call marked,containers)
-	@mkdir -p .ci/passed && .ci/digest containers >.ci/passed/containers
+	@$(call passed,containers)
 
 test-kubernetes: ## Run what needs a real Kubernetes: built from source on first use (10 minutes), then started
 	@scripts/setup.sh dev
-	@$(call marked,kubernetes)
-	@mkdir -p .ci/passed && .ci/digest kubernetes >.ci/passed/kubernetes
+	@$(call passed,kubernetes)
 
 test-all: test test-browser test-addresses test-stack ## Run also the suites that need programs beyond Python
 
