@@ -198,7 +198,8 @@ def test_a_rating_goes_on_while_its_event_arrives_and_is_there_after_a_reload(
     expect(guest.locator("[data-rate^=e]")).to_have_count(1)
     expect(comment).to_be_focused()
     comment.press_sequentially("ort")
-    guest.get_by_role("button", name="Send").first.click()
+    with guest.expect_response(lambda response: response.request.method == "POST"):
+        guest.get_by_role("button", name="Send").first.click()
     guest.reload()
     expect(guest.get_by_role("button", name="Bad answer")).to_have_attribute("aria-pressed", "true")
     expect(guest.locator("textarea[name=comment]")).to_have_value("Too short")
