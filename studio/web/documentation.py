@@ -53,7 +53,7 @@ _SECTIONS = {
     "conversations:talk-compare": "talk#side-by-side",
     "conversations:try": "slots",
     "environments:": "promotion",
-    "environments:connection": "connect-your-rasa#five-steps",
+    "environments:connection": "connect-your-rasa#six-steps",
     "environments:slot": "slots#slots",
     "environments:trying": "slots",
     "models:assistant": "first-steps",
