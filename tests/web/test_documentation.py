@@ -7,6 +7,7 @@ from urllib.parse import urldefrag, urljoin
 import pytest
 from django.test import Client
 from docutils.nodes import make_id
+from markdown_it.token import Token
 
 from studio.web import documentation, navigation
 from tests.factories import make_assistant, make_person
@@ -54,6 +55,18 @@ def test_no_page_shows_what_is_for_sphinx_or_tests(name: str) -> None:
     html = page(name).html
     assert "<p>&lt;!--" not in html and '.md"' not in html and "pictures/made" not in html
     assert all(source.startswith("/static/docs/") for source in Links(html).sources)
+
+
+def test_a_list_of_pages_leaves_out_what_is_not_here() -> None:
+    html = page("index").html
+    assert "Contributing" not in html and "<a>" not in html and "Benchmarks" in html
+
+
+@pytest.mark.parametrize("address", ["https://rasa.com/docs/a.md", "mailto:team@example.com", "tel:112"])
+def test_an_address_elsewhere_stays_as_it_is(address: str) -> None:
+    token = Token("link_open", "a", 1, attrs={"href": address})
+    documentation._change_link(token, "index")
+    assert token.attrs["href"] == address
 
 
 @pytest.mark.parametrize("section", sorted(documentation.sections()))
