@@ -177,13 +177,8 @@ def _resolved(name: str, address: str) -> str:
 
 
 def _change_picture(token: Token, name: str) -> None:
-    """Drawings are static files. Of screenshots there are none here: one sees the page itself."""
-    source = _resolved(name, str(token.attrs["src"]))
-    drawing = FOLDER / source
-    if drawing.suffix == ".svg" and drawing.is_file():
-        token.attrs["src"] = static(f"docs/{drawing.name}")
-    else:
-        token.type, token.hidden, token.content = "text", True, ""
+    """docs/pictures/ are static files (STATICFILES_DIRS)."""
+    token.attrs["src"] = static(f"docs/{PurePosixPath(_resolved(name, str(token.attrs['src']))).name}")
 
 
 _CHANGES: dict[str, Callable[[Token, str], None]] = {
