@@ -35,6 +35,7 @@ _SECTIONS = {
     "access:person": "permissions#people-groups-and-single-sign-on",
     "access:role": "permissions#ready-made-roles",
     "access:service": "api-tokens",
+    "access:sign-in": "single-sign-on#when-single-sign-on-does-not-work",
     "access:token": "api-tokens",
     "access:who": "permissions",
     "audit:": "security#the-audit-log",

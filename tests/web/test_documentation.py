@@ -98,6 +98,13 @@ def test_where_the_built_documentation_is_served_pages_link_there(settings) -> N
     assert documentation.help_url("conversations:inbox") == "https://docs.example.com/parley/corrections.html#the-inbox"
 
 
+def test_who_cannot_sign_in_reads_it(client: Client, db) -> None:
+    [link] = re.findall(r'href="([^"]+)">Documentation<', client.get("/sign-in").content.decode())
+    html = client.get(link).content.decode()
+    assert f'id="{urldefrag(link).fragment}"' in html and "manage.py bootstrap" in html
+    assert "js/shell.js" in html and 'href="/docs/index"' in html and 'href="/sign-in"' in html
+
+
 @pytest.mark.parametrize("name", ["nothing", "../README", "decisions/../talk", "conf.py", "Talk"])
 def test_what_is_no_page_is_not_found(client: Client, db, name: str) -> None:
     client.force_login(make_person())
