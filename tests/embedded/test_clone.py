@@ -13,11 +13,14 @@ pytestmark = pytest.mark.stack
 
 
 def test_a_fresh_clone_runs(installations: Callable[[], Installation]) -> None:
-    lines = block_of("docs/first-steps.md", "git clone").replace(
-        "https://git.example.com/parley.git", f"file://{CHECKOUT}"
-    )
+    lines = block_of("docs/first-steps.md", "git clone")
     assert lines.endswith(f"\n{block_of('README.md', 'make run')}")
     house = installations()
+    house.settings = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{CHECKOUT}.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://git.example.com/parley.git",
+    }
     folder = house.folders.data.parent
     house.type(["bash", "-e", "-c", lines], folder)
     wait_until(lambda: "Ctrl-C stops everything" in house.said() or house.has_exited(), "the clone to start")
