@@ -23,6 +23,7 @@ def test_a_fresh_clone_runs(installations: Callable[[], Installation]) -> None:
     }
     folder = house.folders.data.parent
     house.type(["bash", "-e", "-c", lines], folder)
+    wait_until(lambda: "Parley starts" in house.said() or house.has_exited(), "the packages")
     wait_until(lambda: "Ctrl-C stops everything" in house.said() or house.has_exited(), "the clone to start")
     assert house.launcher is not None and house.answers(), house.said()
     assert all(line in house.said() for line in ("  User name   admin", "  Password    ", "  Sign in     http"))
