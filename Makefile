@@ -97,10 +97,9 @@ openapi: ## Write docs/openapi.json from the running code
 docs: ## Build the documentation into docs/_build; a warning or a dead link within it is an error
 	@scripts/setup.sh dev
 	$(SPHINX) --fresh-env --builder html . docs/_build/html
-	@[ -d docs/pictures/made ] || echo "It has no screenshots: make screenshots takes them from an installation that runs."
 	@echo "The documentation is docs/_build/html/docs/index.html"
 
-screenshots: ## Picture a running installation that make demo has filled, for the documentation (needs a Chromium)
+screenshots: ## Picture a running installation that make demo has filled (needs a Chromium and poppler-utils)
 	@scripts/setup.sh dev
 	@$(PY) scripts/screenshots.py
 

@@ -4,12 +4,8 @@ The source folder is the checkout, so that README.md and its neighbours are page
 """
 
 import re
-from pathlib import Path
 
 from sphinx.application import Sphinx
-
-CHECKOUT = Path(__file__).resolve().parent.parent
-MADE = "docs/pictures/made/"  # `make screenshots` puts its pictures there; git has none of them
 
 project = "Parley"
 extensions = ["myst_parser"]
@@ -24,7 +20,6 @@ html_favicon = "../static/img/parley.svg"
 html_show_copyright = False
 html_copy_source = False
 linkcheck_ignore = [r"https?://[^/]*(example\.(com|org)|localhost)\b", r"http://127\.0\.0\.1"]
-_PICTURE = re.compile(r"^!\[[^\]]*\]\((pictures/made/[^)]+)\)$", re.MULTILINE)
 _LINKED = re.compile(r"^- \[[^\]]+\]\(([^)#]+)\.md\)", re.MULTILINE)
 
 
@@ -38,7 +33,6 @@ def _prepare(app: Sphinx, docname: str, content: list[str]) -> None:
         content[0] = f"---\norphan: true\n---\n\n{content[0]}"
     if docname.endswith("index"):
         content[0] = _with_contents(content[0])
-    content[0] = _PICTURE.sub(lambda found: found[0] if (CHECKOUT / "docs" / found[1]).exists() else "", content[0])
 
 
 def _with_contents(text: str) -> str:

@@ -1,7 +1,6 @@
-"""`make screenshots`: pictures of a running installation that `make demo` has filled, for the documentation.
+"""`make screenshots`: pictures of a running installation that `make demo` has filled, for README.md and docs/.
 
-PNG files for the built pages go to docs/pictures/made/, which git ignores. README.md has a picture that is text: the
-page printed as it looks on a screen, as SVG (docs/pictures/parley.svg; needs pdftocairo of poppler-utils).
+They are text, so that git can keep them: pages printed as they look on a screen, as SVG.
 """
 
 import json
@@ -9,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,21 +19,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 PICTURES = CHECKOUT / "docs" / "pictures"
 WIDTH, HEIGHT = 1280, 880
 ASSISTANT = "/a/default"
-README = "environment"  # the page whose picture README.md shows
 
 # Name of the picture, address of the page, and what is clicked there first.
-PAGES = (
-    ("home", f"{ASSISTANT}/", ""),
-    ("training", f"{ASSISTANT}/training/", "main .table a.row-link"),
-    ("models", f"{ASSISTANT}/models/", ""),
-    ("environment", f"{ASSISTANT}/environments/production", ""),
-    ("connection", f"{ASSISTANT}/environments/production/connection", ""),
-    ("conversation", f"{ASSISTANT}/conversations/", "main a.row-link"),
-    ("inbox", f"{ASSISTANT}/inbox/", ""),
-    ("analytics", f"{ASSISTANT}/analytics/?range=7d", ""),
-    ("talk", f"{ASSISTANT}/talk/", ""),
-    ("share", f"{ASSISTANT}/share/", ""),
-)
+PAGES = (("parley", f"{ASSISTANT}/environments/production", ""),)
 
 
 def main() -> None:
@@ -41,7 +29,8 @@ def main() -> None:
     if chromium is None:
         sys.exit("There is no Chromium on this machine. On Debian: apt install chromium")
     link = sign_in_link()
-    (PICTURES / "made").mkdir(parents=True, exist_ok=True)
+    if shutil.which("pdftocairo") is None:
+        sys.exit("There is no pdftocairo on this machine. On Debian: apt install poppler-utils")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         with signed_in(browser, link) as page:
@@ -64,7 +53,7 @@ def signed_in(browser: Browser, link: str) -> Iterator[Page]:
     base = re.match(r"https?://[^/]+", link)
     assert base is not None
     size = {"width": WIDTH, "height": HEIGHT}
-    context = browser.new_context(base_url=base[0], viewport=size, device_scale_factor=1.5, color_scheme="light")  # type: ignore[arg-type]
+    context = browser.new_context(base_url=base[0], viewport=size, color_scheme="light")  # type: ignore[arg-type]
     page = context.new_page()
     try:
         page.goto(link)
@@ -83,24 +72,18 @@ def picture(page: Page, name: str, address: str, first: str) -> None:
     if first:
         page.locator(first).first.click()
     page.wait_for_load_state("networkidle")
-    page.screenshot(path=PICTURES / "made" / f"{name}.png")
-    if name == README:
-        drawing(page)
-    print(f"docs/pictures/made/{name}.png: {page.title()}")  # noqa: T201 - it is a command
+    drawing(page, PICTURES / f"{name}.svg")
+    print(f"docs/pictures/{name}.svg: {page.title()}")  # noqa: T201 - it is a command
 
 
-def drawing(page: Page) -> None:
-    if shutil.which("pdftocairo") is None:
-        print("No pdftocairo here (apt install poppler-utils): README's picture stays as it is.")  # noqa: T201
-        return
-    pdf = PICTURES / "made" / "page.pdf"
+def drawing(page: Page, target: Path) -> None:
     page.emulate_media(media="screen")
     page.locator(".skip").evaluate("link => link.remove()")  # a page of paper has no place outside of it
     height = page.evaluate("document.documentElement.scrollHeight") + 1  # or what is left goes to a second sheet
-    page.pdf(path=pdf, width=f"{WIDTH}px", height=f"{height}px", print_background=True, page_ranges="1")
-    subprocess.run(["pdftocairo", "-svg", pdf, PICTURES / "parley.svg"], check=True)
-    pdf.unlink()
-    (PICTURES / "parley.svg").write_text(smaller((PICTURES / "parley.svg").read_text()))
+    with tempfile.NamedTemporaryFile(suffix=".pdf") as pdf:
+        page.pdf(path=pdf.name, width=f"{WIDTH}px", height=f"{height}px", print_background=True, page_ranges="1")
+        subprocess.run(["pdftocairo", "-svg", pdf.name, target], check=True)
+    target.write_text(smaller(target.read_text()))
 
 
 def smaller(svg: str) -> str:

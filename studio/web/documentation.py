@@ -1,7 +1,8 @@
 """docs/ as pages of the product, and where in it the help of each page stands.
 
 The Markdown is ours and is what Sphinx builds as well: rendered when it is first asked for, with the anchors that MyST
-makes. What lies outside docs/ is no page here, so a link to it is plain text.
+makes. What lies outside docs/ is no page here (the container image does not have it): a link to it is plain text, and a
+list of pages leaves it out.
 """
 
 import re
@@ -9,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -23,6 +25,7 @@ FOLDER = settings.BASE_DIR / "docs"
 INDEX = "index"
 _TABLE = '<div class="table-wrap" tabindex="0" role="group" aria-label="Table"><table class="table">'
 _NAME = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)?")
+_LISTED = re.compile(r"^- \[[^\]]+\]\(([^)#]+)[^)]*\).*\n", re.MULTILINE)
 
 # The section that helps with a page, by the beginning of its URL's name; the longest that fits counts.
 _SECTIONS = {
@@ -32,6 +35,7 @@ _SECTIONS = {
     "access:person": "permissions#people-groups-and-single-sign-on",
     "access:role": "permissions#ready-made-roles",
     "access:service": "api-tokens",
+    "access:sign-in": "single-sign-on#when-single-sign-on-does-not-work",
     "access:token": "api-tokens",
     "access:who": "permissions",
     "audit:": "security#the-audit-log",
@@ -53,7 +57,7 @@ _SECTIONS = {
     "conversations:talk-compare": "talk#side-by-side",
     "conversations:try": "slots",
     "environments:": "promotion",
-    "environments:connection": "connect-your-rasa#five-steps",
+    "environments:connection": "connect-your-rasa#six-steps",
     "environments:slot": "slots#slots",
     "environments:trying": "slots",
     "models:assistant": "first-steps",
@@ -111,7 +115,7 @@ def page(name: str) -> Page | None:
 @cache
 def _rendered(name: str) -> Page:
     parser = _parser()
-    tokens = parser.parse((FOLDER / f"{name}.md").read_text())
+    tokens = parser.parse(_without_others((FOLDER / f"{name}.md").read_text(), name))
     for token in _inside(tokens):
         change = _CHANGES.get(token.type)
         if change is not None:
@@ -120,6 +124,11 @@ def _rendered(name: str) -> Page:
     headings = [(token, tokens[index + 1]) for index, token in enumerate(tokens) if token.type == "heading_open"]
     found = [(str(one.attrs["id"]), _text(inline)) for one, inline in headings if one.tag == "h2"]
     return Page(_text(headings[0][1]), mark_safe(html), found)  # noqa: S308 - our own Markdown
+
+
+def _without_others(text: str, name: str) -> str:
+    """Lists of pages without those that lie outside docs/."""
+    return _LISTED.sub(lambda found: "" if _resolved(name, found[1]).startswith("..") else found[0], text)
 
 
 def _parser() -> MarkdownIt:
@@ -144,8 +153,9 @@ def _inside(tokens: Sequence[Token]) -> list[Token]:
 
 
 def _change_link(token: Token, name: str) -> None:
-    address, sign, anchor = str(token.attrs.get("href", "")).partition("#")
-    if not address or "://" in address:
+    href = str(token.attrs.get("href", ""))
+    address, sign, anchor = href.partition("#")
+    if not address or urlsplit(href).scheme:
         return
     target = _resolved(name, address)
     if address.endswith("openapi.json"):
@@ -168,13 +178,8 @@ def _resolved(name: str, address: str) -> str:
 
 
 def _change_picture(token: Token, name: str) -> None:
-    """Drawings are static files. Of screenshots there are none here: one sees the page itself."""
-    source = _resolved(name, str(token.attrs["src"]))
-    drawing = FOLDER / source
-    if drawing.suffix == ".svg" and drawing.is_file():
-        token.attrs["src"] = static(f"docs/{drawing.name}")
-    else:
-        token.type, token.hidden, token.content = "text", True, ""
+    """docs/pictures/ are static files (STATICFILES_DIRS)."""
+    token.attrs["src"] = static(f"docs/{PurePosixPath(_resolved(name, str(token.attrs['src']))).name}")
 
 
 _CHANGES: dict[str, Callable[[Token, str], None]] = {

@@ -73,13 +73,15 @@ def _source(name: str) -> str:
     return (settings.BASE_DIR / "templates" / name).read_text()
 
 
+@login_not_required
 @require_safe
 def documentation(request: HttpRequest, name: str) -> HttpResponse:
-    """A page of docs/, for everybody who is signed in."""
+    """A page of docs/, which anybody can read elsewhere: also for who cannot sign in."""
     page = pages.page(name)
     if page is None:
         raise Http404
-    return render(request, "web/documentation.html", {"page": page, "name": name})
+    layout = "base.html" if request.user.is_authenticated else "base_plain.html"
+    return render(request, "web/documentation.html", {"page": page, "name": name, "layout": layout})
 
 
 @login_not_required

@@ -229,6 +229,9 @@ UNFOLDED = [  # what a press on its summary brings out
     ("/a/{slug}/share/new", "On other sites"),
 ]
 PUBLIC_PAGES = [
+    "/docs/",
+    "/docs/first-steps",
+    "/docs/settings",
     "/sign-in",
     "/sign-in/worn-out",
     "/s/{code}",

@@ -10,10 +10,12 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _MARK = re.compile(r"<!-- (run|not run): (.+?) -->")
+_FOR_PAGE = re.compile(rf"# .+\n\n{_MARK.pattern}\n(?!\s*```)")  # right before a block it is that block's alone
 
 
 class Block(NamedTuple):
-    """`mark` is `run` or `not run`, and `reason` what stands behind it: a test, or why none runs it."""
+    """`mark` is `run` or `not run`, and `reason` what stands behind it: a test, or why none runs it. `for_page`: it
+    stands below the title, for every block without one of its own."""
 
     page: str
     line: int
@@ -21,6 +23,7 @@ class Block(NamedTuple):
     text: str
     mark: str = ""
     reason: str = ""
+    for_page: bool = False
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -42,7 +45,7 @@ def text_of(page: str) -> str:
 
 def blocks(*languages: str) -> list[Block]:
     """Of all pages. A comment `<!-- run: … -->` stands right before a block, or below the title for the whole page."""
-    found = [block for page in pages() for block in _blocks_of(page)]
+    found = [block for page in pages() for block in blocks_of(page)]
     return [block for block in found if not languages or block.language in languages]
 
 
@@ -52,15 +55,18 @@ def block_of(page: str, beginning: str) -> str:
     return found
 
 
-def _blocks_of(page: str) -> Iterator[Block]:
+def blocks_of(page: str) -> Iterator[Block]:
     text = text_of(page)
-    for_all = _MARK.search(text.partition("\n## ")[0].partition("```")[0])
+    for_page = _FOR_PAGE.match(text)
     for fence in _FENCE.finditer(text):
         before = text[: fence.start()].rstrip().rpartition("\n")[2].strip()
-        mark = _MARK.fullmatch(before) or for_all
+        own = _MARK.fullmatch(before)
+        mark = own or for_page
         lines = fence[3].splitlines()
         body = "\n".join(line.removeprefix(fence[1]) for line in lines) + "\n"
-        yield Block(page, text.count("\n", 0, fence.start()) + 1, fence[2], body, *(mark.groups() if mark else ()))
+        line = text.count("\n", 0, fence.start()) + 1
+        kind, reason = mark.groups() if mark else ("", "")
+        yield Block(page, line, fence[2], body, kind, reason, for_page=bool(mark) and own is None)
 
 
 def code_in_text() -> Iterator[tuple[str, str]]:

@@ -4,8 +4,11 @@ A block of shell has `<!-- run: tests/… -->` or `<!-- not run: why -->` on the
 or its page has it below the title. Readers see neither.
 """
 
+import ast
 import json
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
@@ -13,7 +16,7 @@ from ruamel.yaml import YAML
 
 from environments.services.connecting import START
 from tests.docs.commands import complaints
-from tests.docs.pages import CHECKOUT, Block, block_of, blocks, code_in_text, pages, text_of
+from tests.docs.pages import CHECKOUT, Block, block_of, blocks, blocks_of, code_in_text, pages, text_of
 from tests.house.test_settings import in_documentation
 
 LANGUAGES = {"sh", "yaml", "json", "properties", "ini", "nginx", "html", "text"}
@@ -42,6 +45,58 @@ def test_the_test_that_runs_a_block_reads_it_from_its_page(block: Block) -> None
         test = CHECKOUT / name
         assert test.is_file(), f"{block} names {name}, which is not there"
         assert block.page in test.read_text(), f"{name} does not name {block.page}: does it run {block}?"
+
+
+@pytest.mark.parametrize("block", [one for one in blocks("sh") if one.mark == "run" and one.for_page], ids=str)
+def test_a_mark_below_the_title_covers_what_its_tests_read(block: Block) -> None:
+    read = any(_reads((CHECKOUT / name).read_text(), block) for name in block.reason.split(", "))
+    assert read, f"No test of {block.reason} reads {block}: name its beginning there, or mark it by itself"
+
+
+def _reads(test: str, block: Block) -> bool:
+    """Whether it goes through all blocks of that language, or asks for this one by its beginning: `block_of(…)`, or a
+    function of its own that calls that."""
+    tree = ast.parse(test)
+    functions = [one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)]
+    askers = {"block_of", *(one.name for one in functions if any(name == "block_of" for name, _ in _calls(one)))}
+    for name, words in _calls(tree):
+        if name == "blocks" and (not words or block.language in words):
+            return True
+        if name in askers and any(word and block.text.startswith(word) for word in words):
+            return True
+    return False
+
+
+def _calls(tree: ast.AST) -> Iterator[tuple[str, list[str]]]:
+    """Of each call the function, and the texts that it is given."""
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
+            words = [one.value for one in call.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+            yield call.func.id, words
+
+
+def test_a_block_that_no_test_reads_is_noticed() -> None:
+    test = """
+def typed(beginning): run(block_of(PAGE, beginning))
+def test_it(): typed("make run"); other("make demo")
+@pytest.mark.parametrize("block", blocks("ini"))
+def test_units(block): ...
+"""
+    lines = {"make run\n": True, "make demo\n": False, "make test\n": False}
+    assert {text: _reads(test, Block("docs/a.md", 1, "sh", text)) for text in lines} == lines
+    assert _reads(test, Block("docs/a.md", 1, "ini", "[Unit]\n"))
+
+
+def test_a_mark_right_before_a_block_is_that_block_s_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fence = "```sh\n:\n```\n\n"
+    for name, beginning in {
+        "of-block": f"<!-- run: a.py -->\n{fence}",
+        "of-page": "<!-- run: a.py -->\n\nText.\n\n",
+    }.items():
+        (tmp_path / name).write_text(f"# Title\n\n{beginning}{fence}")
+    monkeypatch.setattr("tests.docs.pages.CHECKOUT", tmp_path)
+    assert [one.mark for one in blocks_of("of-block")] == ["run", ""]
+    assert [one.for_page for one in blocks_of("of-page")] == [True]
 
 
 def test_a_reason_is_a_sentence() -> None:

@@ -1,16 +1,18 @@
-"""The lines at the top of docs/cli.md, in a shell. What a person would be asked is answered for them."""
+"""The lines of docs/cli.md and docs/first-steps.md, in a shell. What a person would be asked is answered for them."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from tests.cli.fake import FakeParley
 from tests.docs.pages import CHECKOUT, block_of
 
-PAGE = "docs/cli.md"
 PROGRAMS = {
-    "pip": 'echo "pip $*" >> "$LOG"',
+    "pipx": 'echo "pipx $*" >> "$LOG"',
     "parley": f"""
 echo "parley $*" >> "$LOG"
 case $1 in
@@ -22,32 +24,55 @@ esac""",
 }
 
 
-def test_a_project_goes_live_and_back(fake: FakeParley, tmp_path: Path) -> None:
-    bin_folder, project, log = tmp_path / "bin", tmp_path / "my-rasa-project", tmp_path / "log"
+Typed = Callable[[str], str]
+
+
+@pytest.fixture
+def typed(fake: FakeParley, tmp_path: Path) -> Typed:
+    """Runs lines beside a folder `my-rasa-project`; gives what they say."""
+    bin_folder, project = tmp_path / "bin", tmp_path / "my-rasa-project"
     bin_folder.mkdir()
     project.mkdir()
     (project / "domain.yml").write_text('version: "3.1"\n')
     for name, lines in PROGRAMS.items():
         (bin_folder / name).write_text(f"#!/bin/sh\n{lines}\n")
         (bin_folder / name).chmod(0o755)
+    environment = {
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "LOG": str(tmp_path / "log"),
+        "TOKEN": fake.token,
+        "PYTHONPATH": str(CHECKOUT / "cli" / "src"),
+    }
+
+    def run(lines: str) -> str:
+        ended = subprocess.run(
+            ["bash", "-e", "-c", lines], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+        )
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    return run
+
+
+def promoted(fake: FakeParley) -> None:
     fake.is_quick = True
     fake.server()
     fake.add_model("before")
     fake.promote("before", "production", "ada")
     fake.advance()
+
+
+def test_a_project_goes_live_and_back(fake: FakeParley, typed: Typed, tmp_path: Path) -> None:
+    promoted(fake)
     fake.training_ends("done", model="otter")
     fake.replies.append([{"text": "Hello!"}])
-    environment = {
-        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
-        "HOME": str(tmp_path),
-        "LOG": str(log),
-        "TOKEN": fake.token,
-        "PYTHONPATH": str(CHECKOUT / "cli" / "src"),
-    }
-    lines = block_of(PAGE, "pip install").replace("https://parley.example.com", fake.url)
-    ended = subprocess.run(
-        ["bash", "-e", "-c", lines], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert log.read_text().splitlines()[-1] == "parley rollback production --wait"
+    typed(block_of("docs/cli.md", "pipx install").replace("https://parley.example.com", fake.url))
+    assert (tmp_path / "log").read_text().splitlines()[-1] == "parley rollback production --wait"
     assert [row["model"] for row in fake.promotions] == ["before", "otter", "before"]
+
+
+def test_a_terminal_tells_what_is_live(fake: FakeParley, typed: Typed) -> None:
+    promoted(fake)
+    said = typed(block_of("docs/first-steps.md", "pipx install").replace("http://localhost:8000", fake.url))
+    assert ["production", "before", "running"] in [line.split("\t")[:3] for line in said.splitlines()]

@@ -69,12 +69,13 @@ def test_people_of_a_list_are_added_with_their_roles(live_server, redis_client, 
     token = tokens.make(
         actor=admin, user=admin, name="move", scope=EVERYWHERE, permissions=list(Permission), expires_at=None
     ).text
-    (tmp_path / "people.csv").write_text("mara,annotator\nolu,tester\n")
+    (tmp_path / "people.csv").write_text("mara,annotator\nkim,emperor\nolu,tester")  # no end of the last line
     environment = {"PATH": os.environ["PATH"], "PARLEY_URL": str(live_server), "TOKEN": token}
     lines = block_of(PAGE, "while IFS")
     ended = subprocess.run(
         ["bash", "-e", "-c", lines], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert ended.stdout.count("sign_in_link") == 2
+    assert "emperor" in ended.stdout and "kim was not added." in ended.stderr
     people = User.objects.exclude(pk=admin.pk).order_by("username")
     assert [(one.username, one.grants.get().role.name) for one in people] == [("mara", "annotator"), ("olu", "tester")]

@@ -1,7 +1,7 @@
 """Blocks of the documentation that are for other programs: those programs read or run them."""
 
+import json
 import os
-import re
 import shutil
 import subprocess
 import time
@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import requests
 from cryptography.fernet import Fernet
-from django.db import connection
 
 from tests.docs.pages import CHECKOUT, Block, block_of, blocks
+from tests.environments.installation import database_url
 from tests.stack.certificates import Authority
 from tests.stack.programs import free_port, need
 
@@ -54,13 +54,31 @@ def test_promtool_takes_the_rules() -> None:
     )
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_machine_is_prepared_with_the_settings_of_its_file(tmp_path: Path) -> None:
+    ours = {name: value for name, value in os.environ.items() if name.startswith(("PARLEY_", "REDIS_URL"))}
+    told = {
+        **ours,
+        "DATABASE_URL": database_url(),
+        "PARLEY_STATIC": str(tmp_path),
+        "PARLEY_URL": "https://parley.example",
+    }
+    settings = tmp_path / "parley.env"
+    settings.write_text("".join(f"{name}='{value}'\n" for name, value in told.items()))
+    lines = block_of(SEVERAL, "cd /srv/parley\nset -a; . /etc/parley.env; set +a\n.venv/bin/python manage.py prepare")
+    lines = lines.replace("/srv/parley", str(CHECKOUT)).replace("/etc/parley.env", str(settings))
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    ended = subprocess.run(["bash", "-e", "-c", lines], env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    facts = json.loads(ended.stdout.splitlines()[-1])
+    assert facts["link"].startswith("https://parley.example/") and facts["password"]
+
+
 @contextmanager
 def web(port: int, **variables: str) -> Iterator[None]:
     """The line of docs/several-machines.md, at another port and on the database of the tests."""
     [line] = block_of(SEVERAL, ".venv/bin/python -m gunicorn").splitlines()
-    facts = connection.settings_dict
-    url = re.sub(r"/[^/]*$", f"/{facts['NAME']}", os.environ["DATABASE_URL"])
-    environment = {**os.environ, "DATABASE_URL": url, "PARLEY_WEB_WORKERS": "1", **variables}
+    environment = {**os.environ, "DATABASE_URL": database_url(), "PARLEY_WEB_WORKERS": "1", **variables}
     collect = [".venv/bin/python", "manage.py", "collectstatic", "--no-input", "--verbosity=0"]
     subprocess.run(collect, cwd=CHECKOUT, env=environment, check=True)
     process = subprocess.Popen(

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -32,12 +33,16 @@ class Installation:
 
     def launch(self, *arguments: str) -> None:
         """`run`, or what is said instead."""
+        self.type([sys.executable, "-m", "studio.embedded", *(arguments or ("run",))], CHECKOUT)
+
+    def type(self, command: Sequence[str], folder: Path) -> None:
+        """A command that starts it, in a shell with its settings."""
         own = {name: value for name, value in os.environ.items() if not _of_this_test_run(name)}
         settings = {"PARLEY_DATA": str(self.folders.data), "PORT": str(self.port), "PARLEY_STARTER": "0"}
         with self.output.open("wb") as output:
             self.launcher = subprocess.Popen(
-                [sys.executable, "-m", "studio.embedded", *(arguments or ("run",))],
-                cwd=CHECKOUT,
+                command,
+                cwd=folder,
                 env={**own, **settings, "RASA_PYTHON": "/nonexistent", **self.settings},
                 stdout=output,
                 stderr=output,

@@ -69,8 +69,8 @@ SIGNING_IN = [
 ]
 
 DOCUMENTATION = [
-    Row("GET",  "/docs/",                                         302, 200, 200, 200, 200),
-    Row("GET",  "/docs/promotion",                                302, 200, 200, 200, 200),
+    Row("GET",  "/docs/",                                         200, 200, 200, 200, 200),
+    Row("GET",  "/docs/promotion",                                200, 200, 200, 200, 200),
 ]
 
 HOME = [

@@ -7,6 +7,7 @@ from urllib.parse import urldefrag, urljoin
 import pytest
 from django.test import Client
 from docutils.nodes import make_id
+from markdown_it.token import Token
 
 from studio.web import documentation, navigation
 from tests.factories import make_assistant, make_person
@@ -52,8 +53,20 @@ def test_every_link_within_it_leads_to_a_page_and_a_heading(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_no_page_shows_what_is_for_sphinx_or_tests(name: str) -> None:
     html = page(name).html
-    assert "<p>&lt;!--" not in html and '.md"' not in html and "pictures/made" not in html
+    assert "<p>&lt;!--" not in html and '.md"' not in html
     assert all(source.startswith("/static/docs/") for source in Links(html).sources)
+
+
+def test_a_list_of_pages_leaves_out_what_is_not_here() -> None:
+    html = page("index").html
+    assert "Contributing" not in html and "<a>" not in html and "Benchmarks" in html
+
+
+@pytest.mark.parametrize("address", ["https://rasa.com/docs/a.md", "mailto:team@example.com", "tel:112"])
+def test_an_address_elsewhere_stays_as_it_is(address: str) -> None:
+    token = Token("link_open", "a", 1, attrs={"href": address})
+    documentation._change_link(token, "index")
+    assert token.attrs["href"] == address
 
 
 @pytest.mark.parametrize("section", sorted(documentation.sections()))
@@ -83,6 +96,13 @@ def test_a_page_links_to_what_helps_there(client: Client, db) -> None:
 def test_where_the_built_documentation_is_served_pages_link_there(settings) -> None:
     settings.DOCS_URL = "https://docs.example.com/parley"
     assert documentation.help_url("conversations:inbox") == "https://docs.example.com/parley/corrections.html#the-inbox"
+
+
+def test_who_cannot_sign_in_reads_it(client: Client, db) -> None:
+    [link] = re.findall(r'href="([^"]+)">Documentation<', client.get("/sign-in").content.decode())
+    html = client.get(link).content.decode()
+    assert f'id="{urldefrag(link).fragment}"' in html and "manage.py bootstrap" in html
+    assert "js/shell.js" in html and 'href="/docs/index"' in html and 'href="/sign-in"' in html
 
 
 @pytest.mark.parametrize("name", ["nothing", "../README", "decisions/../talk", "conf.py", "Talk"])
