@@ -185,10 +185,10 @@ def test_nothing_said_is_no_story():
 )
 def test_whatever_events_hold_a_story_is_yaml_and_can_be_sent(fields: list, kind: str, story: str):
     events = [{"event": kind, "timestamp": float(number)} | one for number, one in enumerate(fields)]
-    text = file_yaml(stories_of(rows(*events), story, "conversation 7"))
+    made = stories_of(rows(*events), story, "conversation 7")
+    text = file_yaml(made)
     text.encode()
-    if text:
-        assert YAML(typ="safe", pure=True).load(text)["stories"]
+    assert len(YAML(typ="safe", pure=True).load(text)["stories"]) == len(made)
 
 
 def tracker(*events: dict) -> dict:
