@@ -12,7 +12,7 @@ from conversations.presentation.said import Said, as_facts, said_in
 from conversations.services.corrections import OUT_OF_SCOPE_INTENT, corrections_of
 from conversations.services.inbox import holder
 from models_app.data.vocabulary import Entity, Vocabulary
-from models_app.words import words_of
+from models_app.vocabulary import vocabulary_of
 from studio.access.models import User
 
 
@@ -99,4 +99,4 @@ def correcting(
         same = Correction.objects.visible_to(viewer).filter(also__contains=[event.pk])
         row = same.select_related("revision", "conversation").first()
     held_by = holder(event, other_than=viewer)
-    return Correcting(conversation, event, said_in(event), row, words_of(conversation.assistant), held_by)
+    return Correcting(conversation, event, said_in(event), row, vocabulary_of(conversation.assistant), held_by)

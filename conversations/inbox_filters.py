@@ -12,7 +12,7 @@ from conversations.models.conversations import SURE_FROM
 from conversations.presentation.items import FALLBACK_INTENT
 from conversations.services.inbox import Wanted, places_of
 from models_app.models import Assistant, Model
-from models_app.words import words_of
+from models_app.vocabulary import vocabulary_of
 from studio.access.models import User
 from studio.web.filters import DayRangeFilter
 
@@ -53,7 +53,7 @@ class InboxFilter(DayRangeFilter):
     def intents(self) -> list[str]:
         """Those that are offered; others may stand in the address."""
         chosen = self.data.get("intent") or ""
-        names = {NOT_UNDERSTOOD, *words_of(self.assistant).intents, *([chosen] if chosen else [])}
+        names = {NOT_UNDERSTOOD, *vocabulary_of(self.assistant).intents, *([chosen] if chosen else [])}
         return sorted(names - {NOT_UNDERSTOOD})
 
     @property

@@ -14,11 +14,14 @@ import redis
 from studio.embedded import keys, postgres, redis_server
 from studio.embedded.folders import Folders
 
+# For PostgreSQL: a crash may lose the data, and nobody minds.
+FORGETFUL = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+
 
 class Services:
     """The servers of this run; those that DATABASE_URL and REDIS_URL name are used as they are."""
 
-    def __init__(self, *, postgres_options: dict[str, str] = postgres.FORGETFUL) -> None:
+    def __init__(self, *, postgres_options: dict[str, str] = FORGETFUL) -> None:
         self.postgres_options = postgres_options
         # Open to pass through: as root, PostgreSQL runs as a user of its own.
         self.root = Path(tempfile.mkdtemp(prefix="parley-tests-")).resolve()

@@ -23,7 +23,7 @@ from studio.access.loaders import signed_in
 from studio.access.models import User
 from studio.errors import Invalid
 from studio.web.api.paging import MOST, NotOurs, Paging, cursor_of, key_of, say_next
-from studio.web.patience import TookTooLong, at_most
+from studio.web.query_time import TookTooLong, at_most
 
 router = Router(tags=["conversations"])
 

@@ -23,7 +23,7 @@ from conversations.services.examples import Wishes, judge
 from conversations.services.inbox import Spot
 from models_app.api.paths import of_each
 from models_app.models import Assistant
-from models_app.words import words_of
+from models_app.vocabulary import vocabulary_of
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission, Scope
 from studio.errors import Conflict, Invalid
@@ -238,7 +238,7 @@ def found_examples(
     checked(filters)
     rows = filters.apply().select_related("conversation", "revision", "event").order_by()
     found = page(request, response, rows, paging, by="pk")
-    return [_example(one) for one in judge(found, words_of(assistant))]
+    return [_example(one) for one in judge(found, vocabulary_of(assistant))]
 
 
 def _example(one: examples.Waiting) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from django.http import QueryDict
 from conversations.filters import ConversationFilter
 
 
-def words_of(query: str) -> list[tuple[str, str]]:
+def filter_in_words(query: str) -> list[tuple[str, str]]:
     """Label and value of each filter: `("Text", "refund")`; empty when it chooses everything."""
     given = QueryDict(query)
     fields = ConversationFilter.base_fields

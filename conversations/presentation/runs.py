@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from conversations.models import ErasureRun, ExportRun
-from conversations.presentation.chosen import words_of
+from conversations.presentation.chosen import filter_in_words
 
 _ERASURE = {
     ErasureRun.State.COUNTING: ("busy", "Being counted"),
@@ -47,7 +47,7 @@ class ErasureLine:
         if run.before is not None:
             place = run.environment.name if run.environment else "everywhere"
             return f"Older than {many(run.days or 0, 'day')}, {place}"
-        chosen = words_of(run.query)
+        chosen = filter_in_words(run.query)
         return "; ".join(f"{label}: {value}" for label, value in chosen) or "All conversations"
 
     @property
@@ -89,7 +89,7 @@ class ExportLine:
 
     @property
     def what(self) -> str:
-        chosen = words_of(self.run.query)
+        chosen = filter_in_words(self.run.query)
         return "; ".join(f"{label}: {value}" for label, value in chosen) or "All conversations"
 
     @property

@@ -49,18 +49,12 @@ class Story:
         yield from (("entity", name) for name in self.entities)
 
 
-def stories_yaml(
-    events: Iterable[StoredEvent], kind: Kind, title: str, meant: Mapping[int, Payload] | None = None
-) -> str:
-    """A file with a story for each session of `events`, which come in their order; empty where nothing was said."""
-    stories = stories_of(events, kind, title, meant)
-    return file_yaml(stories) if stories else ""
-
-
 def stories_of(
     events: Iterable[StoredEvent], kind: Kind, title: str, meant: Mapping[int, Payload] | None = None
 ) -> list[Story]:
-    """`title` begins the stories' names. Test stories have what people wrote, training stories what NLU made of it.
+    """A story for each session of `events`, which come in their order; none where nothing was said.
+
+    `title` begins the stories' names. Test stories have what people wrote, training stories what NLU made of it.
 
     `meant` has what people said of messages, by event: `parse_data` that takes the place of NLU's.
     """

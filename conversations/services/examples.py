@@ -14,7 +14,7 @@ from models_app.data.examples import Example, Unwritable, write
 from models_app.data.vocabulary import Vocabulary
 from models_app.models import Assistant, Revision
 from models_app.services.examples import Additions, save_examples
-from models_app.words import words_of
+from models_app.vocabulary import vocabulary_of
 from studio.access.models import User
 from studio.audit.actions import Action
 from studio.audit.services import record
@@ -104,7 +104,7 @@ def accept(*, actor: User, assistant: Assistant, keys: Sequence[int], seen_at: d
     outcome.left["were settled by somebody else meanwhile"] = len(set(keys)) - len(rows)
     fresh = [row for row in rows if row.at <= seen_at]
     outcome.left["were changed since the page showed them"] = len(rows) - len(fresh)
-    chosen = [one for one in judge(fresh, words_of(assistant)) if _may_come(one, wishes, outcome.left)]
+    chosen = [one for one in judge(fresh, vocabulary_of(assistant)) if _may_come(one, wishes, outcome.left)]
     outcome.left = +outcome.left
     if not chosen:
         return outcome

@@ -26,7 +26,6 @@ CURRENT_SECONDS = 30.0  # behind by less, a source that records wait for is as g
 STUCK_AFTER = timedelta(minutes=2)
 BEATS_WITHIN = timedelta(seconds=90)  # the process beats every five; a batch in a busy database may take long
 SILENT_AFTER = timedelta(days=1)
-STARTS_WITHIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)

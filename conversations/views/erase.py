@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from conversations.loaders import load_conversation, load_erasure, load_readable
 from conversations.models import ErasureRun
-from conversations.presentation.chosen import words_of
+from conversations.presentation.chosen import filter_in_words
 from conversations.presentation.runs import ErasureLine, many
 from conversations.services import erasing, erasure_plan, erasure_runs
 from conversations.views.lists import filter_query
@@ -60,7 +60,7 @@ def erase_many(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST":
         run = erasure_runs.request_run(actor=signed_in(request), assistant=assistant, query=query)
         return go(request, _page(run))
-    chosen = "; ".join(f"{label}: {value}" for label, value in words_of(query))
+    chosen = "; ".join(f"{label}: {value}" for label, value in filter_in_words(query))
     which = f"What the list shows ({chosen})" if chosen else "All conversations of this assistant that you may delete"
     context = {
         "heading": "Delete these conversations",
@@ -77,7 +77,7 @@ def erasure_page(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
     context = {
         "run": run,
         "line": ErasureLine(run),
-        "chosen": words_of(run.query),
+        "chosen": filter_in_words(run.query),
         "sample": erasure_plan.sample(run) if run.state == ErasureRun.State.COUNTED else [],
         "may_manage": user.may(Permission.CONVERSATIONS_ERASE, Scope(run.assistant_id)),
         "has_worker": not run.is_under_way or heartbeat.live(erasure_runs.WORKER) > 0,

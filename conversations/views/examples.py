@@ -19,7 +19,7 @@ from conversations.services import examples
 from conversations.services.examples import Outcome, Waiting, Wishes, judge
 from models_app.models import Assistant
 from models_app.services.editing import BadData
-from models_app.words import words_of
+from models_app.vocabulary import vocabulary_of
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission, Scope
 from studio.errors import DomainError
@@ -59,7 +59,7 @@ def _judged(rows: Sequence[Correction], assistant: Assistant) -> list[Waiting]:
     """Also beside those of other pages."""
     keys = {row.pk for row in rows}
     others = Correction.objects.waiting().filter(assistant=assistant, text__in={row.text for row in rows})
-    judged = judge([*rows, *others.exclude(pk__in=keys)], words_of(assistant))
+    judged = judge([*rows, *others.exclude(pk__in=keys)], vocabulary_of(assistant))
     return [one for one in judged if one.row.pk in keys]
 
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from conversations.downloads import prepared, sent
 from conversations.loaders import load_export, load_readable
 from conversations.models import ExportRun
-from conversations.presentation.chosen import words_of
+from conversations.presentation.chosen import filter_in_words
 from conversations.presentation.runs import ExportLine
 from conversations.services import export_runs
 from conversations.services.erasure_runs import WORKER
@@ -54,7 +54,7 @@ def export(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         "count": count,
         "most": export_runs.AT_ONCE,
         "is_large": count > export_runs.AT_ONCE,
-        "chosen": words_of(query),
+        "chosen": filter_in_words(query),
         "formats": [(kind, title, text, _file(slug, query, kind)) for kind, title, text in FORMATS],
     }
     return render(request, "conversations/export.html", context, status=422 if refused else 200)
@@ -107,7 +107,7 @@ def export_page(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
     context = {
         "run": run,
         "line": ExportLine(run),
-        "chosen": words_of(run.query),
+        "chosen": filter_in_words(run.query),
         "has_worker": not run.is_open or heartbeat.live(WORKER) > 0,
     }
     return render(request, f"conversations/export_run.html{'#live' if request.htmx else ''}", context)

@@ -22,7 +22,7 @@ from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission, Scope
 from studio.web.htmx import HtmxHttpRequest
-from studio.web.patience import TookTooLong, at_most
+from studio.web.query_time import TookTooLong, at_most
 
 TITLE = 120  # characters that a row shows of the first message
 COUNTING = 3.0  # seconds, at most

@@ -15,7 +15,7 @@ from studio.audit.models import AuditEvent
 from studio.audit.querysets import AuditEventQuerySet
 from studio.errors import Invalid
 from studio.web.api.paging import Paging, page
-from studio.web.patience import TookTooLong, at_most
+from studio.web.query_time import TookTooLong, at_most
 
 router = Router(tags=["audit"])
 SEARCH_SECONDS, COUNT_SECONDS = 5.0, 1.0

@@ -17,7 +17,7 @@ from studio.audit.loaders import load_event, places_of, readable
 from studio.audit.models import AuditEvent
 from studio.audit.querysets import AuditEventQuerySet
 from studio.web.keyset import Page, page_of
-from studio.web.patience import TookTooLong, at_most
+from studio.web.query_time import TookTooLong, at_most
 
 SEARCH_SECONDS = 5.0
 

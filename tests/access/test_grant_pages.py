@@ -9,27 +9,13 @@ from studio.access.models import Grant, Role, User
 from studio.access.permissions import Permission, Scope
 from studio.access.services.grants import grant, grant_to_group
 from studio.access.services.roles import save_role
-from tests.factories import environment_of, make_assistant, make_person
+from tests.access.page_fixtures import admin, cafe, client
+from tests.factories import environment_of, make_person
+
+__all__ = ["admin", "cafe", "client"]
 
 pytestmark = pytest.mark.django_db
 LIST = "/settings/grants/"
-
-
-@pytest.fixture
-def admin() -> User:
-    return make_person("admin", username="admin")
-
-
-@pytest.fixture
-def client(admin: User) -> Client:
-    client = Client()
-    client.force_login(admin)
-    return client
-
-
-@pytest.fixture
-def cafe() -> Assistant:
-    return make_assistant("cafe", "Café Lumen")
 
 
 def page(client: Client, **query: str) -> str:

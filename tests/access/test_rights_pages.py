@@ -139,7 +139,3 @@ def test_who_may_do_what_costs_the_same_for_many(client, mara, django_assert_max
         make_person("tester")
     with django_assert_max_num_queries(11):
         assert len(client.get(WHO).context["rows"]) == 14
-
-
-def test_every_permission_says_what_it_means() -> None:
-    assert all(one.label and one.meaning for one in Permission)

@@ -9,26 +9,17 @@ from django.test import Client
 from django.urls import reverse
 
 from studio.access.categories import CATEGORIES, with_views
-from studio.access.models import Role, User
+from studio.access.models import Role
 from studio.access.permissions import Permission
 from studio.access.ready_made import READY_MADE, ReadyMade
 from studio.access.services.grants import grant, grant_to_group
 from studio.access.services.roles import save_role
+from tests.access.page_fixtures import admin, client
 from tests.factories import make_person
 
+__all__ = ["admin", "client"]
+
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def admin() -> User:
-    return make_person("admin", username="admin")
-
-
-@pytest.fixture
-def client(admin: User) -> Client:
-    client = Client()
-    client.force_login(admin)
-    return client
 
 
 def save(client: Client, name: str, *, new: bool = False, **fields: object):
@@ -130,7 +121,7 @@ def test_a_copy_begins_with_what_the_role_holds_under_another_name(client: Clien
 
 def test_every_permission_says_what_it_means(client: Client) -> None:
     page = client.get(reverse("access:role", args=["tester"])).content.decode()
-    assert all(permission.meaning in page for permission in Permission)
+    assert all(one.label and one.meaning and one.meaning in page for one in Permission)
 
 
 def test_the_list_counts_people_and_groups(client: Client) -> None:

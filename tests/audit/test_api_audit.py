@@ -7,7 +7,7 @@ import pytest
 from models_app.services.assistants import rename_assistant
 from studio.access.permissions import Permission, Scope
 from studio.audit.models import AuditEvent
-from studio.web.patience import TookTooLong
+from studio.web.query_time import TookTooLong
 from tests.access.api import Caller
 from tests.factories import make_assistant, make_person
 

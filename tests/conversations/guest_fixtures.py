@@ -1,6 +1,5 @@
-"""A link for guests, and the server that answers them; imported by name where they are used."""
+"""A link for guests, and their page; imported by name where they are used."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,18 +11,8 @@ from environments.models import Environment
 from studio.crypto import decrypt
 from tests.conversations.fake_channel import Channel
 from tests.factories import make_person
-from tests.rasa.servers import SmallServer
 
 SITE = "https://www.example.org"
-
-
-@pytest.fixture
-def channel(environment: Environment, redis_client: object) -> Iterator[Channel]:
-    server = SmallServer()
-    channel = Channel(server)
-    channel.connect(environment)
-    yield channel
-    server.close()
 
 
 @pytest.fixture

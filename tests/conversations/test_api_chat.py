@@ -16,9 +16,8 @@ from models_app.models import Assistant
 from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
 from tests.conversations.api import Api, api_of
-from tests.conversations.fake_channel import Channel
 from tests.factories import environment_of, make_assistant
-from tests.rasa.servers import Reply, SmallServer
+from tests.rasa.servers import Reply
 
 pytestmark = pytest.mark.django_db
 
@@ -31,15 +30,6 @@ def cafe() -> Assistant:
 @pytest.fixture
 def environment(cafe) -> Environment:
     return environment_of(cafe)
-
-
-@pytest.fixture
-def channel(environment, redis_client):
-    server = SmallServer()
-    channel = Channel(server)
-    channel.connect(environment)
-    yield channel
-    server.close()
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from conversations.views.door import COOKIE, GUEST_HEADER, PASS_HEADER
 from studio.crypto import decrypt
 from tests.conversations.events import small_talk
 from tests.conversations.fake_channel import Channel
-from tests.conversations.guest_fixtures import SITE, channel, link, page, say, set_options
+from tests.conversations.guest_fixtures import SITE, link, page, say, set_options
 from tests.factories import make_person
 from tests.rasa.servers import Reply
 
-__all__ = ["channel", "link", "page"]
+__all__ = ["link", "page"]
 
 
 @pytest.fixture

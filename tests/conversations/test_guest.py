@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,31 +12,16 @@ from studio.crypto import decrypt
 from studio.web.ratelimit import Window
 from tests.conversations.events import small_talk
 from tests.conversations.fake_channel import Channel
+from tests.conversations.guest_fixtures import page, say
 from tests.factories import make_person
-from tests.rasa.servers import Reply, SmallServer
+from tests.rasa.servers import Reply
 
-
-@pytest.fixture
-def channel(environment: Environment, redis_client: object) -> Iterator[Channel]:
-    server = SmallServer()
-    channel = Channel(server)
-    channel.connect(environment)
-    yield channel
-    server.close()
+__all__ = ["page"]
 
 
 @pytest.fixture
 def link(environment: Environment, channel: Channel) -> ShareLink:
     return create_link(actor=make_person(), environment=environment, name="friends of Anna", greeting="Welcome!")
-
-
-@pytest.fixture
-def page(link: ShareLink) -> str:
-    return f"/s/{decrypt(link.code_encrypted)}"
-
-
-def say(client: Client, page: str, text: str = "hi", **more: str) -> Any:
-    return client.post(f"{page}/say", {"text": text, **more})
 
 
 def test_a_guest_needs_no_account(client: Client, page: str):

@@ -14,11 +14,11 @@ from conversations.models import ShareGuest, ShareLink
 from conversations.views import door
 from conversations.views.door import COOKIE
 from tests.conversations.fake_channel import Channel
-from tests.conversations.guest_fixtures import channel, link, page, say, set_options
+from tests.conversations.guest_fixtures import link, page, say, set_options
 from tests.factories import make_person
 from tests.rasa.servers import Reply
 
-__all__ = ["channel", "link", "page"]
+__all__ = ["link", "page"]
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 Safari/604.1"
 
 

@@ -15,11 +15,11 @@ from conversations.models import ShareGuest, ShareLink
 from environments.services.promotion import promote
 from studio.errors import Conflict, Invalid
 from tests.conversations.fake_channel import Channel
-from tests.conversations.guest_fixtures import channel, link, page, say, set_options
+from tests.conversations.guest_fixtures import link, page, say, set_options
 from tests.factories import make_model
 from tests.rasa.servers import Reply
 
-__all__ = ["channel", "link", "page"]
+__all__ = ["link", "page"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

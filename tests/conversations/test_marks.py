@@ -13,29 +13,14 @@ from conversations.services.marks import MOST_MARKS, Target, remove_mark, set_fl
 from studio.access.models import User
 from studio.errors import Invalid
 from tests.conversations.events import small_talk, user
+from tests.conversations.reader_fixtures import anna, client, conversation
 from tests.factories import make_assistant, make_person
+
+__all__ = ["anna", "client", "conversation"]
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Stored]
 HTMX = {"HX-Request": "true"}
-
-
-@pytest.fixture
-def anna(db: None) -> User:
-    return make_person("annotator", username="anna")
-
-
-@pytest.fixture
-def client(anna: User) -> Client:
-    client = Client()
-    client.force_login(anna)
-    return client
-
-
-@pytest.fixture
-def conversation(stored: Make) -> Conversation:
-    stored(*small_talk())
-    return Conversation.objects.get()
 
 
 @pytest.fixture

@@ -21,10 +21,10 @@ from models_app.models import Assistant
 from tests.conversations.events import action, bot, user
 from tests.conversations.events import small_talk as small_talk_at
 from tests.conversations.fake_channel import Channel
-from tests.conversations.guest_fixtures import channel, link, page, say, set_options
+from tests.conversations.guest_fixtures import link, page, say, set_options
 from tests.factories import make_person
 
-__all__ = ["channel", "link", "page"]
+__all__ = ["link", "page"]
 
 
 def small_talk(sender: str) -> list[dict[str, Any]]:

@@ -16,29 +16,14 @@ from conversations.models import Conversation, ReadMark
 from conversations.services.review import mark_read, review, undo_review, unread_among
 from studio.access.models import User
 from studio.errors import Conflict, Invalid
-from tests.conversations.events import bot, small_talk, user
+from tests.conversations.events import bot, user
+from tests.conversations.reader_fixtures import anna, client, conversation
 from tests.factories import make_person
+
+__all__ = ["anna", "client", "conversation"]
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Stored]
-
-
-@pytest.fixture
-def anna(db: None) -> User:
-    return make_person("annotator", username="anna")
-
-
-@pytest.fixture
-def client(anna: User) -> Client:
-    client = Client()
-    client.force_login(anna)
-    return client
-
-
-@pytest.fixture
-def conversation(stored: Make) -> Conversation:
-    stored(*small_talk())
-    return Conversation.objects.get()
 
 
 def address(name: str, conversation: Conversation, query: str = "") -> str:

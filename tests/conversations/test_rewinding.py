@@ -10,7 +10,7 @@ from conversations.chat.turns import grouped, turns_of
 from conversations.models import TalkSession
 from conversations.presentation.applied import REWOUND_TO, SAID_AGAIN, applied
 from conversations.presentation.explained import explained, turn_around
-from conversations.presentation.stories import stories_yaml
+from conversations.presentation.stories import file_yaml, stories_of
 from tests.conversations.events import action, bot, event, slot, small_talk, user
 from tests.conversations.fake_channel import Channel, say
 from tests.conversations.test_explained import FORM
@@ -108,12 +108,12 @@ def test_a_rewind_by_an_action_as_rasas_fallback_does_it_folds_nothing():
 
 
 def test_a_story_tells_what_stands():
-    text = stories_yaml(as_stored(after_rewind(THREE, "second")), "training", "x")
+    text = file_yaml(stories_of(as_stored(after_rewind(THREE, "second")), "training", "x"))
     assert "greet" in text
     assert "utter_second" not in text
     assert "utter_third" not in text
     more = [*FORM, user("Sunday", 5.0, intent="deny"), action("book_table_form", 5.2), action("action_listen", 5.3)]
-    told = stories_yaml(as_stored(after_rewind(more, "Sunday")), "test", "x")
+    told = file_yaml(stories_of(as_stored(after_rewind(more, "Sunday")), "test", "x"))
     assert (told.count("intent: book_table"), told.count("intent: inform"), told.count("deny")) == (1, 1, 0)
 
 

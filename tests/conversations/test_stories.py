@@ -14,7 +14,7 @@ from conversations import window
 from conversations.ingest.write import Stored
 from conversations.models import Conversation
 from conversations.presentation.annotation import annotated
-from conversations.presentation.stories import stories_yaml
+from conversations.presentation.stories import file_yaml, stories_of
 from conversations.presentation.tracker import tracker_json
 from tests.conversations.events import action, bot, event, slot, small_talk, user
 from tests.conversations.test_decode import json_values, unhurried
@@ -25,8 +25,8 @@ Make = Callable[..., Stored]
 
 
 def stories(*events: dict, kind: str = "training") -> list[dict]:
-    text = stories_yaml(rows(*events), kind, "conversation 7")
-    return YAML(typ="safe", pure=True).load(text)["stories"] if text else []
+    text = file_yaml(stories_of(rows(*events), kind, "conversation 7"))
+    return YAML(typ="safe", pure=True).load(text)["stories"]
 
 
 def steps(*events: dict, kind: str = "training") -> list[dict]:
@@ -48,7 +48,7 @@ def test_a_new_session_that_a_policy_decided_on_ends_the_story():
 
 def test_it_reads_as_people_write_it():
     found = [{"entity": "people", "value": "2", "start": 10, "end": 13}]
-    text = stories_yaml(rows(user("table for two", 1.0, intent="book", entities=found), event("active_loop", 2.0, name=None)), "training", "conversation 7")  # fmt: skip
+    text = file_yaml(stories_of(rows(user("table for two", 1.0, intent="book", entities=found), event("active_loop", 2.0, name=None)), "training", "conversation 7"))  # fmt: skip
     assert text == (
         'version: "3.1"\nstories:\n- story: conversation 7\n  steps:\n'
         "  - intent: book  # table for two\n    entities:\n    - people: '2'\n  - active_loop: null\n"
@@ -185,10 +185,10 @@ def test_nothing_said_is_no_story():
 )
 def test_whatever_events_hold_a_story_is_yaml_and_can_be_sent(fields: list, kind: str, story: str):
     events = [{"event": kind, "timestamp": float(number)} | one for number, one in enumerate(fields)]
-    text = stories_yaml(rows(*events), story, "conversation 7")
+    made = stories_of(rows(*events), story, "conversation 7")
+    text = file_yaml(made)
     text.encode()
-    if text:
-        assert YAML(typ="safe", pure=True).load(text)["stories"]
+    assert len(YAML(typ="safe", pure=True).load(text)["stories"]) == len(made)
 
 
 def tracker(*events: dict) -> dict:

@@ -15,6 +15,7 @@ from studio.embedded.errors import LaunchError
 from studio.embedded.folders import Folders
 from studio.embedded.ports import free_port
 from studio.embedded.postgres import APPLICATION, SUPERUSER, Postgres
+from tests.services import FORGETFUL
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
 
@@ -102,7 +103,7 @@ def test_programs_that_its_user_cannot_reach_are_copied(folders: Folders, monkey
 def _running(folders: Folders) -> Iterator[Postgres]:
     server = postgres.prepare(folders)
     with (folders.logs / "postgres.log").open("wb") as log:
-        command = postgres.wrapped(server.command(postgres.FORGETFUL), server.user, "SIGKILL")
+        command = postgres.wrapped(server.command(FORGETFUL), server.user, "SIGKILL")
         process = subprocess.Popen(command, stderr=log, cwd=server.data.parent)
     try:
         postgres.wait_until_ready(server, _patience(process, Path(log.name)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conversations.presentation.stories import stories_yaml
+from conversations.presentation.stories import file_yaml, stories_of
 from conversations.presentation.tracker import tracker_json
 from tests.conversations.events import action, bot, event, slot, user
 from tests.conversations.test_presentation import rows
@@ -81,8 +81,8 @@ EVENTS = [
 def test_rasa_reads_our_stories_as_it_reads_its_own(rasa_runtime, tmp_path: Path):
     files = {
         "tracker.json": "".join(tracker_json("anna", rows(*EVENTS))),
-        "our_stories.yml": stories_yaml(rows(*EVENTS), "training", "conversation 7"),
-        "our_test_stories.yml": stories_yaml(rows(*EVENTS), "test", "conversation 7"),
+        "our_stories.yml": file_yaml(stories_of(rows(*EVENTS), "training", "conversation 7")),
+        "our_test_stories.yml": file_yaml(stories_of(rows(*EVENTS), "test", "conversation 7")),
     }
     for name, text in files.items():
         (tmp_path / name).write_text(text)

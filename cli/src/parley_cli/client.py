@@ -7,7 +7,6 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from email.message import Message
 from typing import Any
 from urllib.parse import quote
 
@@ -221,10 +220,3 @@ def _retry_after(response: requests.Response) -> float:
         return float(response.headers.get("Retry-After", "0"))
     except ValueError:
         return 0.0
-
-
-def file_name_of(header: str) -> str:
-    """The name in a Content-Disposition, empty when there is none."""
-    message = Message()
-    message["Content-Disposition"] = header
-    return message.get_filename() or ""

@@ -7,14 +7,14 @@ from models_app.models import Assistant, RevisionFile
 from models_app.services.revisions import newest_revision
 
 
-def words_of(assistant: Assistant) -> Vocabulary:
+def vocabulary_of(assistant: Assistant) -> Vocabulary:
     """Empty for an assistant without training data. Nobody changes it: others are given the same."""
     newest = newest_revision(assistant)
-    return _words(newest.pk, bytes(newest.digest)) if newest else Vocabulary()
+    return _vocabulary(newest.pk, bytes(newest.digest)) if newest else Vocabulary()
 
 
 @lru_cache(maxsize=16)
-def _words(pk: int, digest: bytes) -> Vocabulary:
+def _vocabulary(pk: int, digest: bytes) -> Vocabulary:
     """A revision never changes."""
     files = RevisionFile.objects.filter(revision=pk).order_by("path").values_list("path", "blob__content")
     return vocabulary({path: bytes(content) for path, content in files})
