@@ -144,9 +144,9 @@ def _refuse_shared(manifest: Manifest) -> None:
     tables = connection.introspection.table_names()
     known = set(Artifact.objects.values_list("sha256", flat=True)) if Artifact._meta.db_table in tables else set()
     moment = datetime.now(UTC) - STRAY_AFTER if known else datetime.now(UTC) + timedelta(minutes=5)
-    if strangers := set(store().older_than(moment)) - known - _brought(manifest):
+    if set(store().older_than(moment)) - known - _brought(manifest):
         raise BackupRefused(
-            f"The artifact store ({store().label}) holds {len(strangers)} files that this database does not know. If "
+            f"The artifact store ({store().label}) holds files that this database does not know. If "
             "another installation uses it, each would delete the other's models: give this one a store of its own "
             "(PARLEY_S3_PREFIX, PARLEY_S3_BUCKET or PARLEY_ARTIFACTS). If all of them are this installation's, because "
             "its database was lost or made anew, or an older backup was restored before: --same-store. Nothing was "
