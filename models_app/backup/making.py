@@ -34,9 +34,11 @@ log = structlog.get_logger()
 
 LEAST = 15  # of PostgreSQL
 BUSY = "A backup is being made already, or models are being moved. Look how far that is, and let it end."
+RESTORING = "parley_restoring"  # a schema by which restoring.py notes what it has begun
 # What Rasa servers remember of dialogues under way is theirs: we may not read it. Its numbers the audit table's other
 # owner keeps to itself; they are counted on when it is restored.
-LEFT_OUT = ["--exclude-schema=parley_tracker_*", f"--exclude-table-data={ownership.TABLE}_id_seq"]
+LEFT_OUT = ["--exclude-schema=parley_tracker_*", f"--exclude-schema={RESTORING}"]
+LEFT_OUT += [f"--exclude-table-data={ownership.TABLE}_id_seq"]
 _COUNTED = """
 SELECT schemaname, tablename FROM pg_tables
 WHERE schemaname = 'public' OR starts_with(schemaname, 'parley_events_') ORDER BY 1, 2

@@ -19,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import Conninfo
 
 from models_app.backup.errors import BackupRefused
+from studio.env import PATIENCE
 
 PROGRAMS = ("pg_dump", "pg_restore", "psql")
 _SYSTEM = Path("/usr/lib/postgresql")
@@ -28,6 +29,7 @@ _QUIETLY = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/nu
 # What libpq hides, and keys that sign in as passwords do; the password itself has a variable.
 _SECRETS = {one.keyword.decode() for one in Conninfo.get_defaults() if one.dispchar == b"*"}
 _SECRETS |= {"scram_client_key", "scram_server_key"}
+_STALLED = "tcp_user_timeout"
 PIECE = 1024 * 1024
 _HEAD_LINES = 40  # within which a script sets its session up
 
@@ -51,7 +53,8 @@ def programs_of(least: int, why: str) -> Programs:
         have = f"Those here are of version {', '.join(map(str, sorted(found)))}." if found else "There are none here."
         raise BackupRefused(
             f"{why} needs pg_dump, pg_restore and psql of PostgreSQL {least} or newer. {have} Install the client "
-            f"programs (Debian and Ubuntu: postgresql-client-{least}), and have them on the PATH."
+            f"programs (Debian and Ubuntu: postgresql-client-{least}), and have them on the PATH. Nothing was "
+            "changed."
         )
     return found[fitting[0]]
 
@@ -95,6 +98,8 @@ class Database:
     def of(cls, django: dict[str, Any]) -> "Database":
         """From Django's settings of a database. BackupRefused for a secret that libpq reads from no variable."""
         options = {name: value for name, value in django["OPTIONS"].items() if isinstance(value, str)}
+        if options.get(_STALLED) == PATIENCE[_STALLED]:  # ours: a COPY that waits for a slow disk would be cut
+            del options[_STALLED]
         _refuse_seen(_SECRETS & options.keys())
         given = {"host": django["HOST"], "port": django["PORT"], "user": django["USER"], "dbname": django["NAME"]}
         address = make_conninfo(**{name: value for name, value in {**given, **options}.items() if value})

@@ -8,16 +8,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from django.db import connection
+from django.db import ProgrammingError, connection
 from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
 from models_app.backup import keys
 from models_app.backup.errors import BackupRefused
-from models_app.backup.making import LEAST, rows_now, server_version
+from models_app.backup.making import LEAST, RESTORING, rows_now, server_version
 from models_app.backup.manifest import Manifest, read_manifest
 from models_app.backup.places import Place
-from models_app.backup.programs import Around, Database, load, programs_of
+from models_app.backup.programs import Around, Database, Programs, load, programs_of
 from models_app.backup.progress import Progress, Tell
 from models_app.models import Artifact
 from models_app.services.artifact_checks import problem_of
@@ -37,6 +37,7 @@ WHERE datname = current_database() AND pid <> pg_backend_pid() AND usesysid IS N
 _SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname ~ '^parley_(events|tracker)_' ORDER BY 1"
 # Somebody who came meanwhile is not waited for for ever. A dump's own beginning takes the timeout back.
 _IMPATIENTLY = "SET client_min_messages = warning;\nSET LOCAL lock_timeout = '10s';"
+_NOTE_GONE = f"DROP SCHEMA IF EXISTS {RESTORING};"
 _PUBLIC_AGAIN = """
 DROP SCHEMA public CASCADE;
 CREATE SCHEMA public;
@@ -61,13 +62,16 @@ def restore(place: Place, *, replaces: bool, other_keys: bool, same_store: bool 
     if not other_keys:
         _refuse_other_keys(manifest)
     _refuse_newer(manifest)
+    _refuse_old_server()
+    programs = programs_of(manifest.made_by, "Restoring this backup")
     _refuse_others("Nothing was changed.")
     _refuse_used(replaces)
     if not same_store:
-        _refuse_shared()
+        _refuse_shared(manifest)
     _check(place, manifest, tell)
+    _note(manifest)
     _bring_models(place, manifest, tell)
-    _bring_database(place, manifest, address, replaces=replaces, tell=tell)
+    _bring_database(place, manifest, programs, address, replaces=replaces, tell=tell)
     return manifest
 
 
@@ -98,6 +102,13 @@ def _refuse_newer(manifest: Manifest) -> None:
         )
 
 
+def _refuse_old_server() -> None:
+    if (server := server_version()) < LEAST:
+        raise BackupRefused(
+            f"This PostgreSQL is of version {server}; Parley needs {LEAST} or newer. Nothing was changed."
+        )
+
+
 def _refuse_others(unchanged: str) -> None:
     """Whatever else is connected may write, or hold what is to be dropped."""
     with connection.cursor() as cursor:
@@ -123,22 +134,36 @@ def _refuse_used(replaces: bool) -> None:
         )
 
 
-def _refuse_shared() -> None:
+def _refuse_shared(manifest: Manifest) -> None:
     """Two databases over one store delete each other's models: a sweep keeps what its own rows need.
 
     What this database does not know, and would have swept if it had been at work here, somebody else put there. One
-    that knows no artifact at all has never been at work.
+    that knows no artifact at all has never been at work. What a restore of this very backup brought that did not end is
+    its own: there is a note of it.
     """
     tables = connection.introspection.table_names()
     known = set(Artifact.objects.values_list("sha256", flat=True)) if Artifact._meta.db_table in tables else set()
     moment = datetime.now(UTC) - STRAY_AFTER if known else datetime.now(UTC) + timedelta(minutes=5)
-    if any(sha256 not in known for sha256 in store().older_than(moment)):
+    if set(store().older_than(moment)) - known - _brought(manifest):
         raise BackupRefused(
-            f"The artifact store ({store().label}) holds files that this database does not know. If another "
-            "installation uses it, each would delete the other's models: give this one a store of its own "
+            f"The artifact store ({store().label}) holds files that this database does not know. If "
+            "another installation uses it, each would delete the other's models: give this one a store of its own "
             "(PARLEY_S3_PREFIX, PARLEY_S3_BUCKET or PARLEY_ARTIFACTS). If all of them are this installation's, because "
-            "its database was lost or a restore was killed: --same-store. Nothing was changed."
+            "its database was lost or made anew, or an older backup was restored before: --same-store. Nothing was "
+            "changed."
         )
+
+
+def _brought(manifest: Manifest) -> set[str]:
+    """What a run before this one, which did not end, may have brought into this store for this database."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT obj_description(to_regnamespace(%s), 'pg_namespace')", [RESTORING])
+        row = cursor.fetchone()
+    return {one.sha256 for one in manifest.artifacts} if row == (_name_of(manifest),) else set()
+
+
+def _name_of(manifest: Manifest) -> str:
+    return f"{manifest.database.sha256} with {store().label}"
 
 
 def _check(place: Place, manifest: Manifest, tell: Tell) -> None:
@@ -155,6 +180,19 @@ def _check(place: Place, manifest: Manifest, tell: Tell) -> None:
 
 
 # --- Bringing it ------------------------------------------------------------------------------------------------------
+
+
+def _note(manifest: Manifest) -> None:
+    """Of what is brought from now on, for a run after this one; an empty schema, which goes when the rows come."""
+    about = sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(RESTORING), sql.Literal(_name_of(manifest)))
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {RESTORING}")
+            cursor.execute(about)
+    except ProgrammingError as error:
+        raise BackupRefused(
+            f"{error} Make the role of DATABASE_URL the owner of the database. Nothing was changed."
+        ) from error
 
 
 def _bring_models(place: Place, manifest: Manifest, tell: Tell) -> None:
@@ -184,12 +222,12 @@ def _refuse_changed(staged: Staged, part: Stored) -> None:
         raise BackupRefused(f"The part {part.sha256} of the backup changed while it was read. Look at its disk.")
 
 
-def _bring_database(place: Place, manifest: Manifest, address: Database, *, replaces: bool, tell: Tell) -> None:
+def _bring_database(
+    place: Place, manifest: Manifest, programs: Programs, address: Database, *, replaces: bool, tell: Tell
+) -> None:
     server = server_version()
-    if server < LEAST:
-        raise BackupRefused(f"This PostgreSQL is of version {server}; Parley needs {LEAST} or newer.")
-    programs = programs_of(manifest.made_by, "Restoring this backup")
-    around = Around(_emptied() if replaces else "", _audit_log_closed())
+    before = [_IMPATIENTLY, _NOTE_GONE, *(_emptied() if replaces else [])]
+    around = Around("\n".join(before), _audit_log_closed())
     progress = Progress("database")
 
     def count(read: int) -> None:
@@ -205,13 +243,13 @@ def _bring_database(place: Place, manifest: Manifest, address: Database, *, repl
     _refuse_other_rows(manifest)
 
 
-def _emptied() -> str:
+def _emptied() -> list[str]:
     """SQL that leaves a database as empty as a new one, within the transaction that fills it again."""
     with connection.cursor() as cursor:
         cursor.execute(_SCHEMAS)
         names = [name for (name,) in cursor.fetchall()]
     drops = [sql.SQL("DROP SCHEMA {} CASCADE;").format(sql.Identifier(name)).as_string(None) for name in names]
-    return "\n".join([_IMPATIENTLY, *drops, _PUBLIC_AGAIN])
+    return [*drops, _PUBLIC_AGAIN]
 
 
 def _audit_log_closed() -> str:
@@ -230,5 +268,5 @@ def _refuse_other_rows(manifest: Manifest) -> None:
     if wrong:
         raise BackupRefused(
             f"{len(wrong)} tables have not as many rows as the backup says: {', '.join(wrong[:5])}. Did something of "
-            "Parley run? Stop it, and restore again with --replace."
+            "Parley run? Stop it, and restore again with --replace --same-store (whose the store is was looked at)."
         )

@@ -30,7 +30,7 @@ Problems = Iterator[str]
 
 def problems_of(migration: Migration, state: ProjectState) -> list[str]:
     """What is not safe in `migration`, which finds the tables of `state`; nothing when it says why it is."""
-    found, made = [], set()
+    found, made = list(_beside_indexes(migration)), set()
     for operation in migration.operations:
         after = state.clone()
         operation.state_forwards(migration.app_label, after)
@@ -39,6 +39,13 @@ def problems_of(migration: Migration, state: ProjectState) -> list[str]:
         state = after
     reason = getattr(migration, MARKER, "")
     return [] if isinstance(reason, str) and len(reason.split()) > 2 else found
+
+
+def _beside_indexes(migration: Migration) -> Problems:
+    """Where no transaction is, no statement's wait for its table is limited (studio/migrating.py)."""
+    for operation in migration.operations:
+        if not migration.atomic and type(operation) not in _CONCURRENT:
+            yield f"{operation.describe()}: with atomic = False it waits for ever, and all others behind it: {_ALONE}"
 
 
 def _made_by(operation: Operation) -> set[str]:
@@ -164,6 +171,8 @@ _QUICK = re.compile(
     rf"{_COLUMN} (DROP NOT NULL|DROP DEFAULT|SET DEFAULT [^;]*|TYPE (varchar\(\d+\)|varchar|text)( USING \"\w+\"::\w+)?);"
     r"|COMMENT ON COLUMN [^;]*;"
 )
+_CONCURRENT = (postgres.AddIndexConcurrently, postgres.RemoveIndexConcurrently)
+_ALONE = "let indexes be alone in their file"
 _GONE = "old code still uses it: take it out of the code in one release, out of the database in the next"
 _READERS: dict[type[Operation], Callable[..., Problems]] = {
     operations.CreateModel: _safe,

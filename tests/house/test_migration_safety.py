@@ -1,7 +1,7 @@
 """Migrations newer than a baseline run beside old code: docs/operations.md, CONTRIBUTING.md."""
 
 import pytest
-from django.contrib.postgres.operations import AddConstraintNotValid, AddIndexConcurrently
+from django.contrib.postgres.operations import AddConstraintNotValid, AddIndexConcurrently, RemoveIndexConcurrently
 from django.db import models
 from django.db.migrations import Migration, operations
 from django.db.migrations.loader import MigrationLoader
@@ -73,8 +73,10 @@ def guest(**fields: models.Field) -> ProjectState:
     return state
 
 
-def problems(*wanted: operations.base.Operation, reason: str = "", **fields: models.Field) -> str:
-    migration = Migration("0002_next", "inn")
+def problems(
+    *wanted: operations.base.Operation, reason: str = "", kind: type[Migration] = Migration, **fields: models.Field
+) -> str:
+    migration = kind("0002_next", "inn")
     migration.operations = list(wanted)
     if reason:
         migration.beside_old_code = reason
@@ -163,6 +165,24 @@ def test_allowed(name) -> None:
 def test_all_is_allowed_on_a_table_of_the_same_file() -> None:
     made = operations.CreateModel("Key", [("id", models.BigAutoField(primary_key=True)), ("name", models.TextField())])
     assert problems(made, operations.AddIndex("key", models.Index(fields=["name"], name="key_name"))) == ""
+
+
+NOT_ATOMIC = type("Migration", (Migration,), {"atomic": False})
+
+
+def test_what_waits_without_a_limit_is_an_index_alone() -> None:
+    """Django's own default is a transaction, in which studio/migrating.py limits each statement."""
+    index = AddIndexConcurrently("guest", INDEX)
+    assert problems(index, RemoveIndexConcurrently("guest", "guest_name"), kind=NOT_ATOMIC) == ""
+    beside = problems(index, ALLOWED["a column that may be empty"], kind=NOT_ATOMIC)
+    assert "Add field new to guest: with atomic = False it waits for ever" in beside and beside.count("\n") == 0
+    dropped = operations.RunSQL("DROP INDEX CONCURRENTLY IF EXISTS guest_name")
+    assert problems(dropped, index, kind=NOT_ATOMIC, reason="what a killed build left is dropped") == ""
+
+
+@pytest.mark.parametrize("name", [name for name in ALLOWED if name != "an index made concurrently"])
+def test_nothing_else_is_allowed_beside_it(name) -> None:
+    assert "with atomic = False it waits for ever" in problems(ALLOWED[name], kind=NOT_ATOMIC)
 
 
 def test_a_reason_is_a_sentence() -> None:

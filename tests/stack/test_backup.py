@@ -378,6 +378,12 @@ class TestRefused:
         (tmp_path / "manifest.json").write_text(json.dumps(manifest))
         assert "conversations.9999_of_the_next_version" in self.refused(real, tmp_path, "--replace")
 
+    def test_one_that_no_program_here_reads(self, real, nightly, tmp_path) -> None:
+        """Nor is a model brought."""
+        (tmp_path / "manifest.json").write_text(json.dumps(manifest_of(nightly) | {"made_by": 99}))
+        own = House(real.environment | {"PARLEY_S3_PREFIX": "unread/"})
+        assert "pg_dump, pg_restore and psql of PostgreSQL 99" in self.refused(own, tmp_path, "--replace")
+
     @pytest.mark.parametrize("role", ["its own", "another"])
     def test_while_something_runs(self, real, nightly, other_postgres, role) -> None:
         """Of a session of another role PostgreSQL tells no more than that it is there."""
@@ -412,6 +418,16 @@ class TestSharedStore:
     def test_who_says_that_it_is_its_own_gets_it(self, beside, nightly) -> None:
         beside.does("restore", str(nightly), "--same-store")
         assert beside.counts(manifest_of(nightly)) == manifest_of(nightly)["rows"]
+
+    def test_one_that_did_not_end_is_run_again(self, beside, nightly) -> None:
+        """The models are in the store, and the database is empty still."""
+        own = House(beside.environment | {"PARLEY_S3_PREFIX": "again/"})
+        code, said = restored_with(own, nightly, "restoring.load = lambda *arguments, **options: os._exit(9)")
+        assert code == 9, said
+        assert own.rows("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+        own.does("restore", str(nightly))
+        assert own.counts(manifest_of(nightly)) == manifest_of(nightly)["rows"]
+        assert own.rows("SELECT to_regnamespace('parley_restoring')::text") == [(None,)]
 
     def test_a_prefix_of_its_own_is_empty(self, beside, nightly) -> None:
         own = House(beside.environment | {"PARLEY_S3_PREFIX": "beside/"})

@@ -4,9 +4,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
+import psutil
 import psycopg
 import pytest
 from django.conf import settings
@@ -42,27 +44,42 @@ def secrets_of(house: Stage) -> set[str]:
     return {password, *(house.environment[name] for name in names)}
 
 
-def command_lines() -> list[str]:
+def command_lines(process: "subprocess.Popen[str]") -> list[str]:
+    """Of one that we started, and of what it has started; other tests' are none of ours."""
     lines = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            lines.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-        except OSError:
-            continue  # it ended meanwhile
+    with suppress(psutil.NoSuchProcess):
+        started = psutil.Process(process.pid)
+        for one in [started, *started.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+                lines.append(" ".join(one.cmdline()))
     return lines
 
 
+def look(process: "subprocess.Popen[str]", *words: str) -> list[str]:
+    """The first lines of `process` and its descendants of which one has all `words`."""
+    found: list[list[str]] = []
+
+    def is_there() -> bool:
+        lines = command_lines(process)
+        if any(all(word in line for word in words) for line in lines):
+            found.append(lines)
+        return bool(found)
+
+    wait_for(is_there)
+    return found[0]
+
+
 def test_our_processes(house) -> None:
-    started = [start(house, arguments) for arguments in PROCESSES.values()]
+    started = {name: start(house, arguments) for name, arguments in PROCESSES.items()}
     kinds = "SELECT array_agg(DISTINCT kind::text ORDER BY kind::text) FROM jobs_heartbeat"
     wait_for(lambda: house.one(kinds) == ["background-worker", "controller", "ingest", "schedule"])
     wait_for(lambda: answers(house, "healthz"))
-    lines = command_lines()
-    for process in started:
+    lines = {name: look(process, *PROCESSES[name][:2]) for name, process in started.items()}
+    for process in started.values():
         process.kill()
         process.communicate(timeout=20)
-    assert sum("manage.py" in line for line in lines) >= 4 and any("gunicorn" in line for line in lines)
-    assert not [line for line in lines if any(secret in line for secret in secrets_of(house))]
+    assert len(lines["web"]) > 1  # gunicorn has its worker
+    assert not [line for seen in lines.values() for line in seen if any(secret in line for secret in secrets_of(house))]
 
 
 def test_a_backup(house, tmp_path) -> None:
@@ -70,8 +87,7 @@ def test_a_backup(house, tmp_path) -> None:
     with psycopg.connect(house.database) as session:
         session.execute("LOCK TABLE access_user IN ACCESS EXCLUSIVE MODE")
         process = start(house, ["manage.py", "backup", str(tmp_path / "backup")])
-        wait_for(lambda: any("pg_dump" in line and "--dbname" in line for line in command_lines()))
-        lines = command_lines()
+        lines = look(process, "pg_dump", "--dbname")
         process.kill()
         process.communicate(timeout=20)
     assert not [line for line in lines if any(secret in line for secret in secrets_of(house))]
