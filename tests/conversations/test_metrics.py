@@ -104,8 +104,8 @@ def test_batches_of_this_process_are_counted(scraped, environment, transactional
 
 def test_nothing_of_what_people_say_is_told(client, scraped, settings, stored) -> None:
     settings.METRICS_TOKEN = "a-token-of-32-letters-for-prometheus"
-    stored(*small_talk(sender="+49 555 4711"), user(SECRET_WORDS, 1_790_000_002.0, sender="+49 555 4711"))
+    stored(*small_talk(sender="+49 555 saffron"), user(SECRET_WORDS, 1_790_000_002.0, sender="+49 555 saffron"))
     scraped()
     text = client.get("/metrics", headers={"Authorization": f"Bearer {settings.METRICS_TOKEN}"}).content.decode()
     assert "parley_ingest_records_total" in text
-    assert SECRET_WORDS not in text and "4711" not in text
+    assert SECRET_WORDS not in text and "saffron" not in text
