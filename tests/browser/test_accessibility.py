@@ -92,13 +92,18 @@ def problems_of(context: BrowserContext, address: str) -> list[str]:
 
 
 def look(page: Page) -> list[str]:
-    """What is wrong with the page as it stands, in both themes and, where the window is wide, also zoomed in."""
+    """What is wrong with the page as it stands; where the window is wide, also in the dark and zoomed in.
+
+    A phone's colours are those of the wide page.
+    """
     page.evaluate(AXE_SCRIPT)
-    zooms = ZOOMED if page.viewport_size == DESKTOP["viewport"] else {}
+    light = [f"light: {problem}" for problem in page.evaluate(CHECKS) + violations(page, RULES)]
+    if page.viewport_size != DESKTOP["viewport"]:
+        return light
     return [
-        *(f"light: {problem}" for problem in page.evaluate(CHECKS) + violations(page, RULES)),
+        *light,
         *(f"dark: {problem}" for problem in violations(page, RULES_OF_COLOUR, theme="dark")),
-        *(f"at {zoom}: {problem}" for zoom, width in zooms.items() for problem in squeezed(page, width)),
+        *(f"at {zoom}: {problem}" for zoom, width in ZOOMED.items() for problem in squeezed(page, width)),
     ]
 
 
