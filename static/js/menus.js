@@ -3,6 +3,7 @@
 
 const GAP = 4;
 const EDGE = 8;
+const placedAt = new WeakMap(); // where the button of an open panel was
 
 const entries = (panel) => [...panel.querySelectorAll("[role^=menuitem]")];
 const buttonOf = (panel) => document.querySelector(`[popovertarget="${CSS.escape(panel.id)}"]`);
@@ -11,6 +12,7 @@ function place(panel) {
   const button = buttonOf(panel);
   if (!button) return;
   const at = button.getBoundingClientRect();
+  placedAt.set(panel, at);
   const size = panel.getBoundingClientRect();
   const alignsLeft = at.left < window.innerWidth / 2;
   const left = alignsLeft ? at.left : at.right - size.width;
@@ -26,7 +28,10 @@ document.addEventListener("toggle", (event) => {
   if (!panel.matches?.(".menu-panel")) return;
   const open = event.newState === "open";
   buttonOf(panel)?.setAttribute("aria-expanded", String(open));
-  if (!open) return;
+  if (!open) {
+    placedAt.delete(panel);
+    return;
+  }
   place(panel);
   (entries(panel).find((entry) => entry.matches("[aria-current], [aria-checked=true]")) ?? entries(panel)[0])?.focus();
 }, true);
@@ -89,8 +94,10 @@ document.addEventListener("click", (event) => {
 
 // A panel is placed once; it must not hang in the air while the page moves below it.
 addEventListener("resize", () => document.querySelectorAll(".menu-panel:popover-open").forEach((panel) => panel.hidePopover()));
-addEventListener("scroll", (event) => {
+addEventListener("scroll", () => {
   for (const panel of document.querySelectorAll(".menu-panel:popover-open")) {
-    if (!panel.contains(event.target)) panel.hidePopover();
+    const [was, is] = [placedAt.get(panel), buttonOf(panel)?.getBoundingClientRect()];
+    // What moved before the panel was placed is told late, and moves nothing any more.
+    if (was && is && (was.top !== is.top || was.left !== is.left)) panel.hidePopover();
   }
 }, true);
