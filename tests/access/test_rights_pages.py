@@ -11,26 +11,19 @@ from studio.access.models import Role, User
 from studio.access.permissions import Permission, Scope
 from studio.access.services.grants import grant, grant_to_group
 from studio.access.services.people import set_active
+from tests.access.page_fixtures import admin, cafe, client
 from tests.factories import environment_of, make_assistant, make_person
+
+__all__ = ["admin", "cafe", "client"]
 
 pytestmark = pytest.mark.django_db
 OWN, WHO = "/settings/account/access", "/settings/access/"
-
-
-@pytest.fixture
-def client() -> Client:
-    return signed_in(make_person("admin", username="admin"))
 
 
 def signed_in(person: User) -> Client:
     client = Client()
     client.force_login(person)
     return client
-
-
-@pytest.fixture
-def cafe() -> Assistant:
-    return make_assistant("cafe", "Café Lumen")
 
 
 @pytest.fixture
