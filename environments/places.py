@@ -1,7 +1,7 @@
 """Environments as places where a role can be given."""
 
-from environments.loaders import scope_of
 from environments.models import Environment
+from environments.rights import scope_of
 from studio.access.scopes import Place
 
 

@@ -15,8 +15,8 @@ from conversations.loaders import load_compared, load_comparison, load_incident_
 from conversations.models import CompletenessRun
 from conversations.presentation.completeness import FindingLine, RunLine
 from conversations.services import completeness
-from environments.loaders import may_modify
 from environments.models import Environment
+from environments.rights import may_modify
 from studio.access.loaders import signed_in
 from studio.errors import DomainError
 from studio.jobs import heartbeat

@@ -16,8 +16,8 @@ from conversations.services.adoption import unknown_environments
 from conversations.services.freshness import freshness, freshness_of, sources_of
 from conversations.services.intake import with_kept_secrets
 from conversations.services.streams import Streams
-from environments.loaders import may_modify
 from environments.models import Environment
+from environments.rights import may_modify
 from models_app.models import Assistant
 from studio.access.loaders import signed_in
 from studio.access.models import User

@@ -23,8 +23,8 @@ from conversations.forms import LONGEST_MESSAGE, MessageForm
 from conversations.loaders import load_target
 from conversations.models import Conversation, TalkSession
 from conversations.views import messages
-from environments.loaders import scope_of
 from environments.models import Environment
+from environments.rights import scope_of
 from environments.services.address import WAKING
 from models_app.loaders import load_assistant
 from models_app.models import Assistant, Model
