@@ -10,7 +10,7 @@ from models_app.models import Model, ModelTest
 from models_app.testing.figures import is_worse, short_words
 from models_app.testing.rivals import newest_tests
 from studio.access.models import User
-from studio.rasa.versions import can_load
+from studio.rasa.compatibility import can_load
 
 State = PromotionTransition.State
 
