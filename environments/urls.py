@@ -2,14 +2,14 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from environments.studio_api import views as studio_api
+from environments.rasa_studio import views as rasa_studio
 from environments.views import assistants, connection, pages, promotions, rasa, settings, slots
 
 app_name = "environments"
 ENVIRONMENT = "a/<str:slug>/environments/<str:name>"
 # Pages that are no environment's end in a slash: an environment may be called `new` or `running`.
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("api/graphql/", studio_api.graphql, name="studio-api"),
+    path("api/graphql/", rasa_studio.graphql, name="rasa-studio"),
     path("assistants/new", assistants.assistant_new, name="assistant-new"),
     path("settings/slots/", slots.slot_list, name="slots"),
     path("settings/slots/<int:pk>", slots.slot_detail, name="slot"),
