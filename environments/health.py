@@ -5,19 +5,12 @@ from django.conf import settings
 from environments.models import ManagedServer, Slot
 from environments.services import slots
 from models_app.services.rasa_uses import chosen_by
-from studio import health
 from studio.health import Part
 from studio.jobs import heartbeat
 from studio.rasa.models import RasaRuntime
 from studio.rasa.services import current_runtime
 
 DEGRADED = "degraded"
-
-
-def register() -> None:
-    health.register("rasa", rasa_part)
-    health.register("environments", environments_part)
-    health.register("running slots", slots_part)
 
 
 def rasa_part() -> Part:
