@@ -43,7 +43,6 @@ ENVIRONMENTS = (
 
 def register() -> None:
     _schedule()
-    parts.register("rasa", health.rasa_part)
     parts.register("environments", health.environments_part)
     parts.register("running slots", health.slots_part)
     metrics.register()
