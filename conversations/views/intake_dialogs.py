@@ -20,6 +20,7 @@ from studio.access.loaders import require, signed_in
 from studio.access.models import User
 from studio.access.permissions import Permission, Scope
 from studio.errors import DomainError
+from studio.web.dialogs import form_dialog
 from studio.web.htmx import HtmxHttpRequest, go
 
 METHODS = ["GET", "HEAD", "POST"]
@@ -136,7 +137,8 @@ def close(request: HtmxHttpRequest, slug: str, pk: int, incident: int) -> HttpRe
         else:
             messages.success(request, "The incident is closed.")
             return go(request, _page(source))
-    return _form(request, form, "Close the incident", "Close", note=f"{row.count:,} records of {row.topic} are gone.")
+    note = f"{row.count:,} records of {row.topic} are gone."
+    return form_dialog(request, form, "Close the incident", "Close", note=note)
 
 
 @require_http_methods(METHODS)
@@ -158,7 +160,7 @@ def adopt(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         f"What came under {f'the name {name}' if name else 'no name'} moves there, a large number of conversations "
         "over some minutes; what comes from now on belongs there at once."
     )
-    return _form(request, form, f"Adopt {name or 'what names no environment'}", "Adopt", note=note)
+    return form_dialog(request, form, f"Adopt {name or 'what names no environment'}", "Adopt", note=note)
 
 
 def _adopted(user: User, assistant: Assistant, name: str, choice: str) -> str:
@@ -194,11 +196,6 @@ def _refuse(form: forms.Form, error: DomainError) -> None:
 def _source_form(request: HttpRequest, form: SourceForm, heading: str, try_url: str) -> HttpResponse:
     context = {"heading": heading, "form": form, "try_url": try_url}
     return render(request, "conversations/intake_form.html", context, status=422 if form.is_bound else 200)
-
-
-def _form(request: HttpRequest, form: forms.Form, heading: str, save: str, *, note: str = "") -> HttpResponse:
-    context = {"heading": heading, "form": form, "save": save, "note": note}
-    return render(request, "environments/form_dialog.html", context, status=422 if form.is_bound else 200)
 
 
 def _confirm(
