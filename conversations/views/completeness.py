@@ -20,6 +20,7 @@ from environments.rights import may_modify
 from studio.access.loaders import signed_in
 from studio.errors import DomainError
 from studio.jobs import heartbeat
+from studio.web.dialogs import form_dialog
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import page_of
 
@@ -71,8 +72,7 @@ def check(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse:
             form.add_error(None, error.message)
         else:
             return go(request, _address(run))
-    context = {"heading": f"Compare the events of {environment.name}", "form": form, "label": "Compare"}
-    return render(request, "conversations/share_form.html", context, status=422 if form.is_bound else 200)
+    return form_dialog(request, form, f"Compare the events of {environment.name}", "Compare")
 
 
 @require_http_methods(METHODS)

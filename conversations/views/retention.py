@@ -18,6 +18,7 @@ from environments.models import Environment
 from models_app.models import Assistant
 from studio.access.loaders import signed_in
 from studio.errors import DomainError
+from studio.web.dialogs import form_dialog
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import page_of
 
@@ -91,8 +92,7 @@ def _form(
             form.add_error(None, error.message)
         else:
             return go(request, _address(slug))
-    context = {"heading": heading, "form": form, "label": label}
-    return render(request, "conversations/share_form.html", context, status=422 if form.is_bound else 200)
+    return form_dialog(request, form, heading, label)
 
 
 @require_http_methods(METHODS)

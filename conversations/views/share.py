@@ -101,4 +101,4 @@ def revoke(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
 
 def _form(request: HttpRequest, form: LinkForm, heading: str, label: str) -> HttpResponse:
     context = {"heading": heading, "form": form, "label": label}
-    return render(request, "conversations/share_form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "conversations/share_dialog.html", context, status=422 if form.is_bound else 200)

@@ -439,6 +439,7 @@ def test_the_count_is_exact_up_to_what_is_counted(
 def test_a_filter_is_kept_under_a_name_and_shared(client: Client, admin: User, assistant: Assistant, stored: Make):
     stored(user("hi", 1.0))
     new = reverse("conversations:filter-new", args=[assistant.slug])
+    assert 'name="name"' in client.get(new).content.decode()
     assert client.post(f"{new}?after=1-1", {"name": "All"}).status_code == 422
     answer = client.post(f"{new}?intent=greet&sort=longest&after=1-1", {"name": "Greetings", "is_shared": "on"})
     address = reverse("conversations:list", args=[assistant.slug])
