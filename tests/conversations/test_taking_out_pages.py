@@ -13,6 +13,7 @@ from conversations.services import erasure_runs, export_runs
 from models_app.models import Assistant
 from studio.access.models import User
 from studio.audit.models import AuditEvent
+from tests.clients import client_of
 from tests.conversations.events import small_talk, user
 from tests.factories import make_person
 
@@ -29,9 +30,7 @@ def boss(db: None) -> User:
 @pytest.fixture
 def client(boss: User, settings, tmp_path) -> Client:
     settings.ARTIFACTS_DIR = tmp_path
-    client = Client()
-    client.force_login(boss)
-    return client
+    return client_of(boss)
 
 
 def address(name: str, assistant: Assistant, *rest: object) -> str:
