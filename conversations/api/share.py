@@ -20,7 +20,7 @@ from conversations.chat.links import (
     state_of,
 )
 from conversations.chat.targets import Target
-from conversations.forms import ChangeLinkForm, LinkForm
+from conversations.forms.share import ChangeLinkForm, LinkForm
 from conversations.loaders import load_link, places_to_share, targets_to_share
 from conversations.models import Rating, ShareGuest, ShareLink, TalkSession
 from environments.rights import scope_of

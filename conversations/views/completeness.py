@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from conversations.forms import CheckForm
+from conversations.forms.completeness import CheckForm
 from conversations.loaders import load_compared, load_comparison, load_incident_of
 from conversations.models import CompletenessRun
 from conversations.presentation.completeness import FindingLine, RunLine

@@ -7,7 +7,7 @@ from django.template.loader import render_to_string
 from django.views.decorators.http import require_POST
 
 from conversations.correcting import Correcting, correcting
-from conversations.correction_forms import CorrectionForm
+from conversations.forms.corrections import CorrectionForm
 from conversations.loaders import load_message
 from conversations.models import Correction, Event
 from conversations.presentation.said import said_in

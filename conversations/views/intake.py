@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
+from conversations.forms.intake import SourceForm
 from conversations.ingest.kafka_check import Checked, check
 from conversations.ingest.kafka_settings import KafkaSettings, settings_of
-from conversations.intake_forms import SourceForm
 from conversations.loaders import assistants_to_bind, load_intake, load_source
 from conversations.models import DeadLetter, IntakeIncident, IntakeSource, IntakeStream
 from conversations.services.adoption import unknown_environments

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from conversations.intake_forms import NEW, AdoptForm, CloseForm, SourceForm
+from conversations.forms.intake import NEW, AdoptForm, CloseForm, SourceForm
 from conversations.loaders import heirs, load_intake, load_kafka, load_source
 from conversations.models import IntakeSource
 from conversations.services import adoption, intake

@@ -5,8 +5,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
+from conversations.forms.marks import NoteForm, TagForm
 from conversations.loaders import load_conversation, load_event, load_mark
-from conversations.mark_forms import NoteForm, TagForm
 from conversations.models import Conversation
 from conversations.services import marks as service
 from conversations.services.marks import Target, marks_of, tag_names

@@ -9,10 +9,10 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
+from conversations.forms.retention import DaysForm, RuleForm
 from conversations.loaders import load_retention, load_rule
 from conversations.models import ErasureRun, RetentionRule
 from conversations.presentation.runs import ErasureLine, many
-from conversations.retention_forms import DaysForm, RuleForm
 from conversations.services import retention
 from environments.models import Environment
 from models_app.models import Assistant

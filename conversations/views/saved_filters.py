@@ -6,7 +6,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from conversations.forms import SavedFilterForm, refuse
+from conversations.forms import refuse
+from conversations.forms.saved_filters import SavedFilterForm
 from conversations.loaders import load_filter
 from conversations.services.saved_filters import change_filter, save_filter
 from conversations.services.saved_filters import delete_filter as delete

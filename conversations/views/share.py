@@ -8,7 +8,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from conversations.chat.links import change_link, create_link, revoke_link
-from conversations.forms import ChangeLinkForm, LinkForm, refuse
+from conversations.forms import refuse
+from conversations.forms.share import ChangeLinkForm, LinkForm
 from conversations.loaders import load_link, older_models_to_share, places_to_share, targets_to_share
 from conversations.models import ShareLink
 from conversations.views.share_rows import Row

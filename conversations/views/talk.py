@@ -19,7 +19,7 @@ from conversations.chat.talking import prepare
 from conversations.chat.targets import Kind, Target, target_of
 from conversations.chat.transcript import conversation_of, news_since
 from conversations.chat.turns import grouped
-from conversations.forms import LONGEST_MESSAGE, MessageForm
+from conversations.forms.messages import LONGEST_MESSAGE, MessageForm
 from conversations.loaders import load_target
 from conversations.models import Conversation, TalkSession
 from conversations.views import messages
