@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -20,7 +19,7 @@ from studio.access.loaders import require, signed_in
 from studio.access.models import User
 from studio.access.permissions import Permission, Scope
 from studio.errors import DomainError
-from studio.web.dialogs import form_dialog
+from studio.web.dialogs import form_dialog, refuse
 from studio.web.htmx import HtmxHttpRequest, go
 
 METHODS = ["GET", "HEAD", "POST"]
@@ -38,7 +37,7 @@ def add(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         try:
             source = intake.add_source(actor=signed_in(request), assistant=assistant, wishes=form.wishes)
         except DomainError as error:
-            _refuse(form, error)
+            refuse(form, error)
         else:
             messages.success(request, f"{source.name} is added. Events appear once the ingest process reaches it.")
             return go(request, _page(source))
@@ -53,7 +52,7 @@ def edit(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
         try:
             intake.change_source(actor=signed_in(request), source=source, wishes=form.wishes, among=form.others.all())
         except DomainError as error:
-            _refuse(form, error)
+            refuse(form, error)
         else:
             messages.success(request, f"{form.cleaned_data['name']} is saved, and connects anew.")
             return go(request, _page(source))
@@ -133,7 +132,7 @@ def close(request: HtmxHttpRequest, slug: str, pk: int, incident: int) -> HttpRe
         try:
             intake.close_incident(actor=signed_in(request), incident=row, **form.cleaned_data)
         except DomainError as error:
-            _refuse(form, error)
+            refuse(form, error)
         else:
             messages.success(request, "The incident is closed.")
             return go(request, _page(source))
@@ -152,7 +151,7 @@ def adopt(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         try:
             text = _adopted(user, assistant, name, form.cleaned_data["environment"])
         except DomainError as error:
-            _refuse(form, error)
+            refuse(form, error)
         else:
             messages.success(request, text)
             return go(request, reverse("conversations:intake", args=[slug]))
@@ -186,11 +185,6 @@ def _tried(service: Any) -> str:
     except DomainError as error:
         return error.message
     return ""
-
-
-def _refuse(form: forms.Form, error: DomainError) -> None:
-    field = error.details.get("field")
-    form.add_error(field if isinstance(field, str) and field in form.fields else None, error.message)
 
 
 def _source_form(request: HttpRequest, form: SourceForm, heading: str, try_url: str) -> HttpResponse:

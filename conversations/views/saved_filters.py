@@ -6,7 +6,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from conversations.forms import refuse
 from conversations.forms.saved_filters import SavedFilterForm
 from conversations.loaders import load_filter
 from conversations.services.saved_filters import change_filter, save_filter
@@ -15,7 +14,7 @@ from conversations.views.lists import filter_query
 from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
 from studio.errors import DomainError
-from studio.web.dialogs import form_dialog
+from studio.web.dialogs import form_dialog, refuse
 from studio.web.htmx import HtmxHttpRequest, go
 
 

@@ -8,7 +8,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from conversations.chat.links import change_link, create_link, revoke_link
-from conversations.forms import refuse
 from conversations.forms.share import ChangeLinkForm, LinkForm
 from conversations.loaders import load_link, older_models_to_share, places_to_share, targets_to_share
 from conversations.models import ShareLink
@@ -17,6 +16,7 @@ from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission, Scope
 from studio.errors import DomainError
+from studio.web.dialogs import refuse
 from studio.web.htmx import HtmxHttpRequest, go
 
 

@@ -7,7 +7,6 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from conversations import window
-from conversations.forms import refuse
 from conversations.forms.stories import StoryForm
 from conversations.loaders import load_conversation
 from conversations.models import Conversation
@@ -18,6 +17,7 @@ from models_app.models import Revision
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission, Scope
 from studio.errors import DomainError
+from studio.web.dialogs import refuse
 from studio.web.htmx import HtmxHttpRequest
 
 CHUNK = 500

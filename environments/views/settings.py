@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import trigger_client_event
 
-from environments.forms import AddForm, ConnectedForm, ConnectForm, ManagedForm, NameForm, add_error
+from environments.forms import AddForm, ConnectedForm, ConnectForm, ManagedForm, NameForm
 from environments.loaders import load_modifiable
 from environments.models import Environment
 from environments.services import managed
@@ -22,7 +22,7 @@ from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.errors import DomainError
-from studio.web.dialogs import form_dialog
+from studio.web.dialogs import form_dialog, refuse
 from studio.web.htmx import HtmxHttpRequest, go, toast
 
 METHODS = ["GET", "HEAD", "POST"]
@@ -42,7 +42,7 @@ def _tried(form: forms.Form, service: Callable[[], Any]) -> Any:
     try:
         return service()
     except DomainError as error:
-        add_error(form, error)
+        refuse(form, error)
         return None
 
 
