@@ -10,7 +10,7 @@ from conversations.loaders import load_conversation, load_event, load_mark
 from conversations.models import Conversation
 from conversations.services import marks as service
 from conversations.services.marks import Target, marks_of, tag_names
-from conversations.views.lists import address_in_list
+from conversations.views.conversation_list import address_in_list
 from conversations.views.standing import standing
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission

@@ -10,7 +10,7 @@ from conversations.forms.saved_filters import SavedFilterForm
 from conversations.loaders import load_filter
 from conversations.services.saved_filters import change_filter, save_filter
 from conversations.services.saved_filters import delete_filter as delete
-from conversations.views.lists import filter_query
+from conversations.views.conversation_list import filter_query
 from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
 from studio.errors import DomainError
