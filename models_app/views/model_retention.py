@@ -21,6 +21,7 @@ from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.errors import DomainError
 from studio.web import formats
+from studio.web.dialogs import form_dialog
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import page_of
 
@@ -56,8 +57,7 @@ def edit(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     if form.is_valid():
         change_rule(actor=signed_in(request), assistant=assistant, newest=form.cleaned_data["newest"])
         return go(request, _address(slug))
-    context = {"heading": "Which models are kept", "form": form, "label": "Save"}
-    return render(request, "models_app/form_dialog.html", context, status=422 if form.is_bound else 200)
+    return form_dialog(request, form, "Which models are kept")
 
 
 def _number(request: HtmxHttpRequest, otherwise: int) -> int:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.utils import timezone
 
 from conversations.ingest.write import Stored
@@ -19,6 +18,7 @@ from environments.models import Environment
 from models_app.models import Assistant
 from studio.access.models import User
 from studio.access.permissions import Scope
+from tests.clients import client_of
 from tests.conversations.events import bot, user
 from tests.factories import environment_of, make_model, make_person, store_events
 
@@ -57,12 +57,6 @@ def wanted(environment: Environment, **changes) -> Wanted:
 
 def texts(found: list[Event]) -> list[str]:
     return [event.text for event in found]
-
-
-def client_of(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 def page(person: User, assistant: Assistant, query: str = "", status: int = 200) -> str:
