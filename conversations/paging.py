@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import Self
 
 from django.db import connection, transaction
-from django.db.models import Count, F, Max, Min, OrderBy, Q
+from django.db.models import Count, F, Max, Min, OrderBy, Q, Value
 
 from conversations.models import Conversation
 from conversations.querysets import ConversationQuerySet
@@ -117,10 +117,24 @@ class Listing:
         """The nearest that come before, the nearest first."""
         return self._nearest(cursor, count, onwards=False)
 
-    def key_beside(self, conversation: Conversation, *, onwards: bool) -> int | None:
-        """The key of what stands next to a conversation, which itself needs not be in the list."""
-        beyond = self.order.beyond(self.order.cursor(conversation), onwards=onwards)
-        return next(iter(self._nearest_keys(beyond, 1, onwards=onwards)), None)
+    def keys_beside(self, conversation: Conversation) -> tuple[int | None, int | None]:
+        """The keys of those before and after a conversation, which itself needs not be in the list."""
+        cursor = self.order.cursor(conversation)
+        before, after = (self.order.beyond(cursor, onwards=onwards) for onwards in (False, True))
+        if self.found_by is FoundBy.ORDER:
+            return self._walked_to(before, after)
+        keys = self._nearest_keys(before, 1, onwards=False), self._nearest_keys(after, 1, onwards=True)
+        return next(iter(keys[0]), None), next(iter(keys[1]), None)
+
+    def _walked_to(self, before: Q, after: Q) -> tuple[int | None, int | None]:
+        """The first either way, in one query."""
+        rows = (
+            self.matching.filter(beyond).order_by(*self.order.steps(onwards=onwards)).values_list(Value(onwards), "pk")
+            for beyond, onwards in ((before, False), (after, True))
+        )
+        backwards, onwards = (one[:1] for one in rows)
+        found = dict(backwards.union(onwards, all=True))
+        return found.get(False), found.get(True)
 
     def count(self) -> int:
         """How many match, up to one more than is counted."""

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from environments.models import ManagedServer, Slot
+from environments.models import ManagedServer
 from environments.services import slots
 from studio.health import Part
 from studio.jobs import heartbeat
@@ -30,9 +30,8 @@ def environments_part() -> Part:
 
 def slots_part() -> Part:
     live = heartbeat.live(slots.WORKER)
-    waiting = slots.in_line().count()
+    waiting, held = slots.counts()
     if live == 0 and settings.RUNNING_WORKERS > 0:
         message = f"No worker of the running service lives; {waiting} wait for a slot."
         return Part(DEGRADED, message, "Start `manage.py worker running`, or set PARLEY_RUNNING_WORKERS=0.")
-    held = Slot.objects.filter(state__in=Slot.HELD).count()
     return Part("ok", f"{held} of {live} slots in use, {waiting} wait.")

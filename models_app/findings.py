@@ -82,7 +82,7 @@ class Findings:
 
     @property
     def hidden(self) -> int:
-        return self.validation.findings.count() - self.total if self.validation else 0
+        return self.validation.kept - self.total if self.validation else 0
 
     def places_of(self, finding: Finding) -> list[tuple[str, int]]:
         """Path and line of each place of the finding that the person may see."""

@@ -2,15 +2,17 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.db.models import F, Func, JSONField, Q, Sum
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from conversations.ingest.kafka_settings import KafkaSettings, settings_of
 from conversations.ingest.places import NOT_SET
-from conversations.models import IntakePosition, IntakeSource
+from conversations.models import IntakeSource
 from conversations.services.freshness import environments_of, is_behind
 from conversations.services.missing import missing_answers
 from conversations.services.streams import Streams
@@ -21,6 +23,14 @@ from studio.rasa.files import Env, Kafka
 
 LATELY_SECONDS = 24 * 3600
 MOST_STRANGERS = 5
+# Of a source, how many records of the topics that it takes from now wait: those of former topics do not count.
+_WAITING = Coalesce(
+    Sum(
+        Greatest(F("positions__end_offset") - F("positions__next_offset"), 0),
+        filter=Q(settings__topics__contains=Func(F("positions__topic"), function="to_jsonb", output_field=JSONField())),
+    ),
+    0,
+)
 _FOLDER = "/etc/parley"  # where the block says that certificates are; teams put them where they like
 
 
@@ -83,8 +93,8 @@ class _Seen:
 
 def _seen(assistants: set[int], streams: Streams) -> dict[int, _Seen]:
     used = IntakeSource.objects.filter(removed_at=None).exclude(kind=IntakeSource.Kind.HISTORY)
-    sources = list(used.filter(assistant__in=assistants).order_by("pk"))
-    fed, lags = environments_of(sources, streams), _lags(sources)
+    sources = list(used.filter(assistant__in=assistants).annotate(waiting=_WAITING).order_by("pk"))
+    fed, now = environments_of(sources, streams), timezone.now()
     found: dict[int, _Seen] = defaultdict(_Seen)
     for source in sources:
         for environment_id in fed[source.pk]:
@@ -93,7 +103,7 @@ def _seen(assistants: set[int], streams: Streams) -> dict[int, _Seen]:
                 one.errors.append(source.alarm or source.last_error)
             if source.kind == IntakeSource.Kind.SQL and source.last_event_at:
                 one.came.append((source.last_event_at, ""))
-            one.lag += lags[source.pk]
+            one.lag += source.waiting if is_behind(source, source.waiting, now) else 0
     _add_streams(found, streams)
     return found
 
@@ -105,16 +115,6 @@ def _add_streams(found: dict[int, _Seen], streams: Streams) -> None:
         if environment_id is not None and stream.source.kind != IntakeSource.Kind.SQL:
             found[environment_id].came.append((stream.last_at, str(stream.source_id)))
             found[environment_id].names.add(stream.environment_name)
-
-
-def _lags(sources: Sequence[IntakeSource]) -> dict[int, int]:
-    """How many records wait, of the sources that are behind by them."""
-    lags: dict[int, int] = defaultdict(int)
-    topics = {one.pk: set(one.settings.get("topics", ())) for one in sources if one.kind == IntakeSource.Kind.KAFKA}
-    for row in IntakePosition.objects.filter(source__in=topics):
-        lags[row.source_id] += row.lag if row.topic in topics[row.source_id] else 0
-    now = timezone.now()
-    return defaultdict(int, {one.pk: lags[one.pk] for one in sources if is_behind(one, lags[one.pk], now)})
 
 
 def _strangers(streams: Streams) -> dict[int, list[str]]:

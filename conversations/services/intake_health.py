@@ -1,6 +1,6 @@
 """What `/readyz` says about ingestion."""
 
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from conversations.models import IntakeSource
 from studio.health import Part
@@ -15,8 +15,9 @@ def ingest_part() -> Part:
         return Part("degraded", message, "Start `manage.py ingest`.")
     used = IntakeSource.objects.filter(removed_at=None, is_on=True, assistant__deleted_at=None)
     of_removed = Q(environment__removed_at__isnull=False)
-    failing = used.exclude(of_removed).exclude(last_error="", alarm="").count()
-    if failing:
-        message = f"{failing} of {used.count()} sources of events cannot be taken from."
+    failing = ~Q(last_error="", alarm="") & ~of_removed
+    found = used.aggregate(all=Count("pk"), failing=Count("pk", filter=failing))
+    if found["failing"]:
+        message = f"{found['failing']} of {found['all']} sources of events cannot be taken from."
         return Part("degraded", message, "The page of the intake says which, and why.")
     return Part("ok")

@@ -21,6 +21,4 @@ class Neighbours:
 def neighbours(request: HttpRequest, conversation: Conversation) -> Neighbours:
     viewer = signed_in(request)
     filters = ConversationFilter(filter_query(request.GET), assistant=conversation.assistant, viewer=viewer)
-    listed = filters.listing()
-    previous, following = (listed.key_beside(conversation, onwards=onwards) for onwards in (False, True))
-    return Neighbours(previous, following)
+    return Neighbours(*filters.listing().keys_beside(conversation))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Case, F, Q, QuerySet, TextField, Value, When
+from django.db.models import Case, Count, F, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -162,6 +162,14 @@ def forget_logs(places: Iterable[int]) -> None:
 def in_line() -> QuerySet[Slot]:
     """Who waits, the first one first: people before what nobody asked for."""
     return Slot.objects.filter(state=State.WAITING).order_by("is_automatic", "pk")
+
+
+def counts() -> tuple[int, int]:
+    """How many wait, and how many are held by a worker."""
+    found = Slot.objects.filter(state__in=(State.WAITING, *Slot.HELD)).aggregate(
+        waiting=Count("pk", filter=Q(state=State.WAITING)), held=Count("pk", filter=Q(state__in=Slot.HELD))
+    )
+    return found["waiting"], found["held"]
 
 
 def place_in_line(slot: Slot) -> int:

@@ -28,6 +28,11 @@ class Validation(models.Model):
         return f"validation by {self.job_id}"
 
     @property
+    def kept(self) -> int:
+        """How many findings are kept."""
+        return self.errors + self.warnings - self.left_out
+
+    @property
     def words(self) -> str:
         """Such as "2 errors, 1 warning"; empty when there is nothing to say."""
         counts = ((self.errors, "error"), (self.warnings, "warning"))

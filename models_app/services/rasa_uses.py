@@ -17,12 +17,11 @@ def chosen_by() -> dict[int, str]:
 
 
 def uses_by_assistants() -> Uses:
-    chosen = chosen_by()
     found: dict[str, list[Use]] = defaultdict(list)
-    for assistant in Assistant.objects.current():
-        url = reverse("models:training-settings", args=[assistant.slug])
-        use = Use(f"the assistant {assistant.title}", assistant.title, url)
-        found[chosen.get(assistant.pk) or settings.RASA_VERSION].append(use)
+    rows = Assistant.objects.current().values_list("slug", "title", "training_settings__rasa_version")
+    for slug, title, chosen in rows:
+        use = Use(f"the assistant {title}", title, reverse("models:training-settings", args=[slug]))
+        found[chosen or settings.RASA_VERSION].append(use)
     return found
 
 

@@ -124,12 +124,10 @@ class Line:
 
 def look_at_line(assistant: Assistant, under_way: UnderWay) -> Line:
     """The line as a page of `assistant` shows it."""
-    states = list(TrainingJob.objects.exclude(state__in=TrainingJob.ENDED).values_list("state", flat=True))
-    waiting = states.count(State.QUEUED)
     rasa = settings_of(assistant).rasa_version
     return Line(
-        waiting=waiting,
-        running=len(states) - waiting,
+        waiting=under_way.waiting_total,
+        running=len(under_way.running),
         workers=len(under_way.workers),
         busy=sum(bool(worker.busy_with) for worker in under_way.workers),
         redis_away=not _redis_answers(),

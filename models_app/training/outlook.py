@@ -98,6 +98,11 @@ class UnderWay:
         return list(TrainingJob.objects.in_line()[:_SHOWN])
 
     @cached_property
+    def waiting_total(self) -> int:
+        """How many wait, those beyond the places that are shown as well."""
+        return len(self.waiting) if len(self.waiting) < _SHOWN else TrainingJob.objects.in_line().count()
+
+    @cached_property
     def running(self) -> list[TrainingJob]:
         return list(TrainingJob.objects.filter(state__in=TrainingJob.ACTIVE).select_related("assistant")[:_SHOWN])
 

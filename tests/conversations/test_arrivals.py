@@ -90,9 +90,13 @@ def test_names_and_what_waits_are_told_of_the_environments_that_a_kafka_feeds():
     production = environment_of(make_assistant())
     store_events(production, *small_talk(sender="anna", start=time.time() - 3600))
     source = IntakeSource.objects.get()
-    IntakePosition.objects.create(source=source, topic="rasa_core_events", partition=0, next_offset=0, end_offset=7)
+    taken = ("rasa_core_events", 0, 0, 7), ("rasa_core_events", 1, 3, 5), ("rasa_core_events", 2, 9, 4)
+    for topic, partition, reached, end in (*taken, ("former", 0, 0, 100)):
+        IntakePosition.objects.create(
+            source=source, topic=topic, partition=partition, next_offset=reached, end_offset=end
+        )
     seen = arrivals([production])[production.pk]
-    assert (seen.names, seen.lag) == (("production",), 7)
+    assert (seen.names, seen.lag) == (("production",), 9)
 
 
 def opened(client, environment):

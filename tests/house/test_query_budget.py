@@ -14,7 +14,7 @@ from tests.house.permission_matrix import ROWS, Row
 from tests.house.world import World
 
 pytestmark = [pytest.mark.django_db, pytest.mark.addresses]
-BUDGET = 15
+BUDGET = 14
 NO_QUESTION = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT")  # of the tests' own transactions
 
 
