@@ -8,7 +8,7 @@ from environments.services import (
     environments,
     pointers,
     polls,
-    rasa,
+    rasa_change,
     replicas,
     slots,
     starter,
@@ -47,8 +47,8 @@ def register() -> None:
     parts.register("running slots", health.slots_part)
     metrics.register()
     scopes.register("environments", _places)
-    uses.register("environments", rasa.uses_by_servers)
-    uses.register("slots", rasa.uses_by_slots)
+    uses.register("environments", rasa_change.uses_by_servers)
+    uses.register("slots", rasa_change.uses_by_slots)
     models.guard(transitions.reasons_to_keep)
     rivals.register(_live)
     tags.watch(pointers.refresh)

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from environments.rasa_studio import views as rasa_studio
-from environments.views import assistants, connection, environments, promotions, rasa, settings, slots
+from environments.views import assistants, connection, environments, promotions, rasa_change, settings, slots
 
 app_name = "environments"
 ENVIRONMENT = "a/<str:slug>/environments/<str:name>"
@@ -19,7 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("a/<str:slug>/environments/", environments.environment_list, name="list"),
     path("a/<str:slug>/environments/new/", settings.add, name="add"),
     path("a/<str:slug>/environments/running/", promotions.running, name="running"),
-    path("a/<str:slug>/environments/rasa/", rasa.rasa_change, name="rasa-change"),
+    path("a/<str:slug>/environments/rasa/", rasa_change.rasa_change, name="rasa-change"),
     path(ENVIRONMENT, environments.environment_detail, name="detail"),
     path(f"{ENVIRONMENT}/edit", settings.edit, name="edit"),
     path(f"{ENVIRONMENT}/connect", settings.connect, name="connect"),

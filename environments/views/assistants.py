@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from environments.services.assistants import delete_assistant
 from environments.services.birth import create_assistant
-from models_app.forms import AssistantForm
+from models_app.forms.assistants import AssistantForm
 from models_app.loaders import load_assistant
 from models_app.models import Assistant
 from studio.access.loaders import require, signed_in

@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from models_app.forms import KeepForm, ModelRetentionForm
+from models_app.forms.models import KeepForm, ModelRetentionForm
 from models_app.loaders import load_model, load_model_retention, visible_tags
 from models_app.models import Model
 from models_app.services.model_retention import (

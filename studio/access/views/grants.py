@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from studio.access import scopes
 from studio.access.filters import GrantFilter
-from studio.access.forms import GrantForm, NewGrantForm
+from studio.access.forms.grants import GrantForm, NewGrantForm
 from studio.access.loaders import load_grant, load_person, require, signed_in
 from studio.access.models import Grant, User
 from studio.access.permissions import Permission

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from studio.access import scopes
 from studio.access.filters import PeopleFilter
-from studio.access.forms import NewPersonForm, PersonForm
+from studio.access.forms.people import NewPersonForm, PersonForm
 from studio.access.loaders import load_person, require, signed_in
 from studio.access.models import User
 from studio.access.oidc.keycloak import admin_page

@@ -9,13 +9,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from studio.access import scopes
+from studio.access.forms.tokens import DescriptionForm, ServiceForm
 from studio.access.loaders import load_service, require, signed_in
 from studio.access.models import User
 from studio.access.permissions import Permission
 from studio.access.presentation import grant_lines
 from studio.access.rights import grants_of
 from studio.access.services import service_accounts
-from studio.access.token_forms import DescriptionForm, ServiceForm
 from studio.access.token_lines import list_of
 from studio.errors import DomainError
 from studio.web.dialogs import form_dialog
