@@ -17,8 +17,9 @@ from studio.embedded import keys
 from studio.embedded.ports import free_port
 from tests.embedded.installation import open_folder
 from tests.stack import debian_postgres
-from tests.stack.stage import Stage, stage
-from tests.stack.test_schema import PROCESSES, answers, start, wait_for
+from tests.stack.programs import eventually
+from tests.stack.stage import PATIENCE, Stage, stage
+from tests.stack.test_schema import PROCESSES, answers, start
 
 pytestmark = pytest.mark.stack
 
@@ -65,15 +66,15 @@ def look(process: "subprocess.Popen[str]", *words: str) -> list[str]:
             found.append(lines)
         return bool(found)
 
-    wait_for(is_there)
+    eventually(is_there, PATIENCE)
     return found[0]
 
 
 def test_our_processes(house) -> None:
     started = {name: start(house, arguments) for name, arguments in PROCESSES.items()}
     kinds = "SELECT array_agg(DISTINCT kind::text ORDER BY kind::text) FROM jobs_heartbeat"
-    wait_for(lambda: house.one(kinds) == ["background-worker", "controller", "ingest", "schedule"])
-    wait_for(lambda: answers(house, "healthz"))
+    eventually(lambda: house.one(kinds) == ["background-worker", "controller", "ingest", "schedule"], PATIENCE)
+    eventually(lambda: answers(house, "healthz"), PATIENCE)
     lines = {name: look(process, *PROCESSES[name][:2]) for name, process in started.items()}
     for process in started.values():
         process.kill()
