@@ -20,8 +20,13 @@ PICTURES = CHECKOUT / "docs" / "pictures"
 WIDTH, HEIGHT = 1280, 880
 ASSISTANT = "/a/default"
 
-# Name of the picture, address of the page, and what is clicked there first.
-PAGES = (("parley", f"{ASSISTANT}/environments/production", ""),)
+# Name of the picture and address of the page; of a list that ends in "#first", the page of its first row.
+PAGES = (
+    ("parley", f"{ASSISTANT}/environments/production"),
+    ("data", f"{ASSISTANT}/data/"),
+    ("conversation", f"{ASSISTANT}/conversations/?q=table&at_most=6&sort=longest#first"),
+    ("inbox", f"{ASSISTANT}/inbox/"),
+)
 
 
 def main() -> None:
@@ -34,8 +39,8 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         with signed_in(browser, link) as page:
-            for name, address, first in PAGES:
-                picture(page, name, address, first)
+            for name, address in PAGES:
+                picture(page, name, address)
         browser.close()
 
 
@@ -65,15 +70,21 @@ def signed_in(browser: Browser, link: str) -> Iterator[Page]:
     context.close()
 
 
-def picture(page: Page, name: str, address: str, first: str) -> None:
+def picture(page: Page, name: str, address: str) -> None:
+    place, _, of_first = address.partition("#")
+    opened(page, place)
+    if of_first:
+        found = page.locator("main a.row-link").first.get_attribute("href") or place
+        opened(page, found.partition("#")[0])  # a place within the page would be scrolled to
+    drawing(page, PICTURES / f"{name}.svg")
+    print(f"docs/pictures/{name}.svg: {page.title()}")  # noqa: T201 - it is a command
+
+
+def opened(page: Page, address: str) -> None:
     answer = page.goto(address)
     if answer is None or not answer.ok:
         sys.exit(f"{address} is not as it should be: is this an installation that make demo has filled?")
-    if first:
-        page.locator(first).first.click()
     page.wait_for_load_state("networkidle")
-    drawing(page, PICTURES / f"{name}.svg")
-    print(f"docs/pictures/{name}.svg: {page.title()}")  # noqa: T201 - it is a command
 
 
 def drawing(page: Page, target: Path) -> None:
