@@ -78,7 +78,7 @@ def _in_front(request: HttpRequest, filters: InboxFilter) -> Shown | None:
     if asked is not None:
         return _shown(filters, asked, is_held=inbox.hold(actor=filters.viewer, event=asked))
     found = inbox.next_free(actor=filters.viewer, wanted=filters.wanted())
-    return found and _shown(filters, found, is_held=True)
+    return None if found is None else _shown(filters, found, is_held=True)
 
 
 @require_safe
