@@ -95,13 +95,13 @@ def _fill() -> Ground:
 
 def _store(environment: "Environment", events: Iterator[bytes]) -> int:
     from conversations.ingest.history import IMPORT, place_in, source_named
-    from conversations.ingest.records import Record
-    from conversations.ingest.write import store_batch
+    from conversations.ingest.records import Record, read
+    from conversations.ingest.write import store
 
     places = place_in(environment, source_named(environment, IMPORT))
     stored = 0
     while batch := list(itertools.islice(events, BATCH)):
-        stored += store_batch([Record(one) for one in batch], places).added
+        stored += store(read([Record(one) for one in batch]), places).added
     return stored
 
 

@@ -118,15 +118,15 @@ def _columns(table: str, apart: tuple[str, ...]) -> str:
 
 
 def _store_seed(assistant_id: int, environment_id: int, source_id: int, conversations: int, every: float) -> None:
-    from conversations.ingest.records import Binding, OnePlace, Record
-    from conversations.ingest.write import store_batch
+    from conversations.ingest.records import Binding, OnePlace, Record, read
+    from conversations.ingest.write import store
     from conversations.models import Conversation
 
     place = OnePlace(source_id, Binding(assistant_id, environment_id, "production"))
     start = time.time() - conversations * every
     records = (Record(data) for data in traffic.events(10**9, start=start, every=every, tail=traffic.SHORT))
     for batch in _batches(records):
-        store_batch(batch, place)
+        store(read(batch), place)
         if Conversation.objects.filter(assistant=assistant_id).count() >= conversations:
             return
 

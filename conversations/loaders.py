@@ -27,9 +27,10 @@ from conversations.models import (
     TalkSession,
 )
 from conversations.services.incidents import concerns
-from environments.loaders import load_environment, may_modify, modify_permission, scope_of
+from environments.loaders import load_environment
 from environments.models import Environment
 from environments.querysets import EnvironmentQuerySet
+from environments.rights import may_modify, modify_permission, scope_of
 from environments.services.trying import place_of
 from models_app.loaders import load_assistant, load_model, load_within
 from models_app.models import Assistant, Model

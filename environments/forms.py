@@ -10,15 +10,9 @@ from environments.services.environments import checked_action_server, checked_ur
 from environments.services.promotion import REASON_LENGTH
 from environments.services.trying import MOST_MINUTES
 from models_app.models import valid_name
-from studio.errors import DomainError, Invalid
+from studio.errors import Invalid
 
 _PLAIN = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
-
-
-def add_error(form: forms.Form, error: DomainError) -> None:
-    """Show a service's refusal at the field it names, else on top of the form."""
-    field = error.details.get("field")
-    form.add_error(field if isinstance(field, str) and field in form.fields else None, error.message)
 
 
 class AddressField(forms.CharField):

@@ -1,45 +1,13 @@
-"""What `/readyz` says of environments and of the Rasa runtime."""
+"""The parts of `/readyz` that this app knows."""
 
 from django.conf import settings
 
 from environments.models import ManagedServer
 from environments.services import slots
-from models_app.services.rasa_uses import chosen_by
-from studio import health
 from studio.health import Part
 from studio.jobs import heartbeat
-from studio.rasa.models import RasaRuntime
-from studio.rasa.services import current_runtime
 
 DEGRADED = "degraded"
-
-
-def register() -> None:
-    health.register("rasa", rasa_part)
-    health.register("environments", environments_part)
-    health.register("running slots", slots_part)
-
-
-def rasa_part() -> Part:
-    runtime = current_runtime()
-    if runtime.is_usable:
-        return _chosen() or Part("ok", str(runtime))
-    why = runtime.message.partition("\n")[0] or runtime.step
-    message = f"{runtime} is {runtime.get_state_display()}. {why}".strip()
-    mend = f"The controller installs it. `manage.py install_rasa {runtime.version}` says what is missing."
-    return Part(DEGRADED, message, mend)
-
-
-def _chosen() -> Part | None:
-    """Degraded when assistants chose what is not ready. Nobody signs in here, so it names none of them."""
-    chosen = set(chosen_by().values())
-    if not chosen:
-        return None
-    ready = {row.version for row in RasaRuntime.objects.filter(version__in=chosen) if row.is_usable}
-    missing = sorted(chosen - ready)
-    message = f"Rasa {', '.join(missing)} is not ready, and assistants chose it."
-    mend = "`manage.py rasa_versions` says who uses which; `manage.py install_rasa <version>` installs one."
-    return Part(DEGRADED, message, mend) if missing else None
 
 
 def environments_part() -> Part:

@@ -4,25 +4,11 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 
 from environments.models import Environment, Slot
+from environments.rights import modify_permission, scope_of
 from models_app.loaders import load_within
 from studio.access.loaders import require, signed_in
 from studio.access.models import User
 from studio.access.permissions import MissingPermission, Permission, Scope
-
-
-def scope_of(environment: Environment) -> Scope:
-    return Scope(environment.assistant_id, environment.pk)
-
-
-def modify_permission(environment: Environment) -> Permission:
-    """What it takes to modify this environment or to promote to it."""
-    if environment.protected:
-        return Permission.ENVIRONMENTS_MODIFY_PROTECTED
-    return Permission.ENVIRONMENTS_MODIFY
-
-
-def may_modify(user: User, environment: Environment) -> bool:
-    return user.may(modify_permission(environment), scope_of(environment))
 
 
 def load_environment(

@@ -2,31 +2,31 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from environments.studio_api import views as studio_api
-from environments.views import assistants, connection, pages, promotions, rasa, settings, slots
+from environments.rasa_studio import views as rasa_studio
+from environments.views import assistants, connection, environments, promotions, rasa_change, settings, slots
 
 app_name = "environments"
 ENVIRONMENT = "a/<str:slug>/environments/<str:name>"
 # Pages that are no environment's end in a slash: an environment may be called `new` or `running`.
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("api/graphql/", studio_api.graphql, name="studio-api"),
+    path("api/graphql/", rasa_studio.graphql, name="rasa-studio"),
     path("assistants/new", assistants.assistant_new, name="assistant-new"),
     path("settings/slots/", slots.slot_list, name="slots"),
     path("settings/slots/<int:pk>", slots.slot_detail, name="slot"),
     path("settings/slots/<int:pk>/stop", slots.slot_stop, name="slot-stop"),
     path("a/<str:slug>/settings/trying", slots.trying_settings, name="trying-settings"),
     path("a/<str:slug>/delete", assistants.assistant_delete, name="assistant-delete"),
-    path("a/<str:slug>/environments/", pages.environment_list, name="list"),
+    path("a/<str:slug>/environments/", environments.environment_list, name="list"),
     path("a/<str:slug>/environments/new/", settings.add, name="add"),
     path("a/<str:slug>/environments/running/", promotions.running, name="running"),
-    path("a/<str:slug>/environments/rasa/", rasa.rasa_change, name="rasa-change"),
-    path(ENVIRONMENT, pages.environment_detail, name="detail"),
+    path("a/<str:slug>/environments/rasa/", rasa_change.rasa_change, name="rasa-change"),
+    path(ENVIRONMENT, environments.environment_detail, name="detail"),
     path(f"{ENVIRONMENT}/edit", settings.edit, name="edit"),
     path(f"{ENVIRONMENT}/connect", settings.connect, name="connect"),
     path(f"{ENVIRONMENT}/remove", settings.remove, name="remove"),
     path(f"{ENVIRONMENT}/run-here", settings.run_here, name="run-here"),
     path(f"{ENVIRONMENT}/server/<str:action>", settings.steer, name="steer"),
-    path(f"{ENVIRONMENT}/log", pages.server_log, name="log"),
+    path(f"{ENVIRONMENT}/log", environments.server_log, name="log"),
     path(f"{ENVIRONMENT}/connection", connection.connection, name="connection"),
     path(f"{ENVIRONMENT}/connection/checks", connection.checks, name="checks"),
     path(f"{ENVIRONMENT}/connection/events", connection.prepare_events, name="prepare-events"),

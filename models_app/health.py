@@ -5,9 +5,12 @@ import time
 from django.conf import settings
 
 from models_app.models import Artifact, TrainingJob
+from models_app.services.rasa_uses import chosen_by
 from models_app.storage import ArtifactStore, StoreFailed, store
 from studio.health import Part
 from studio.jobs import heartbeat
+from studio.rasa.models import RasaRuntime
+from studio.rasa.services import current_runtime
 
 STORE_SECONDS = 10  # probes that come more often are told what the last one was
 _store: dict[object, tuple[float, Part]] = {}
@@ -42,3 +45,25 @@ def training_workers() -> Part:
         message = f"No training worker is running; {waiting} trainings wait."
         return Part("degraded", message, "Start `manage.py worker training`, or set PARLEY_TRAINING_WORKERS=0.")
     return Part("ok", f"{live} running, {waiting} trainings wait.")
+
+
+def rasa() -> Part:
+    runtime = current_runtime()
+    if runtime.is_usable:
+        return _rasa_of_assistants() or Part("ok", str(runtime))
+    why = runtime.message.partition("\n")[0] or runtime.step
+    message = f"{runtime} is {runtime.get_state_display()}. {why}".strip()
+    mend = f"The controller installs it. `manage.py install_rasa {runtime.version}` says what is missing."
+    return Part("degraded", message, mend)
+
+
+def _rasa_of_assistants() -> Part | None:
+    """Degraded when assistants chose what is not ready. Nobody signs in here, so it names none of them."""
+    chosen = set(chosen_by().values())
+    if not chosen:
+        return None
+    ready = {row.version for row in RasaRuntime.objects.filter(version__in=chosen) if row.is_usable}
+    missing = sorted(chosen - ready)
+    message = f"Rasa {', '.join(missing)} is not ready, and assistants chose it."
+    mend = "`manage.py rasa_versions` says who uses which; `manage.py install_rasa <version>` installs one."
+    return Part("degraded", message, mend) if missing else None

@@ -1,4 +1,4 @@
-"""What this app adds to the house: periodic work, entries of the navigation, the assistant switcher."""
+"""What this app adds to the house: periodic work, health parts, entries of the navigation, the assistant switcher."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -42,6 +42,7 @@ def register() -> None:
     schedule.every(FOLDER_SECONDS, folders.sweep, name="sweep training folders")
     parts.register("training workers", health.training_workers)
     parts.register("artifact store", health.artifact_store)
+    parts.register("rasa", health.rasa)
     doctor.register("artifact store", examinations.written_to)
     scopes.register("assistants", _places)
     metrics.register()

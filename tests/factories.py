@@ -5,8 +5,8 @@ from itertools import count
 from typing import Any
 
 from conversations.ingest.places import SourcePlaces
-from conversations.ingest.records import Record
-from conversations.ingest.write import Stored, store_batch
+from conversations.ingest.records import Record, read
+from conversations.ingest.write import Stored, store
 from conversations.models import IntakeSource
 from environments.models import Environment
 from environments.services.birth import create_assistant
@@ -66,4 +66,5 @@ def store_events(environment: Environment, *events: dict[str, Any] | bytes, unde
     places = SourcePlaces(source_of(environment.assistant))
     places.refresh()
     claimed = environment.name if under is None else under
-    return store_batch([Record(one if isinstance(one, bytes) else raw(one)[0], claimed) for one in events], places)
+    records = [Record(one if isinstance(one, bytes) else raw(one)[0], claimed) for one in events]
+    return store(read(records), places)

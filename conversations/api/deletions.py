@@ -8,9 +8,9 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Field, Path, Query, Router, Schema, Status
 
 from conversations.api.exports import query_of
+from conversations.forms.retention import LONGEST
 from conversations.loaders import load_erasure, load_readable, load_retention, load_rule
 from conversations.models import ErasureRun, RetentionRule
-from conversations.retention_forms import LONGEST
 from conversations.services import erasure_plan, erasure_runs, retention
 from environments.models import Environment
 from models_app.models import Assistant

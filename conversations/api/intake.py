@@ -8,9 +8,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Field, Path, Query, Router, Schema, Status
 
 from conversations.api.forms import checked
+from conversations.forms.intake import NEW, AdoptForm, SourceForm
 from conversations.ingest.kafka_check import Checked, check
 from conversations.ingest.kafka_settings import SECRETS, settings_of
-from conversations.intake_forms import NEW, AdoptForm, SourceForm
 from conversations.loaders import assistants_to_bind, heirs, load_intake, load_kafka, load_source
 from conversations.models import IntakeIncident, IntakeSource
 from conversations.services import adoption, intake

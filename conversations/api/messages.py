@@ -19,7 +19,7 @@ from conversations.chat.rewinding import take_back
 from conversations.chat.sending import NotAnswered
 from conversations.chat.talking import refuse_flood
 from conversations.chat.targets import target_of
-from conversations.correction_forms import CorrectionForm
+from conversations.forms.corrections import CorrectionForm
 from conversations.loaders import load_conversation_of, load_message_at, load_own_talk
 from conversations.models import Event, TalkSession
 from conversations.presentation.said import as_facts, said_in

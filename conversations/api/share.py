@@ -20,10 +20,10 @@ from conversations.chat.links import (
     state_of,
 )
 from conversations.chat.targets import Target
-from conversations.forms import ChangeLinkForm, LinkForm
+from conversations.forms.share import ChangeLinkForm, LinkForm
 from conversations.loaders import load_link, places_to_share, targets_to_share
 from conversations.models import Rating, ShareGuest, ShareLink, TalkSession
-from environments.loaders import scope_of
+from environments.rights import scope_of
 from environments.services.trying import place_of
 from models_app.loaders import load_assistant, load_model
 from models_app.models import Assistant

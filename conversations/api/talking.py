@@ -13,7 +13,7 @@ from conversations.chat.sending import MayBeHeard, NotAnswered, ask
 from conversations.chat.sessions import OF_PROGRAM, begin_talk, note_said
 from conversations.chat.talking import prepare
 from conversations.chat.targets import Target, target_of
-from conversations.forms import LONGEST_MESSAGE
+from conversations.forms.messages import LONGEST_MESSAGE
 from conversations.models import TalkSession
 from conversations.presentation.tracker import strict
 from environments.models import Environment

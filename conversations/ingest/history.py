@@ -14,8 +14,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from conversations.ingest.positions import Move, Partition, PositionMoved, advance, position_of
+from conversations.ingest.readable_share import InvalidShare, TooManyInvalid, Window
 from conversations.ingest.records import Batch, Binding, OnePlace, Record, Unreadable, read
-from conversations.ingest.share import InvalidShare, TooManyInvalid, Window
 from conversations.ingest.write import Stored, again_when_interrupted, store
 from conversations.models import DeadLetter, IntakePosition, IntakeSource
 from environments.models import Environment

@@ -4,7 +4,7 @@ Takes seconds while something does not answer, so never within a transaction. No
 taken.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -29,7 +29,6 @@ class TopicFound:
     partitions: int = 0
     records: int = 0
     problem: str = ""  # why nothing can be taken from it
-    is_awaited: bool = False  # the cluster has no topic at all yet: nobody has talked to a Rasa of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +52,22 @@ def check(settings: KafkaSettings) -> Checked:
         return Checked(problem=" ".join(dict.fromkeys(found.values())))
     well = replace(settings, servers=tuple(server for server in settings.servers if server not in found))
     try:
-        topics = tuple(_topics(well))
+        there, topics = _look_into(well)
     except Unusable as error:
         return Checked(problem=str(error), warnings=tuple(found.values()))
     problems = tuple(topic.problem for topic in topics if topic.problem)
     usable = tuple(topic for topic in topics if not topic.problem)
     if not usable:
-        is_new = all(topic.is_awaited for topic in topics)
-        return Checked(problem=" ".join(problems), warnings=tuple(found.values()), is_new=is_new)
+        return Checked(problem=" ".join(problems), warnings=tuple(found.values()), is_new=not there)
     return Checked(warnings=(*found.values(), *problems), topics=usable)
 
 
-def _topics(settings: KafkaSettings) -> Iterator[TopicFound]:
+def _look_into(settings: KafkaSettings) -> tuple[list[str], tuple[TopicFound, ...]]:
+    """The names of all topics that are there, and what the wanted ones hold."""
     with closing(_connected(settings)) as consumer:
         try:
-            there = consumer.topics()
-            for name in settings.topics:
-                yield _look_into(consumer, name, there)
+            there = of_people(consumer.topics())
+            return there, tuple(_topic(consumer, name, there) for name in settings.topics)
         except KafkaError as error:
             raise Unusable(explain(error, settings, has_answered=True)) from None
 
@@ -91,20 +89,24 @@ def _connected(settings: KafkaSettings) -> KafkaConsumer:
         raise Unusable(explain(error, settings, has_answered=True)) from None
 
 
-def _look_into(consumer: KafkaConsumer, name: str, there: set[str]) -> TopicFound:
+def of_people(names: Iterable[str]) -> list[str]:
+    """Without those that Kafka makes for itself: none while nobody has talked to a Rasa of a new cluster."""
+    return sorted(name for name in names if not name.startswith("__"))
+
+
+def _topic(consumer: KafkaConsumer, name: str, there: Sequence[str]) -> TopicFound:
     numbers = consumer.partitions_for_topic(name)
     if not numbers:
-        return _missing(name, there)
+        return TopicFound(name, problem=missing(name, there))
     places = [TopicPartition(name, number) for number in sorted(numbers)]
     first = consumer.beginning_offsets(places, timeout_ms=CALL_MILLISECONDS)
     last = consumer.end_offsets(places, timeout_ms=CALL_MILLISECONDS)
     return TopicFound(name, len(places), sum(last[place] - first[place] for place in places))
 
 
-def _missing(name: str, there: set[str]) -> TopicFound:
-    others = sorted(one for one in there if not one.startswith("__"))
-    if not others:
-        problem = f"There is no topic {name} yet. Rasa’s first event makes it where Kafka allows that."
-        return TopicFound(name, problem=problem, is_awaited=True)
-    more = f" and {len(others) - MOST_NAMES} more" if len(others) > MOST_NAMES else ""
-    return TopicFound(name, problem=f"There is no topic {name}. There are {', '.join(others[:MOST_NAMES])}{more}.")
+def missing(name: str, there: Sequence[str]) -> str:
+    """What is said of a topic that is not `there`."""
+    if not there:
+        return f"There is no topic {name} yet. Rasa’s first event makes it where Kafka allows that."
+    more = f" and {len(there) - MOST_NAMES} more" if len(there) > MOST_NAMES else ""
+    return f"There is no topic {name}. There are {', '.join(there[:MOST_NAMES])}{more}."

@@ -16,8 +16,8 @@ from conversations.ingest.kafka_settings import settings_of
 from conversations.ingest.kafka_words import explain
 from conversations.ingest.places import SourcePlaces
 from conversations.ingest.positions import Partition, PositionMoved
+from conversations.ingest.readable_share import InvalidShare, TooManyInvalid, Window
 from conversations.ingest.records import Batch, Offset, Record, Unreadable, read
-from conversations.ingest.share import InvalidShare, TooManyInvalid, Window
 from conversations.ingest.standstill import limit_standstill
 from conversations.ingest.write import Stored, again_when_interrupted, sqlstate, store
 from conversations.models import IntakeIncident, IntakeSource

@@ -8,7 +8,7 @@ import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from conversations import metrics
-from conversations.ingest.share import InvalidShare, TooManyInvalid
+from conversations.ingest.readable_share import InvalidShare, TooManyInvalid
 from conversations.ingest.sql_source import BATCH, Intake, intakes, move_batch
 from conversations.ingest.write import Stored, sqlstate
 from conversations.services import sources

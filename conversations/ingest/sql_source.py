@@ -8,8 +8,8 @@ import psycopg
 from django.db import connection, transaction
 from psycopg import sql
 
+from conversations.ingest.readable_share import InvalidShare, Window
 from conversations.ingest.records import Binding, OnePlace, Record, read
-from conversations.ingest.share import InvalidShare, Window
 from conversations.ingest.standstill import limit_standstill
 from conversations.ingest.write import Stored, again_when_interrupted, store
 from conversations.models import IntakeSource

@@ -3,7 +3,7 @@
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from conversations.ingest import statements, tally
 from conversations.ingest.decode import NAME_LENGTH, DecodedEvent, storable
-from conversations.ingest.records import Batch, Binding, Places, Readable, Record, Unreadable, header_text, read
+from conversations.ingest.records import Batch, Binding, Places, Readable, Unreadable, header_text
 from conversations.ingest.senders import Sender, Senders, Vanished, lock_conversations
 from conversations.ingest.whose import keys_named, newest_time
 from conversations.models import DeadLetter, IntakeSource
@@ -71,11 +71,6 @@ def sqlstate(error: DatabaseError | InterfaceError) -> str:
     return getattr(error.__cause__, "sqlstate", None) or ""
 
 
-def store_batch(records: Sequence[Record], places: Places) -> Stored:
-    """Decode and store: what is new is counted into its conversations, the rest kept as dead letters."""
-    return store(read(list(records)), places)
-
-
 def bury(dead: list[Unreadable], places: Places) -> int:
     """Keep what can never be stored as dead letters, but for those of somebody erased; returns how many these are."""
     letters = [_dead_letter(one, places) for one in dead]
@@ -101,7 +96,7 @@ def _without_erased_letters(letters: list[DeadLetter]) -> list[DeadLetter]:
 
 @transaction.atomic(savepoint=False)
 def store(batch: Batch, places: Places, bury: Bury = bury) -> Stored:
-    """All of a batch or nothing; safe to run twice.
+    """All of a batch or nothing, what is new counted into its conversations; safe to run twice.
 
     Joins the caller's transaction, so that taking records from their source and storing them are one act. `bury` is
     given what can never be stored: records that are dead letters already must not become others. It returns how many of

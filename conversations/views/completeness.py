@@ -10,16 +10,17 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from conversations.forms import CheckForm
+from conversations.forms.completeness import CheckForm
 from conversations.loaders import load_compared, load_comparison, load_incident_of
 from conversations.models import CompletenessRun
 from conversations.presentation.completeness import FindingLine, RunLine
 from conversations.services import completeness
-from environments.loaders import may_modify
 from environments.models import Environment
+from environments.rights import may_modify
 from studio.access.loaders import signed_in
 from studio.errors import DomainError
 from studio.jobs import heartbeat
+from studio.web.dialogs import form_dialog
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import page_of
 
@@ -71,8 +72,7 @@ def check(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse:
             form.add_error(None, error.message)
         else:
             return go(request, _address(run))
-    context = {"heading": f"Compare the events of {environment.name}", "form": form, "label": "Compare"}
-    return render(request, "conversations/share_form.html", context, status=422 if form.is_bound else 200)
+    return form_dialog(request, form, f"Compare the events of {environment.name}", "Compare")
 
 
 @require_http_methods(METHODS)

@@ -7,12 +7,12 @@ from django.template.loader import render_to_string
 from django.views.decorators.http import require_POST
 
 from conversations.correcting import Correcting, correcting
-from conversations.correction_forms import CorrectionForm
+from conversations.forms.corrections import CorrectionForm
 from conversations.loaders import load_message
 from conversations.models import Correction, Event
 from conversations.presentation.said import said_in
 from conversations.services import corrections
-from conversations.views.lists import address_in_list, filter_query
+from conversations.views.conversation_list import address_in_list, filter_query
 from studio.access.loaders import signed_in
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, toast

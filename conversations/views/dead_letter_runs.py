@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from conversations.forms import DiscardForm
+from conversations.forms.dead_letters import DiscardForm
 from conversations.ingest.faults import fault_of
 from conversations.loaders import load_readable, load_run
 from conversations.models import DeadLetterRun, IntakeSource

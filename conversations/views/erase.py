@@ -11,7 +11,7 @@ from conversations.models import ErasureRun
 from conversations.presentation.chosen import filter_in_words
 from conversations.presentation.runs import ErasureLine, many
 from conversations.services import erasing, erasure_plan, erasure_runs
-from conversations.views.lists import filter_query
+from conversations.views.conversation_list import filter_query
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission, Scope
 from studio.errors import DomainError

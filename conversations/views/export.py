@@ -16,7 +16,7 @@ from conversations.presentation.runs import ExportLine
 from conversations.services import export_runs
 from conversations.services.erasure_runs import WORKER
 from conversations.services.exporting import Format
-from conversations.views.lists import filter_query
+from conversations.views.conversation_list import filter_query
 from models_app.models import Assistant
 from studio.access.loaders import signed_in
 from studio.errors import DomainError, Invalid

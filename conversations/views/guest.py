@@ -18,7 +18,7 @@ from conversations.chat.sending import MayBeHeard, say
 from conversations.chat.sessions import has_changed
 from conversations.chat.transcript import conversation_of, turns_since
 from conversations.chat.turns import Turn
-from conversations.forms import LONGEST_MESSAGE, MessageForm
+from conversations.forms.messages import LONGEST_MESSAGE, MessageForm
 from conversations.models import TalkSession
 from conversations.models.guests import LONGEST_COMMENT
 from conversations.presentation import Message

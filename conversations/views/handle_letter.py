@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from conversations.forms import DiscardForm, RecordForm
+from conversations.forms.dead_letters import DiscardForm, RecordForm
 from conversations.ingest.faults import fault_of
 from conversations.loaders import load_dead_letter
 from conversations.models import DeadLetter

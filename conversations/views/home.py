@@ -5,7 +5,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from conversations.models import Conversation
-from conversations.setup import setup_steps
+from conversations.onboarding import setup_steps
 from environments.services.overview import overviews
 from models_app.loaders import load_assistant
 from models_app.models import Assistant, TrainingJob

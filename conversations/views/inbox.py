@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from conversations import window
 from conversations.correcting import Correcting, correcting
-from conversations.correction_forms import CorrectionForm
+from conversations.forms.corrections import CorrectionForm
 from conversations.inbox_filters import InboxFilter
 from conversations.loaders import load_readable, may_correct
 from conversations.models import Correction, Event

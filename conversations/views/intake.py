@@ -7,17 +7,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
+from conversations.forms.intake import SourceForm
 from conversations.ingest.kafka_check import Checked, check
 from conversations.ingest.kafka_settings import KafkaSettings, settings_of
-from conversations.intake_forms import SourceForm
 from conversations.loaders import assistants_to_bind, load_intake, load_source
 from conversations.models import DeadLetter, IntakeIncident, IntakeSource, IntakeStream
 from conversations.services.adoption import unknown_environments
 from conversations.services.freshness import freshness, freshness_of, sources_of
 from conversations.services.intake import with_kept_secrets
 from conversations.services.streams import Streams
-from environments.loaders import may_modify
 from environments.models import Environment
+from environments.rights import may_modify
 from models_app.models import Assistant
 from studio.access.loaders import signed_in
 from studio.access.models import User

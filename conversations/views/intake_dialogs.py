@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from conversations.intake_forms import NEW, AdoptForm, CloseForm, SourceForm
+from conversations.forms.intake import NEW, AdoptForm, CloseForm, SourceForm
 from conversations.loaders import heirs, load_intake, load_kafka, load_source
 from conversations.models import IntakeSource
 from conversations.services import adoption, intake
@@ -20,6 +19,7 @@ from studio.access.loaders import require, signed_in
 from studio.access.models import User
 from studio.access.permissions import Permission, Scope
 from studio.errors import DomainError
+from studio.web.dialogs import form_dialog, refuse
 from studio.web.htmx import HtmxHttpRequest, go
 
 METHODS = ["GET", "HEAD", "POST"]
@@ -37,7 +37,7 @@ def add(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         try:
             source = intake.add_source(actor=signed_in(request), assistant=assistant, wishes=form.wishes)
         except DomainError as error:
-            _refuse(form, error)
+            refuse(form, error)
         else:
             messages.success(request, f"{source.name} is added. Events appear once the ingest process reaches it.")
             return go(request, _page(source))
@@ -52,7 +52,7 @@ def edit(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
         try:
             intake.change_source(actor=signed_in(request), source=source, wishes=form.wishes, among=form.others.all())
         except DomainError as error:
-            _refuse(form, error)
+            refuse(form, error)
         else:
             messages.success(request, f"{form.cleaned_data['name']} is saved, and connects anew.")
             return go(request, _page(source))
@@ -132,11 +132,12 @@ def close(request: HtmxHttpRequest, slug: str, pk: int, incident: int) -> HttpRe
         try:
             intake.close_incident(actor=signed_in(request), incident=row, **form.cleaned_data)
         except DomainError as error:
-            _refuse(form, error)
+            refuse(form, error)
         else:
             messages.success(request, "The incident is closed.")
             return go(request, _page(source))
-    return _form(request, form, "Close the incident", "Close", note=f"{row.count:,} records of {row.topic} are gone.")
+    note = f"{row.count:,} records of {row.topic} are gone."
+    return form_dialog(request, form, "Close the incident", "Close", note=note)
 
 
 @require_http_methods(METHODS)
@@ -150,7 +151,7 @@ def adopt(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         try:
             text = _adopted(user, assistant, name, form.cleaned_data["environment"])
         except DomainError as error:
-            _refuse(form, error)
+            refuse(form, error)
         else:
             messages.success(request, text)
             return go(request, reverse("conversations:intake", args=[slug]))
@@ -158,7 +159,7 @@ def adopt(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         f"What came under {f'the name {name}' if name else 'no name'} moves there, a large number of conversations "
         "over some minutes; what comes from now on belongs there at once."
     )
-    return _form(request, form, f"Adopt {name or 'what names no environment'}", "Adopt", note=note)
+    return form_dialog(request, form, f"Adopt {name or 'what names no environment'}", "Adopt", note=note)
 
 
 def _adopted(user: User, assistant: Assistant, name: str, choice: str) -> str:
@@ -186,19 +187,9 @@ def _tried(service: Any) -> str:
     return ""
 
 
-def _refuse(form: forms.Form, error: DomainError) -> None:
-    field = error.details.get("field")
-    form.add_error(field if isinstance(field, str) and field in form.fields else None, error.message)
-
-
 def _source_form(request: HttpRequest, form: SourceForm, heading: str, try_url: str) -> HttpResponse:
     context = {"heading": heading, "form": form, "try_url": try_url}
     return render(request, "conversations/intake_form.html", context, status=422 if form.is_bound else 200)
-
-
-def _form(request: HttpRequest, form: forms.Form, heading: str, save: str, *, note: str = "") -> HttpResponse:
-    context = {"heading": heading, "form": form, "save": save, "note": note}
-    return render(request, "environments/form_dialog.html", context, status=422 if form.is_bound else 200)
 
 
 def _confirm(

@@ -5,16 +5,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
+from conversations.forms.marks import NoteForm, TagForm
 from conversations.loaders import load_conversation, load_event, load_mark
-from conversations.mark_forms import NoteForm, TagForm
 from conversations.models import Conversation
 from conversations.services import marks as service
 from conversations.services.marks import Target, marks_of, tag_names
-from conversations.views.lists import address_in_list
+from conversations.views.conversation_list import address_in_list
 from conversations.views.standing import standing
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.errors import DomainError
+from studio.web.dialogs import form_dialog
 from studio.web.htmx import HtmxHttpRequest, toast
 
 
@@ -58,8 +59,7 @@ def note(request: HtmxHttpRequest, slug: str, pk: int, mark_pk: int) -> HttpResp
     if form.is_valid():
         service.set_note(actor=signed_in(request), mark=mark, note=form.cleaned_data["note"])
         return _marked(request, Target(conversation, mark.event))
-    context = {"heading": f"Note on “{mark.name}”" if mark.name else "Note on the flag", "form": form}
-    return render(request, "conversations/tag_dialog.html", context, status=422 if form.is_bound else 200)
+    return form_dialog(request, form, f"Note on “{mark.name}”" if mark.name else "Note on the flag")
 
 
 @require_POST

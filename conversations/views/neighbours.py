@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from conversations.filters import ConversationFilter
 from conversations.models import Conversation
-from conversations.views.lists import filter_query
+from conversations.views.conversation_list import filter_query
 from studio.access.loaders import signed_in
 
 

@@ -9,15 +9,16 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
+from conversations.forms.retention import DaysForm, RuleForm
 from conversations.loaders import load_retention, load_rule
 from conversations.models import ErasureRun, RetentionRule
 from conversations.presentation.runs import ErasureLine, many
-from conversations.retention_forms import DaysForm, RuleForm
 from conversations.services import retention
 from environments.models import Environment
 from models_app.models import Assistant
 from studio.access.loaders import signed_in
 from studio.errors import DomainError
+from studio.web.dialogs import form_dialog
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import page_of
 
@@ -91,8 +92,7 @@ def _form(
             form.add_error(None, error.message)
         else:
             return go(request, _address(slug))
-    context = {"heading": heading, "form": form, "label": label}
-    return render(request, "conversations/share_form.html", context, status=422 if form.is_bound else 200)
+    return form_dialog(request, form, heading, label)
 
 
 @require_http_methods(METHODS)

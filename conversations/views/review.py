@@ -13,7 +13,7 @@ from conversations.loaders import load_conversation
 from conversations.models import Conversation
 from conversations.services import review as service
 from conversations.services.review import Reviewed
-from conversations.views.lists import filter_query
+from conversations.views.conversation_list import filter_query
 from conversations.views.neighbours import neighbours
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission

@@ -1,19 +1,20 @@
 """Keeping the filters of the list under a name."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from conversations.forms import SavedFilterForm, refuse
+from conversations.forms.saved_filters import SavedFilterForm
 from conversations.loaders import load_filter
 from conversations.services.saved_filters import change_filter, save_filter
 from conversations.services.saved_filters import delete_filter as delete
-from conversations.views.lists import filter_query
+from conversations.views.conversation_list import filter_query
 from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
 from studio.errors import DomainError
+from studio.web.dialogs import form_dialog, refuse
 from studio.web.htmx import HtmxHttpRequest, go
 
 
@@ -31,7 +32,7 @@ def new_filter(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, f"“{saved.name}” is saved.")
             return go(request, f"{reverse('conversations:list', args=[slug])}?{query}")
-    return _form(request, form, "Save these filters")
+    return form_dialog(request, form, "Save these filters")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -47,7 +48,7 @@ def edit_filter(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
         else:
             messages.success(request, f"“{saved.name}” is saved.")
             return go(request, f"{reverse('conversations:list', args=[slug])}?{saved.query}")
-    return _form(request, form, f"Edit “{saved.name}”")
+    return form_dialog(request, form, f"Edit “{saved.name}”")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -65,8 +66,3 @@ def delete_filter(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
         "danger": True,
     }
     return render(request, "components/confirm.html", context)
-
-
-def _form(request: HttpRequest, form: SavedFilterForm, heading: str) -> HttpResponse:
-    context = {"heading": heading, "form": form, "label": "Save"}
-    return render(request, "conversations/share_form.html", context, status=422 if form.is_bound else 200)

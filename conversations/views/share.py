@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from conversations.chat.links import change_link, create_link, revoke_link
-from conversations.forms import ChangeLinkForm, LinkForm, refuse
+from conversations.forms.share import ChangeLinkForm, LinkForm
 from conversations.loaders import load_link, older_models_to_share, places_to_share, targets_to_share
 from conversations.models import ShareLink
 from conversations.views.share_rows import Row
@@ -16,6 +16,7 @@ from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission, Scope
 from studio.errors import DomainError
+from studio.web.dialogs import refuse
 from studio.web.htmx import HtmxHttpRequest, go
 
 
@@ -101,4 +102,4 @@ def revoke(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
 
 def _form(request: HttpRequest, form: LinkForm, heading: str, label: str) -> HttpResponse:
     context = {"heading": heading, "form": form, "label": label}
-    return render(request, "conversations/share_form.html", context, status=422 if form.is_bound else 200)
+    return render(request, "conversations/share_dialog.html", context, status=422 if form.is_bound else 200)

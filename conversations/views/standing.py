@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from django.http import HttpRequest
 
 from conversations.models import Conversation, Mark
-from conversations.views.lists import filter_query
+from conversations.views.conversation_list import filter_query
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission, Scope
 

@@ -7,17 +7,17 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from conversations import window
-from conversations.forms import refuse
+from conversations.forms.stories import StoryForm
 from conversations.loaders import load_conversation
 from conversations.models import Conversation
 from conversations.presentation.stories import Kind, Story, file_yaml, stories_of
 from conversations.presentation.tracker import tracker_json
 from conversations.services.stories import NEW_FILES, line_of, meant_in, save_stories, story_files
-from conversations.story_forms import StoryForm
 from models_app.models import Revision
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission, Scope
 from studio.errors import DomainError
+from studio.web.dialogs import refuse
 from studio.web.htmx import HtmxHttpRequest
 
 CHUNK = 500

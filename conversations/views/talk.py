@@ -19,12 +19,12 @@ from conversations.chat.talking import prepare
 from conversations.chat.targets import Kind, Target, target_of
 from conversations.chat.transcript import conversation_of, news_since
 from conversations.chat.turns import grouped
-from conversations.forms import LONGEST_MESSAGE, MessageForm
+from conversations.forms.messages import LONGEST_MESSAGE, MessageForm
 from conversations.loaders import load_target
 from conversations.models import Conversation, TalkSession
 from conversations.views import messages
-from environments.loaders import scope_of
 from environments.models import Environment
+from environments.rights import scope_of
 from environments.services.address import WAKING
 from models_app.loaders import load_assistant
 from models_app.models import Assistant, Model

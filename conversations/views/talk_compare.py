@@ -12,7 +12,7 @@ from conversations.chat.sessions import own_talks
 from conversations.chat.targets import Target
 from conversations.chat.turns import Turn
 from conversations.chat.why import turns_explained
-from conversations.forms import LONGEST_MESSAGE
+from conversations.forms.messages import LONGEST_MESSAGE
 from conversations.models import TalkSession
 from conversations.presentation.explained import Explanation
 from conversations.views.talk import addresses_of, likeliest, talkable

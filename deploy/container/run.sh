@@ -29,6 +29,7 @@ case $role in
     migrate)
         python manage.py migrate --no-input
         python manage.py bootstrap "$@" >/dev/null # it prints a link that signs in, and logs are kept
+        [ -z "${PARLEY_ENVIRONMENTS:-}" ] || python manage.py apply_environments
         [ -z "${PARLEY_KAFKA:-}" ] || python manage.py add_kafka_source "$PARLEY_KAFKA"
         ;;
     training | background)

@@ -7,8 +7,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Field, Path, Query, Router, Status
 
 from environments.api.facts import EnvironmentOut, environment_facts
-from environments.loaders import load_environment, load_modifiable, modify_permission, scope_of
+from environments.loaders import load_environment, load_modifiable
 from environments.models import Environment
+from environments.rights import modify_permission, scope_of
 from environments.services.environments import checked_action_server, environment_named, remove_environment
 from environments.services.overview import overview, overviews
 from environments.services.setting_up import Address, add_environment, change_environment, put_addresses

@@ -7,9 +7,10 @@ from ninja import Field, Path, Query, Router, Schema, Status
 
 from environments.api.environments import ENVIRONMENT
 from environments.api.facts import ReplicaFacts, ServerOut, epoch, replica_facts, server_facts
-from environments.loaders import load_environment, load_modifiable, may_modify
+from environments.loaders import load_environment, load_modifiable
 from environments.models import Environment, Replica
 from environments.presentation import replicas as presentation
+from environments.rights import may_modify
 from environments.services.checks import Check, checklist
 from environments.services.connecting import connection_of
 from environments.services.database import ensure_intake, missing_roles

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from environments.loaders import may_modify, modify_permission
 from environments.models import Promotion, PromotionTransition
+from environments.rights import may_modify, modify_permission
 from environments.services.overview import Overview
 from models_app.models import Model, ModelTest
 from models_app.testing.figures import is_worse, short_words
 from models_app.testing.rivals import newest_tests
 from studio.access.models import User
-from studio.rasa.versions import can_load
+from studio.rasa.compatibility import can_load
 
 State = PromotionTransition.State
 

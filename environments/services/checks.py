@@ -16,8 +16,8 @@ from environments.services.replicas import is_live
 from studio.jobs import heartbeat
 from studio.rasa import client as rasa
 from studio.rasa.client import RasaClient, RasaError, Version
+from studio.rasa.compatibility import can_load
 from studio.rasa.files import credentials_yml
-from studio.rasa.versions import can_load
 
 TIMEOUT_SECONDS = 3.0  # somebody looks at the page
 

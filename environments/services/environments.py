@@ -10,8 +10,8 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from environments.loaders import may_modify
 from environments.models import Environment, EnvironmentAlias, ManagedServer, Replica
+from environments.rights import may_modify
 from environments.services import pointers, replicas
 from models_app.models import Assistant, Tag, valid_name
 from studio.access.models import User

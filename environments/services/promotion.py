@@ -20,7 +20,7 @@ from studio.access.models import User
 from studio.audit.actions import Action
 from studio.audit.services import SYSTEM, record
 from studio.errors import Conflict, Invalid
-from studio.rasa.versions import can_load
+from studio.rasa.compatibility import can_load
 
 __all__ = ["adopt", "last_that_ran", "promote", "state_of"]
 

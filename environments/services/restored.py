@@ -6,7 +6,6 @@ from django.db import DatabaseError
 
 from environments.models import Environment
 from environments.services.database import ensure_intake, has_lost_passwords, renew_intake
-from studio import rotation
 
 log = structlog.get_logger()
 
@@ -31,8 +30,3 @@ def _has_roles(environment: Environment) -> bool:
     except (DatabaseError, psycopg.Error) as error:
         log.warning("PostgreSQL refuses the roles of an environment", environment=str(environment), error=str(error))
         return False
-
-
-def lost_secrets() -> int:
-    """How many stored secrets no key of this installation opens."""
-    return rotation.lost_ones()

@@ -2,9 +2,9 @@
 
 from models_app.models import Model
 from models_app.services.rasa_uses import chosen_by
+from studio.rasa.compatibility import can_load
 from studio.rasa.runtime import Runtime
 from studio.rasa.services import find_runtime, ready_runtimes
-from studio.rasa.versions import can_load
 
 
 class NoRasa(Exception):

@@ -8,12 +8,13 @@ from django.views.decorators.http import require_http_methods
 
 from environments.services.assistants import delete_assistant
 from environments.services.birth import create_assistant
-from models_app.forms import AssistantForm
+from models_app.forms.assistants import AssistantForm
 from models_app.loaders import load_assistant
 from models_app.models import Assistant
 from studio.access.loaders import require, signed_in
 from studio.access.permissions import Permission
 from studio.errors import DomainError
+from studio.web.dialogs import form_dialog
 from studio.web.htmx import HtmxHttpRequest, go
 
 
@@ -29,8 +30,7 @@ def assistant_new(request: HtmxHttpRequest) -> HttpResponse:
         else:
             messages.success(request, f"{assistant.title} is here, with the environments production and worker.")
             return go(request, reverse("models:list", args=[assistant.slug]))
-    context = {"heading": "New assistant", "form": form}
-    return render(request, "models_app/assistant_new.html", context, status=422 if form.is_bound else 200)
+    return form_dialog(request, form, "New assistant", "Make the assistant")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -6,8 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from environments.loaders import load_environment, load_modifiable, may_modify
+from environments.loaders import load_environment, load_modifiable
 from environments.models import Environment
+from environments.rights import may_modify
 from environments.services.checks import checklist
 from environments.services.connecting import connection_of
 from environments.services.database import ensure_intake, sql_for_administrator

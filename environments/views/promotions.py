@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
-from environments.forms import PromoteHereForm, ReasonForm, add_error
+from environments.forms import PromoteHereForm, ReasonForm
 from environments.loaders import load_modifiable
 from environments.models import Environment, Promotion
 from environments.presentation import running as presentation
@@ -27,6 +27,7 @@ from studio.access.loaders import signed_in
 from studio.access.models import User
 from studio.access.permissions import MissingPermission, Permission
 from studio.errors import DomainError
+from studio.web.dialogs import refuse
 from studio.web.htmx import HtmxHttpRequest, go
 
 METHODS = ["GET", "HEAD", "POST"]
@@ -214,7 +215,7 @@ def _move(request: HttpRequest, environment: Environment, form: ReasonForm, mode
             reason=form.cleaned_data["reason"],
         )
     except DomainError as error:
-        add_error(form, error)
+        refuse(form, error)
         return False
     messages.success(request, _sentence(environment, model))
     return True

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import trigger_client_event
 
-from environments.forms import AddForm, ConnectedForm, ConnectForm, ManagedForm, NameForm, add_error
+from environments.forms import AddForm, ConnectedForm, ConnectForm, ManagedForm, NameForm
 from environments.loaders import load_modifiable
 from environments.models import Environment
 from environments.services import managed
@@ -22,6 +22,7 @@ from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.errors import DomainError
+from studio.web.dialogs import form_dialog, refuse
 from studio.web.htmx import HtmxHttpRequest, go, toast
 
 METHODS = ["GET", "HEAD", "POST"]
@@ -36,18 +37,12 @@ def _connection(environment: Environment) -> str:
     return reverse("environments:connection", args=[environment.assistant.slug, environment.name])
 
 
-def _form(request: HttpRequest, form: forms.Form, heading: str, **more: object) -> HttpResponse:
-    template = "add_dialog" if isinstance(form, AddForm) else "form_dialog"
-    context = {"heading": heading, "form": form, **more}
-    return render(request, f"environments/{template}.html", context, status=422 if form.is_bound else 200)
-
-
 def _tried(form: forms.Form, service: Callable[[], Any]) -> Any:
     """What the service made, or None with its refusal in the form."""
     try:
         return service()
     except DomainError as error:
-        add_error(form, error)
+        refuse(form, error)
         return None
 
 
@@ -59,7 +54,8 @@ def add(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         made = _tried(form, lambda: add_environment(actor=user, assistant=assistant, **form.cleaned_data))
         if made is not None:
             return _added(request, made)
-    return _form(request, form, "Add an environment")
+    context = {"heading": "Add an environment", "form": form}
+    return render(request, "environments/add_dialog.html", context, status=422 if form.is_bound else 200)
 
 
 def _added(request: HtmxHttpRequest, environment: Environment) -> HttpResponse:
@@ -88,7 +84,7 @@ def edit(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse:
         if saved is not None:
             messages.success(request, f"{saved.name} is saved.")
             return go(request, _connection(saved) if _is_asked_on_connection(request) else _page(saved))
-    return _form(request, form, f"Edit {environment.name}", note=_rename_note(environment))
+    return form_dialog(request, form, f"Edit {environment.name}", note=_rename_note(environment))
 
 
 def _is_asked_on_connection(request: HtmxHttpRequest) -> bool:
@@ -123,7 +119,7 @@ def connect(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse:
         if saved is not None:
             return go(request, _connection(saved))
     note = "The server that runs here for it is stopped." if environment.kind == Kind.MANAGED else ""
-    return _form(request, form, f"Connect a server to {environment.name}", note=note, save="Connect")
+    return form_dialog(request, form, f"Connect a server to {environment.name}", "Connect", note=note)
 
 
 @require_http_methods(METHODS)

@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from environments.forms import TryingForm, add_error
+from environments.forms import TryingForm
 from environments.loaders import load_slot, visible_slots
 from environments.models import Slot
 from environments.presentation import slots as presentation
@@ -16,6 +16,7 @@ from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission, Scope
 from studio.errors import DomainError, Invalid
+from studio.web.dialogs import refuse
 from studio.web.htmx import HtmxHttpRequest, go
 
 
@@ -78,7 +79,7 @@ def trying_settings(request: HttpRequest, slug: str) -> HttpResponse:
         try:
             trying.change_settings(actor=signed_in(request), assistant=assistant, **form.cleaned_data)
         except Invalid as error:
-            add_error(form, error)
+            refuse(form, error)
         else:
             messages.success(request, "Saved. Slots that start from now on follow it.")
             return redirect(request.path)

@@ -21,8 +21,8 @@ from studio.access.loaders import signed_in
 from studio.access.models import User
 from studio.access.permissions import Permission
 from studio.errors import Conflict
+from studio.rasa.compatibility import can_load
 from studio.rasa.services import runtime_named
-from studio.rasa.versions import can_load
 from studio.web.api.failures import failure
 from studio.web.api.paging import Paging, page
 

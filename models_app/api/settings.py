@@ -6,7 +6,7 @@ from ninja import Field, Path, Query, Router, Schema
 from pydantic import BaseModel
 
 from models_app.api.facts import epoch
-from models_app.forms import TrainingSettingsForm
+from models_app.forms.training import TrainingSettingsForm
 from models_app.loaders import load_assistant, load_model_retention, require_models
 from models_app.models import Assistant, Model, ModelRetention
 from models_app.services.model_retention import change_rule, plan_of, rule_of

@@ -79,7 +79,8 @@ def steps_of(job: TrainingJob) -> list[Step]:
     stopped = job.is_ended and job.state != State.DONE
     usual = ("Requested", "Preparing", "Training", "Packaging", "Model")
     titles = STEPS.get(TrainingJob.Kind(job.kind), usual)
-    notes = (_clock(job.requested_at), _clock(job.started_at), job.step if reached == 2 else "", "", "")
+    kept = _clock(job.finished_at) if job.state == State.DONE else ""
+    notes = (_clock(job.requested_at), _clock(job.started_at), job.step if reached == 2 else "", "", kept)
     ended_as = "stopped" if job.state == State.CANCELLED else "failed"
     steps = []
     for at, (title, note) in enumerate(zip(titles, notes, strict=True)):

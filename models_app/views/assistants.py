@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from models_app.forms import RenameForm
+from models_app.forms.assistants import RenameForm
 from models_app.loaders import load_assistant
 from models_app.models import Assistant
 from models_app.services.assistants import DEFAULT_SLUG, rename_assistant

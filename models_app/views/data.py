@@ -14,10 +14,10 @@ from models_app.data.check import NEWEST_FORMAT, Problem, Role, check_file
 from models_app.data.diff import FileDifference, compare
 from models_app.data.outline import outline
 from models_app.data.yaml_text import decode
-from models_app.data_forms import EditForm, MessageForm, NewFileForm, PathForm
 from models_app.data_loaders import Data, load_data, load_editable
 from models_app.entries import Entry, last_changes
 from models_app.findings import Findings
+from models_app.forms.data import EditForm, MessageForm, NewFileForm, PathForm
 from models_app.models import RevisionFile
 from models_app.services.editing import BadData, Collision, Edits, Saved, save_edits
 from models_app.services.training import changes_since_training

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from models_app.data.diff import FileDifference, compare
 from models_app.data.packing import zipped
-from models_app.data_forms import MessageForm
 from models_app.data_loaders import Data, load_data, load_editable
+from models_app.forms.data import MessageForm
 from models_app.models import Revision, RevisionFile, TrainingJob
 from models_app.services.editing import edits_between
 from models_app.services.revisions import files_of

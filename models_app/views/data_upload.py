@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from models_app.data.check import Report, check
 from models_app.data.diff import compare
 from models_app.data.project import Project, ProjectError, read_zip
-from models_app.data_forms import MessageForm
 from models_app.data_loaders import Data, load_editable
+from models_app.forms.data import MessageForm
 from models_app.receiving import receiving
 from models_app.services.editing import applied, edits_between, missing_rights
 from models_app.services.revisions import files_of

@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from models_app.forms import KeepForm, ModelRetentionForm
+from models_app.forms.models import KeepForm, ModelRetentionForm
 from models_app.loaders import load_model, load_model_retention, visible_tags
 from models_app.models import Model
 from models_app.services.model_retention import (
@@ -21,6 +21,7 @@ from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.errors import DomainError
 from studio.web import formats
+from studio.web.dialogs import form_dialog
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import page_of
 
@@ -56,8 +57,7 @@ def edit(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     if form.is_valid():
         change_rule(actor=signed_in(request), assistant=assistant, newest=form.cleaned_data["newest"])
         return go(request, _address(slug))
-    context = {"heading": "Which models are kept", "form": form, "label": "Save"}
-    return render(request, "models_app/form_dialog.html", context, status=422 if form.is_bound else 200)
+    return form_dialog(request, form, "Which models are kept")
 
 
 def _number(request: HtmxHttpRequest, otherwise: int) -> int:

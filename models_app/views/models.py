@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from models_app.filters import ModelFilter
-from models_app.forms import TagForm
+from models_app.forms.models import TagForm
 from models_app.loaders import load_assistant, load_model, require_models, rights_on_models, visible_tags
 from models_app.models import Artifact, Assistant, Model, Tag, TrainingJob
 from models_app.querysets import TagQuerySet

@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from models_app.forms import TrainForm
+from models_app.forms.training import TrainForm
 from models_app.loaders import load_assistant
 from models_app.models import Assistant, Revision, TrainingJob
 from models_app.services.revisions import newest_revision

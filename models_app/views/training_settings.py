@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from models_app.forms import TrainingSettingsForm
+from models_app.forms.training import TrainingSettingsForm
 from models_app.loaders import load_assistant
 from models_app.services.training_settings import save_settings, settings_of
 from studio.access.loaders import signed_in

@@ -6,6 +6,6 @@ class RasaConfig(AppConfig):
     label = "rasa"
 
     def ready(self) -> None:
-        from studio.rasa import navigation
+        from studio.rasa import registrations
 
-        navigation.register()
+        registrations.register()

@@ -40,7 +40,6 @@ class Entry:
     `url_name` takes the assistant's slug when `per_assistant`. The entry is active on its own page and on every page
     whose URL name begins with one of `match`; without `match`, on every page of its URL namespace.
     `everywhere`: holding the permission for one assistant is not enough.
-    `count` is asked on every page: one cheap query, or None to show nothing.
     """
 
     key: str
@@ -54,7 +53,6 @@ class Entry:
     group: Literal["main", "settings"] = "main"
     shortcut: str = ""
     match: tuple[str, ...] = ()
-    count: Callable[[HttpRequest, Assistant | None], int | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,6 @@ class Item:
     group: str
     shortcut: str
     active: bool
-    count: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +129,7 @@ def items(request: HttpRequest, viewer: Viewer, assistant: Assistant | None) -> 
     """The entries that exist and that `viewer` may open, in order; pages of an assistant point at `assistant`."""
     linked = [(entry, url) for entry in _allowed(viewer, assistant) if (url := _address(entry, assistant))]
     active = _active(request, [entry for entry, _ in linked])
-    return [_item(entry, url, entry is active, request, assistant) for entry, url in linked]
+    return [_item(entry, url, entry is active) for entry, url in linked]
 
 
 def _allowed(viewer: Viewer, assistant: Assistant | None) -> list[Entry]:
@@ -182,6 +179,5 @@ def _closeness(entry: Entry, view_name: str) -> int:
     return max((len(prefix) for prefix in prefixes if view_name.startswith(prefix)), default=0)
 
 
-def _item(entry: Entry, url: str, active: bool, request: HttpRequest, assistant: Assistant | None) -> Item:
-    count = entry.count(request, assistant) if entry.count else None
-    return Item(entry.key, entry.label, entry.icon, url, entry.group, entry.shortcut, active, count)
+def _item(entry: Entry, url: str, active: bool) -> Item:
+    return Item(entry.key, entry.label, entry.icon, url, entry.group, entry.shortcut, active)

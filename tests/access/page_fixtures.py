@@ -5,6 +5,7 @@ from django.test import Client
 
 from models_app.models import Assistant
 from studio.access.models import User
+from tests.clients import client_of
 from tests.factories import make_assistant, make_person
 
 
@@ -15,9 +16,7 @@ def admin() -> User:
 
 @pytest.fixture
 def client(admin: User) -> Client:
-    client = Client()
-    client.force_login(admin)
-    return client
+    return client_of(admin)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from studio.access.models import User
 from studio.access.permissions import EVERYWHERE, Permission, Scope
 from studio.access.services import api_sign_in, tokens
 from studio.audit.models import AuditEvent
+from tests.clients import client_of
 from tests.factories import PASSWORD, environment_of, make_assistant, make_model, make_person
 
 pytestmark = pytest.mark.django_db
@@ -72,8 +73,7 @@ def test_one_answer_for_every_token_that_is_none(admin, cafe) -> None:
 
 
 def test_a_browsers_session_opens_nothing(admin, cafe) -> None:
-    client = Client()
-    client.force_login(admin)
+    client = client_of(admin)
     for path in ("/api/user", "/api/projects/cafe/environments", "/api/projects/cafe/environments/production"):
         assert client.get(path).status_code == 401
 

@@ -14,6 +14,7 @@ from studio.access.services.grants import grant, grant_to_group
 from studio.access.services.roles import save_role
 from studio.audit.models import AuditEvent
 from tests.access.page_fixtures import admin, cafe, client
+from tests.clients import client_of
 from tests.factories import environment_of, make_person
 
 __all__ = ["admin", "cafe", "client"]
@@ -146,8 +147,7 @@ def test_the_list_costs_the_same_for_many_people(client, django_assert_max_num_q
 
 
 def test_who_manages_people_of_one_assistant_only_has_no_people_page(cafe) -> None:
-    client = Client()
-    client.force_login(make_person("admin", Scope(cafe.pk)))
+    client = client_of(make_person("admin", Scope(cafe.pk)))
     assert client.get(address("people")).status_code == 403
     assert address("people") not in client.get("/settings/account").content.decode()
 

@@ -12,18 +12,13 @@ from studio.access.permissions import Permission, Scope
 from studio.access.services.grants import grant, grant_to_group
 from studio.access.services.people import set_active
 from tests.access.page_fixtures import admin, cafe, client
+from tests.clients import client_of
 from tests.factories import environment_of, make_assistant, make_person
 
 __all__ = ["admin", "cafe", "client"]
 
 pytestmark = pytest.mark.django_db
 OWN, WHO = "/settings/account/access", "/settings/access/"
-
-
-def signed_in(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 @pytest.fixture
@@ -97,13 +92,13 @@ def test_a_place_that_is_not_there_is_not_found(client, mara) -> None:
 def test_ones_own_page_names_no_place_but_ones_own(client, cafe, mara) -> None:
     make_assistant("bakery", "Bakery")
     kate = make_person("annotator", Scope(cafe.pk, environment_of(cafe, "worker").pk))
-    page = signed_in(kate).get(OWN, {"where": where(cafe, "worker")})
+    page = client_of(kate).get(OWN, {"where": where(cafe, "worker")})
     text = page.content.decode()
     assert f"In Café Lumen · worker: 14 of {len(Permission)} permissions." in text
     assert "Bakery" not in text
     assert [place.label for place in page.context["filters"].places] == ["Café Lumen", "Café Lumen · worker"]
     assert "/settings/roles/" not in text
-    assert signed_in(kate).get(OWN, {"where": where(cafe, "production")}).status_code == 404
+    assert client_of(kate).get(OWN, {"where": where(cafe, "production")}).status_code == 404
 
 
 def test_who_may_do_what_lists_everybody_whose_roles_count_there(client, cafe, mara) -> None:

@@ -15,6 +15,7 @@ from studio.access.ready_made import READY_MADE, ReadyMade
 from studio.access.services.grants import grant, grant_to_group
 from studio.access.services.roles import save_role
 from tests.access.page_fixtures import admin, client
+from tests.clients import client_of
 from tests.factories import make_person
 
 __all__ = ["admin", "client"]
@@ -46,8 +47,7 @@ def test_whoever_may_change_may_also_view(client: Client) -> None:
 
 
 def test_changing_a_role_counts_from_the_next_request(client: Client) -> None:
-    annotator = Client()
-    annotator.force_login(make_person("annotator"))
+    annotator = client_of(make_person("annotator"))
     assert annotator.get(reverse("audit:list")).status_code == 403
     save(client, "annotator", permissions=["audit.view"])
     assert annotator.get(reverse("audit:list")).status_code == 200

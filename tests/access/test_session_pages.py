@@ -7,6 +7,7 @@ from django.urls import reverse
 from studio.access.models import BrowserSession, User
 from studio.access.presentation import browser_of
 from studio.audit.models import AuditEvent
+from tests.clients import client_of
 from tests.factories import PASSWORD, make_person
 
 pytestmark = pytest.mark.django_db
@@ -16,9 +17,7 @@ ACCOUNT = "/settings/account"
 
 @pytest.fixture
 def client() -> Client:
-    client = Client()
-    client.force_login(make_person("admin", username="admin"))
-    return client
+    return client_of(make_person("admin", username="admin"))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from studio.access.permissions import EVERYWHERE, Permission, Scope
 from studio.access.services import people, service_accounts, sign_in, tokens
 from studio.access.services.grants import grant
 from studio.errors import Conflict, Forbidden
+from tests.clients import client_of
 from tests.factories import PASSWORD, environment_of, make_assistant, make_person
 
 pytestmark = pytest.mark.django_db
@@ -56,9 +57,7 @@ def token_of_mara(mara: User) -> ApiToken:
 
 
 def browser_of(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
+    return client_of(person)
 
 
 def address(name: str, *args: object) -> str:

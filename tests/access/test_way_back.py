@@ -35,6 +35,11 @@ def test_the_first_account_may_do_everything_and_comes_in_by_the_link() -> None:
     assert comes_in(bootstrap()).may(Permission.PEOPLE_MODIFY)
 
 
+def test_a_file_of_environments_that_cannot_be_read_keeps_nobody_out(settings) -> None:
+    settings.ENVIRONMENTS_FILE = "/nowhere.yml"
+    assert comes_in(bootstrap()).username == "admin"
+
+
 def test_an_admin_account_that_was_deleted_stays_away_while_another_may_do_everything() -> None:
     bootstrap()
     other = make_person("admin", username="mara")

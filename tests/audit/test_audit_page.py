@@ -14,6 +14,7 @@ from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
 from studio.audit.services import record
 from studio.audit.views import changes
+from tests.clients import client_of
 from tests.factories import make_assistant, make_person
 
 pytestmark = pytest.mark.django_db
@@ -31,9 +32,7 @@ def cafe() -> Assistant:
 
 @pytest.fixture
 def client(admin: User) -> Client:
-    client = Client()
-    client.force_login(admin)
-    return client
+    return client_of(admin)
 
 
 def page(client: Client, **query: object) -> str:
@@ -150,8 +149,7 @@ def test_who_reads_one_assistants_log_sees_that_one_alone(cafe) -> None:
     reader = make_person(username="mara")
     role = save_role(actor=None, role=None, name="auditor", description="", permissions=["audit.view"])
     grant(actor=None, person=reader, role=role, scope=Scope(cafe.pk), scope_label="Café Lumen")
-    client = Client()
-    client.force_login(reader)
+    client = client_of(reader)
     shown = page(client)
     assert "Café Lumen" in shown and "Bicycles" not in shown
     assert client.get(reverse("audit:event", args=[hidden.pk])).status_code == 404

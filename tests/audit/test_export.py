@@ -8,22 +8,16 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
-from studio.access.models import User
 from studio.access.permissions import Scope
 from studio.access.services.grants import grant
 from studio.access.services.roles import save_role
 from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
 from studio.audit.services import record
+from tests.clients import client_of
 from tests.factories import make_assistant, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_client")]
-
-
-def client_of(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 @pytest.fixture

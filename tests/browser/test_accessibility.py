@@ -14,7 +14,6 @@ from axe_playwright_python.base import AXE_SCRIPT
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
-from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -22,6 +21,7 @@ from studio.access.models import User
 from tests.browser.keys import Keys
 from tests.browser.pages import DIALOGS, MENUS, PAGES, PUBLIC_PAGES, UNFOLDED
 from tests.browser.pages_world import make_pages_world
+from tests.clients import client_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db, pytest.mark.urls("tests.web.urls")]
 
@@ -58,8 +58,7 @@ def server(words: dict[str, object]) -> Iterator[LiveServer]:
 @pytest.fixture(scope="module")
 def signed_in(words: dict[str, object]) -> list[dict[str, str]]:
     """The cookies of an admin."""
-    client = Client()
-    client.force_login(User.objects.get(pk=words["admin"]))
+    client = client_of(User.objects.get(pk=words["admin"]))
     return [
         {"name": name, "value": cookie.value, "domain": "localhost", "path": "/"}
         for name, cookie in client.cookies.items()

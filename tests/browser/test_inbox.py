@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connections
-from django.test import Client
 from playwright.sync_api import Browser, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -15,6 +14,7 @@ from models_app.models import Assistant
 from models_app.services.revisions import save_revision
 from studio.access.models import User
 from tests.browser.conftest import watched
+from tests.clients import client_of
 from tests.conversations.events import user
 from tests.factories import environment_of, make_assistant, make_person, store_events
 
@@ -39,8 +39,7 @@ def server(chromium: Browser, transactional_db: None) -> Iterator[LiveServer]:
 @pytest.fixture
 def page(chromium: Browser, server: LiveServer) -> Iterator[Page]:
     with watched(chromium) as context:
-        client = Client()
-        client.force_login(make_person("annotator", username="anna"))
+        client = client_of(make_person("annotator", username="anna"))
         context.add_cookies(
             [{"name": n, "value": c.value, "domain": "localhost", "path": "/"} for n, c in client.cookies.items()]
         )

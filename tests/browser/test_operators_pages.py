@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
-from django.test import Client
 from playwright.sync_api import Browser, expect
 
 from studio.access.models import User
 from tests.browser.conftest import watched
+from tests.clients import client_of
 from tests.factories import make_person
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -26,8 +26,7 @@ def admin(redis_client) -> Iterator[User]:
 def test_tables_rows_and_search_need_nothing_that_the_policy_refuses(
     chromium: Browser, live_server, admin: User, width: int, scheme: str
 ) -> None:
-    client = Client()
-    client.force_login(admin)
+    client = client_of(admin)
     cookie = {"name": settings.SESSION_COOKIE_NAME, "value": client.session.session_key, "url": live_server.url}
     with watched(chromium, viewport={"width": width, "height": 800}, color_scheme=scheme) as context:
         context.add_cookies([cookie])

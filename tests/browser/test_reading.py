@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.conf import settings
-from django.test import Client
 from playwright.sync_api import Browser, Page, Request, expect
 
 from tests.browser.conftest import watched
+from tests.clients import client_of
 
 if TYPE_CHECKING:
     from conversations.models import Conversation
@@ -34,8 +34,7 @@ def page(newest_first: "list[Conversation]", live_server, chromium: Browser) -> 
     """The page of the newest conversation, for an annotator."""
     from tests.factories import make_person
 
-    client = Client()
-    client.force_login(make_person("annotator", username="ana"))
+    client = client_of(make_person("annotator", username="ana"))
     with watched(chromium, base_url=str(live_server)) as context:
         session = client.cookies[settings.SESSION_COOKIE_NAME].value
         context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": str(live_server)}])

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from django.db import connections
-from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -18,6 +17,7 @@ from environments.services import slots
 from models_app.models import Model
 from models_app.services.revisions import save_revision
 from tests.browser.conftest import watched
+from tests.clients import client_of
 from tests.conversations.events import bot
 from tests.conversations.fake_channel import Channel
 from tests.factories import environment_of, make_assistant, make_model, make_person, store_events
@@ -61,8 +61,7 @@ def server(channels: dict[str, Channel]) -> Iterator[LiveServer]:
 @pytest.fixture
 def context(chromium: Browser, server: LiveServer) -> Iterator[BrowserContext]:
     with watched(chromium) as context:
-        client = Client()
-        client.force_login(make_person("admin", username="anna"))
+        client = client_of(make_person("admin", username="anna"))
         context.add_cookies(
             [{"name": n, "value": c.value, "domain": "localhost", "path": "/"} for n, c in client.cookies.items()]
         )

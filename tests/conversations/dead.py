@@ -3,8 +3,8 @@
 import json
 
 from conversations.ingest.places import SourcePlaces
-from conversations.ingest.records import Offset, Record
-from conversations.ingest.write import store_batch
+from conversations.ingest.records import Offset, Record, read
+from conversations.ingest.write import store
 from conversations.models import DeadLetter
 from environments.models import Environment
 from tests.conversations.events import raw, user
@@ -21,5 +21,5 @@ def make_letter(environment: Environment, record: bytes, under: str | None = Non
     places.refresh()
     claimed = environment.name if under is None else under
     place = {"offset": Offset("rasa", 2, 4711), "headers": (("RASA_ENVIRONMENT", claimed.encode()),), **fields}
-    assert store_batch([Record(record, claimed, **place)], places).dead == 1
+    assert store(read([Record(record, claimed, **place)]), places).dead == 1
     return DeadLetter.objects.latest("pk")

@@ -8,6 +8,7 @@ from django.test import Client
 from conversations.ingest.write import Stored
 from conversations.models import Conversation
 from studio.access.models import User
+from tests.clients import client_of
 from tests.conversations.events import small_talk
 from tests.factories import make_person
 
@@ -19,9 +20,7 @@ def anna(db: None) -> User:
 
 @pytest.fixture
 def client(anna: User) -> Client:
-    client = Client()
-    client.force_login(anna)
-    return client
+    return client_of(anna)
 
 
 @pytest.fixture

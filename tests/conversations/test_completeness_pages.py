@@ -56,6 +56,8 @@ def carried_out() -> CompletenessRun:
 
 
 def test_a_check_is_begun_on_the_page_and_says_what_is_missing(browser: Client, production: Environment, admin: User):
+    dialog = browser.get(page_of(production, "/check")).content.decode()
+    assert 'name="days"' in dialog and 'name="conversations"' in dialog
     answer = browser.post(page_of(production, "/check"), {"days": "all", "conversations": "all"})
     run = CompletenessRun.objects.get()
     assert answer["Location"] == page_of(production, f"/{run.pk}")

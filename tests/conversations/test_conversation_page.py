@@ -11,6 +11,7 @@ from conversations import window
 from conversations.ingest.write import Stored
 from conversations.models import Conversation, Event
 from models_app.models import Assistant
+from tests.clients import client_of
 from tests.conversations.events import action, bot, slot, small_talk, user
 from tests.factories import make_assistant, make_model, make_person
 
@@ -20,9 +21,7 @@ Make = Callable[..., Stored]
 
 @pytest.fixture
 def client(db: None) -> Client:
-    client = Client()
-    client.force_login(make_person("admin"))
-    return client
+    return client_of(make_person("admin"))
 
 
 @pytest.fixture

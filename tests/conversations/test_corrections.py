@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 
 import pytest
-from django.test import Client
 
 from conversations.ingest.write import Stored
 from conversations.models import Conversation, Correction, Event
@@ -13,6 +12,7 @@ from models_app.models import Assistant
 from models_app.services.revisions import save_revision
 from studio.access.models import User
 from studio.access.permissions import Scope
+from tests.clients import client_of
 from tests.conversations.events import bot, user
 from tests.factories import environment_of, make_person
 
@@ -42,12 +42,6 @@ def message(stored: Make, assistant: Assistant) -> Event:
 @pytest.fixture
 def anna(db: None) -> User:
     return make_person("annotator", username="anna")
-
-
-def client_of(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 def address(event: Event, rest: str = "correct") -> str:

@@ -9,19 +9,14 @@ from conversations.ingest.faults import FAULTS, fault_of
 from conversations.models import DeadLetter, DeadLetterRun, Event
 from environments.models import Environment
 from models_app.models import Assistant
-from studio.access.models import Role, User
+from studio.access.models import Role
 from studio.access.permissions import Permission, Scope
 from studio.access.services.grants import grant
+from tests.clients import client_of
 from tests.conversations.dead import CUT, HI, NO_TIME, make_letter
 from tests.factories import environment_of, make_person, source_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_client")]
-
-
-def client_of(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 @pytest.fixture

@@ -3,16 +3,21 @@
 import pytest
 
 from conversations.examinations import _of_source
-from conversations.ingest.kafka_check import Checked, _missing
+from conversations.ingest.kafka_check import Checked, missing, of_people
 from conversations.models import IntakeSource
 from studio.doctor import Status
 
 
-@pytest.mark.parametrize(("there", "is_awaited"), [(set(), True), ({"__consumer_offsets"}, True), ({"orders"}, False)])
-def test_a_topic_is_awaited_while_nobody_has_written_anything(there: set[str], is_awaited: bool) -> None:
-    found = _missing("rasa", there)
-    assert found.is_awaited == is_awaited
-    assert "There is no topic rasa" in found.problem
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (set(), "There is no topic rasa yet. Rasa’s first event makes it where Kafka allows that."),
+        ({"__consumer_offsets"}, "There is no topic rasa yet. Rasa’s first event makes it where Kafka allows that."),
+        ({"orders", "__consumer_offsets"}, "There is no topic rasa. There are orders."),
+    ],
+)
+def test_what_kafka_makes_for_itself_is_no_topic_that_somebody_meant(names: set[str], problem: str) -> None:
+    assert missing("rasa", of_people(names)) == problem
 
 
 @pytest.mark.parametrize(("is_new", "status"), [(True, Status.WARN), (False, Status.FAIL)])

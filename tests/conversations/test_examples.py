@@ -5,7 +5,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 
 from conversations.ingest.write import Stored
@@ -21,6 +20,7 @@ from studio.access.models import Role, User
 from studio.access.permissions import Permission, Scope
 from studio.access.services.grants import grant
 from studio.errors import Conflict
+from tests.clients import client_of
 from tests.conversations.events import user
 from tests.factories import make_person
 
@@ -70,12 +70,6 @@ def page(person: User, assistant: Assistant, query: str = "", status: int = 200)
     answer = client_of(person).get(f"/a/{assistant.slug}/examples/{query}")
     assert answer.status_code == status
     return answer.content.decode()
-
-
-def client_of(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 def settle(person: User, assistant: Assistant, query: str = "", **data) -> str:

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from conversations.setup import setup_steps
+from conversations.onboarding import setup_steps
 from environments.services.overview import overviews
 from environments.services.promotion import promote
 from models_app.services.revisions import save_revision

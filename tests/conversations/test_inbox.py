@@ -7,7 +7,6 @@ from html import unescape
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.utils import timezone
 
 from conversations.ingest.write import Stored
@@ -20,6 +19,7 @@ from environments.models import Environment
 from models_app.models import Assistant
 from studio.access.models import User
 from studio.access.permissions import Scope
+from tests.clients import client_of
 from tests.conversations.events import bot, user
 from tests.factories import environment_of, make_model, make_person, store_events
 
@@ -58,12 +58,6 @@ def wanted(environment: Environment, **changes) -> Wanted:
 
 def texts(found: list[Event]) -> list[str]:
     return [event.text for event in found]
-
-
-def client_of(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 def page(person: User, assistant: Assistant, query: str = "", status: int = 200) -> str:

@@ -14,17 +14,12 @@ from environments.models import Environment
 from models_app.models import Assistant
 from studio.access.models import User
 from studio.access.permissions import Limit, Scope
+from tests.clients import client_of
 from tests.conversations.events import small_talk, user
 from tests.factories import environment_of, make_model, make_person, store_events
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Stored]
-
-
-def client_of(person: User) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ def test_reading_a_conversation(client, person, assistant, stored, lines, monkey
     stored(*small_talk(sender=SENDER), user(WORDS, 1_790_000_002.0, sender=SENDER))
     row = Conversation.objects.get(sender_id=SENDER)
     client.raise_request_exception = False
-    monkeypatch.setattr("conversations.views.pages.render", None)
+    monkeypatch.setattr("conversations.views.conversation.render", None)
     assert client.get(f"/a/{assistant.slug}/conversations/{row.pk}").status_code == 500
     failed = [line for line in lines() if "exception" in line]
     assert {line["conversation"] for line in failed} == {row.pk}

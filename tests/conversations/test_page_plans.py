@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -13,6 +12,7 @@ from conversations import window
 from conversations.ingest.write import Stored
 from conversations.models import Conversation
 from conversations.services.marks import Target, set_flag
+from tests.clients import client_of
 from tests.conversations.events import bot, slot, user
 from tests.factories import make_person
 
@@ -37,8 +37,7 @@ def test_no_query_reads_a_big_table_from_end_to_end(
     annotator = make_person("annotator")
     old = one.events.get(text="m7.")
     set_flag(actor=annotator, target=Target(one, old))
-    client = Client()
-    client.force_login(annotator)
+    client = client_of(annotator)
     with CaptureQueriesContext(connection) as asked:
         page = client.get(reverse("conversations:detail", args=[one.assistant.slug, one.pk]) + query.format(old=old.pk))
     assert page.status_code == 200

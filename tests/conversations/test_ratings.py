@@ -18,6 +18,7 @@ from conversations.services import ratings
 from conversations.services.erasing import erase_conversation
 from conversations.services.exporting import Format, content
 from models_app.models import Assistant
+from tests.clients import client_of
 from tests.conversations.events import action, bot, user
 from tests.conversations.events import small_talk as small_talk_at
 from tests.conversations.fake_channel import Channel
@@ -98,8 +99,7 @@ def test_a_rating_whose_reply_never_comes_is_kept_counted_and_shown(
     rating = Rating.objects.get()
     assert (rating.event, rating.look_at) == (None, None), "nobody looks any more"
     assert counts() == (0, 1, 1)
-    team = Client()
-    team.force_login(make_person("annotator"))
+    team = client_of(make_person("annotator"))
     text = team.get(f"/a/{assistant.slug}/conversations/{Conversation.objects.get().pk}").content.decode()
     assert "the guest disliked this" in text and "Never arrived" in text
 
@@ -225,8 +225,7 @@ def test_the_list_is_narrowed_by_what_guests_thought(
 
 
 def test_the_team_reads_it_at_the_reply_and_in_the_list(assistant: Assistant, rated: Conversation, redis_client):
-    client = Client()
-    client.force_login(make_person("annotator"))
+    client = client_of(make_person("annotator"))
     text = client.get(f"/a/{assistant.slug}/conversations/{rated.pk}").content.decode()
     assert "the guest disliked this" in text and "&quot;so&quot;" in text
     listed = client.get(f"/a/{assistant.slug}/conversations/?rated=commented").content.decode()

@@ -16,6 +16,7 @@ from conversations.models import Conversation, ReadMark
 from conversations.services.review import mark_read, review, undo_review, unread_among
 from studio.access.models import User
 from studio.errors import Conflict, Invalid
+from tests.clients import client_of
 from tests.conversations.events import bot, user
 from tests.conversations.reader_fixtures import anna, client, conversation
 from tests.factories import make_person
@@ -187,8 +188,7 @@ def test_not_a_number_is_no_time(client: Client, anna: User, conversation: Conve
 def test_a_tester_reads_but_does_not_review(stored: Make, conversation: Conversation):
     tester = make_person("tester")
     Conversation.objects.update(talker=tester, origin="talk")
-    client = Client()
-    client.force_login(tester)
+    client = client_of(tester)
     shown = client.get(address("detail", conversation)).content.decode()
     assert "data-review" not in shown and 'id="flag-button"' not in shown
     assert send(client, address("read", conversation), until="1790000000.0").status_code == 204

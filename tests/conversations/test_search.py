@@ -26,6 +26,7 @@ from conversations.services.rebuild import rebuild_conversations
 from models_app.models import Assistant
 from studio.access.models import User
 from studio.access.permissions import Scope
+from tests.clients import client_of
 from tests.conversations.events import action, bot, event, slot, user
 from tests.factories import environment_of, make_person, store_events
 
@@ -400,9 +401,7 @@ def _page(client: Client, assistant: Assistant, **query: object) -> str:
 
 @pytest.fixture
 def client(admin: User) -> Client:
-    client = Client()
-    client.force_login(admin)
-    return client
+    return client_of(admin)
 
 
 def test_filters_in_use_can_be_taken_away_one_by_one(client: Client, assistant: Assistant, stored: Make):
@@ -420,8 +419,7 @@ def test_names_are_offered_to_those_who_see_every_conversation(client: Client, a
     assert f'hx-get="{url}"' in _page(client, assistant)
     names = client.get(url).content.decode()
     assert '<option value="order_tea">' in names and '<option value="sugar">' in names
-    narrow = Client()
-    narrow.force_login(make_person("annotator", Scope(assistant.pk, environment_of(assistant, "worker").pk)))
+    narrow = client_of(make_person("annotator", Scope(assistant.pk, environment_of(assistant, "worker").pk)))
     assert "order_tea" not in narrow.get(url).content.decode()
 
 
@@ -439,16 +437,15 @@ def test_the_count_is_exact_up_to_what_is_counted(
 def test_a_filter_is_kept_under_a_name_and_shared(client: Client, admin: User, assistant: Assistant, stored: Make):
     stored(user("hi", 1.0))
     new = reverse("conversations:filter-new", args=[assistant.slug])
+    assert 'name="name"' in client.get(new).content.decode()
     assert client.post(f"{new}?after=1-1", {"name": "All"}).status_code == 422
     answer = client.post(f"{new}?intent=greet&sort=longest&after=1-1", {"name": "Greetings", "is_shared": "on"})
     address = reverse("conversations:list", args=[assistant.slug])
     assert answer["Location"] == f"{address}?intent=greet&sort=longest"
     assert client.post(f"{new}?intent=bye", {"name": "Greetings"}).status_code == 422
-    other = Client()
-    other.force_login(make_person("annotator"))
+    other = client_of(make_person("annotator"))
     assert "?intent=greet&amp;sort=longest" in _page(other, assistant)
-    stranger = Client()
-    stranger.force_login(make_person("tester"))
+    stranger = client_of(make_person("tester"))
     assert "Greetings" not in _page(stranger, assistant)
     saved = SavedFilter.objects.get()
     client.post(reverse("conversations:filter-edit", args=[assistant.slug, saved.pk]), {"name": "Hellos"})

@@ -17,6 +17,7 @@ from studio.access.permissions import Permission
 from studio.access.services.grants import grant
 from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
+from tests.clients import client_of
 from tests.conversations.events import small_talk
 from tests.factories import make_person
 
@@ -65,8 +66,7 @@ def test_who_may_share_and_not_read_sees_counts_and_no_texts(base: str, link: Sh
     role = Role.objects.create(name="sharer", permissions=[Permission.SHARE])
     person = make_person()
     grant(actor=None, person=person, role=role)
-    client = Client()
-    client.force_login(person)
+    client = client_of(person)
     text = client.get(base).content.decode()
     assert "Not what I asked" not in text and "/conversations/" not in text.split("<main")[1]
     assert "phone · German" in text

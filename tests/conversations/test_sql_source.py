@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from conversations.ingest import sql_source, write
 from conversations.ingest.loop import TablesLoop
-from conversations.ingest.share import InvalidShare, TooManyInvalid
+from conversations.ingest.readable_share import InvalidShare, TooManyInvalid
 from conversations.ingest.sql_source import Intake, intakes
 from conversations.ingest.sql_source import move_batch as move_batch_of
 from conversations.ingest.write import Stored

@@ -16,6 +16,7 @@ from conversations.models import Conversation
 from conversations.presentation.annotation import annotated
 from conversations.presentation.stories import file_yaml, stories_of
 from conversations.presentation.tracker import tracker_json
+from tests.clients import client_of
 from tests.conversations.events import action, bot, event, slot, small_talk, user
 from tests.conversations.test_decode import json_values, unhurried
 from tests.conversations.test_presentation import rows
@@ -216,9 +217,7 @@ def test_a_tracker_without_events_is_one_too():
 
 @pytest.fixture
 def client(db: None) -> Client:
-    client = Client()
-    client.force_login(make_person("annotator"))
-    return client
+    return client_of(make_person("annotator"))
 
 
 def address(name: str, conversation: Conversation, query: str = "") -> str:

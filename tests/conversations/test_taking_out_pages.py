@@ -13,6 +13,7 @@ from conversations.services import erasure_runs, export_runs
 from models_app.models import Assistant
 from studio.access.models import User
 from studio.audit.models import AuditEvent
+from tests.clients import client_of
 from tests.conversations.events import small_talk, user
 from tests.factories import make_person
 
@@ -29,9 +30,7 @@ def boss(db: None) -> User:
 @pytest.fixture
 def client(boss: User, settings, tmp_path) -> Client:
     settings.ARTIFACTS_DIR = tmp_path
-    client = Client()
-    client.force_login(boss)
-    return client
+    return client_of(boss)
 
 
 def address(name: str, assistant: Assistant, *rest: object) -> str:
@@ -152,6 +151,8 @@ def test_a_rule_is_added_looked_at_switched_on_changed_and_removed(client: Clien
     page = address("retention", assistant)
     assert "Everything is kept" in client.get(page).content.decode()
     add = address("retention-add", assistant)
+    dialog = client.get(add).content.decode()
+    assert "Everywhere that has no rule" in dialog and 'name="days"' in dialog
     assert client.post(add, {"place": "", "days": "0"}).status_code == 422
     client.post(add, {"place": "", "days": "90"})
     rule = RetentionRule.objects.get()
@@ -162,7 +163,9 @@ def test_a_rule_is_added_looked_at_switched_on_changed_and_removed(client: Clien
     switch = address("retention-switch", assistant, rule.pk, "on")
     assert "1 conversation is older than 90 days" in client.get(switch).content.decode()
     client.post(switch)
-    client.post(address("retention-edit", assistant, rule.pk), {"days": "365"})
+    edit = address("retention-edit", assistant, rule.pk)
+    assert 'name="days" value="90"' in client.get(edit).content.decode()
+    client.post(edit, {"days": "365"})
     rule.refresh_from_db()
     assert (rule.is_on, rule.days) == (True, 365)
     client.post(address("retention-dry-run", assistant, rule.pk))

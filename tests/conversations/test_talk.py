@@ -6,7 +6,7 @@ from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
-from conversations.forms import LONGEST_MESSAGE
+from conversations.forms.messages import LONGEST_MESSAGE
 from conversations.models import Conversation, TalkSession
 from environments.models import Environment, ManagedServer
 from environments.services import slots

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from conversations.ingest import write
 from conversations.ingest.decode import AFTER_LAST_SECOND, FIRST_SECOND, TEXT_LENGTH
 from conversations.ingest.places import SourcePlaces
-from conversations.ingest.records import Record
-from conversations.ingest.write import Stored, again_when_interrupted, store_batch
+from conversations.ingest.records import Record, read
+from conversations.ingest.write import Stored, again_when_interrupted, store
 from conversations.models import Conversation, DeadLetter, Event, TalkSession
 from conversations.services.rebuild import mark_own_conversations, rebuild_conversations
 from environments.models import Environment
@@ -272,10 +272,10 @@ def send(environment: Environment) -> Make:
     places.refresh()
     records = [Record(one, "worker" if number % 3 == 0 else "production") for number, one in enumerate(raw(*history()))]
 
-    def store(*numbers: int) -> Stored:
-        return store_batch([records[number] for number in numbers], places)
+    def send(*numbers: int) -> Stored:
+        return store(read([records[number] for number in numbers]), places)
 
-    return store
+    return send
 
 
 @pytest.fixture

@@ -1,47 +1,16 @@
-"""What `/readyz` says of the Rasa runtime and of managed servers."""
+"""What `/readyz` says of managed servers."""
 
 import pytest
 
-from environments.health import environments_part, rasa_part
+from environments.health import environments_part
 from environments.models import ManagedServer
 from environments.services.managed import run_here, stop_server
-from models_app.services.training_settings import save_settings
 from studio import health
 from studio.health import Part
 from studio.jobs.heartbeat import beat
-from studio.rasa.models import RasaRuntime
-from studio.rasa.services import current_runtime
 from tests.factories import environment_of, make_assistant
 
 pytestmark = pytest.mark.django_db
-
-
-def test_a_runtime_that_failed_degrades_and_says_why() -> None:
-    RasaRuntime.objects.filter(pk=current_runtime().pk).update(
-        state=RasaRuntime.State.FAILED, message="No Python 3.10.\nlong output"
-    )
-    assert rasa_part() == Part(
-        "degraded",
-        "Rasa 3.6.21 is failed. No Python 3.10.",
-        "The controller installs it. `manage.py install_rasa 3.6.21` says what is missing.",
-    )
-
-
-def test_a_runtime_that_is_ready_is_fine() -> None:
-    RasaRuntime.objects.filter(pk=current_runtime().pk).update(state=RasaRuntime.State.READY)
-    assert rasa_part().status == "ok"
-
-
-def test_what_assistants_chose_has_to_be_ready_too() -> None:
-    RasaRuntime.objects.filter(pk=current_runtime().pk).update(state=RasaRuntime.State.READY)
-    save_settings(actor=None, assistant=make_assistant("shop"), values={"rasa_version": "3.6.20"})
-    assert rasa_part() == Part(
-        "degraded",
-        "Rasa 3.6.20 is not ready, and assistants chose it.",
-        "`manage.py rasa_versions` says who uses which; `manage.py install_rasa <version>` installs one.",
-    )
-    RasaRuntime.objects.create(version="3.6.20", state=RasaRuntime.State.READY)
-    assert rasa_part() == Part("ok", "Rasa 3.6.21")
 
 
 def test_without_a_controller_nobody_looks_after_servers() -> None:

@@ -7,7 +7,7 @@ from environments.models import Environment, ManagedServer
 from environments.services.environments import note_server
 from environments.services.managed import run_here
 from environments.services.promotion import promote
-from environments.services.rasa import Effect, effects, uses_by_servers
+from environments.services.rasa_change import Effect, effects, uses_by_servers
 from models_app.models import Model
 from models_app.services.training_settings import save_settings
 from studio.rasa.models import RasaRuntime

@@ -9,13 +9,13 @@ from django.http.request import HttpHeaders
 from django.test import Client
 
 from studio.access.models import User
+from tests.clients import client_of
 from tests.house.world import World
 
 
 def sign_in(person: User) -> str:
     """The key of a session."""
-    client = Client()
-    client.force_login(person)
+    client = client_of(person)
     return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 

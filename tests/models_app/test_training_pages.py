@@ -147,6 +147,13 @@ def test_a_done_job_leads_to_its_model(admin: Client, assistant: Assistant, job:
     assert "/a/cafe/models/otter" in page(admin, "")
 
 
+def test_a_done_job_says_when_its_model_was_there(job: TrainingJob, assistant: Assistant):
+    training.finish(claimed(job), make_model(assistant, "otter"))
+    done = TrainingJob.objects.get()
+    assert done.finished_at is not None
+    assert journal.steps_of(done)[-1].note == f"{done.finished_at:%H:%M:%S} UTC"
+
+
 def test_a_job_is_cancelled_after_a_confirmation(admin: Client, job: TrainingJob):
     assert "makes no model" in page(admin, "1/cancel")
     admin.post(f"{TRAINING}1/cancel")

@@ -24,11 +24,11 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings
 from django.db import connection
-from django.test import Client
 
 from models_app.models import Artifact, Model
 from models_app.storage.local import LocalStore
 from models_app.storage.staging import SWEEP_AFTER_SECONDS
+from tests.clients import client_of
 from tests.factories import make_assistant, make_person
 from tests.models_app.archives import METADATA, model_archive
 from tests.models_app.conftest import files_in
@@ -99,8 +99,7 @@ def running(
 @pytest.fixture
 def server(running: Server) -> Iterator[Server]:
     make_assistant(slug="cafe")
-    client = Client()
-    client.force_login(make_person("admin"))
+    client = client_of(make_person("admin"))
     session = client.cookies[settings.SESSION_COOKIE_NAME].value
     running.cookie = f"{settings.SESSION_COOKIE_NAME}={session}; {settings.CSRF_COOKIE_NAME}={CSRF}"
     yield running

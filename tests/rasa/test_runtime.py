@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from studio.rasa import adopt, problems, runtime
 from studio.rasa.interpreter import find_interpreter, version_of
 from studio.rasa.runtime import MARKER, Progress, Runtimes
+from tests.rasa.implementations import eventually
 
 
 def program(path: Path, text: str) -> Path:
@@ -269,15 +269,6 @@ def can_lock(file) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 @pytest.mark.rasa

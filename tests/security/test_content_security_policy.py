@@ -7,6 +7,7 @@ from django.db import transaction
 from django.http import StreamingHttpResponse
 from django.test import Client
 
+from tests.clients import client_of
 from tests.house.permission_matrix import ROWS, Row
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_client")]
@@ -59,8 +60,7 @@ def test_each_page_is_strict_and_needs_nothing_inline(row: Row, everything) -> N
 
 @pytest.mark.parametrize("path", ["/nowhere", "/settings/people/"])
 def test_error_pages_are_strict_as_well(path, everything) -> None:
-    client = Client()
-    client.force_login(everything.people["tester"])
+    client = client_of(everything.people["tester"])
     answer = client.get(path)
     assert answer.status_code in {403, 404}
     assert directives(answer)["script-src"] == "'self'"

@@ -6,6 +6,7 @@ from django.test import Client
 
 from studio.access.models import User
 from studio.access.permissions import Scope
+from tests.clients import client_of
 from tests.factories import make_assistant, make_person
 from tests.house.permission_matrix import ROWS, Row
 
@@ -48,8 +49,7 @@ def _words(answer) -> str:
     ["/a/bistro/conversations/{conversation}", "/a/bistro/models/otter", "/a/bistro/environments/production/log"],
 )
 def test_a_number_of_the_cafe_under_ones_own_assistant_finds_nothing(path, everything, neighbour) -> None:
-    client = Client()
-    client.force_login(neighbour)
+    client = client_of(neighbour)
     answer = client.get(path.format_map(everything.words))
     assert answer.status_code == 404 or "cafe" not in answer.content.decode().lower()
 
@@ -58,7 +58,6 @@ def test_a_number_of_the_cafe_under_ones_own_assistant_finds_nothing(path, every
     "path", ["/", "/assistants/", "/a/bistro/", "/a/bistro/conversations/", "/a/bistro/models/", "/a/bistro/share/"]
 )
 def test_lists_counts_and_choices_do_not_name_the_other_assistant(path, everything, neighbour) -> None:
-    client = Client()
-    client.force_login(neighbour)
+    client = client_of(neighbour)
     page = client.get(path, follow=True).content.decode()
     assert "/a/bistro/" in page and "/a/cafe/" not in page

@@ -8,6 +8,7 @@ from django.test import Client
 
 from environments.models import Environment
 from studio.access.models import User
+from tests.clients import client_of
 from tests.factories import environment_of, make_assistant, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_client")]
@@ -16,9 +17,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 @pytest.fixture
 def client() -> Client:
-    client = Client()
-    client.force_login(make_person("admin", username="admin"))
-    return client
+    return client_of(make_person("admin", username="admin"))
 
 
 def test_editing_a_person_changes_name_and_address_alone(client) -> None:
@@ -44,8 +43,7 @@ def test_editing_a_person_changes_name_and_address_alone(client) -> None:
 
 def test_ones_own_account_page_gives_nobody_anything(client) -> None:
     tester = make_person("tester", username="tess")
-    own = Client()
-    own.force_login(tester)
+    own = client_of(tester)
     own.post("/settings/account", {"name": "T", "is_active": "1", "role": "1", "groups": "admins", "kind": "service"})
     tester.refresh_from_db()
     assert (tester.groups, tester.kind, [g.role.name for g in tester.grants.all()]) == ([], "person", ["tester"])

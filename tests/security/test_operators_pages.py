@@ -54,6 +54,7 @@ from studio.jobs.models import Heartbeat
 from studio.operators import site
 from studio.operators.tables import CappedPaginator, is_secret
 from studio.rasa.models import RasaRuntime
+from tests.clients import client_of
 from tests.conversations.events import user
 from tests.factories import environment_of, store_events
 from tests.house.world import make_world
@@ -140,12 +141,6 @@ def _of_trainings(job: TrainingJob) -> None:
     Finding.objects.create(validation=validation, severity="error", message="No such intent.")
 
 
-def client_of(world, name: str) -> Client:
-    client = Client()
-    client.force_login(world.people[name])
-    return client
-
-
 def list_of(model: type[Table]) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
@@ -155,7 +150,7 @@ def test_every_table_of_ours_is_registered_and_no_other() -> None:
 
 
 def test_every_table_can_be_listed_searched_and_opened_by_an_admin(world) -> None:
-    client = client_of(world, "admin")
+    client = client_of(world.people["admin"])
     for model in OURS:
         listed = client.get(list_of(model))
         assert listed.status_code == 200, model
@@ -172,14 +167,14 @@ def test_every_table_can_be_listed_searched_and_opened_by_an_admin(world) -> Non
 def test_nobody_else_gets_in(world) -> None:
     addresses = [reverse("admin:index"), reverse("admin:app_list", kwargs={"app_label": "access"}), *map(list_of, OURS)]
     for name in ("tester", "annotator", "worker_annotator"):
-        client = client_of(world, name)
+        client = client_of(world.people[name])
         assert {client.get(address).status_code for address in addresses} == {403}
     assert {Client().get(address)["Location"].split("?")[0] for address in addresses} == {"/sign-in"}
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
 def test_nothing_but_looking_is_answered(world, method) -> None:
-    client = client_of(world, "admin")
+    client = client_of(world.people["admin"])
     one = f"{list_of(User)}{world.people['tester'].pk}/"
     for address in (reverse("admin:index"), list_of(User), one):
         assert getattr(client, method)(address, {"username": "x"}).status_code == 405
@@ -187,16 +182,16 @@ def test_nothing_but_looking_is_answered(world, method) -> None:
 
 @pytest.mark.parametrize("door", ["add/", "1/delete/", "1/history/", "1/change/"])
 def test_the_doors_of_djangos_admin_are_not_there(world, door) -> None:
-    assert client_of(world, "admin").get(f"{list_of(User)}{door}").status_code in {302, 404}
+    assert client_of(world.people["admin"]).get(f"{list_of(User)}{door}").status_code in {302, 404}
 
 
 @pytest.mark.parametrize("door", ["login/", "logout/", "password_change/", "autocomplete/", "r/1/1/"])
 def test_nor_are_its_own_sign_in_and_what_goes_with_it(world, door) -> None:
-    assert client_of(world, "admin").get(f"/admin/{door}").status_code == 404
+    assert client_of(world.people["admin"]).get(f"/admin/{door}").status_code == 404
 
 
 def test_no_secret_column_is_on_any_page(world) -> None:
-    client = client_of(world, "admin")
+    client = client_of(world.people["admin"])
     pages = [list_of(model) for model in OURS]
     pages += [
         f"{list_of(type(row))}{row.pk}/"
@@ -219,7 +214,7 @@ def test_what_counts_as_secret() -> None:
 
 @pytest.mark.parametrize("lookup", ["password__startswith", "grants__role__name", "session_epoch"])
 def test_no_filter_of_the_address_tells_a_secret_letter_by_letter(world, lookup) -> None:
-    assert client_of(world, "admin").get(list_of(User), {lookup: "a"}).status_code == 400
+    assert client_of(world.people["admin"]).get(list_of(User), {lookup: "a"}).status_code == 400
 
 
 def test_the_database_itself_refuses_to_write_within_a_page(world) -> None:
@@ -229,7 +224,7 @@ def test_the_database_itself_refuses_to_write_within_a_page(world) -> None:
 
 
 def test_looking_is_not_logged_by_django_either(world) -> None:
-    client_of(world, "admin").get(list_of(User))
+    client_of(world.people["admin"]).get(list_of(User))
     assert not LogEntry.objects.exists()
 
 
@@ -239,7 +234,7 @@ def test_a_statement_that_takes_too_long_is_given_up_with_a_page_that_says_so(wo
             cursor.execute("SET LOCAL statement_timeout = '20ms'; SELECT pg_sleep(2)")
 
     monkeypatch.setattr("studio.operators.tables.ReadOnlyTable.get_queryset", slow)
-    answer = client_of(world, "admin").get(list_of(User))
+    answer = client_of(world.people["admin"]).get(list_of(User))
     assert answer.status_code == 503 and "took too long" in answer.content.decode()
 
 
@@ -250,4 +245,4 @@ def test_a_large_table_is_not_counted_to_its_end(django_assert_num_queries) -> N
 
 
 def test_the_page_of_all_tables_says_how_the_schema_stands(world) -> None:
-    assert "<p>Schema: up to date.</p>" in client_of(world, "admin").get(reverse("admin:index")).content.decode()
+    assert "<p>Schema: up to date.</p>" in client_of(world.people["admin"]).get(reverse("admin:index")).content.decode()

@@ -17,6 +17,7 @@ from studio.access.models import User
 from studio.access.services.sign_in import make_link
 from studio.audit.models import AuditEvent
 from studio.crypto import decrypt
+from tests.clients import client_of
 from tests.factories import PASSWORD
 from tests.house.permission_matrix import ROWS, Row
 
@@ -77,8 +78,7 @@ def visit(client: Client, row: Row, words: dict[str, object]) -> str:
 
 
 def test_no_page_shows_a_secret_but_where_it_is_for_copying(everything, secrets) -> None:
-    client = Client()
-    client.force_login(everything.people["admin"])
+    client = client_of(everything.people["admin"])
     session = client.session.session_key
     leaks = []
     for row in (row for row in ROWS if row.method == "GET" and row.admin == 200):

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from models_app.services.revisions import save_revision
+from tests.clients import client_of
 from tests.factories import make_assistant, make_model, make_person
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_client")]
@@ -17,9 +18,7 @@ def client(settings, tmp_path) -> Client:
     files = {"domain.yml": b"{}\n", "data/page.html": EVIL, "data/picture.svg": b"<svg onload='alert(1)'/>"}
     save_revision(actor=None, assistant=cafe, files=files, message="", parent_number=None)
     make_model(cafe, "otter")
-    client = Client()
-    client.force_login(make_person("admin"))
-    return client
+    return client_of(make_person("admin"))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from studio.access.models import User
-from tests.environments.test_studio_api import BY_NAME, DELETE, DOMAIN, EXPORT, LICENSE, NLU, UPLOAD
+from tests.environments.test_rasa_studio import BY_NAME, DELETE, DOMAIN, EXPORT, LICENSE, NLU, UPLOAD
 from tests.stack.keycloak import PASSWORD
 from tests.stack.test_single_sign_on import wait_for_tokens
 

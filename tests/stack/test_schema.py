@@ -15,7 +15,8 @@ from django.conf import settings
 from studio import migrating
 from studio.embedded import child
 from studio.embedded.ports import free_port
-from tests.stack.stage import Stage, stage
+from tests.stack.programs import eventually
+from tests.stack.stage import PATIENCE, Stage, stage
 
 pytestmark = pytest.mark.stack
 
@@ -105,8 +106,8 @@ def test_without_a_database_one_waits_and_ends_when_told_to(house, monkeypatch, 
 def test_every_one_runs_on_a_newer_schema(newer) -> None:
     started = [start(newer, arguments) for arguments in PROCESSES.values()]
     kinds = "SELECT array_agg(DISTINCT kind::text ORDER BY kind::text) FROM jobs_heartbeat"
-    wait_for(lambda: newer.one(kinds) == ["background-worker", "controller", "ingest", "schedule"])
-    wait_for(lambda: answers(newer, "healthz") and answers(newer, "readyz"))
+    eventually(lambda: newer.one(kinds) == ["background-worker", "controller", "ingest", "schedule"], PATIENCE)
+    eventually(lambda: answers(newer, "healthz") and answers(newer, "readyz"), PATIENCE)
     for process in started:
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
@@ -181,7 +182,7 @@ def test_a_table_in_use_is_not_waited_for_with_everybody_behind(older) -> None:
         holder.execute(f"SET application_name = 'a long report'; BEGIN; {read}")
         process = start(older, ["manage.py", "migrate"])
         waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
-        wait_for(lambda: holder.execute(waits).fetchone() == (1,))
+        eventually(lambda: holder.execute(waits).fetchone() == (1,), PATIENCE)
         began = time.monotonic()
         reader.execute(read)
         assert time.monotonic() - began < migrating.LOCK_SECONDS + 1
@@ -199,15 +200,8 @@ def test_a_killed_migration_lets_go_of_the_lock(house) -> None:
         session.execute("BEGIN; LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE")
         process = start(house, ["manage.py", "migrate"])
         held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid::bigint = %s"
-        wait_for(lambda: session.execute(held, [migrating.LOCK & 0xFFFFFFFF]).fetchone() == (1,))
+        eventually(lambda: session.execute(held, [migrating.LOCK & 0xFFFFFFFF]).fetchone() == (1,), PATIENCE)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate(timeout=20)
         session.execute("ROLLBACK")
     house.eventually(lambda: check(house)[1] == "The database is up to date.\n")
-
-
-def wait_for(condition) -> None:
-    until = time.monotonic() + 90
-    while not condition():
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.1)

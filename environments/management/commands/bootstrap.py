@@ -5,7 +5,6 @@ import secrets
 from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 from django.urls import reverse
@@ -32,8 +31,6 @@ class Command(BaseCommand):
         ensure_default_roles()
         person, password = first_account()
         first_assistant()
-        if settings.ENVIRONMENTS_FILE:
-            call_command("apply_environments", stdout=self.stderr)
         link = f"{settings.PUBLIC_URL}{reverse('access:sign-in-link', args=[make_link(actor=None, person=person)])}"
         facts = {"username": person.username, "password": password, "link": link}
         if options["json"]:

@@ -5,12 +5,13 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from environments.services.restored import lost_secrets, make_roles
+from environments.services.restored import make_roles
 from models_app.backup.manifest import Manifest
 from models_app.backup.places import place_at
 from models_app.backup.restoring import restore
 from models_app.management.progress import teller
 from models_app.storage import StoreFailed
+from studio import rotation
 from studio.errors import DomainError
 
 
@@ -57,6 +58,6 @@ class Command(BaseCommand):
             self.stderr.write(f"{name}: its page prints the SQL that an administrator of PostgreSQL has to run.")
         for sha256 in found.missing:
             self.stderr.write(f"{sha256} was lost before the backup was made: upload the same file again.")
-        if lost := lost_secrets():
+        if lost := rotation.lost_ones():
             self.stderr.write(f"{lost} stored secrets cannot be opened with PARLEY_ENCRYPTION_KEYS: enter them anew.")
         self.stdout.write("Start all processes. What happened since then is in Kafka, or in your Rasa servers.")

@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from studio.access import scopes
-from studio.access.forms import PasswordForm
+from studio.access.forms.sign_in import PasswordForm
 from studio.access.loaders import signed_in
 from studio.access.models import User
 from studio.access.passwords import change_own, is_kept_elsewhere

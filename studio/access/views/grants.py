@@ -9,13 +9,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from studio.access import scopes
 from studio.access.filters import GrantFilter
-from studio.access.forms import GrantForm, NewGrantForm
+from studio.access.forms.grants import GrantForm, NewGrantForm
 from studio.access.loaders import load_grant, load_person, require, signed_in
 from studio.access.models import Grant, User
 from studio.access.permissions import Permission
 from studio.access.presentation import GrantLine, grant_lines
 from studio.access.services import grants
 from studio.errors import DomainError
+from studio.web.dialogs import form_dialog
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import page_of
 
@@ -98,8 +99,7 @@ def grant_new(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, f"{person} is {role} {label or 'everywhere'} now.")
             return _back(request, reverse("access:person", args=[pk]))
-    context = {"heading": f"Give {person} a role", "form": form, "button": "Give the role"}
-    return render(request, "access/form_dialog.html", context, status=422 if form.is_bound else 200)
+    return form_dialog(request, form, f"Give {person} a role", "Give the role")
 
 
 @require_http_methods(FORM)

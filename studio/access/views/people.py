@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from studio.access import scopes
 from studio.access.filters import PeopleFilter
-from studio.access.forms import NewPersonForm, PersonForm
+from studio.access.forms.people import NewPersonForm, PersonForm
 from studio.access.loaders import load_person, require, signed_in
 from studio.access.models import User
 from studio.access.oidc.keycloak import admin_page
@@ -24,6 +24,7 @@ from studio.access.rights import grants_of
 from studio.access.services import people, sessions, sign_in
 from studio.access.token_lines import list_of
 from studio.errors import DomainError
+from studio.web.dialogs import form_dialog
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import NEWEST_FIRST, page_of
 
@@ -82,8 +83,7 @@ def person_new(request: HtmxHttpRequest) -> HttpResponse:
             return _added(request, form)
         except DomainError as error:
             form.add_error("role" if error.code == "beyond" else "username", error.message)
-    context = {"heading": "Add a person", "form": form, "button": "Add the person"}
-    return _form(request, context)
+    return form_dialog(request, form, "Add a person", "Add the person")
 
 
 @transaction.atomic
@@ -122,11 +122,6 @@ def has_single_sign_on() -> bool:
     return bool(settings.OIDC_ISSUER)
 
 
-def _form(request: HttpRequest, context: dict[str, object]) -> HttpResponse:
-    status = 422 if request.method == "POST" else 200
-    return render(request, "access/form_dialog.html", context, status=status)
-
-
 @require_safe
 def person_detail(request: HttpRequest, pk: int) -> HttpResponse:
     person = load_person(request, pk)
@@ -157,7 +152,7 @@ def person_edit(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     if form.is_valid():
         people.change_person(actor=signed_in(request), person=person, **form.cleaned_data)
         return _done(request, person, "Saved.")
-    return _form(request, {"heading": f"Edit {person}", "form": form, "button": "Save"})
+    return form_dialog(request, form, f"Edit {person}")
 
 
 @never_cache

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from studio.access.categories import CATEGORIES
-from studio.access.forms import RoleForm
+from studio.access.forms.roles import RoleForm
 from studio.access.loaders import load_role, require, signed_in
 from studio.access.models import Role, User
 from studio.access.permissions import Permission

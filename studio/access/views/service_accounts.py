@@ -9,15 +9,16 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from studio.access import scopes
+from studio.access.forms.tokens import DescriptionForm, ServiceForm
 from studio.access.loaders import load_service, require, signed_in
 from studio.access.models import User
 from studio.access.permissions import Permission
 from studio.access.presentation import grant_lines
 from studio.access.rights import grants_of
 from studio.access.services import service_accounts
-from studio.access.token_forms import DescriptionForm, ServiceForm
 from studio.access.token_lines import list_of
 from studio.errors import DomainError
+from studio.web.dialogs import form_dialog
 from studio.web.htmx import HtmxHttpRequest, go
 from studio.web.keyset import page_of
 
@@ -48,7 +49,7 @@ def service_new(request: HtmxHttpRequest) -> HttpResponse:
         else:
             messages.success(request, f"{account} is here. Give it a role, then a token.")
             return go(request, reverse("access:service", args=[account.pk]))
-    return _form(request, {"heading": "New service account", "form": form, "button": "Make the account"})
+    return form_dialog(request, form, "New service account", "Make the account")
 
 
 @require_safe
@@ -72,8 +73,4 @@ def service_edit(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         service_accounts.describe_service(actor=signed_in(request), service=account, **form.cleaned_data)
         messages.success(request, "Saved.")
         return go(request, reverse("access:service", args=[account.pk]))
-    return _form(request, {"heading": f"Describe {account}", "form": form, "button": "Save"})
-
-
-def _form(request: HttpRequest, context: dict[str, object]) -> HttpResponse:
-    return render(request, "access/form_dialog.html", context, status=422 if request.method == "POST" else 200)
+    return form_dialog(request, form, f"Describe {account}")

@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from studio.access.forms import SignInForm
+from studio.access.forms.sign_in import SignInForm
 from studio.access.loaders import signed_in
 from studio.access.models import BrowserSession, User
 from studio.access.oidc import provider

@@ -11,10 +11,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from studio.access import scopes
+from studio.access.forms.tokens import RotateForm, TokenForm
 from studio.access.loaders import load_service, load_token, signed_in
 from studio.access.models import ApiToken, User
 from studio.access.services import tokens as service
-from studio.access.token_forms import RotateForm, TokenForm
 from studio.access.token_lines import token_lines
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, go

@@ -15,7 +15,7 @@ from django.db import connection
 from django.test import Client
 
 from conversations.ingest import sql_source
-from conversations.ingest.share import InvalidShare
+from conversations.ingest.readable_share import InvalidShare
 from environments.models import Environment, ManagedServer, Replica
 from environments.services import database, managed
 from environments.services.promotion import promote

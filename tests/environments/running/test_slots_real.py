@@ -18,7 +18,7 @@ from django.test import Client
 from django.utils import timezone
 
 from conversations.ingest import sql_source
-from conversations.ingest.share import InvalidShare
+from conversations.ingest.readable_share import InvalidShare
 from conversations.models import Conversation
 from environments.models import Environment, Slot
 from environments.services import database, slots, trying

@@ -6,9 +6,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from environments.loaders import load_environment, may_modify, scope_of
+from environments.loaders import load_environment
 from environments.models import Environment, ManagedServer, Promotion
 from environments.presentation import replicas, timeline
+from environments.rights import may_modify, scope_of
 from environments.services.arrivals import NOTHING, Arrivals, arrivals, arrivals_of
 from environments.services.managed import read_server_log
 from environments.services.overview import Overview, overview_among, overviews, replicas_of

@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from studio.access import scopes
 from studio.access.categories import CATEGORIES, with_views
+from studio.access.forms import PLAIN
 from studio.access.models import User
 from studio.access.permissions import EVERYWHERE, Permission, Scope
 from studio.access.scopes import Place
 
-_PLAIN = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
 _EVERYWHERE = "everywhere"  # and not an empty value, which the page would call optional
 _LIVES = (("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year"), ("never", "Never"))
 _OVERLAPS = (
@@ -32,7 +32,7 @@ class TokenForm(forms.Form):
     name = forms.CharField(
         max_length=100,
         help_text="Which script or machine uses it.",
-        widget=forms.TextInput(attrs={**_PLAIN, "autofocus": True}),
+        widget=forms.TextInput(attrs={**PLAIN, "autofocus": True}),
     )
     where = forms.ChoiceField(help_text="Elsewhere it opens nothing.")
     expires = forms.ChoiceField(choices=_LIVES, initial="90")
@@ -107,6 +107,6 @@ class ServiceForm(DescriptionForm):
         label="Name",
         help_text="As the history shows it, for example nightly-build.",
         validators=[RegexValidator(r"\A[\w.@+-]+\Z", "Letters, digits and . @ + - _ only.")],
-        widget=forms.TextInput(attrs={**_PLAIN, "autofocus": True}),
+        widget=forms.TextInput(attrs={**PLAIN, "autofocus": True}),
     )
     field_order = ("username", "description")

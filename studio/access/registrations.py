@@ -1,10 +1,25 @@
-"""The settings entries of accounts and access."""
+"""What this app adds to the house: periodic work, an examination, the settings entries of accounts and access."""
 
+from studio import doctor
+from studio.access import api_repeats
+from studio.access.oidc.examination import single_sign_on
 from studio.access.permissions import Permission
+from studio.access.services import departures, renewal, sessions, sign_in
+from studio.jobs import schedule
 from studio.web import navigation
 
 
 def register() -> None:
+    doctor.register("single sign-on", single_sign_on)
+    schedule.every(3600, sign_in.forget_old, name="forget old sign-in failures and links")
+    schedule.every(3600, sessions.forget_over, name="forget sessions that ran out")
+    schedule.every(3600, api_repeats.forget_old, name="forget answers kept for requests that come again")
+    schedule.every(renewal.EVERY_SECONDS, renewal.renew_due, name="renew sessions of single sign-on")
+    schedule.every(departures.EVERY_SECONDS, departures.end_departed, name="end what departed people have in hand")
+    _enter_navigation()
+
+
+def _enter_navigation() -> None:
     _settings("tokens", "API tokens", "command-line", 100, "access:token", permission=None)
     people = ("access:person", "access:session", "access:grant-new", "access:grant-revoke", "access:who")
     _settings("people", "People", "users", 110, *people)

@@ -10,9 +10,9 @@ from typing import Any
 from django.db import transaction
 from django.http import Http404, HttpRequest
 
+from environments.rasa_studio import names
 from environments.services.assistants import delete_assistant
 from environments.services.birth import create_assistant
-from environments.studio_api import names
 from models_app.data import parts
 from models_app.data.parts import CONFIG, DOMAIN, FLOWS, NLU, Part, Wanted
 from models_app.data.rights import VIEWS

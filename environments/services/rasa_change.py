@@ -10,9 +10,9 @@ from django.urls import reverse
 
 from environments.models import Environment, ManagedServer, Slot
 from models_app.services.rasa_uses import chosen_by
+from studio.rasa.compatibility import can_load
 from studio.rasa.models import RasaRuntime
 from studio.rasa.uses import Use, Uses
-from studio.rasa.versions import can_load
 
 
 @dataclass(frozen=True, slots=True)

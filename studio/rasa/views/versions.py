@@ -14,6 +14,7 @@ from studio.rasa.forms import VersionForm
 from studio.rasa.models import RasaRuntime
 from studio.rasa.presentation import lines, what_becomes_free
 from studio.rasa.services import add_version, current_runtime, request_install, request_removal, why_kept
+from studio.web.dialogs import form_dialog
 from studio.web.htmx import HtmxHttpRequest, go, toast
 
 
@@ -53,8 +54,7 @@ def add(request: HtmxHttpRequest) -> HttpResponse:
         else:
             messages.success(request, f"{row} is being installed.")
             return go(request, reverse("rasa:versions"))
-    context = {"heading": "Add a version", "form": form, "button": "Install it"}
-    return render(request, "access/form_dialog.html", context, status=422 if request.method == "POST" else 200)
+    return form_dialog(request, form, "Add a version", "Install it")
 
 
 @require_POST

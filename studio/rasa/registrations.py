@@ -1,4 +1,4 @@
-"""The settings entry of the Rasa versions."""
+"""What this app adds to the house: the settings entry of the Rasa versions."""
 
 from studio.access.permissions import Permission
 from studio.web import navigation

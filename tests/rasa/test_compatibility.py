@@ -1,6 +1,6 @@
 import pytest
 
-from studio.rasa.versions import can_load
+from studio.rasa.compatibility import can_load
 
 
 @pytest.mark.parametrize("trained", ["3.6.21", "3.6.100", "3.10.0", "4.0"])

@@ -21,7 +21,7 @@ from conversations.services.corrections import corrections_of
 from conversations.services.marks import marks_of
 from conversations.services.ratings import ratings_of
 from conversations.services.review import read_until
-from conversations.views.lists import address_in_list, filter_query
+from conversations.views.conversation_list import address_in_list, filter_query
 from conversations.views.neighbours import neighbours
 from conversations.views.standing import standing
 from environments.models import Environment

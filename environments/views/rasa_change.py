@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from environments.models import Environment
-from environments.services.rasa import effects
+from environments.services.rasa_change import effects
 from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission

@@ -1,74 +1,15 @@
-"""Forms of assistants and models."""
+"""Forms of training: what is trained, and how an assistant trains."""
 
 from collections.abc import Iterable, Mapping
 
 from django import forms
 from django.conf import settings
 
-from models_app.models import Model, valid_name
+from models_app.models import Model
 from models_app.services.same_training import Finetuning
 from studio.rasa.services import current_runtime, ready_runtimes, runtime_named
 
 PERCENT = 50  # of the epochs, where nobody said how many
-
-
-class AssistantForm(forms.Form):
-    title = forms.CharField(max_length=120, label="Name", widget=forms.TextInput(attrs={"autofocus": True}))
-    slug = forms.CharField(
-        max_length=63,
-        label="Address",
-        validators=[valid_name],
-        widget=forms.TextInput(
-            attrs={"data-address-of": "title", "autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
-        ),
-        help_text="Part of the addresses that Rasa servers poll, so it can never be changed: small letters, digits, "
-        "dots, dashes and underscores.",
-    )
-
-
-class RenameForm(forms.Form):
-    title = forms.CharField(max_length=120, label="Name")
-
-
-class TagForm(forms.Form):
-    """Adds one tag, or removes the one whose button was pressed."""
-
-    name = forms.CharField(
-        max_length=63,
-        label="Add a tag",
-        validators=[valid_name],
-        widget=forms.TextInput(
-            attrs={"list": "known-tags", "autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
-        ),
-    )
-    remove = forms.CharField(max_length=63, required=False, widget=forms.HiddenInput)
-
-    def __init__(self, data: Mapping[str, str] | None = None) -> None:
-        super().__init__(data)
-        self.fields["name"].required = not self.data.get("remove")
-
-
-class KeepForm(forms.Form):
-    """Marks a model to be kept; `drop` is the button that takes the mark away."""
-
-    reason = forms.CharField(
-        max_length=200,
-        required=False,
-        label="Why",
-        help_text="Shown where somebody would delete it.",
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-    )
-    drop = forms.BooleanField(required=False, widget=forms.HiddenInput)
-
-
-class ModelRetentionForm(forms.Form):
-    newest = forms.IntegerField(
-        min_value=1,
-        max_value=10_000,
-        label="Keep the newest",
-        help_text="So many models stay whatever they are. Of the older ones those that something needs.",
-        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
-    )
 
 
 class TrainForm(forms.Form):

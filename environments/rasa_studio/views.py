@@ -15,8 +15,8 @@ from django.views.decorators.csrf import csrf_exempt
 from graphql import GraphQLError, GraphQLSchema, execute, parse, validate
 from graphql.validation import ASTValidationRule, ScalarLeafsRule, specified_rules
 
-from environments.studio_api import operations
-from environments.studio_api.schema import OneThing, make_schema
+from environments.rasa_studio import operations
+from environments.rasa_studio.schema import OneThing, make_schema
 from studio.access.api_auth import TokenAuth
 from studio.audit.services import refusals
 from studio.errors import DomainError

@@ -7,9 +7,9 @@ import pytest
 from django.test import Client
 from graphql import parse
 
-from environments.studio_api import names
-from environments.studio_api.schema import ONE_THING
-from environments.studio_api.views import MOST_TOKENS
+from environments.rasa_studio import names
+from environments.rasa_studio.schema import ONE_THING
+from environments.rasa_studio.views import MOST_TOKENS
 from models_app.models import Assistant, Revision
 from models_app.services.revisions import files_of, newest_revision, save_revision
 from parley_cli.project import packed, unpacked
@@ -290,7 +290,7 @@ def test_a_body_larger_than_any_assistant_is_refused(command, settings) -> None:
 
 
 def test_our_own_faults_are_logged_and_not_told(command, monkeypatch) -> None:
-    monkeypatch.setattr("environments.studio_api.operations.save_edits", lambda **_: 1 / 0)
+    monkeypatch.setattr("environments.rasa_studio.operations.save_edits", lambda **_: 1 / 0)
     assert "division" not in command.refused(UPLOAD, assistantName="bot", nlu=encoded(NLU))
     assert not Assistant.objects.exists()
 
