@@ -82,21 +82,29 @@ class Correcting:
 
 
 def correcting(
-    viewer: User, conversation: Conversation, event: Event | None, known: Mapping[int, Correction] | None = None
+    viewer: User,
+    conversation: Conversation,
+    event: Event | None,
+    known: Mapping[int, Correction] | None = None,
+    *,
+    words: Vocabulary | None = None,
+    is_held: bool = False,
 ) -> Correcting | None:
     """None where there is nothing to correct, or not for this person. A handful of queries.
 
-    `known` are the corrections of the conversation by event, if the caller has them.
+    `known` are the corrections of the conversation by event, and `words` its assistant's, if the caller has them.
+    `is_held`: the inbox has just given the message to the viewer, so that nobody else has it.
     """
     if event is None or event.kind != "user" or event.text.startswith("/") or not event.text.strip():
         return None
     if not may_correct(viewer, conversation):
         return None
     if known is None:
-        known = corrections_of(conversation, event)
+        known = corrections_of(conversation, event) if event.is_looked_at else {}
     row = known.get(event.pk)
     if row is None and event.is_looked_at:
         same = Correction.objects.visible_to(viewer).filter(also__contains=[event.pk])
         row = same.select_related("revision", "conversation").first()
-    held_by = holder(event, other_than=viewer)
-    return Correcting(conversation, event, said_in(event), row, vocabulary_of(conversation.assistant), held_by)
+    held_by = "" if is_held else holder(event, other_than=viewer)
+    words = vocabulary_of(conversation.assistant) if words is None else words
+    return Correcting(conversation, event, said_in(event), row, words, held_by)

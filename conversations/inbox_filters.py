@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from django import forms
 from django.utils import timezone
 
-from conversations.models import IntakeStream
 from conversations.models.conversations import SURE_FROM
 from conversations.presentation.items import FALLBACK_INTENT
 from conversations.services.inbox import Wanted, places_of
+from models_app.data.vocabulary import Vocabulary
 from models_app.models import Assistant, Model
 from models_app.vocabulary import vocabulary_of
 from studio.access.models import User
@@ -42,18 +43,26 @@ class InboxFilter(DayRangeFilter):
 
     def __init__(self, data: Any, *, assistant: Assistant, viewer: User) -> None:
         super().__init__(data)
-        self.assistant = assistant
+        self.assistant, self.viewer = assistant, viewer
         self.environments = places_of(viewer, assistant)
-        self.models = list(Model.objects.visible_to(viewer).filter(assistant=assistant)[:MODELS_OFFERED])
         field = self.fields["environment"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [("", "any"), *((one.name, one.name) for one in self.environments)]
+
+    @cached_property
+    def models(self) -> list[Model]:
+        """Those that are offered; others may stand in the address."""
+        return list(Model.objects.visible_to(self.viewer).filter(assistant=self.assistant)[:MODELS_OFFERED])
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        return vocabulary_of(self.assistant)
 
     @property
     def intents(self) -> list[str]:
         """Those that are offered; others may stand in the address."""
         chosen = self.data.get("intent") or ""
-        names = {NOT_UNDERSTOOD, *vocabulary_of(self.assistant).intents, *([chosen] if chosen else [])}
+        names = {NOT_UNDERSTOOD, *self.vocabulary.intents, *([chosen] if chosen else [])}
         return sorted(names - {NOT_UNDERSTOOD})
 
     @property
@@ -83,7 +92,6 @@ class InboxFilter(DayRangeFilter):
             intent=data["intent"] or None,
             models=self._model_ids(data["model"]),
             own_too=bool(data["own"]),
-            adopted_too=IntakeStream.objects.filter(assistant=self.assistant).exclude(adopted_by=None).exists(),
         )
 
     def _model_ids(self, name: str) -> Sequence[str] | None:

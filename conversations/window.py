@@ -65,6 +65,12 @@ def around(event: Event, each_side: int) -> Window:
     )
 
 
+def until(event: Event, count: int) -> Sequence[Event]:
+    """`event` behind the last `count` before it."""
+    events = Event.objects.filter(earlier_than(event), conversation_id=event.conversation_id)
+    return [*events.order_by(*_NEWEST_FIRST)[:count][::-1], event]
+
+
 def at(conversation: Conversation, asked: str) -> Window:
     """The part around the event whose key is `asked`; without one, with one that is in no part, or that is in the last
     part: the last."""

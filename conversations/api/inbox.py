@@ -149,7 +149,7 @@ def take_next(request: HttpRequest, slug: Path[str], body: Narrowed | None = Non
         raise Invalid(f"There is no filter called {', '.join(unknown)[:200]}.", code="unknown-filter")
     assistant, wanted = _wanted(request, slug, query)
     viewer = signed_in(request)
-    found = inbox.next_free(actor=viewer, assistant=assistant, wanted=wanted)
+    found = inbox.next_free(actor=viewer, wanted=wanted)
     if found is None:
         return Status(204, None)
     times = 1 + len(inbox.same_words(viewer, found))

@@ -44,9 +44,20 @@ CROSS JOIN LATERAL (
     {{ordered}}
 ) AS found
 """  # noqa: S608 - constants only, here and below
-# Events of a name that an environment adopted afterwards are of none themselves; their conversation is.
+# Events of a name that an environment adopted afterwards are of none themselves; their conversation is. Where none did,
+# there is no place to look for them.
 _PLACES = {"places": "%(environments)s::bigint[]", "is_place": "= place.id"}
-_ADOPTED = {"places": "ARRAY[0]", "is_place": "IS NULL"}
+_ADOPTED = {
+    "places": """ARRAY(SELECT 0 WHERE EXISTS (
+        SELECT FROM conversations_intakestream WHERE adopted_by_id = ANY(%(environments)s::bigint[])))""",
+    "is_place": "IS NULL",
+}
+# What others have in front of them: the same words said elsewhere are as good as taken.
+_NOT_TAKEN = """ AND event.text <> ALL(ARRAY(
+    SELECT held.text FROM conversations_messagelease AS lease
+    JOIN conversations_event AS held ON held.id = lease.event_id
+    WHERE lease.until > %(now)s AND lease.person_id <> %(person)s AND lease.assistant_id IN (
+        SELECT assistant_id FROM environments_environment WHERE id = ANY(%(environments)s::bigint[]))))"""
 _ORDER = "ORDER BY {0}, {1} DESC LIMIT %(limit)s"
 
 _SAME_WORDS = f"""
@@ -77,7 +88,6 @@ class Wanted:
     intent: str | None = None  # "" for those of which NLU named none
     models: Sequence[str] | None = None  # Rasa's ids
     own_too: bool = False  # what the team said itself, in Talk and by share links
-    adopted_too: bool = False  # what came under a name that an environment adopted afterwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +109,15 @@ def places_of(user: User, assistant: Assistant) -> list[Environment]:
 
 
 def find(
-    wanted: Wanted, *, after: Spot | None = None, without: Collection[str] = (), limit: int = AHEAD
+    wanted: Wanted,
+    *,
+    after: Spot | None = None,
+    without: Collection[str] = (),
+    free_for: User | None = None,
+    limit: int = AHEAD,
 ) -> list[Event]:
-    """Messages that nobody looked at, least certain first, from behind `after` on, without those texts."""
+    """Messages that nobody looked at, least certain first, from behind `after` on, without those texts, and without
+    what others than `free_for` have in front of them."""
     narrowed, values = _narrowed(wanted)
     if after is not None:
         narrowed += f""" AND {_UNCERTAINTY} >= %(after)s
@@ -110,7 +126,10 @@ def find(
     if without:
         narrowed += " AND event.text <> ALL(%(without)s)"
         values["without"] = list(without)
-    found = _found(wanted, narrowed, _ORDER.format(_UNCERTAINTY, "event.id"))
+    if free_for is not None:
+        narrowed += _NOT_TAKEN
+        values |= {"now": timezone.now(), "person": free_for.pk}
+    found = _found(narrowed, _ORDER.format(_UNCERTAINTY, "event.id"))
     query = f"SELECT id FROM ({found}) AS waiting {_ORDER.format('uncertainty', 'id')}"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(query, values | {"limit": limit})
@@ -122,7 +141,7 @@ def find(
 def left(wanted: Wanted) -> int:
     """How many wait; COUNTED + 1 for more than COUNTED."""
     narrowed, values = _narrowed(wanted)
-    found = _found(wanted, narrowed, "LIMIT %(limit)s")
+    found = _found(narrowed, "LIMIT %(limit)s")
     query = f"SELECT count(*) FROM ({found} LIMIT %(limit)s) AS waiting"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(query, values | {"limit": COUNTED + 1})
@@ -147,9 +166,9 @@ def done(wanted: Wanted, assistant: Assistant) -> int:
     return rows.order_by()[: COUNTED + 1].count()
 
 
-def _found(wanted: Wanted, narrowed: str, ordered: str) -> str:
-    parts = [_PLACES, *([_ADOPTED] if wanted.adopted_too else [])]
-    return " UNION ALL ".join(_FOUND.format(**part, narrowed=narrowed, ordered=ordered) for part in parts)
+def _found(narrowed: str, ordered: str) -> str:
+    parts = (_FOUND.format(**part, narrowed=narrowed, ordered=ordered) for part in (_PLACES, _ADOPTED))
+    return " UNION ALL ".join(parts)
 
 
 def _narrowed(wanted: Wanted) -> tuple[str, dict[str, Any]]:
@@ -175,22 +194,15 @@ def _narrowed(wanted: Wanted) -> tuple[str, dict[str, Any]]:
     return narrowed, values
 
 
-def next_free(*, actor: User, assistant: Assistant, wanted: Wanted, after: Event | None = None) -> Event | None:
+def next_free(*, actor: User, wanted: Wanted, after: Event | None = None) -> Event | None:
     """The first message that nobody else has in front of them, now held for the person. None when there is none."""
-    spot, passed = (Spot.of(after), {after.text}) if after else (None, set[str]())
-    passed |= texts_of_others(actor, assistant)
-    while found := find(wanted, after=spot, without=passed):
+    spot, passed = (Spot.of(after), [after.text]) if after else (None, [])
+    while found := find(wanted, after=spot, without=passed, free_for=actor):
         for event in found:
-            if event.text not in passed and hold(actor=actor, event=event):
+            if hold(actor=actor, event=event):
                 return event
         spot = Spot.of(found[-1])
     return None
-
-
-def texts_of_others(actor: User, assistant: Assistant) -> set[str]:
-    """What others have in front of them: the same words said elsewhere are as good as taken."""
-    held = MessageLease.objects.filter(assistant=assistant, until__gt=timezone.now()).exclude(person=actor)
-    return set(held.values_list("event__text", flat=True))
 
 
 def hold(*, actor: User, event: Event) -> bool:
@@ -219,9 +231,12 @@ def sweep() -> int:
     return MessageLease.objects.filter(until__lt=timezone.now() - LEASE).delete()[0]
 
 
-def same_words(actor: User, event: Event) -> list[int]:
-    """Other messages that nobody looked at, where the person may, and that say the same; at most COUNTED."""
-    environments = [one.pk for one in places_of(actor, event.conversation.assistant)]
+def same_words(actor: User, event: Event, places: Sequence[Environment] | None = None) -> list[int]:
+    """Other messages that nobody looked at, where the person may, and that say the same; at most COUNTED.
+
+    `places` are where the person may, if the caller has them.
+    """
+    places = places_of(actor, event.conversation.assistant) if places is None else places
     with connection.cursor() as cursor:
-        cursor.execute(_SAME_WORDS, {"environments": environments, "text": event.text, "event": event.pk})
+        cursor.execute(_SAME_WORDS, {"environments": [one.pk for one in places], "text": event.text, "event": event.pk})
         return [key for (key,) in cursor.fetchall()]

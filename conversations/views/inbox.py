@@ -24,7 +24,6 @@ from conversations.services.inbox import COUNTED
 from conversations.views.corrections import told
 from models_app.models import Assistant
 from studio.access.loaders import signed_in
-from studio.access.models import User
 from studio.access.permissions import Permission
 from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, toast
@@ -61,31 +60,30 @@ class Shown:
 
 @require_safe
 def inbox_page(request: HttpRequest, slug: str) -> HttpResponse:
-    """The message that the address names, else the first that is free, and the one after it. It takes them."""
+    """The message that the address names, else the first that is free. It takes it; its script asks what follows."""
     assistant = load_readable(request, slug, Permission.CONVERSATIONS_FLAG)
     viewer = signed_in(request)
     filters = InboxFilter(request.GET, assistant=assistant, viewer=viewer)
-    now = following = None
-    if filters.is_valid():
-        wanted = filters.wanted()
-        now = _asked(request, assistant) or inbox.next_free(actor=viewer, assistant=assistant, wanted=wanted)
-        if now is not None:
-            inbox.hold(actor=viewer, event=now)
-            following = inbox.next_free(actor=viewer, assistant=assistant, wanted=wanted, after=now)
     context = {
         "filters": filters,
-        "now": now and _shown(viewer, now),
-        "next": following and _shown(viewer, following),
+        "now": _in_front(request, filters) if filters.is_valid() else None,
         "query": filter_query(request),
         "may_view_data": viewer.may_somewhere(Permission.NLU_VIEW, assistant.pk),
-        **_progress(viewer, filters),
     }
     return render(request, "conversations/inbox.html", context, status=200 if filters.is_valid() else 422)
 
 
+def _in_front(request: HttpRequest, filters: InboxFilter) -> Shown | None:
+    asked = _asked(request, filters.assistant)
+    if asked is not None:
+        return _shown(filters, asked, is_held=inbox.hold(actor=filters.viewer, event=asked))
+    found = inbox.next_free(actor=filters.viewer, wanted=filters.wanted())
+    return None if found is None else _shown(filters, found, is_held=True)
+
+
 @require_safe
 def following(request: HttpRequest, slug: str, event_pk: int) -> HttpResponse:
-    """What comes after a message, for the page to have it ready."""
+    """What comes after a message, for the page to have it ready, and how far one is."""
     assistant = load_readable(request, slug, Permission.CONVERSATIONS_FLAG)
     return _next(request, assistant, _load(request, assistant, event_pk))
 
@@ -170,15 +168,13 @@ def _asked(request: HttpRequest, assistant: Assistant) -> Event | None:
 def _next(request: HttpRequest, assistant: Assistant, now: Event, last: Correction | None = None) -> HttpResponse:
     viewer = signed_in(request)
     filters = InboxFilter(request.GET, assistant=assistant, viewer=viewer)
-    found = None
-    if filters.is_valid():
-        found = inbox.next_free(actor=viewer, assistant=assistant, wanted=filters.wanted(), after=now)
+    found = inbox.next_free(actor=viewer, wanted=filters.wanted(), after=now) if filters.is_valid() else None
     context = {
-        "next": found and _shown(viewer, found),
+        "next": found and _shown(filters, found, is_held=True),
         "query": filter_query(request),
         "last": last,
         "filters": filters,
-        **_progress(viewer, filters),
+        **_progress(filters),
     }
     return render(request, "conversations/_inbox_next.html", context)
 
@@ -190,7 +186,8 @@ def _refused(request: HtmxHttpRequest, event: Event, problem: str) -> HttpRespon
         query = filter_query(request)
         page = reverse("conversations:inbox", args=[event.conversation.assistant.slug])
         return redirect(f"{page}{query}{'&' if query else '?'}m={event.pk}")
-    shown = _shown(signed_in(request), event)
+    assistant = event.conversation.assistant
+    shown = _shown(InboxFilter(request.GET, assistant=assistant, viewer=signed_in(request)), event)
     if shown.correcting is not None:
         shown.correcting.problem = problem
         shown.correcting.typed = {name: request.POST.get(name, "") for name in ("intent", "entities")}
@@ -198,19 +195,20 @@ def _refused(request: HtmxHttpRequest, event: Event, problem: str) -> HttpRespon
     return render(request, "conversations/_inbox_message.html", context, status=422)
 
 
-def _shown(viewer: User, event: Event) -> Shown:
-    items = timeline(window.around(event, BEFORE).events)
+def _shown(filters: InboxFilter, event: Event, *, is_held: bool = False) -> Shown:
+    items = timeline(window.until(event, BEFORE))
     at = next((at for at, one in enumerate(items) if isinstance(one, Message) and one.event_id == event.pk), 0)
     before = [one for one in items[:at] if isinstance(one, Message)][-WORDS_BEFORE:]
+    viewer, words = filters.viewer, filters.vocabulary
     return Shown(
         event,
-        correcting(viewer, event.conversation, event),
+        correcting(viewer, event.conversation, event, words=words, is_held=is_held),
         before,
-        len(inbox.same_words(viewer, event)),
+        len(inbox.same_words(viewer, event, filters.environments)),
     )
 
 
-def _progress(viewer: User, filters: InboxFilter) -> dict[str, object]:
+def _progress(filters: InboxFilter) -> dict[str, object]:
     if not filters.is_valid():
         return {"left": 0, "done": 0, "counted": COUNTED}
     wanted = filters.wanted()

@@ -1,5 +1,5 @@
 // The message inbox: an answer shows the next message at once, which lies ready, while the server keeps the answer and
-// sends the one after it. A message is held as long as it is open, so that nobody else gets it.
+// sends the one after it. The first of these the page asks for when it is there, with how far one is. A message is held as long as it is open, so that nobody else gets it.
 
 const HOLD_EVERY = 60_000;
 const HOLD_AGAIN = 1_000; // the page before this one, when it was the inbox too, lets go of the same message last of all
@@ -150,6 +150,7 @@ if (place) {
     if (event.target !== document.body && !event.target.matches("[data-asked]")) return;
     place.querySelector("[data-shortcut=c]")?.click();
   });
+  follow();
   setTimeout(hold, HOLD_AGAIN);
   setInterval(hold, HOLD_EVERY);
   addEventListener("pagehide", () => leave(article(), true));

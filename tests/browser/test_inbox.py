@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from conversations.models import Correction, Event, MessageLease
@@ -45,6 +45,7 @@ def page(chromium: Browser, server: LiveServer) -> Iterator[Page]:
         )
         page = context.new_page()
         page.goto(f"{server}/a/cafe/inbox/")
+        expect(page.locator("#inbox-progress progress")).to_be_visible()  # it comes with the message that lies ready
         yield page
 
 
@@ -63,6 +64,22 @@ def test_who_loads_the_page_anew_keeps_the_message(page: Page) -> None:
     assert set(MessageLease.objects.values_list("event__text", "person__username")) == {
         (TEXTS[0], "anna"), (TEXTS[1], "anna"),
     }  # fmt: skip
+
+
+def test_who_is_faster_than_the_message_behind_the_first_is_shown_it_once_it_comes(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/next", lambda route: held.append(route))
+    page.reload()
+    asked(page, TEXTS[0])
+    page.keyboard.press("j")
+    expect(page.locator("#inbox-now")).to_have_text("One moment …")
+    for route in held:
+        route.continue_()
+    page.unroute("**/next")
+    asked(page, TEXTS[1])
+    page.keyboard.press("c")
+    asked(page, TEXTS[2])
+    assert answers() == {TEXTS[1]: "greet"}
 
 
 def test_one_message_after_the_other_by_keys(page: Page) -> None:

@@ -1,5 +1,6 @@
 """Many of everything in the world of the permission matrix: what a page asks once for each row shows."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 from conversations.chat.links import create_link
@@ -49,6 +50,7 @@ def bring(world: World) -> None:
     places = _environments(cafe, admin, models)
     _trainings(cafe, admin)
     _conversations(cafe, admin, places)
+    Event.objects.filter(pk=world.words["event"]).update(confidence=0.1)  # others follow it in the inbox
     _lists(cafe, admin, places, models)
     for number in range(MANY):
         make_assistant(f"crowd-{number}")
@@ -122,6 +124,7 @@ def _conversations(cafe: Assistant, admin: User, places: list[Environment]) -> N
         place = [*places, environment_of(cafe)][number % (len(places) + 1)]
         store_events(place, *small_talk(sender=f"crowd-{number}"))
         store_events(place, user(f"perhaps {number}", 1_790_000_100.0, sender=f"crowd-{number}", confidence=0.4))
+        store_events(place, user(f"lately {number}", time.time() - 60, sender=f"crowd-{number}", confidence=0.75))
         store_events(place, f'{{"sender_id": "crowd-{number}", "event": "us'.encode())
     for event in Event.objects.filter(text__startswith="perhaps", conversation__assistant=cafe)[:MANY]:
         correct(actor=admin, event=event, verdict=Verdict("greet"))
