@@ -175,10 +175,15 @@ def _narrowed(wanted: Wanted) -> tuple[str, dict[str, Any]]:
     return narrowed, values
 
 
-def next_free(*, actor: User, assistant: Assistant, wanted: Wanted, after: Event | None = None) -> Event | None:
-    """The first message that nobody else has in front of them, now held for the person. None when there is none."""
+def next_free(
+    *, actor: User, assistant: Assistant, wanted: Wanted, after: Event | None = None, skipped: Collection[int] = ()
+) -> Event | None:
+    """The first message that nobody else has in front of them, now held for the person. None when there is none.
+
+    It says something else than `after`, and than the messages of the keys `skipped`.
+    """
     spot, passed = (Spot.of(after), {after.text}) if after else (None, set[str]())
-    passed |= texts_of_others(actor, assistant)
+    passed |= texts_of_others(actor, assistant) | _texts_of(wanted, skipped)
     while found := find(wanted, after=spot, without=passed):
         for event in found:
             if event.text not in passed and hold(actor=actor, event=event):
@@ -191,6 +196,14 @@ def texts_of_others(actor: User, assistant: Assistant) -> set[str]:
     """What others have in front of them: the same words said elsewhere are as good as taken."""
     held = MessageLease.objects.filter(assistant=assistant, until__gt=timezone.now()).exclude(person=actor)
     return set(held.values_list("event__text", flat=True))
+
+
+def _texts_of(wanted: Wanted, events: Collection[int]) -> set[str]:
+    """What they say, as far as they are of the wanted environments."""
+    if not events:
+        return set()
+    rows = Event.objects.filter(pk__in=events, conversation__environment__in=wanted.environments)
+    return set(rows.values_list("text", flat=True))
 
 
 def hold(*, actor: User, event: Event) -> bool:

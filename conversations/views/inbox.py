@@ -31,6 +31,7 @@ from studio.web.htmx import HtmxHttpRequest, toast
 
 BEFORE = 12  # events before a message, of which the last words are shown
 WORDS_BEFORE = 4
+SKIPPED = 100  # messages, the last of a sitting, whose words do not come again in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,8 @@ def _next(request: HttpRequest, assistant: Assistant, now: Event, last: Correcti
     filters = InboxFilter(request.GET, assistant=assistant, viewer=viewer)
     found = None
     if filters.is_valid():
-        found = inbox.next_free(actor=viewer, assistant=assistant, wanted=filters.wanted(), after=now)
+        wanted, skipped = filters.wanted(), _skipped(request)
+        found = inbox.next_free(actor=viewer, assistant=assistant, wanted=wanted, after=now, skipped=skipped)
     context = {
         "next": found and _shown(viewer, found),
         "query": filter_query(request),
@@ -181,6 +183,12 @@ def _next(request: HttpRequest, assistant: Assistant, now: Event, last: Correcti
         **_progress(viewer, filters),
     }
     return render(request, "conversations/_inbox_next.html", context)
+
+
+def _skipped(request: HttpRequest) -> list[int]:
+    """Of an answer, or of asking what follows."""
+    sent = (request.POST if request.method == "POST" else request.GET).getlist("skipped")
+    return [int(one) for one in sent[-SKIPPED:] if one.isascii() and one.isdecimal() and len(one) <= 18]
 
 
 def _refused(request: HtmxHttpRequest, event: Event, problem: str) -> HttpResponse:

@@ -2,10 +2,14 @@
 // sends the one after it. A message is held as long as it is open, so that nobody else gets it.
 
 const HOLD_EVERY = 60_000;
+const SKIPPED = 100; // messages whose words do not come again until one begins from the beginning
 const HOLD_AGAIN = 1_000; // the page before this one, when it was the inbox too, lets go of the same message last of all
 const place = document.getElementById("inbox-now");
 const query = place?.dataset.query ?? "";
 const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
+const skippedKey = `skipped ${location.pathname}`;
+// The tab keeps them beyond an undo, which loads the page anew; an address that names no message is the beginning.
+let skipped = new URLSearchParams(location.search).has("m") ? JSON.parse(sessionStorage.getItem(skippedKey) ?? "[]") : [];
 let waits = false; // the last message was answered before the next one arrived
 let turn = 0; // counts what came forward: an answer of the server to an earlier turn knows no next message for this one
 
@@ -19,6 +23,13 @@ function ask(url, data) {
   const headers = { "HX-Request": "true", "X-CSRFToken": token };
   return fetch(url, data ? { method: "POST", body: data, headers } : { headers });
 }
+
+function skip(message) {
+  skipped = [...skipped, idOf(message)].slice(-SKIPPED);
+  sessionStorage.setItem(skippedKey, JSON.stringify(skipped));
+}
+
+const withSkipped = (data) => { for (const key of skipped) data.append("skipped", key); };
 
 function show(message) {
   document.getElementById("inbox-end").hidden = true;
@@ -78,7 +89,9 @@ function end() {
 
 async function follow(message = article()) {
   const asked = turn;
-  const answer = await ask(address(idOf(message), "next")).catch(() => null);
+  const url = new URL(address(idOf(message), "next"), location.href);
+  withSkipped(url.searchParams);
+  const answer = await ask(url.href).catch(() => null);
   if (answer?.ok) receive(await answer.text(), asked);
   else if (waits && asked === turn) end();
 }
@@ -103,6 +116,7 @@ async function send(form, submitter) {
   const before = advance();
   const asked = turn;
   data.set("now", idOf(article()));
+  withSkipped(data);
   const answer = await ask(form.action, data).catch(() => null);
   if (answer?.status === 422) return bringBack(asElement(await answer.text()) ?? before);
   if (!answer?.ok || answer.redirected) {
@@ -141,15 +155,20 @@ if (place) {
     if (!event.target.closest("[data-skip]") || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     if (!article()) return;
-    const skipped = advance();
-    leave(skipped, false);
-    follow(article() ?? skipped);
+    const before = advance();
+    skip(before);
+    leave(before, false);
+    follow(article() ?? before);
   });
   document.addEventListener("keydown", (event) => { // Enter beside any button confirms, as C does
     if (event.key !== "Enter" || event.defaultPrevented || event.ctrlKey || event.metaKey) return;
     if (event.target !== document.body && !event.target.matches("[data-asked]")) return;
     place.querySelector("[data-shortcut=c]")?.click();
   });
+  if (article() && skipped.length) { // what the server sent along may be among them
+    ready().content.replaceChildren();
+    follow();
+  }
   setTimeout(hold, HOLD_AGAIN);
   setInterval(hold, HOLD_EVERY);
   addEventListener("pagehide", () => leave(article(), true));

@@ -25,6 +25,7 @@ from tests.factories import environment_of, make_model, make_person, store_event
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Stored]
 NOW = datetime.now(UTC).timestamp()
+HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
@@ -175,6 +176,18 @@ def test_an_answer_brings_what_comes_after_the_message_that_lay_ready(said, assi
     assert "1 of 3 looked at" in text and "Undo" in text and "2 left" in text
     assert Correction.objects.get().event == first and not MessageLease.objects.filter(event=first).exists()
     assert "Confirmed as greet" in answer["HX-Trigger"]
+
+
+def test_words_that_were_skipped_do_not_come_again_behind_others(said, assistant, environment, anna: User):
+    _last, _again, second, first = (said(text, intent="nlu_fallback", at=NOW - at) for at, text in enumerate("caba"))
+    assert shown(page(anna, assistant)) == ("a", "b")
+    url, skipped = f"/a/{assistant.slug}/inbox/{second.pk}/", {"skipped": [first.pk, "x", "9" * 30]}
+    assert shown(client_of(anna).get(url + "next").content.decode())[1] == "a"
+    assert shown(client_of(anna).get(url + "next", skipped).content.decode())[1] == "c"
+    answer = client_of(anna).post(url + "answer", {"intent": "greet", "now": second.pk} | skipped, headers=HTMX)
+    assert shown(answer.content.decode())[1] == "c"
+    elsewhere = wanted(environment, environments=[])
+    assert inbox.next_free(actor=anna, assistant=assistant, wanted=elsewhere, skipped=[first.pk]) is None
 
 
 def test_without_javascript_the_answer_leads_to_the_next(said, assistant, anna: User):
