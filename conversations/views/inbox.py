@@ -77,6 +77,7 @@ def inbox_page(request: HttpRequest, slug: str) -> HttpResponse:
         "filters": filters,
         "now": now and _shown(viewer, now),
         "next": following and _shown(viewer, following),
+        "last": corrections.last_of(viewer, [one.pk for one in filters.environments]),
         "query": filter_query(request),
         "may_view_data": viewer.may_somewhere(Permission.NLU_VIEW, assistant.pk),
         **_progress(viewer, filters),

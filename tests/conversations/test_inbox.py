@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from conversations.ingest.write import Stored
 from conversations.models import Conversation, Correction, Event, MessageLease
-from conversations.services import inbox
+from conversations.services import corrections, inbox
 from conversations.services.adoption import adopt_environment
 from conversations.services.corrections import Verdict, correct
 from conversations.services.inbox import Wanted, find, hold, left, next_free
@@ -199,6 +199,33 @@ def test_without_javascript_the_answer_leads_to_the_next(said, assistant, anna: 
     assert shown(answer.content.decode()) == ("b", "")
     back = client_of(anna).post(f"/a/{assistant.slug}/inbox/{first.pk}/undo", follow=True)
     assert shown(back.content.decode()) == ("a", "b") and not Correction.objects.exists()
+
+
+def test_answers_are_taken_back_one_after_the_other(said, assistant, anna: User, time_machine_later):
+    client, url = client_of(anna), f"/a/{assistant.slug}/inbox"
+    events = [said(text, 0.1 + at / 10) for at, text in enumerate("abc")]
+    for event in events:
+        client.post(f"{url}/{event.pk}/answer", {"act": "ignore"})
+    for event in reversed(events):
+        undo = re.search(r'action="([^"]*/undo)"', page(anna, assistant))[1]
+        assert undo == f"{url}/{event.pk}/undo"
+        client.post(undo)
+    assert not Correction.objects.exists() and "/undo" not in page(anna, assistant)
+
+
+def test_what_was_answered_elsewhere_or_long_ago_is_not_offered_to_be_undone(
+    said, assistant, anna: User, bob: User, time_machine_later
+):
+    event = said("a", 0.1)
+    said("b", 0.2)
+    correct(actor=anna, event=event, verdict=Verdict("greet"))
+    assert "/undo" in page(anna, assistant) and "/undo" not in page(bob, assistant)
+    worker = environment_of(assistant, "worker")
+    assert corrections.last_of(anna, [worker.pk]) is None
+    with time_machine_later(12 * 3600 + 1):
+        assert "/undo" not in page(anna, assistant)
+    Correction.objects.update(state=Correction.State.ACCEPTED)
+    assert "/undo" not in page(anna, assistant)
 
 
 def test_a_refused_answer_brings_the_message_back_with_what_was_typed(said, assistant, anna: User):
