@@ -11,10 +11,9 @@ from math import floor
 from typing import Any, Self
 
 from django.db import connection
-from django.db.models import Q
 from django.utils import timezone
 
-from conversations.models import Conversation, Correction, Event, MessageLease
+from conversations.models import Event, MessageLease
 from environments.models import Environment
 from models_app.models import Assistant
 from studio.access.models import User
@@ -28,8 +27,11 @@ _DAY_SECONDS = 86_400
 # As the indexes of models/conversations.py have them.
 _UNCERTAINTY = "CASE WHEN event.name = 'nlu_fallback' THEN 0.0 ELSE event.confidence END"
 _DAY = 'floor(event."timestamp" / 86400.0)'
-_IN_INBOX = """event.kind = 'user' AND NOT event.is_looked_at AND event.text <> '' AND event.text NOT LIKE '/%%'
+_ASKED = """event.kind = 'user' AND event.text <> '' AND event.text NOT LIKE '/%%'
     AND (event.confidence < 0.8 OR event.name = 'nlu_fallback')"""
+_IN_INBOX = f"{_ASKED} AND NOT event.is_looked_at"
+_NARROWED = f"""{_UNCERTAINTY} < %(below)s AND event."timestamp" >= %(since)s AND event."timestamp" < %(until)s
+        AND conversation.environment_id = ANY(%(environments)s::bigint[]) {{narrowed}}"""
 _FOUND = f"""
 SELECT found.* FROM unnest({{places}}) AS place (id)
 CROSS JOIN unnest(%(models)s::varchar[]) AS model (id)
@@ -39,8 +41,7 @@ CROSS JOIN LATERAL (
     FROM conversations_event AS event
     JOIN conversations_conversation AS conversation ON conversation.id = event.conversation_id
     WHERE event.environment_id {{is_place}} AND {_DAY} = day.number::double precision AND {_IN_INBOX}
-        AND {_UNCERTAINTY} < %(below)s AND event."timestamp" >= %(since)s AND event."timestamp" < %(until)s
-        AND conversation.environment_id = ANY(%(environments)s::bigint[]) {{narrowed}}
+        AND {_NARROWED}
     {{ordered}}
 ) AS found
 """  # noqa: S608 - constants only, here and below
@@ -49,6 +50,22 @@ _PLACES = {"places": "%(environments)s::bigint[]", "is_place": "= place.id"}
 _ADOPTED = {"places": "ARRAY[0]", "is_place": "IS NULL"}
 _ORDER = "ORDER BY {0}, {1} DESC LIMIT %(limit)s"
 
+# What was said since a moment was answered since then: the index of corrections begins with that. A message that was
+# settled as the same words, and then answered itself, is counted once.
+_DONE = f"""
+SELECT count(*) FROM (
+    SELECT 1 FROM conversations_correction AS correction
+    CROSS JOIN LATERAL unnest(correction.event_id || correction.also) AS settled (id)
+    JOIN conversations_event AS event ON event.id = settled.id
+    JOIN conversations_conversation AS conversation ON conversation.id = event.conversation_id
+    CROSS JOIN unnest(%(models)s::varchar[]) AS model (id)
+    WHERE correction.assistant_id = %(assistant)s AND correction.at >= %(answered_since)s AND {_ASKED}
+        AND (settled.id = correction.event_id
+            OR NOT EXISTS (SELECT 1 FROM conversations_correction AS own WHERE own.event_id = settled.id))
+        AND {_NARROWED}
+    LIMIT %(limit)s
+) AS done
+"""  # noqa: S608
 _SAME_WORDS = f"""
 SELECT event.id FROM conversations_event AS event
 JOIN conversations_conversation AS conversation ON conversation.id = event.conversation_id
@@ -130,21 +147,12 @@ def left(wanted: Wanted) -> int:
 
 
 def done(wanted: Wanted, assistant: Assistant) -> int:
-    """How many of such messages people have looked at; COUNTED + 1 for more than COUNTED."""
-    rows = Correction.objects.filter(
-        assistant=assistant,
-        at__gte=wanted.since,  # which the index begins with: nobody corrects what is not yet said
-        conversation__environment__in=wanted.environments,
-        event__timestamp__gte=wanted.since.timestamp(),
-        event__timestamp__lt=wanted.until.timestamp(),
-    ).filter(Q(said_intent="") | Q(said_confidence__lt=wanted.below))
-    if wanted.intent is not None:
-        rows = rows.filter(event__name=wanted.intent)
-    if wanted.models is not None:
-        rows = rows.filter(event__model_id__in=wanted.models)
-    if not wanted.own_too:
-        rows = rows.filter(conversation__origin=Conversation.Origin.REAL)
-    return rows.order_by()[: COUNTED + 1].count()
+    """How many of such messages people settled, also as the same words; COUNTED + 1 for more than COUNTED."""
+    narrowed, values = _narrowed(wanted)
+    values |= {"assistant": assistant.pk, "answered_since": wanted.since, "limit": COUNTED + 1}
+    with connection.cursor() as cursor:
+        cursor.execute(_DONE.format(narrowed=narrowed), values)
+        return int(cursor.fetchone()[0])
 
 
 def _found(wanted: Wanted, narrowed: str, ordered: str) -> str:

@@ -105,7 +105,29 @@ def test_what_somebody_looked_at_waits_no_longer_and_the_same_words_neither(said
     said("servus", 0.5)
     row = correct(actor=anna, event=first, verdict=Verdict("greet"))
     assert row.said_times == 4 and texts(find(wanted(environment))) == ["servus"]
-    assert inbox.done(wanted(environment), environment.assistant) == 1
+    assert inbox.done(wanted(environment), environment.assistant) == 4
+
+
+def test_what_is_left_and_what_is_done_are_counted_alike(said, assistant, environment, anna: User, bob: User):
+    for number in range(3):
+        said("moin", 0.3, sender=str(number))
+    said("moin", 0.7, at=NOW - 40 * 86_400)
+    said("servus", 0.99, intent="nlu_fallback", model="m-2"), said("baba", 0.5, intent="bye"), said("sure", 0.9)
+    store_events(environment_of(assistant, "worker"), user("elsewhere", NOW - 9, confidence=0.3, sender="w"))
+    correct(actor=bob, event=Event.objects.get(text="elsewhere"), verdict=Verdict("greet"))
+    narrowings = ({}, {"below": 0.4}, {"intent": "bye"}, {"models": ["m-2"]}, {"own_too": True})
+    totals = [left(wanted(environment, **one)) for one in narrowings]
+    assert totals == [5, 4, 1, 1, 5]
+    for text in ("moin", "servus", "baba", "sure"):
+        correct(actor=anna, event=Event.objects.filter(text=text).latest("pk"), verdict=Verdict("greet"))
+        for one, total in zip(narrowings, totals, strict=True):
+            done = inbox.done(wanted(environment, **one), assistant)
+            assert done + left(wanted(environment, **one)) == total
+    assert inbox.done(wanted(environment), assistant) == 5
+    again = Event.objects.filter(text="moin").earliest("pk")  # which was settled as the same words
+    correct(actor=bob, event=again, verdict=Verdict("bye"))
+    assert Correction.objects.filter(text="moin").count() == 2
+    assert inbox.done(wanted(environment), assistant) == 5
 
 
 def test_taken_back_the_same_words_wait_again_as_well(said, environment, anna: User):
