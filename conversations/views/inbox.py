@@ -21,13 +21,12 @@ from conversations.presentation.reading import moment
 from conversations.presentation.said import said_in
 from conversations.services import corrections, inbox
 from conversations.services.inbox import COUNTED
-from conversations.views.corrections import told
 from models_app.models import Assistant
 from studio.access.loaders import signed_in
 from studio.access.models import User
 from studio.access.permissions import Permission
 from studio.errors import DomainError
-from studio.web.htmx import HtmxHttpRequest, toast
+from studio.web.htmx import HtmxHttpRequest
 
 BEFORE = 12  # events before a message, of which the last words are shown
 WORDS_BEFORE = 4
@@ -105,10 +104,9 @@ def answer(request: HtmxHttpRequest, slug: str, event_pk: int) -> HttpResponse:
     except DomainError as error:
         return _refused(request, event, error.message)
     if not request.htmx:
-        messages.success(request, told(row))
         return redirect(_address(slug, request))
     now = _load(request, assistant, int(shown)) if (shown := request.POST.get("now", "")).isdecimal() else event
-    return toast(_next(request, assistant, now, last=row), told(row))
+    return _next(request, assistant, now, last=row)
 
 
 @require_POST

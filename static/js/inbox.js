@@ -37,7 +37,7 @@ function show(message) {
   window.htmx?.process(message);
   message.dispatchEvent(new CustomEvent("added", { bubbles: true }));
   message.querySelector("[data-asked]")?.focus({ preventScroll: true });
-  if (place.getBoundingClientRect().bottom > innerHeight) place.scrollIntoView();
+  if (place.getBoundingClientRect().bottom > innerHeight) (document.querySelector("#inbox-last:has(form)") ?? place).scrollIntoView();
 }
 
 /* The message that lies ready comes forward. Returns what it takes the place of. */
@@ -75,10 +75,9 @@ function receive(html, asked) {
 function put(fresh, id, asked) {
   const old = document.getElementById(id);
   if (asked < Number(old.dataset.turn ?? 0)) return;
-  const part = document.adoptNode(fresh.getElementById(id));
-  part.dataset.turn = String(asked);
-  old.replaceWith(part);
-  window.htmx?.process(part);
+  old.dataset.turn = String(asked);
+  old.innerHTML = fresh.getElementById(id).innerHTML; // the element stays: what is new in it is read out
+  window.htmx?.process(old);
 }
 
 function end() {
@@ -123,8 +122,6 @@ async function send(form, submitter) {
     bringBack(before);
     return say("The answer was not kept: the server could not be reached, or you are signed out.", "error");
   }
-  const told = JSON.parse(answer.headers.get("HX-Trigger") ?? "{}").toast;
-  if (told) say(told.text, told.kind);
   receive(await answer.text(), asked);
 }
 
