@@ -16,6 +16,7 @@ from conversations.forms.corrections import CorrectionForm
 from conversations.inbox_filters import InboxFilter
 from conversations.loaders import load_readable, may_correct
 from conversations.models import Correction, Event
+from conversations.naming import model_names
 from conversations.presentation import Item, Message, timeline
 from conversations.presentation.reading import moment
 from conversations.presentation.said import said_in
@@ -40,6 +41,7 @@ class Shown:
     event: Event
     correcting: Correcting | None
     before: Sequence[Item]  # what was said before it
+    model: str  # by the name that people know
     same: int = 0  # others that say the same
 
     @property
@@ -213,6 +215,7 @@ def _shown(viewer: User, event: Event) -> Shown:
         event,
         correcting(viewer, event.conversation, event),
         before,
+        model_names(event.conversation.assistant, {event.model_id}).get(event.model_id, event.model_id),
         len(inbox.same_words(viewer, event)),
     )
 

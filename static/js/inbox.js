@@ -157,10 +157,10 @@ if (place) {
     leave(before, false);
     follow(article() ?? before);
   });
-  document.addEventListener("keydown", (event) => { // Enter beside any button confirms, as C does
+  document.addEventListener("keydown", (event) => { // Enter beside any button presses the accented one; a guess has none
     if (event.key !== "Enter" || event.defaultPrevented || event.ctrlKey || event.metaKey) return;
     if (event.target !== document.body && !event.target.matches("[data-asked]")) return;
-    place.querySelector("[data-shortcut=c]")?.click();
+    place.querySelector(".btn-primary[data-shortcut=c]")?.click();
   });
   if (article() && skipped.length) { // what the server sent along may be among them
     ready().content.replaceChildren();

@@ -213,7 +213,9 @@ def test_what_is_no_example_is_listed_newest_first_and_can_be_undone(anna, assis
     text = page(anna, assistant, "?state=ignored")
     assert listed(text) == ["three", "two", "one"]
     undo = re.search(r'hx-post="([^"]*)"[^>]*aria-label="Undo: two"', text)[1]
-    assert client_of(anna).post(undo, headers={"HX-Request": "true"}).status_code == 200
+    headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver/a/{assistant.slug}/examples/?state=ignored"}
+    answer = client_of(anna).post(undo, headers=headers)
+    assert answer.status_code == 200 and "hx-swap-oob" not in answer.content.decode()
     assert listed(page(anna, assistant, "?state=ignored")) == ["three", "one"]
     assert not Event.objects.get(pk=rows[1].event_id).is_looked_at
 

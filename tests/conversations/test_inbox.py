@@ -274,6 +274,28 @@ def test_the_address_narrows_and_a_value_that_cannot_be_is_said(said, assistant,
         assert "field-error" in page(anna, assistant, query, 422)
 
 
+def test_a_guess_is_not_accented_and_the_buttons_say_how_sure_nlu_was(stored: Make, assistant, anna: User):
+    for at, name in enumerate(("nlu_fallback", "greet")):
+        event = user("hm", NOW - 60, intent=name, confidence=0.4 + at / 10, sender=name)
+        ranking = [{"name": "nlu_fallback", "confidence": 0.4}, {"name": "greet", "confidence": 0.27}]
+        event["parse_data"]["intent_ranking"] = ranking
+        stored(event)
+    guess, said = (
+        re.search(r'class="([^"]*)"[^>]*data-shortcut="c">Is greet <small>0.27<', page(anna, assistant, query))[1]
+        for query in ("?intent=nlu_fallback", "?intent=greet")
+    )
+    assert "btn-primary" not in guess and "btn-primary" in said
+
+
+def test_the_model_is_named_as_people_know_it(said, assistant, anna: User):
+    model = make_model(assistant, "otter")
+    model.name = "spring-menu"
+    model.save(update_fields=["name"])
+    said("a", model="otter"), said("b", model="gone-since")
+    text = page(anna, assistant)
+    assert '<li class="mono anywhere">spring-menu</li>' in text and '<li class="mono anywhere">gone-since</li>' in text
+
+
 def test_an_empty_inbox_says_what_comes_here(assistant, anna: User):
     assert "Nothing is left to look at" in page(anna, assistant)
 
