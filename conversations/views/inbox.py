@@ -21,7 +21,7 @@ from conversations.presentation import Item, Message, timeline
 from conversations.presentation.reading import moment
 from conversations.presentation.said import said_in
 from conversations.services import corrections, inbox
-from conversations.services.inbox import COUNTED
+from conversations.services.inbox import COUNTED, Wanted
 from models_app.models import Assistant
 from studio.access.loaders import signed_in
 from studio.access.models import User
@@ -67,13 +67,10 @@ def inbox_page(request: HttpRequest, slug: str) -> HttpResponse:
     assistant = load_readable(request, slug, Permission.CONVERSATIONS_FLAG)
     viewer = signed_in(request)
     filters = InboxFilter(request.GET, assistant=assistant, viewer=viewer)
+    wanted = filters.wanted() if filters.is_valid() else None
     now = following = None
-    if filters.is_valid():
-        wanted = filters.wanted()
-        now = _asked(request, assistant) or inbox.next_free(actor=viewer, assistant=assistant, wanted=wanted)
-        if now is not None:
-            inbox.hold(actor=viewer, event=now)
-            following = inbox.next_free(actor=viewer, assistant=assistant, wanted=wanted, after=now)
+    if wanted is not None and (now := _first(request, assistant, wanted)) is not None:
+        following = inbox.next_free(actor=viewer, assistant=assistant, wanted=wanted, after=now)
     context = {
         "filters": filters,
         "now": now and _shown(viewer, now),
@@ -81,7 +78,7 @@ def inbox_page(request: HttpRequest, slug: str) -> HttpResponse:
         "last": corrections.last_of(viewer, [one.pk for one in filters.environments]),
         "query": filter_query(request),
         "may_view_data": viewer.may_somewhere(Permission.NLU_VIEW, assistant.pk),
-        **_progress(viewer, filters),
+        **_progress(assistant, wanted),
     }
     return render(request, "conversations/inbox.html", context, status=200 if filters.is_valid() else 422)
 
@@ -164,24 +161,30 @@ def _load(request: HttpRequest, assistant: Assistant, pk: int) -> Event:
     return event
 
 
-def _asked(request: HttpRequest, assistant: Assistant) -> Event | None:
+def _first(request: HttpRequest, assistant: Assistant, wanted: Wanted) -> Event | None:
+    """What the address names, else what is free: held for the viewer, unless somebody else has it."""
     asked = request.GET.get("m", "")
-    return _load(request, assistant, int(asked)) if asked.isdecimal() and len(asked) <= 18 else None
+    if not (asked.isdecimal() and len(asked) <= 18):
+        return inbox.next_free(actor=signed_in(request), assistant=assistant, wanted=wanted)
+    event = _load(request, assistant, int(asked))
+    inbox.hold(actor=signed_in(request), event=event)
+    return event
 
 
 def _next(request: HttpRequest, assistant: Assistant, now: Event, last: Correction | None = None) -> HttpResponse:
     viewer = signed_in(request)
     filters = InboxFilter(request.GET, assistant=assistant, viewer=viewer)
+    wanted = filters.wanted() if filters.is_valid() else None
     found = None
-    if filters.is_valid():
-        wanted, skipped = filters.wanted(), _skipped(request)
+    if wanted is not None:
+        skipped = _skipped(request)
         found = inbox.next_free(actor=viewer, assistant=assistant, wanted=wanted, after=now, skipped=skipped)
     context = {
         "next": found and _shown(viewer, found),
         "query": filter_query(request),
         "last": last,
         "filters": filters,
-        **_progress(viewer, filters),
+        **_progress(assistant, wanted),
     }
     return render(request, "conversations/_inbox_next.html", context)
 
@@ -220,9 +223,8 @@ def _shown(viewer: User, event: Event) -> Shown:
     )
 
 
-def _progress(viewer: User, filters: InboxFilter) -> dict[str, object]:
-    if not filters.is_valid():
+def _progress(assistant: Assistant, wanted: Wanted | None) -> dict[str, object]:
+    if wanted is None:
         return {"left": 0, "done": 0, "counted": COUNTED}
-    wanted = filters.wanted()
-    left, done = inbox.left(wanted), inbox.done(wanted, filters.assistant)
+    left, done = inbox.left(wanted), inbox.done(wanted, assistant)
     return {"left": left, "done": done, "total": left + done, "counted": COUNTED}
