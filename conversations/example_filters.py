@@ -14,12 +14,15 @@ from studio.access.models import User
 from studio.access.permissions import Permission
 
 PAGE = 100
+IGNORED = Correction.Kind.IGNORED.value
+FORWARD, BACKWARD = ("intent", "pk"), ("-intent", "-pk")
 MOST_OFFERED = 500  # intents and people of a choice
 
 
 class ExampleFilter(forms.Form):
     state = forms.ChoiceField(
-        required=False, choices=[("", "waiting"), ("accepted", "accepted"), ("discarded", "discarded")]
+        required=False,
+        choices=[("", "waiting"), ("accepted", "accepted"), ("discarded", "discarded"), (IGNORED, "no example")],
     )
     intent = forms.ChoiceField(required=False)
     person = forms.ChoiceField(required=False)
@@ -27,15 +30,19 @@ class ExampleFilter(forms.Form):
 
     def __init__(self, data: Any, *, assistant: Assistant, viewer: User) -> None:
         super().__init__(data)
-        seen = Correction.objects.visible_to(viewer).filter(assistant=assistant).exclude(intent="")
-        self.rows = seen.filter(state=self.chosen_state)
-        waiting = self.rows.order_by()
-        intents = waiting.values_list("intent", flat=True).distinct()[:MOST_OFFERED]
-        people = waiting.values_list("person_label", flat=True).distinct()[:MOST_OFFERED]
+        self.rows = self._of_state(Correction.objects.visible_to(viewer).filter(assistant=assistant))
+        unordered = self.rows.order_by()
+        intents = unordered.exclude(intent="").values_list("intent", flat=True).distinct()[:MOST_OFFERED]
+        people = unordered.values_list("person_label", flat=True).distinct()[:MOST_OFFERED]
         places = Environment.objects.heard_by(viewer, Permission.CONVERSATIONS_VIEW).filter(assistant=assistant)
         self._offer("intent", sorted(intents))
         self._offer("person", sorted(people))
         self._offer("environment", [one.name for one in places])
+
+    def _of_state(self, rows: QuerySet[Correction]) -> QuerySet[Correction]:
+        if self.chosen_state == IGNORED:
+            return rows.filter(state=Correction.State.DISCARDED, intent="")
+        return rows.filter(state=self.chosen_state).exclude(intent="")
 
     def _offer(self, name: str, values: Sequence[str]) -> None:
         field = self.fields[name]
@@ -46,12 +53,17 @@ class ExampleFilter(forms.Form):
 
     @property
     def chosen_state(self) -> str:
+        """A state of corrections, or IGNORED: what people set aside as no example."""
         asked = self.data.get("state")
-        return asked if asked in ("accepted", "discarded") else Correction.State.PENDING
+        return asked if asked in ("accepted", "discarded", IGNORED) else Correction.State.PENDING
 
     @property
     def is_waiting(self) -> bool:
         return self.chosen_state == Correction.State.PENDING
+
+    @property
+    def is_ignored(self) -> bool:
+        return self.chosen_state == IGNORED
 
     @property
     def is_used(self) -> bool:
@@ -95,18 +107,22 @@ class Page:
     later: Place | None
 
 
-def page_of(rows: QuerySet[Correction], *, before: Place | None, after: Place | None) -> Page:
+def page_of(
+    rows: QuerySet[Correction], *, before: Place | None, after: Place | None, is_newest_first: bool = False
+) -> Page:
+    on, back = (BACKWARD, FORWARD) if is_newest_first else (FORWARD, BACKWARD)
     if before is not None:
-        found = list(
-            rows.filter(Q(intent__lt=before.intent) | Q(intent=before.intent, pk__lt=before.pk)).order_by(
-                "-intent", "-pk"
-            )[: PAGE + 1]
-        )
+        found = list(_beyond(rows, before, back)[: PAGE + 1])
         return _page(found[:PAGE][::-1], has_earlier=len(found) > PAGE, has_later=True)
-    if after is not None:
-        rows = rows.filter(Q(intent__gt=after.intent) | Q(intent=after.intent, pk__gt=after.pk))
-    found = list(rows.order_by("intent", "pk")[: PAGE + 1])
+    rows = rows.order_by(*on) if after is None else _beyond(rows, after, on)
+    found = list(rows[: PAGE + 1])
     return _page(found[:PAGE], has_earlier=after is not None, has_later=len(found) > PAGE)
+
+
+def _beyond(rows: QuerySet[Correction], place: Place, order: Sequence[str]) -> QuerySet[Correction]:
+    side = "gt" if order is FORWARD else "lt"
+    beside = Q(**{f"pk__{side}": place.pk}, intent=place.intent)
+    return rows.filter(Q(**{f"intent__{side}": place.intent}) | beside).order_by(*order)
 
 
 def _page(rows: Sequence[Correction], *, has_earlier: bool, has_later: bool) -> Page:

@@ -2,9 +2,15 @@
 
 from collections.abc import Collection
 
-from django.db.models import F
+from django.db.models import F, OuterRef, QuerySet
 
 from models_app.models import Assistant, Model
+
+
+def models_of(assistant: OuterRef, rasa_model_id: OuterRef) -> QuerySet[Model]:
+    """For a subquery, the one that gives the name first: two models can hold the same bytes."""
+    found = Model.objects.filter(assistant=assistant, rasa_model_id=rasa_model_id)
+    return found.order_by(F("deleted_at").desc(nulls_first=True), "-pk")
 
 
 def model_names(assistant: Assistant, rasa_model_ids: Collection[str]) -> dict[str, str]:

@@ -232,7 +232,8 @@ def _waiting_facts(assistant: Assistant, rows: Sequence[Event]) -> list[dict[str
 def found_examples(
     request: HttpRequest, response: HttpResponse, slug: Path[str], paging: Query[Paging]
 ) -> list[dict[str, Any]]:
-    """Those that wait; with `state` those that are accepted, or discarded."""
+    """Those that wait; with `state` those that are accepted or discarded, or messages that are no example (`ignored`),
+    whose intent is empty."""
     assistant = load_readable(request, slug, Permission.NLU_VIEW)
     filters = ExampleFilter(request.GET, assistant=assistant, viewer=signed_in(request))
     checked(filters)

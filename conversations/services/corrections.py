@@ -3,9 +3,9 @@
 One row for each message: who says something last wins, and sees what was said before.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -19,6 +19,7 @@ from studio.access.models import User
 from studio.errors import Conflict, Invalid
 
 Kind, State = Correction.Kind, Correction.State
+SITTING = timedelta(hours=12)
 OUT_OF_SCOPE_INTENT = "out_of_scope"  # as Rasa's documentation calls it
 
 
@@ -35,6 +36,14 @@ def corrections_of(conversation: Conversation, event: Event | None = None) -> di
     rows = Correction.objects.filter(conversation=conversation).select_related("revision")
     rows = rows if event is None else rows.filter(event=event)
     return {row.event_id: row for row in rows}
+
+
+def last_of(person: User, environments: Collection[int]) -> Correction | None:
+    """What the person said last of a message of these environments, if that was in this sitting and can be undone."""
+    since = timezone.now() - SITTING
+    rows = Correction.objects.filter(person=person, at__gte=since, conversation__environment__in=environments)
+    last = rows.order_by("-at").first()
+    return last if last is not None and last.state != State.ACCEPTED else None
 
 
 @transaction.atomic

@@ -77,6 +77,8 @@ def judge(rows: Iterable[Correction], words: Vocabulary) -> list[Waiting]:
 
 def _alone(row: Correction, words: Vocabulary) -> Waiting:
     one = Waiting(row)
+    if not row.intent:  # no example: there is nothing to compare
+        return one
     annotations = from_facts(row.entities)
     one.is_new_intent = not words.knows_intent(row.intent)
     one.new_entities = sorted({found.entity for found in annotations} - words.entities.keys())

@@ -11,10 +11,11 @@ from math import floor
 from typing import Any, Self
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
-from conversations.models import Conversation, Correction, Event, MessageLease
+from conversations.models import Event, MessageLease
+from conversations.naming import models_of
 from environments.models import Environment
 from models_app.models import Assistant
 from studio.access.models import User
@@ -28,8 +29,11 @@ _DAY_SECONDS = 86_400
 # As the indexes of models/conversations.py have them.
 _UNCERTAINTY = "CASE WHEN event.name = 'nlu_fallback' THEN 0.0 ELSE event.confidence END"
 _DAY = 'floor(event."timestamp" / 86400.0)'
-_IN_INBOX = """event.kind = 'user' AND NOT event.is_looked_at AND event.text <> '' AND event.text NOT LIKE '/%%'
+_ASKED = """event.kind = 'user' AND event.text <> '' AND event.text NOT LIKE '/%%'
     AND (event.confidence < 0.8 OR event.name = 'nlu_fallback')"""
+_IN_INBOX = f"{_ASKED} AND NOT event.is_looked_at"
+_NARROWED = f"""{_UNCERTAINTY} < %(below)s AND event."timestamp" >= %(since)s AND event."timestamp" < %(until)s
+        AND conversation.environment_id = ANY(%(environments)s::bigint[]) {{narrowed}}"""
 _FOUND = f"""
 SELECT found.* FROM unnest({{places}}) AS place (id)
 CROSS JOIN unnest(%(models)s::varchar[]) AS model (id)
@@ -39,8 +43,7 @@ CROSS JOIN LATERAL (
     FROM conversations_event AS event
     JOIN conversations_conversation AS conversation ON conversation.id = event.conversation_id
     WHERE event.environment_id {{is_place}} AND {_DAY} = day.number::double precision AND {_IN_INBOX}
-        AND {_UNCERTAINTY} < %(below)s AND event."timestamp" >= %(since)s AND event."timestamp" < %(until)s
-        AND conversation.environment_id = ANY(%(environments)s::bigint[]) {{narrowed}}
+        AND {_NARROWED}
     {{ordered}}
 ) AS found
 """  # noqa: S608 - constants only, here and below
@@ -60,6 +63,22 @@ _NOT_TAKEN = """ AND event.text <> ALL(ARRAY(
         SELECT assistant_id FROM environments_environment WHERE id = ANY(%(environments)s::bigint[]))))"""
 _ORDER = "ORDER BY {0}, {1} DESC LIMIT %(limit)s"
 
+# What was said since a moment was answered since then: the index of corrections begins with that. A message that was
+# settled as the same words, and then answered itself, is counted once.
+_DONE = f"""
+SELECT count(*) FROM (
+    SELECT 1 FROM conversations_correction AS correction
+    CROSS JOIN LATERAL unnest(correction.event_id || correction.also) AS settled (id)
+    JOIN conversations_event AS event ON event.id = settled.id
+    JOIN conversations_conversation AS conversation ON conversation.id = event.conversation_id
+    CROSS JOIN unnest(%(models)s::varchar[]) AS model (id)
+    WHERE correction.assistant_id = %(assistant)s AND correction.at >= %(answered_since)s AND {_ASKED}
+        AND (settled.id = correction.event_id
+            OR NOT EXISTS (SELECT 1 FROM conversations_correction AS own WHERE own.event_id = settled.id))
+        AND {_NARROWED}
+    LIMIT %(limit)s
+) AS done
+"""  # noqa: S608
 _SAME_WORDS = f"""
 SELECT event.id FROM conversations_event AS event
 JOIN conversations_conversation AS conversation ON conversation.id = event.conversation_id
@@ -134,36 +153,39 @@ def find(
     with connection.cursor() as cursor:
         cursor.execute(query, values | {"limit": limit})
         keys = [key for (key,) in cursor.fetchall()]
-    events = Event.objects.select_related("conversation__environment", "conversation__assistant").in_bulk(keys)
+    events = messages().in_bulk(keys)
     return [events[key] for key in keys if key in events]
+
+
+def messages() -> QuerySet[Event]:
+    """Messages with what the inbox shows beside them, `model_name` too: the name that people know their model by."""
+    named = models_of(OuterRef("conversation__assistant"), OuterRef("model_id")).values("name")[:1]
+    rows = Event.objects.select_related("conversation__environment", "conversation__assistant")
+    return rows.annotate(model_name=Subquery(named))
 
 
 def left(wanted: Wanted) -> int:
     """How many wait; COUNTED + 1 for more than COUNTED."""
     narrowed, values = _narrowed(wanted)
-    found = _found(narrowed, "LIMIT %(limit)s")
-    query = f"SELECT count(*) FROM ({found} LIMIT %(limit)s) AS waiting"  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(query, values | {"limit": COUNTED + 1})
+        cursor.execute(_left(narrowed), values | {"limit": COUNTED + 1})
         return int(cursor.fetchone()[0])
 
 
-def done(wanted: Wanted, assistant: Assistant) -> int:
-    """How many of such messages people have looked at; COUNTED + 1 for more than COUNTED."""
-    rows = Correction.objects.filter(
-        assistant=assistant,
-        at__gte=wanted.since,  # which the index begins with: nobody corrects what is not yet said
-        conversation__environment__in=wanted.environments,
-        event__timestamp__gte=wanted.since.timestamp(),
-        event__timestamp__lt=wanted.until.timestamp(),
-    ).filter(Q(said_intent="") | Q(said_confidence__lt=wanted.below))
-    if wanted.intent is not None:
-        rows = rows.filter(event__name=wanted.intent)
-    if wanted.models is not None:
-        rows = rows.filter(event__model_id__in=wanted.models)
-    if not wanted.own_too:
-        rows = rows.filter(conversation__origin=Conversation.Origin.REAL)
-    return rows.order_by()[: COUNTED + 1].count()
+def progress(wanted: Wanted, assistant: Assistant) -> tuple[int, int]:
+    """How many wait, and how many of such messages people settled, also as the same words. COUNTED + 1 for more than
+    COUNTED."""
+    narrowed, values = _narrowed(wanted)
+    values |= {"assistant": assistant.pk, "answered_since": wanted.since, "limit": COUNTED + 1}
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT ({_left(narrowed)}), ({_DONE.format(narrowed=narrowed)})", values)
+        waiting, settled = cursor.fetchone()
+        return waiting, settled
+
+
+def _left(narrowed: str) -> str:
+    found = _found(narrowed, "LIMIT %(limit)s")
+    return f"SELECT count(*) FROM ({found} LIMIT %(limit)s) AS waiting"  # noqa: S608
 
 
 def _found(narrowed: str, ordered: str) -> str:
@@ -194,15 +216,29 @@ def _narrowed(wanted: Wanted) -> tuple[str, dict[str, Any]]:
     return narrowed, values
 
 
-def next_free(*, actor: User, wanted: Wanted, after: Event | None = None) -> Event | None:
-    """The first message that nobody else has in front of them, now held for the person. None when there is none."""
-    spot, passed = (Spot.of(after), [after.text]) if after else (None, [])
+def next_free(
+    *, actor: User, wanted: Wanted, after: Event | None = None, skipped: Collection[int] = ()
+) -> Event | None:
+    """The first message that nobody else has in front of them, now held for the person. None when there is none.
+
+    It says something else than `after`, and than the messages of the keys `skipped`.
+    """
+    spot, passed = (Spot.of(after), {after.text}) if after else (None, set[str]())
+    passed |= _texts_of(wanted, skipped)
     while found := find(wanted, after=spot, without=passed, free_for=actor):
         for event in found:
             if hold(actor=actor, event=event):
                 return event
         spot = Spot.of(found[-1])
     return None
+
+
+def _texts_of(wanted: Wanted, events: Collection[int]) -> set[str]:
+    """What they say, as far as they are of the wanted environments."""
+    if not events:
+        return set()
+    rows = Event.objects.filter(pk__in=events, conversation__environment__in=wanted.environments)
+    return set(rows.values_list("text", flat=True))
 
 
 def hold(*, actor: User, event: Event) -> bool:

@@ -18,6 +18,7 @@ from studio.errors import DomainError
 from studio.web.htmx import HtmxHttpRequest, toast
 
 _TALKING = (["talk"], ["try"])  # pages that use the key N themselves
+_WITHOUT_VERDICTS = (*_TALKING, ["examples"])  # pages without bubbles that carry them
 
 
 @require_POST
@@ -70,7 +71,7 @@ def _answer(request: HtmxHttpRequest, event: Event, words: str) -> HttpResponse:
     shown = _shown(request, event)
     form = _fragment(request, shown)
     own = shown.correction if shown is not None and shown.is_own else None
-    if not _in_talk(request):  # whose bubbles carry no verdicts
+    if _page(request) not in _WITHOUT_VERDICTS:
         form.write(render_to_string("conversations/_verdict.html", {"row": own, "event_id": event.pk, "oob": True}))
     return toast(form, words)
 
@@ -85,4 +86,9 @@ def _fragment(request: HtmxHttpRequest, shown: Correcting | None, status: int = 
 
 
 def _in_talk(request: HtmxHttpRequest) -> bool:
-    return (request.htmx.current_url_abs_path or "").split("/")[3:4] in _TALKING
+    return _page(request) in _TALKING
+
+
+def _page(request: HtmxHttpRequest) -> list[str]:
+    """What stands behind the assistant in the address of the page that asks."""
+    return (request.htmx.current_url_abs_path or "").split("/")[3:4]

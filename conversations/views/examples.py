@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from conversations.example_filters import ExampleFilter, Place, page_of
-from conversations.loaders import load_readable
+from conversations.loaders import load_readable, may_correct
 from conversations.models import Correction
 from conversations.presentation.examples import marked
 from conversations.services import examples
@@ -35,13 +35,14 @@ def waiting(request: HttpRequest, slug: str) -> HttpResponse:
     filters = ExampleFilter(request.GET, assistant=assistant, viewer=viewer)
     before, after = (Place.parse(request.GET.get(name, "")) for name in ("before", "after"))
     rows = filters.apply().select_related("conversation__environment", "revision", "settled_by")
-    page = page_of(rows, before=before, after=after)
+    page = page_of(rows, before=before, after=after, is_newest_first=filters.is_ignored)
     shown = _judged(page.rows, assistant) if filters.is_waiting else [Waiting(row) for row in page.rows]
     may_accept = viewer.may(Permission.NLU_MODIFY, Scope(assistant.pk))
     context = {
         "filters": filters,
         "page": page,
         "rows": [(one, marked(one.row.text, one.row.entities)) for one in shown],
+        "undoable": {one.pk for one in page.rows if filters.is_ignored and may_correct(viewer, one.conversation)},
         "count": _count(filters),
         "counted": COUNTED,
         "seen_at": timezone.now().isoformat(),
@@ -49,7 +50,7 @@ def waiting(request: HttpRequest, slug: str) -> HttpResponse:
         "new_entities": sorted({name for one in shown for name in one.new_entities}),
         "has_elsewhere": any(one.elsewhere for one in shown),
         "may_accept": may_accept,
-        "may_choose": may_accept and filters.chosen_state != Correction.State.ACCEPTED,
+        "may_choose": may_accept and (filters.is_waiting or filters.chosen_state == Correction.State.DISCARDED),
         "may_view_inbox": viewer.may_somewhere(Permission.CONVERSATIONS_FLAG, assistant.pk),
     }
     return render(request, "conversations/examples.html", context, status=200 if filters.is_valid() else 422)

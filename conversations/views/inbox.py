@@ -21,15 +21,15 @@ from conversations.presentation.reading import moment
 from conversations.presentation.said import said_in
 from conversations.services import corrections, inbox
 from conversations.services.inbox import COUNTED
-from conversations.views.corrections import told
 from models_app.models import Assistant
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.errors import DomainError
-from studio.web.htmx import HtmxHttpRequest, toast
+from studio.web.htmx import HtmxHttpRequest
 
 BEFORE = 12  # events before a message, of which the last words are shown
 WORDS_BEFORE = 4
+SKIPPED = 100  # messages, the last of a sitting, whose words do not come again in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Shown:
     event: Event
     correcting: Correcting | None
     before: Sequence[Item]  # what was said before it
+    model: str  # by the name that people know
     same: int = 0  # others that say the same
 
     @property
@@ -67,6 +68,7 @@ def inbox_page(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "filters": filters,
         "now": _in_front(request, filters) if filters.is_valid() else None,
+        "last": corrections.last_of(viewer, [one.pk for one in filters.environments]),
         "query": filter_query(request),
         "may_view_data": viewer.may_somewhere(Permission.NLU_VIEW, assistant.pk),
     }
@@ -101,10 +103,9 @@ def answer(request: HtmxHttpRequest, slug: str, event_pk: int) -> HttpResponse:
     except DomainError as error:
         return _refused(request, event, error.message)
     if not request.htmx:
-        messages.success(request, told(row))
         return redirect(_address(slug, request))
     now = _load(request, assistant, int(shown)) if (shown := request.POST.get("now", "")).isdecimal() else event
-    return toast(_next(request, assistant, now, last=row), told(row))
+    return _next(request, assistant, now, last=row)
 
 
 @require_POST
@@ -153,8 +154,7 @@ def _address(slug: str, request: HttpRequest) -> str:
 
 def _load(request: HttpRequest, assistant: Assistant, pk: int) -> Event:
     """A message of the assistant that the person may correct."""
-    events = Event.objects.select_related("conversation__environment", "conversation__assistant")
-    event = events.filter(conversation__assistant=assistant, kind="user", pk=pk).first()
+    event = inbox.messages().filter(conversation__assistant=assistant, kind="user", pk=pk).first()
     if event is None or not may_correct(signed_in(request), event.conversation):
         raise Http404("There is no such message, or you may not see it.")
     return event
@@ -168,7 +168,9 @@ def _asked(request: HttpRequest, assistant: Assistant) -> Event | None:
 def _next(request: HttpRequest, assistant: Assistant, now: Event, last: Correction | None = None) -> HttpResponse:
     viewer = signed_in(request)
     filters = InboxFilter(request.GET, assistant=assistant, viewer=viewer)
-    found = inbox.next_free(actor=viewer, wanted=filters.wanted(), after=now) if filters.is_valid() else None
+    found = None
+    if filters.is_valid():
+        found = inbox.next_free(actor=viewer, wanted=filters.wanted(), after=now, skipped=_skipped(request))
     context = {
         "next": found and _shown(filters, found, is_held=True),
         "query": filter_query(request),
@@ -177,6 +179,12 @@ def _next(request: HttpRequest, assistant: Assistant, now: Event, last: Correcti
         **_progress(filters),
     }
     return render(request, "conversations/_inbox_next.html", context)
+
+
+def _skipped(request: HttpRequest) -> list[int]:
+    """Of an answer, or of asking what follows."""
+    sent = (request.POST if request.method == "POST" else request.GET).getlist("skipped")
+    return [int(one) for one in sent[-SKIPPED:] if one.isascii() and one.isdecimal() and len(one) <= 18]
 
 
 def _refused(request: HtmxHttpRequest, event: Event, problem: str) -> HttpResponse:
@@ -204,6 +212,7 @@ def _shown(filters: InboxFilter, event: Event, *, is_held: bool = False) -> Show
         event,
         correcting(viewer, event.conversation, event, words=words, is_held=is_held),
         before,
+        getattr(event, "model_name", None) or event.model_id,
         len(inbox.same_words(viewer, event, filters.environments)),
     )
 
@@ -211,6 +220,5 @@ def _shown(filters: InboxFilter, event: Event, *, is_held: bool = False) -> Show
 def _progress(filters: InboxFilter) -> dict[str, object]:
     if not filters.is_valid():
         return {"left": 0, "done": 0, "counted": COUNTED}
-    wanted = filters.wanted()
-    left, done = inbox.left(wanted), inbox.done(wanted, filters.assistant)
+    left, done = inbox.progress(filters.wanted(), filters.assistant)
     return {"left": left, "done": done, "total": left + done, "counted": COUNTED}

@@ -1,11 +1,16 @@
 // The message inbox: an answer shows the next message at once, which lies ready, while the server keeps the answer and
-// sends the one after it. The first of these the page asks for when it is there, with how far one is. A message is held as long as it is open, so that nobody else gets it.
+// sends the one after it. The first of these the page asks for when it is there, with how far one is. A message is held
+// as long as it is open, so that nobody else gets it.
 
 const HOLD_EVERY = 60_000;
+const SKIPPED = 100; // messages whose words do not come again until one begins from the beginning
 const HOLD_AGAIN = 1_000; // the page before this one, when it was the inbox too, lets go of the same message last of all
 const place = document.getElementById("inbox-now");
 const query = place?.dataset.query ?? "";
 const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
+const skippedKey = `skipped ${location.pathname}`;
+// The tab keeps them beyond an undo, which loads the page anew; an address that names no message is the beginning.
+let skipped = new URLSearchParams(location.search).has("m") ? JSON.parse(sessionStorage.getItem(skippedKey) ?? "[]") : [];
 let waits = false; // the last message was answered before the next one arrived
 let turn = 0; // counts what came forward: an answer of the server to an earlier turn knows no next message for this one
 
@@ -20,13 +25,20 @@ function ask(url, data) {
   return fetch(url, data ? { method: "POST", body: data, headers } : { headers });
 }
 
+function skip(message) {
+  skipped = [...skipped, idOf(message)].slice(-SKIPPED);
+  sessionStorage.setItem(skippedKey, JSON.stringify(skipped));
+}
+
+const withSkipped = (data) => { for (const key of skipped) data.append("skipped", key); };
+
 function show(message) {
   document.getElementById("inbox-end").hidden = true;
   place.replaceChildren(message);
   window.htmx?.process(message);
   message.dispatchEvent(new CustomEvent("added", { bubbles: true }));
   message.querySelector("[data-asked]")?.focus({ preventScroll: true });
-  if (place.getBoundingClientRect().bottom > innerHeight) place.scrollIntoView();
+  if (place.getBoundingClientRect().bottom > innerHeight) (document.querySelector("#inbox-last:has(form)") ?? place).scrollIntoView();
 }
 
 /* The message that lies ready comes forward. Returns what it takes the place of. */
@@ -64,10 +76,9 @@ function receive(html, asked) {
 function put(fresh, id, asked) {
   const old = document.getElementById(id);
   if (asked < Number(old.dataset.turn ?? 0)) return;
-  const part = document.adoptNode(fresh.getElementById(id));
-  part.dataset.turn = String(asked);
-  old.replaceWith(part);
-  window.htmx?.process(part);
+  old.dataset.turn = String(asked);
+  old.innerHTML = fresh.getElementById(id).innerHTML; // the element stays: what is new in it is read out
+  window.htmx?.process(old);
 }
 
 function end() {
@@ -78,7 +89,9 @@ function end() {
 
 async function follow(message = article()) {
   const asked = turn;
-  const answer = await ask(address(idOf(message), "next")).catch(() => null);
+  const url = new URL(address(idOf(message), "next"), location.href);
+  withSkipped(url.searchParams);
+  const answer = await ask(url.href).catch(() => null);
   if (answer?.ok) receive(await answer.text(), asked);
   else if (waits && asked === turn) end();
 }
@@ -103,14 +116,13 @@ async function send(form, submitter) {
   const before = advance();
   const asked = turn;
   data.set("now", idOf(article()));
+  withSkipped(data);
   const answer = await ask(form.action, data).catch(() => null);
   if (answer?.status === 422) return bringBack(asElement(await answer.text()) ?? before);
   if (!answer?.ok || answer.redirected) {
     bringBack(before);
     return say("The answer was not kept: the server could not be reached, or you are signed out.", "error");
   }
-  const told = JSON.parse(answer.headers.get("HX-Trigger") ?? "{}").toast;
-  if (told) say(told.text, told.kind);
   receive(await answer.text(), asked);
 }
 
@@ -141,14 +153,15 @@ if (place) {
     if (!event.target.closest("[data-skip]") || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     if (!article()) return;
-    const skipped = advance();
-    leave(skipped, false);
-    follow(article() ?? skipped);
+    const before = advance();
+    skip(before);
+    leave(before, false);
+    follow(article() ?? before);
   });
-  document.addEventListener("keydown", (event) => { // Enter beside any button confirms, as C does
+  document.addEventListener("keydown", (event) => { // Enter beside any button presses the accented one; a guess has none
     if (event.key !== "Enter" || event.defaultPrevented || event.ctrlKey || event.metaKey) return;
     if (event.target !== document.body && !event.target.matches("[data-asked]")) return;
-    place.querySelector("[data-shortcut=c]")?.click();
+    place.querySelector(".btn-primary[data-shortcut=c]")?.click();
   });
   follow();
   setTimeout(hold, HOLD_AGAIN);

@@ -74,6 +74,7 @@ PAGES = [
     "/a/{slug}/inbox/?since=2020-01-01&until=2022-01-01",
     "/a/{slug}/examples/",
     "/a/{slug}/examples/?state=discarded",
+    "/a/{slug}/examples/?state=ignored",
     "/a/{slug}/examples/?intent=greet&person=anna",
     "/a/{slug}/conversations/{conversation}?events=action",
     "/a/{slug}/conversations/{conversation}/tag",
@@ -226,6 +227,7 @@ MENUS = [  # opened on its page, which on a phone keeps some in its drawer
 UNFOLDED = [  # what a press on its summary brings out
     ("/a/{slug}/conversations/", "More filters"),
     ("/a/{slug}/inbox/?days=365", "Filters"),
+    ("/a/{slug}/inbox/?days=365", "How sure NLU was of each intent"),
     ("/a/{slug}/share/new", "On other sites"),
 ]
 PUBLIC_PAGES = [

@@ -191,6 +191,8 @@ def _fill_examples(cafe: Assistant) -> dict[str, object]:
         event = Event.objects.get(conversation__sender_id=f"example-{at}")
         marked = [Annotation(7, 12, "furniture_" * 5, value="dinner table", role="wanted")] if at == 1 else []
         correct(actor=anna, event=event, verdict=Verdict(intent, marked))
+    store_events(production, user("hm " * 200, 1_790_000_000.0, confidence=0.3, sender="no-example"))
+    correct(actor=anna, event=Event.objects.get(conversation__sender_id="no-example"), verdict=Verdict(""))
     gone = Correction.objects.filter(text=twice).latest("pk")
     discard(actor=anna, assistant=cafe, keys=[gone.pk])
     return {"unlooked": Event.objects.filter(kind="user", is_looked_at=False, text=QUESTIONS[0]).earliest("pk").pk}

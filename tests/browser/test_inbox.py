@@ -103,6 +103,28 @@ def test_one_message_after_the_other_by_keys(page: Page) -> None:
     assert answers() == {TEXTS[0]: "greet", TEXTS[2]: "book_table"}
 
 
+def test_what_was_skipped_stays_away_until_one_begins_from_the_beginning(page: Page) -> None:
+    place = environment_of(Assistant.objects.get())
+    for at, text in enumerate(["x", "y", "x", "z"]):  # all of the same place in the order
+        store_events(place, user(text, time.time() - 50, intent="nlu_fallback", confidence=0.4, sender=f"again-{at}"))
+    page.goto(page.url.partition("?")[0])
+    for text in ("z", "x"):
+        asked(page, text)
+        page.keyboard.press("j")
+    asked(page, "y")
+    page.keyboard.press("x")
+    asked(page, TEXTS[0])
+    expect(page.locator("#inbox-last form")).to_be_visible()
+    page.keyboard.press("z")  # which loads the page
+    asked(page, "y")
+    page.keyboard.press("j")
+    asked(page, TEXTS[0])
+    page.goto(page.url.partition("?")[0])
+    asked(page, "z")
+    page.keyboard.press("j")
+    asked(page, "x")
+
+
 def test_a_skip_that_is_answered_late_leaves_what_was_said_before_to_be_undone(page: Page) -> None:
     late = """
         const real = fetch;

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from conversations import example_filters
 from conversations.ingest.write import Stored
 from conversations.models import Correction, Event
 from conversations.services.corrections import Verdict, correct
@@ -199,6 +200,46 @@ def test_discarded_ones_can_come_back(anna, assistant, project, say: Say):
     assert "hey" in page(anna, assistant, "?state=discarded")
     assert bring_back(actor=anna, assistant=assistant, keys=keys) == 1
     assert Correction.objects.get().state == "pending"
+
+
+def listed(text: str) -> list[str]:
+    return re.findall(r'class="example anywhere">(\w+)<', text)
+
+
+def test_what_is_no_example_is_listed_newest_first_and_can_be_undone(anna, assistant, project, say: Say):
+    rows = [say(text, "") for text in ("one", "two", "three")]
+    discard(actor=anna, assistant=assistant, keys=[say("hey", "greet").pk])
+    assert listed(page(anna, assistant, "?state=discarded")) == ["hey"]
+    text = page(anna, assistant, "?state=ignored")
+    assert listed(text) == ["three", "two", "one"]
+    undo = re.search(r'hx-post="([^"]*)"[^>]*aria-label="Undo: two"', text)[1]
+    headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver/a/{assistant.slug}/examples/?state=ignored"}
+    answer = client_of(anna).post(undo, headers=headers)
+    assert answer.status_code == 200 and "hx-swap-oob" not in answer.content.decode()
+    assert listed(page(anna, assistant, "?state=ignored")) == ["three", "one"]
+    assert not Event.objects.get(pk=rows[1].event_id).is_looked_at
+
+
+def test_pages_of_what_is_no_example_lead_to_each_other(anna, assistant, say: Say, monkeypatch):
+    monkeypatch.setattr(example_filters, "PAGE", 1)
+    for text in ("one", "two", "three"):
+        say(text, "")
+    seen, query = [], "?state=ignored"
+    for side in ("after", "after", "before", "before", ""):
+        text = page(anna, assistant, query)
+        seen += listed(text)
+        link = re.search(rf'href="(\?[^"]*{side}=[^"]*)"', text)
+        query = link[1].replace("&amp;", "&") if link else ""
+    assert seen == ["three", "two", "one", "two", "three"]
+
+
+def test_who_may_correct_nothing_is_offered_no_undo(assistant, project, say: Say):
+    say("hey", "")
+    person = make_person()
+    role = Role.objects.create(name="reads", permissions=[Permission.CONVERSATIONS_VIEW, Permission.NLU_VIEW])
+    grant(actor=None, person=person, role=role, scope=Scope(assistant.pk))
+    text = page(person, assistant, "?state=ignored")
+    assert listed(text) == ["hey"] and "Undo" not in text
 
 
 def test_the_page_groups_by_intent_and_says_where_each_comes_from(anna, assistant, project, say: Say):

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from conversations.ingest.write import Stored
 from conversations.models import Conversation, Correction, Event, MessageLease
-from conversations.services import inbox
+from conversations.services import corrections, inbox
 from conversations.services.adoption import adopt_environment
 from conversations.services.corrections import Verdict, correct
 from conversations.services.inbox import Wanted, find, hold, left, next_free
@@ -26,6 +26,7 @@ from tests.factories import environment_of, make_model, make_person, store_event
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Stored]
 NOW = datetime.now(UTC).timestamp()
+HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
@@ -112,7 +113,29 @@ def test_what_somebody_looked_at_waits_no_longer_and_the_same_words_neither(said
     said("servus", 0.5)
     row = correct(actor=anna, event=first, verdict=Verdict("greet"))
     assert row.said_times == 4 and texts(find(wanted(environment))) == ["servus"]
-    assert inbox.done(wanted(environment), environment.assistant) == 1
+    assert inbox.progress(wanted(environment), environment.assistant)[1] == 4
+
+
+def test_what_is_left_and_what_is_done_are_counted_alike(said, assistant, environment, anna: User, bob: User):
+    for number in range(3):
+        said("moin", 0.3, sender=str(number))
+    said("moin", 0.7, at=NOW - 40 * 86_400)
+    said("servus", 0.99, intent="nlu_fallback", model="m-2"), said("baba", 0.5, intent="bye"), said("sure", 0.9)
+    store_events(environment_of(assistant, "worker"), user("elsewhere", NOW - 9, confidence=0.3, sender="w"))
+    correct(actor=bob, event=Event.objects.get(text="elsewhere"), verdict=Verdict("greet"))
+    narrowings = ({}, {"below": 0.4}, {"intent": "bye"}, {"models": ["m-2"]}, {"own_too": True})
+    totals = [left(wanted(environment, **one)) for one in narrowings]
+    assert totals == [5, 4, 1, 1, 5]
+    for text in ("moin", "servus", "baba", "sure"):
+        correct(actor=anna, event=Event.objects.filter(text=text).latest("pk"), verdict=Verdict("greet"))
+        for one, total in zip(narrowings, totals, strict=True):
+            done = inbox.progress(wanted(environment, **one), assistant)[1]
+            assert done + left(wanted(environment, **one)) == total
+    assert inbox.progress(wanted(environment), assistant)[1] == 5
+    again = Event.objects.filter(text="moin").earliest("pk")  # which was settled as the same words
+    correct(actor=bob, event=again, verdict=Verdict("bye"))
+    assert Correction.objects.filter(text="moin").count() == 2
+    assert inbox.progress(wanted(environment), assistant)[1] == 5
 
 
 def test_taken_back_the_same_words_wait_again_as_well(said, environment, anna: User):
@@ -182,7 +205,20 @@ def test_an_answer_brings_what_comes_after_the_message_that_lay_ready(said, assi
     assert re.search(r"data-asked>([^<]*)<", text)[1] == "c"
     assert "1 of 3 looked at" in text and "Undo" in text and "2 left" in text
     assert Correction.objects.get().event == first and not MessageLease.objects.filter(event=first).exists()
-    assert "Confirmed as greet" in answer["HX-Trigger"]
+    assert "HX-Trigger" not in answer  # no toast upon the buttons of the next message: a line says it
+    assert re.search(r'role="status">.*<b [^>]*>greet</b>', text, re.DOTALL)
+
+
+def test_words_that_were_skipped_do_not_come_again_behind_others(said, assistant, environment, anna: User):
+    _last, _again, second, first = (said(text, intent="nlu_fallback", at=NOW - at) for at, text in enumerate("caba"))
+    assert shown(page(anna, assistant)) == ("a", "b")
+    url, skipped = f"/a/{assistant.slug}/inbox/{second.pk}/", {"skipped": [first.pk, "x", "9" * 30]}
+    assert shown(client_of(anna).get(url + "next").content.decode())[1] == "a"
+    assert shown(client_of(anna).get(url + "next", skipped).content.decode())[1] == "c"
+    answer = client_of(anna).post(url + "answer", {"intent": "greet", "now": second.pk} | skipped, headers=HTMX)
+    assert shown(answer.content.decode())[1] == "c"
+    elsewhere = wanted(environment, environments=[])
+    assert inbox.next_free(actor=anna, wanted=elsewhere, skipped=[first.pk]) is None
 
 
 def test_without_javascript_the_answer_leads_to_the_next(said, assistant, anna: User):
@@ -194,6 +230,33 @@ def test_without_javascript_the_answer_leads_to_the_next(said, assistant, anna: 
     assert shown(answer.content.decode()) == ("b", "")
     back = client_of(anna).post(f"/a/{assistant.slug}/inbox/{first.pk}/undo", follow=True)
     assert shown(back.content.decode()) == ("a", "") and not Correction.objects.exists()
+
+
+def test_answers_are_taken_back_one_after_the_other(said, assistant, anna: User, time_machine_later):
+    client, url = client_of(anna), f"/a/{assistant.slug}/inbox"
+    events = [said(text, 0.1 + at / 10) for at, text in enumerate("abc")]
+    for event in events:
+        client.post(f"{url}/{event.pk}/answer", {"act": "ignore"})
+    for event in reversed(events):
+        undo = re.search(r'action="([^"]*/undo)"', page(anna, assistant))[1]
+        assert undo == f"{url}/{event.pk}/undo"
+        client.post(undo)
+    assert not Correction.objects.exists() and "/undo" not in page(anna, assistant)
+
+
+def test_what_was_answered_elsewhere_or_long_ago_is_not_offered_to_be_undone(
+    said, assistant, anna: User, bob: User, time_machine_later
+):
+    event = said("a", 0.1)
+    said("b", 0.2)
+    correct(actor=anna, event=event, verdict=Verdict("greet"))
+    assert "/undo" in page(anna, assistant) and "/undo" not in page(bob, assistant)
+    worker = environment_of(assistant, "worker")
+    assert corrections.last_of(anna, [worker.pk]) is None
+    with time_machine_later(12 * 3600 + 1):
+        assert "/undo" not in page(anna, assistant)
+    Correction.objects.update(state=Correction.State.ACCEPTED)
+    assert "/undo" not in page(anna, assistant)
 
 
 def test_a_refused_answer_brings_the_message_back_with_what_was_typed(said, assistant, anna: User):
@@ -217,6 +280,28 @@ def test_the_address_narrows_and_a_value_that_cannot_be_is_said(said, assistant,
     assert "Nothing is left to look at here" in page(anna, assistant, "?model=otter")
     for query in ("?environment=nowhere", "?below=7", "?since=2020-01-01&until=2022-01-01"):
         assert "field-error" in page(anna, assistant, query, 422)
+
+
+def test_a_guess_is_not_accented_and_the_buttons_say_how_sure_nlu_was(stored: Make, assistant, anna: User):
+    for at, name in enumerate(("nlu_fallback", "greet")):
+        event = user("hm", NOW - 60, intent=name, confidence=0.4 + at / 10, sender=name)
+        ranking = [{"name": "nlu_fallback", "confidence": 0.4}, {"name": "greet", "confidence": 0.27}]
+        event["parse_data"]["intent_ranking"] = ranking
+        stored(event)
+    guess, said = (
+        re.search(r'class="([^"]*)"[^>]*data-shortcut="c">Is greet <small>0.27<', page(anna, assistant, query))[1]
+        for query in ("?intent=nlu_fallback", "?intent=greet")
+    )
+    assert "btn-primary" not in guess and "btn-primary" in said
+
+
+def test_the_model_is_named_as_people_know_it(said, assistant, anna: User):
+    model = make_model(assistant, "otter")
+    model.name = "spring-menu"
+    model.save(update_fields=["name"])
+    said("a", model="otter"), said("b", model="gone-since")
+    text = page(anna, assistant)
+    assert '<li class="mono anywhere">spring-menu</li>' in text and '<li class="mono anywhere">gone-since</li>' in text
 
 
 def test_an_empty_inbox_says_what_comes_here(assistant, anna: User):
