@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
@@ -85,7 +85,7 @@ def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     corrections = corrections_of(conversation)
     _attach(marks, corrections, ratings, items)
     folding = Folding.of(items, request.GET.get("events", ""))
-    chosen = _chosen(conversation, shown, items, request.GET.get("m", ""))
+    chosen = _chosen(conversation, shown, items, request.GET)
     context = {
         "window": shown,
         "last_event": shown.events[-1] if shown.events else None,
@@ -134,12 +134,19 @@ def event_json(request: HtmxHttpRequest, slug: str, pk: int, event_pk: int) -> H
     return render(request, "conversations/_event.html", {"event": event, "json": indented(loaded(event.payload))})
 
 
-def _chosen(conversation: Conversation, shown: window.Window, items: Sequence[Item], asked: str) -> Event | None:
-    """The event of the message to explain: the one asked for, else the last that NLU was unsure of, else the last."""
+def _chosen(
+    conversation: Conversation, shown: window.Window, items: Sequence[Item], asked: QueryDict
+) -> Event | None:
+    """The event of the message to explain: the one asked for, by `m` or as the place to show (`at`), else the last that
+    NLU was unsure of, else the last."""
     events = {event.pk: event for event in shown.events}
-    if asked.isdecimal():
-        return events.get(int(asked)) or load_event(conversation, int(asked))
-    said = [item for item in items if isinstance(item, Message) and item.is_user]
+    by_key, place = (asked.get(name, "") for name in ("m", "at"))
+    if by_key.isdecimal():
+        return events.get(int(by_key)) or load_event(conversation, int(by_key))
+    messages = [item for item in items if isinstance(item, Message) and item.event_id]
+    if any(str(item.event_id) == place for item in messages):
+        return events[int(place)]
+    said = [item for item in messages if item.is_user]
     doubtful = [item for item in said if item.understanding and item.understanding.level != "sure"]
     best = (doubtful or said)[-1:]
     return events[best[0].event_id] if best and best[0].event_id else None

@@ -222,6 +222,50 @@ def test_a_panel_takes_a_correction_in_the_moment_it_is_there(page: Page):
     assert page.evaluate("window.isSamePage")
 
 
+@pytest.fixture
+def long_talk(newest_first: "list[Conversation]") -> "Conversation":
+    """Before the others: twenty messages, each answered, of which NLU understood all but the last."""
+    from conversations.models import Conversation
+    from tests.conversations.events import bot, user
+    from tests.factories import store_events
+
+    said = [
+        one
+        for number in range(20)
+        for one in (
+            user(f"question {number}", 1_790_001_000.0 + number, sender="long", confidence=0.3 if number == 19 else 0.9),
+            bot(f"answer {number}", 1_790_001_000.5 + number, sender="long"),
+        )
+    ]
+    store_events(newest_first[0].environment, *said)
+    return Conversation.objects.get(sender_id="long")
+
+
+def chosen(page: Page, text: str) -> None:
+    """In the conversation as in its panel, which is what keys correct."""
+    expect(page.locator("#conversation .bubble[aria-current]")).to_have_text(text)
+    expect(page.locator("#panel h2").first).to_have_text(text)
+
+
+def test_the_outlined_message_is_the_one_of_the_panel(page: Page, long_talk: "Conversation"):
+    """Also after a reload, on the way back, and where a panel never came."""
+    page.goto(address(long_talk))
+    chosen(page, "question 19")
+    page.get_by_text("question 2", exact=True).click()
+    chosen(page, "question 2")
+    page.reload()
+    chosen(page, "question 2")
+    page.route(re.compile("/panel$"), lambda route: route.abort())
+    page.get_by_text("question 4", exact=True).click()
+    expect(page.locator(".toast-error")).to_be_visible()
+    chosen(page, "question 2")
+    page.unroute(re.compile("/panel$"))
+    page.keyboard.press("j")
+    is_shown(page, "soup again")
+    page.go_back()
+    chosen(page, "question 2")
+
+
 def test_of_many_notices_the_last_three_stay_and_u_takes_back_the_last(page: Page):
     for text in ("cake", "soup of the day", "tea"):
         with page.expect_response(re.compile("/review$")):

@@ -88,6 +88,18 @@ def test_the_panel_explains_the_message_that_nlu_was_least_sure_of(client: Clien
     assert "people" in panel and "noon" not in panel
 
 
+def test_the_panel_explains_the_message_that_a_link_leads_to(client: Client, stored: Make):
+    """As one from the list does, to what a search found: it is the one outlined, and the one that keys correct."""
+    stored(user("hello café", 1.0), bot("Welcome!", 1.2), user("what?", 2.0, confidence=0.3), slot("day", "Sunday", 2.1))
+    one = Conversation.objects.get()
+    for event in one.events.filter(kind__in=["user", "bot"]):
+        shown = page(client, one, f"?q=hello&at={event.pk}")
+        assert f'data-about="e{event.pk}"' in shown
+        assert shown.split(f'id="e{event.pk}"')[1].split("</div>")[0].count('aria-current="true"') == 1
+    other = one.events.get(kind="slot")  # is no message
+    assert f'data-about="e{one.events.get(text="what?").pk}"' in page(client, one, f"?at={other.pk}")
+
+
 def test_choosing_a_message_loads_its_panel(client: Client, conversation: Conversation):
     said = conversation.events.get(kind="bot")
     shown = client.get(event_address("panel", said), headers={"HX-Request": "true"}).content.decode()
@@ -154,7 +166,7 @@ def test_of_an_endless_conversation_the_latest_part_is_shown(client: Client, sto
     assert "Earlier events" in shown and "Later events" in shown
 
 
-@pytest.mark.parametrize("query", ["?at=x", "?m=x", "?at=9", "?events=all"])
+@pytest.mark.parametrize("query", ["?at=x", "?at=None", "?m=x", "?at=9", "?events=all"])
 def test_mistyped_parameters_show_the_conversation(client: Client, conversation: Conversation, query: str):
     assert "Hello!" in page(client, conversation, query)
 
