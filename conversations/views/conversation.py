@@ -134,9 +134,7 @@ def event_json(request: HtmxHttpRequest, slug: str, pk: int, event_pk: int) -> H
     return render(request, "conversations/_event.html", {"event": event, "json": indented(loaded(event.payload))})
 
 
-def _chosen(
-    conversation: Conversation, shown: window.Window, items: Sequence[Item], asked: QueryDict
-) -> Event | None:
+def _chosen(conversation: Conversation, shown: window.Window, items: Sequence[Item], asked: QueryDict) -> Event | None:
     """The event of the message to explain: the one asked for, by `m` or as the place to show (`at`), else the last that
     NLU was unsure of, else the last."""
     events = {event.pk: event for event in shown.events}

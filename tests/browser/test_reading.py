@@ -233,7 +233,9 @@ def long_talk(newest_first: "list[Conversation]") -> "Conversation":
         one
         for number in range(20)
         for one in (
-            user(f"question {number}", 1_790_001_000.0 + number, sender="long", confidence=0.3 if number == 19 else 0.9),
+            user(
+                f"question {number}", 1_790_001_000.0 + number, sender="long", confidence=0.3 if number == 19 else 0.9
+            ),
             bot(f"answer {number}", 1_790_001_000.5 + number, sender="long"),
         )
     ]

@@ -90,7 +90,9 @@ def test_the_panel_explains_the_message_that_nlu_was_least_sure_of(client: Clien
 
 def test_the_panel_explains_the_message_that_a_link_leads_to(client: Client, stored: Make):
     """As one from the list does, to what a search found: it is the one outlined, and the one that keys correct."""
-    stored(user("hello café", 1.0), bot("Welcome!", 1.2), user("what?", 2.0, confidence=0.3), slot("day", "Sunday", 2.1))
+    stored(
+        user("hello café", 1.0), bot("Welcome!", 1.2), user("what?", 2.0, confidence=0.3), slot("day", "Sunday", 2.1)
+    )
     one = Conversation.objects.get()
     for event in one.events.filter(kind__in=["user", "bot"]):
         shown = page(client, one, f"?q=hello&at={event.pk}")
