@@ -38,8 +38,8 @@ async function show(address, { push = true, trace = false } = {}) {
   if (trace) trail.push(shown);
   if (push) history.pushState(null, "", address);
   shown = here();
-  put(html);
   scrollTo(0, 0);
+  put(html);
   if (Date.now() - at > STALE) compare(address);
 }
 
@@ -50,7 +50,7 @@ function put(html) {
     const fresh = document.adoptNode(page.querySelector(part));
     document.querySelector(part).replaceWith(fresh);
     htmx.process(fresh);
-    fresh.dispatchEvent(new CustomEvent("added", { bubbles: true })); // what other modules make of it (correction.js)
+    fresh.dispatchEvent(new CustomEvent("added", { bubbles: true })); // what other modules make of it (conversations.js, correction.js)
   }
   document.title = page.title;
   for (const toast of page.querySelectorAll("#toasts .toast")) say(toast.querySelector("p").textContent, toast.className.match(/toast-(\w+)/)?.[1]);

@@ -263,9 +263,42 @@ def test_the_outlined_message_is_the_one_of_the_panel(page: Page, long_talk: "Co
     chosen(page, "question 2")
     page.unroute(re.compile("/panel$"))
     page.keyboard.press("j")
-    is_shown(page, "soup again")
+    chosen(page, "soup again")
     page.go_back()
     chosen(page, "question 2")
+
+
+def test_the_chosen_message_is_in_sight_and_keys_choose_its_neighbours(page: Page, long_talk: "Conversation"):
+    page.goto(address(long_talk))
+    expect(page.locator("#conversation .bubble[aria-current]")).to_be_in_viewport(ratio=1)
+    page.keyboard.press("j")
+    chosen(page, "soup again")
+    page.keyboard.press("k")
+    chosen(page, "question 19")
+    expect(page.locator("#conversation .bubble[aria-current]")).to_be_in_viewport(ratio=1)
+    page.keyboard.press("l")
+    chosen(page, "answer 19")
+    page.keyboard.press("l")  # there is no other
+    for _ in range(39):
+        page.keyboard.press("h")
+    chosen(page, "question 0")
+    expect(page.locator("#conversation .bubble[aria-current]")).to_be_in_viewport(ratio=1)
+
+
+def test_on_a_phone_the_panel_stands_below_its_message(page: Page, long_talk: "Conversation"):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(address(long_talk))
+    for text in ("question 19", "answer 3", "question 3"):
+        page.locator("#conversation").get_by_text(text, exact=True).first.click()
+        chosen(page, text)
+        said, panel = page.locator(".said:has(> [aria-current])"), page.locator("#panel")
+        expect(panel.locator("h2").first).to_be_in_viewport()
+        between = panel.bounding_box()["y"] - said.bounding_box()["y"] - said.bounding_box()["height"]
+        assert 0 <= between < 60
+    page.locator("#panel [data-step='1']").click()
+    chosen(page, "answer 3")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(page.locator(".aside > #panel")).to_be_visible()
 
 
 def test_of_many_notices_the_last_three_stay_and_u_takes_back_the_last(page: Page):
