@@ -113,12 +113,24 @@ def test_the_filters_of_the_list_stay(page: Page, newest_first: "list[Conversati
     page.goto(address(newest_first[0], "?q=soup"))
     page.keyboard.press("j")
     is_shown(page, "soup of the day")
-    page.go_back()
-    is_shown(page, "soup again")
-    page.go_forward()
-    is_shown(page, "soup of the day")
     page.get_by_role("link", name="Conversations").last.click()
-    expect(page).to_have_url(re.compile(r"conversations/\?q=soup$"))
+    expect(page).to_have_url(re.compile(r"conversations/\?q=soup&around="))
+
+
+def test_one_comes_back_to_ones_place_in_the_list(page: Page, newest_first: "list[Conversation]"):
+    page.goto("/a/cafe/conversations/?q=soup")
+    page.get_by_role("link", name="soup again").click()
+    page.keyboard.press("j")
+    is_shown(page, "soup of the day")
+    page.keyboard.press("b")
+    expect(page.locator("a.row-link:focus")).to_have_text("soup of the day")
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    is_shown(page, "soup again")
+    page.keyboard.press("j")
+    is_shown(page, "soup of the day")
+    page.go_back()  # to the list, however many were read
+    expect(page.locator("a.row-link")).to_have_count(2)
 
 
 def test_previous_leads_back_to_what_was_read_though_the_list_lost_it(page: Page, newest_first: "list[Conversation]"):
