@@ -120,14 +120,13 @@ def test_the_filters_of_the_list_stay(page: Page, newest_first: "list[Conversati
 def test_one_comes_back_to_ones_place_in_the_list(page: Page, newest_first: "list[Conversation]"):
     page.goto("/a/cafe/conversations/?q=soup")
     page.get_by_role("link", name="soup again").click()
+    page.wait_for_url(re.compile("/conversations/[0-9]+"), wait_until="networkidle")
     page.keyboard.press("j")
     is_shown(page, "soup of the day")
     page.keyboard.press("b")
+    page.wait_for_url(re.compile("around="), wait_until="networkidle")
     expect(page.locator("a.row-link:focus")).to_have_text("soup of the day")
-    page.keyboard.press("k")
-    page.keyboard.press("Enter")
-    is_shown(page, "soup again")
-    page.keyboard.press("j")
+    page.go_back(wait_until="networkidle")  # to what was read last
     is_shown(page, "soup of the day")
     page.go_back()  # to the list, however many were read
     expect(page.locator("a.row-link")).to_have_count(2)
@@ -262,7 +261,7 @@ def chosen(page: Page, text: str) -> None:
 
 
 def test_the_outlined_message_is_the_one_of_the_panel(page: Page, long_talk: "Conversation"):
-    """Also after a reload, on the way back, and where a panel never came."""
+    """Also after a reload, after another conversation, and where a panel never came."""
     page.goto(address(long_talk))
     chosen(page, "question 19")
     page.get_by_text("question 2", exact=True).click()
@@ -276,8 +275,8 @@ def test_the_outlined_message_is_the_one_of_the_panel(page: Page, long_talk: "Co
     page.unroute(re.compile("/panel$"))
     page.keyboard.press("j")
     chosen(page, "soup again")
-    page.go_back()
-    chosen(page, "question 2")
+    page.keyboard.press("k")
+    chosen(page, "question 19")
 
 
 def test_the_chosen_message_is_in_sight_and_keys_choose_its_neighbours(page: Page, long_talk: "Conversation"):
