@@ -88,6 +88,32 @@ def test_the_panel_explains_the_message_that_nlu_was_least_sure_of(client: Clien
     assert "people" in panel and "noon" not in panel
 
 
+def test_the_panel_explains_the_message_that_a_link_leads_to(client: Client, stored: Make):
+    """As one from the list does, to what a search found: it is the one outlined, and the one that keys correct."""
+    stored(
+        user("hello café", 1.0), bot("Welcome!", 1.2), user("what?", 2.0, confidence=0.3), slot("day", "Sunday", 2.1)
+    )
+    one = Conversation.objects.get()
+    for event in one.events.filter(kind__in=["user", "bot"]):
+        shown = page(client, one, f"?q=hello&at={event.pk}")
+        assert f'data-about="e{event.pk}"' in shown
+        assert shown.split(f'id="e{event.pk}"')[1].split("</div>")[0].count('aria-current="true"') == 1
+    other = one.events.get(kind="slot")  # is no message
+    assert f'data-about="e{one.events.get(text="what?").pk}"' in page(client, one, f"?at={other.pk}")
+
+
+def test_of_a_list_that_was_searched_the_message_that_was_found_is_chosen(
+    client: Client, stored: Make, small_window: None
+):
+    """Also by J, whose link names none, and where it lies before the latest part."""
+    stored(user("my bicycle", 1.0), *(user(f"message-{n}.", 2.0 + n, confidence=0.3) for n in range(30)))
+    one = Conversation.objects.get()
+    found, other = one.events.get(text="my bicycle"), one.events.get(text="message-29.")
+    assert f'data-about="e{found.pk}"' in page(client, one, "?q=bicycle")
+    for query in ("", "?q=zebra", f"?q=bicycle&m={other.pk}"):
+        assert f'data-about="e{other.pk}"' in page(client, one, query)
+
+
 def test_choosing_a_message_loads_its_panel(client: Client, conversation: Conversation):
     said = conversation.events.get(kind="bot")
     shown = client.get(event_address("panel", said), headers={"HX-Request": "true"}).content.decode()
@@ -154,7 +180,7 @@ def test_of_an_endless_conversation_the_latest_part_is_shown(client: Client, sto
     assert "Earlier events" in shown and "Later events" in shown
 
 
-@pytest.mark.parametrize("query", ["?at=x", "?m=x", "?at=9", "?events=all"])
+@pytest.mark.parametrize("query", ["?at=x", "?at=None", "?m=x", "?at=9", "?events=all"])
 def test_mistyped_parameters_show_the_conversation(client: Client, conversation: Conversation, query: str):
     assert "Hello!" in page(client, conversation, query)
 
