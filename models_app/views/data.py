@@ -45,11 +45,16 @@ def data_page(request: HttpRequest, slug: str) -> HttpResponse:
         "size": sum(entry.size for entry in entries),
         "kinds": _kinds(entries),
         "kind": kind,
-        "changes": len(changes_since_training(data.newest)) if data.newest and data.is_newest else 0,
+        "changes": _changes(data),
         **banner_context(data, findings),
         **_rights(data),
     }
     return render(request, "models_app/data/list.html", context)
+
+
+def _changes(data: Data) -> int:
+    """How many files of the newest revision, when it is looked at, no training has had yet."""
+    return len(changes_since_training(data.newest)) if data.newest and data.is_newest else 0
 
 
 def _kinds(entries: list[Entry]) -> list[tuple[str, int]]:
@@ -88,6 +93,8 @@ def file_page(request: HttpRequest, slug: str, path: str) -> HttpResponse:
         "last": _last_change(data, path),
         "history": _history(data, path),
         "too_large": len(content) > EDITABLE_BYTES,
+        "changes": _changes(data),
+        "may_train": data.user.may(Permission.MODELS_MODIFY, Scope(data.assistant.pk)),
         "may_edit": data.is_newest and data.may_modify(path, content),
     }
     return render(request, "models_app/data/file.html", context)

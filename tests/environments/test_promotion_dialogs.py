@@ -112,7 +112,7 @@ def test_the_dialog_warns_of_another_assistant_id_and_of_a_model_that_never_ran(
     make_model(assistant, "otter", model_archive(assistant_id="hotel"))
     page = admin.get(OTTER, headers=HTMX).content.decode()
     assert "trained for another assistant" in page
-    assert "No server has loaded this model yet" in page
+    assert "No environment has run it yet" in page
 
 
 def test_without_javascript_the_dialog_is_a_page_that_works(admin: Client, otter: Model, production: Environment):
