@@ -103,6 +103,9 @@ def test_an_old_revision_is_shown_as_it_was_and_cannot_be_edited(admin: Client, 
     assert "hey" not in page
     assert "This is revision 1" in page
     assert "data/edit/" not in page
+    assert ' in <a href="/a/cafe/data/revisions/1">revision 1</a>' in page
+    newest = admin.get(f"{DATA}file/data/nlu.yml").content.decode()
+    assert ' in <a href="/a/cafe/data/revisions/2">revision 2</a>' in newest
 
 
 @pytest.mark.parametrize("address", ["file/none.yml", "file/data", "edit/none.yml", "?revision=9", "revisions/9"])
