@@ -50,7 +50,7 @@ document.addEventListener("click", (event) => {
   if (box && event.target.closest("[data-close]")) {
     event.preventDefault();
     box.close();
-  } else if (event.target === box && isBeside(box, event) && isBeside(box, pressed)) {
+  } else if (event.target === box && isBeside(box, event) && isBeside(box, pressed ?? event)) {
     if (!keeps(box)) box.close();
   }
 });
