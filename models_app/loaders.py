@@ -55,6 +55,7 @@ def rights_on_models(request: HttpRequest, assistant: Assistant) -> dict[str, bo
     promoting = (Permission.ENVIRONMENTS_MODIFY, Permission.ENVIRONMENTS_MODIFY_PROTECTED)
     return {
         "may_modify": user.may(Permission.MODELS_MODIFY, Scope(assistant.pk)),
+        "may_try": user.may(Permission.TALK, Scope(assistant.pk)),
         "may_promote": any(user.may_somewhere(permission, assistant.pk) for permission in promoting),
     }
 

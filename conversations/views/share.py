@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from conversations.chat.links import change_link, create_link, revoke_link
+from conversations.chat.links import address_of, change_link, create_link, revoke_link
 from conversations.forms.share import ChangeLinkForm, LinkForm
 from conversations.loaders import load_link, older_models_to_share, places_to_share, targets_to_share
 from conversations.models import ShareLink
@@ -15,6 +15,7 @@ from conversations.views.share_rows import Row
 from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission, Scope
+from studio.checks import on_this_machine
 from studio.errors import DomainError
 from studio.web.dialogs import refuse
 from studio.web.htmx import HtmxHttpRequest, go
@@ -49,13 +50,12 @@ def new_link(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     older = older_models_to_share(request, assistant)
     form = LinkForm(request.POST or None, targets=targets, older=older, initial={"target": chosen})
     if form.is_valid():
-        data = form.cleaned_data
         try:
             link = create_link(actor=signed_in(request), **form.wishes)
         except DomainError as error:
             refuse(form, error)
         else:
-            messages.success(request, f"{data['name']} is open. Copy its address and send it to your guests.")
+            messages.success(request, _opened(link))
             return go(request, reverse("conversations:share-link", args=[slug, link.pk]))
     return _form(request, form, "Share your assistant", "Make the link")
 
@@ -98,6 +98,12 @@ def revoke(request: HtmxHttpRequest, slug: str, pk: int) -> HttpResponse:
         "refused": refused,
     }
     return render(request, "components/confirm.html", context, status=422 if refused else 200)
+
+
+def _opened(link: ShareLink) -> str:
+    if on_this_machine(address_of(link)):
+        return f"{link.name} is open, for now on this machine only."
+    return f"{link.name} is open. Copy its address and send it to your guests."
 
 
 def _form(request: HttpRequest, form: LinkForm, heading: str, label: str) -> HttpResponse:

@@ -6,6 +6,7 @@ from conversations.chat.guests import is_full
 from conversations.chat.links import LinkState, address_of, state_of
 from conversations.chat.words import LANGUAGES
 from conversations.models import ShareLink
+from studio.checks import on_this_machine
 
 _STATUS = {
     LinkState.OPEN: ("running", "Open"),
@@ -41,6 +42,11 @@ class Row:
     @property
     def address(self) -> str:
         return "" if self.state in (LinkState.REVOKED, LinkState.GONE) else address_of(self.link)
+
+    @property
+    def opens_here_only(self) -> bool:
+        """The address leads guests to their own machine, not to this one."""
+        return on_this_machine(self.address)
 
     @property
     def options(self) -> list[str]:

@@ -26,7 +26,7 @@ from conversations.views import messages
 from environments.models import Environment
 from environments.rights import scope_of
 from environments.services.address import WAKING
-from models_app.loaders import load_assistant
+from models_app.loaders import load_assistant, rights_on_models
 from models_app.models import Assistant, Model
 from studio.access.loaders import signed_in
 from studio.access.models import User
@@ -107,6 +107,7 @@ def talk_page(request: HttpRequest, slug: str, name: str, kind: Kind, sender: st
         "may_miss_actions": may_fail(target),
         **_typed(target.answering),
         **rights(person, target),
+        **rights_on_models(request, target.environment.assistant),
     }
     return render(request, "conversations/talk.html", context)
 

@@ -27,7 +27,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Where `model` may go, whether no Rasa has loaded it yet, anywhere, and how it was tested: words or nothing."""
+    """Where `model` may go, whether no environment has run it yet, and how it was tested: words or nothing."""
 
     targets: list[Target]
     never_ran: bool

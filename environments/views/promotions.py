@@ -192,7 +192,7 @@ def promote_here(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse
 
 def _choices(models: QuerySet[Model], text: str, viewer: User) -> QuerySet[Model]:
     """Found by name, or by a tag that the viewer sees: other words must find nothing, or they would tell."""
-    wanted = models.defer("domain").prefetch_related(visible_tags(viewer))
+    wanted = models.select_related("revision").defer("domain").prefetch_related(visible_tags(viewer))
     if text.strip():
         tags = Tag.objects.visible_to(viewer).filter(name__icontains=text.strip())
         wanted = wanted.filter(Q(name__icontains=text.strip()) | Q(pk__in=tags.values("model")))

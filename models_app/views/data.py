@@ -15,10 +15,10 @@ from models_app.data.diff import FileDifference, compare
 from models_app.data.outline import outline
 from models_app.data.yaml_text import decode
 from models_app.data_loaders import Data, load_data, load_editable
-from models_app.entries import Entry, last_changes
+from models_app.entries import Entry
 from models_app.findings import Findings
 from models_app.forms.data import EditForm, MessageForm, NewFileForm, PathForm
-from models_app.models import RevisionFile
+from models_app.models import Revision, RevisionFile
 from models_app.services.editing import BadData, Collision, Edits, Saved, save_edits
 from models_app.services.training import changes_since_training
 from models_app.views.validation import at, banner_context
@@ -45,11 +45,16 @@ def data_page(request: HttpRequest, slug: str) -> HttpResponse:
         "size": sum(entry.size for entry in entries),
         "kinds": _kinds(entries),
         "kind": kind,
-        "changes": len(changes_since_training(data.newest)) if data.newest and data.is_newest else 0,
+        "changes": _changes(data),
         **banner_context(data, findings),
         **_rights(data),
     }
     return render(request, "models_app/data/list.html", context)
+
+
+def _changes(data: Data) -> int:
+    """How many files of the newest revision, when it is looked at, no training has had yet."""
+    return len(changes_since_training(data.newest)) if data.newest and data.is_newest else 0
 
 
 def _kinds(entries: list[Entry]) -> list[tuple[str, int]]:
@@ -74,6 +79,7 @@ def file_page(request: HttpRequest, slug: str, path: str) -> HttpResponse:
     data = load_data(request, slug)
     content = data.file(path)
     notes = Findings(data).notes_of(path)
+    history = _history(data, path)
     context = {
         "data": data,
         "path": path,
@@ -85,26 +91,30 @@ def file_page(request: HttpRequest, slug: str, path: str) -> HttpResponse:
         "size": len(content),
         "outline": outline(path, content),
         "problems": check_file(path, content).problems,
-        "last": _last_change(data, path),
-        "history": _history(data, path),
+        "last": _last_change(data, history),
+        "history": history[:12],
         "too_large": len(content) > EDITABLE_BYTES,
+        "changes": _changes(data),
+        "may_train": data.user.may(Permission.MODELS_MODIFY, Scope(data.assistant.pk)),
         "may_edit": data.is_newest and data.may_modify(path, content),
     }
     return render(request, "models_app/data/file.html", context)
 
 
-def _last_change(data: Data, path: str) -> object:
-    return last_changes(data.assistant.pk, data.revision.number).get(path) if data.revision else None
+def _last_change(data: Data, history: list[RevisionFile]) -> Revision | None:
+    """What gave the file the text that it has in the revision that is looked at."""
+    number = data.revision.number if data.revision else 0
+    return next((row.revision for row in history if row.revision.number <= number), None)
 
 
 def _history(data: Data, path: str) -> list[RevisionFile]:
-    """The newest revisions that have other text in this file than the one before them."""
+    """The revisions that have other text in this file than the one before them, newest first."""
     rows = RevisionFile.objects.filter(revision__assistant=data.assistant, path=path)
     changed: list[RevisionFile] = []
     for row in rows.select_related("revision").order_by("revision__number"):
         if not changed or changed[-1].blob_id != row.blob_id:
             changed.append(row)
-    return changed[::-1][:12]
+    return changed[::-1]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from studio.web import code
 from studio.web import documentation as pages
+from studio.web.dialogs import form_dialog
 
 _OLD = "responses:\n  utter_greet:\n  - text: Hello!\n  utter_bye:\n  - text: Bye.\n"
 _NEW = (
@@ -91,6 +92,8 @@ def components(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 def component_dialog(request: HttpRequest, name: str) -> HttpResponse:
+    if name == "new":
+        return form_dialog(request, SampleForm(), "New environment", "Add it")
     if name != "delete":
         raise Http404
     context = {

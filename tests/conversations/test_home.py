@@ -81,6 +81,15 @@ def test_home_asks_for_no_promotion_while_one_is_under_way(client, assistant):
     assert "A model is promoted" in page
 
 
+def test_home_says_what_was_written_of_the_data_that_trains(client, assistant):
+    admin = make_person("admin")
+    files = {"a.yml": b"x"}
+    save_revision(actor=admin, assistant=assistant, files=files, message="Winter hours", parent_number=None)
+    request_training(actor=admin, assistant=assistant)
+    client.force_login(admin)
+    assert "Winter hours" in client.get(reverse("conversations:home", args=["cafe"])).content.decode()
+
+
 def test_home_shows_what_is_live_in_few_queries(client, assistant, django_assert_max_num_queries):
     admin = make_person("admin")
     model = make_model(assistant, "calm-heron")

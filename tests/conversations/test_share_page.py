@@ -61,6 +61,38 @@ def test_the_page_says_who_came_and_what_they_thought(client: Client, base: str,
     assert "of 9" in text
 
 
+def test_an_address_that_others_can_open_is_to_copy_and_to_scan(client: Client, base: str, settings):
+    settings.PUBLIC_URL = "https://parley.example.org"
+    text = client.get(base).content.decode()
+    assert "Opens on this machine only" not in text
+    assert 'class="qr"' in text
+
+
+@pytest.mark.parametrize("address", ["http://localhost:8790", "http://127.0.0.1:8000"])
+def test_one_that_opens_on_this_machine_only_says_so_and_has_no_picture(client: Client, base: str, settings, address):
+    settings.PUBLIC_URL = address
+    text = client.get(base).content.decode()
+    assert "Opens on this machine only" in text
+    assert 'href="/docs/one-machine"' in text
+    assert 'class="qr"' not in text
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("http://localhost:8790", "Club is open, for now on this machine only"),
+        ("https://parley.example.org", "Club is open. Copy its address and send it to your guests."),
+    ],
+)
+def test_whoever_made_a_link_is_told_to_send_it_only_where_it_opens(
+    client: Client, base: str, link: ShareLink, settings, address, words
+):
+    settings.PUBLIC_URL = address
+    target = f"environment:{link.environment.name}"
+    response = client.post(base.rsplit("/", 1)[0] + "/new", {**FORM, "name": "Club", "target": target}, follow=True)
+    assert words in response.content.decode()
+
+
 def test_who_may_share_and_not_read_sees_counts_and_no_texts(base: str, link: ShareLink, stored, redis_client):
     guest_who_wrote(link, stored)
     role = Role.objects.create(name="sharer", permissions=[Permission.SHARE])

@@ -64,6 +64,19 @@ def stop(client: Client, model: Model) -> str:
     return response.content.decode()
 
 
+def test_trying_a_model_leads_back_to_it_and_on_to_its_promotion(client: Client, model: Model):
+    client.force_login(make_person("admin"))
+    slug = model.assistant.slug
+    page = client.get(f"/a/{slug}/try/otter/").content.decode()
+    assert f'<a href="/a/{slug}/models/otter">otter</a>' in page
+    assert f"/a/{slug}/models/otter/promote" in page
+
+
+def test_who_may_not_promote_is_not_offered_to(client: Client, model: Model, talker: User):
+    page = client.get(f"/a/{model.assistant.slug}/try/otter/").content.decode()
+    assert "/promote" not in page
+
+
 def test_whoever_may_talk_stops_a_slot_that_nobody_else_uses(client: Client, model: Model, talker: User):
     slot = run(model)
     speak(model, talker)

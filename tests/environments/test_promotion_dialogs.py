@@ -4,6 +4,7 @@ from django.test import Client
 from environments.models import Environment
 from environments.services.promotion import promote
 from models_app.models import Assistant, Model
+from models_app.services.revisions import save_revision
 from tests.factories import environment_of, make_model, make_person
 from tests.models_app.measured import better, result_of
 
@@ -112,7 +113,15 @@ def test_the_dialog_warns_of_another_assistant_id_and_of_a_model_that_never_ran(
     make_model(assistant, "otter", model_archive(assistant_id="hotel"))
     page = admin.get(OTTER, headers=HTMX).content.decode()
     assert "trained for another assistant" in page
-    assert "No server has loaded this model yet" in page
+    assert "No environment has run it yet" in page
+
+
+@pytest.mark.parametrize("dialog", [OTTER, f"{PRODUCTION}/promote"])
+def test_both_dialogs_say_what_the_change_was(admin: Client, assistant, otter: Model, production, dialog: str):
+    files = {"config.yml": b"pipeline: []\n"}
+    saved = save_revision(actor=None, assistant=assistant, files=files, message="Winter hours", parent_number=None)
+    Model.objects.update(revision=saved)
+    assert "“Winter hours”" in admin.get(dialog, headers=HTMX).content.decode()
 
 
 def test_without_javascript_the_dialog_is_a_page_that_works(admin: Client, otter: Model, production: Environment):

@@ -8,10 +8,11 @@ import pytest
 from django.test import Client
 
 from models_app.models import Assistant, Revision
+from models_app.services import training
 from models_app.services.revisions import files_of, newest_revision, save_revision
 from studio.access.models import Grant, Role
 from studio.access.permissions import Permission
-from tests.factories import make_assistant, make_person
+from tests.factories import make_assistant, make_model, make_person
 
 DATA = "/a/cafe/data/"
 NLU = b'version: "3.1"\nnlu:\n- intent: greet\n  examples: |\n    - hi\n    - hello\n'
@@ -102,6 +103,9 @@ def test_an_old_revision_is_shown_as_it_was_and_cannot_be_edited(admin: Client, 
     assert "hey" not in page
     assert "This is revision 1" in page
     assert "data/edit/" not in page
+    assert ' in <a href="/a/cafe/data/revisions/1">revision 1</a>' in page
+    newest = admin.get(f"{DATA}file/data/nlu.yml").content.decode()
+    assert ' in <a href="/a/cafe/data/revisions/2">revision 2</a>' in newest
 
 
 @pytest.mark.parametrize("address", ["file/none.yml", "file/data", "edit/none.yml", "?revision=9", "revisions/9"])
@@ -115,6 +119,33 @@ def test_a_save_is_a_revision_with_author_and_message(admin: Client, assistant: 
     revision = newest_revision(assistant)
     assert (revision.number, revision.author_label, revision.message) == (2, "ana", "Greet more")
     assert newest(assistant)["data/nlu.yml"].endswith(b"- good day\n")
+
+
+def test_a_changed_file_leads_to_its_training_until_it_is_trained(admin: Client, assistant: Assistant):
+    button = 'hx-post="/a/cafe/train"'
+    train(assistant)
+    assert button not in admin.get(f"{DATA}file/data/nlu.yml").content.decode()
+    edit(admin, NLU.decode() + "    - hey\n")
+    page = admin.get(f"{DATA}file/data/nlu.yml").content.decode()
+    assert button in page
+    assert ">1 change since the last training</a>" in page
+    assert button not in admin.get(f"{DATA}file/data/nlu.yml?revision=1").content.decode()
+    train(assistant)
+    assert button not in admin.get(f"{DATA}file/data/nlu.yml").content.decode()
+
+
+def train(assistant: Assistant) -> None:
+    training.request_training(actor=None, assistant=assistant)
+    claimed = training.claim(worker="w", versions=["3.6.21"])
+    assert claimed is not None
+    training.finish(claimed, make_model(assistant))
+
+
+def test_who_may_not_train_is_not_offered_to(client: Client, assistant: Assistant, revision: Revision):
+    client.force_login(person_with(Permission.NLU_VIEW, Permission.NLU_MODIFY))
+    page = client.get(f"{DATA}file/data/nlu.yml").content.decode()
+    assert ">5 changes since the last training</a>" in page
+    assert 'hx-post="/a/cafe/train"' not in page
 
 
 def test_line_ends_stay_as_the_file_had_them(admin: Client, assistant: Assistant):

@@ -112,6 +112,11 @@ def test_the_page_of_a_model_shows_what_it_knows(admin: Client, assistant: Assis
         assert fact in page
 
 
+def test_the_page_of_a_model_has_a_button_that_tries_it(admin: Client, assistant: Assistant):
+    make_model(assistant, "otter")
+    assert '<a class="btn" href="/a/cafe/try/otter/">Try it</a>' in admin.get(f"{LIST}otter").content.decode()
+
+
 def test_what_a_model_of_an_old_rasa_lacks_is_no_error(admin: Client, assistant: Assistant):
     old = model_archive(without=("assistant_id", "language", "training_type", "project_fingerprint", "model_id"))
     make_model(assistant, "otter", old)

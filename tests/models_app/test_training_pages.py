@@ -5,10 +5,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from models_app.models import Assistant, TrainingJob
+from models_app.models import Assistant, Model, TrainingJob
 from models_app.services import training
 from models_app.services.revisions import newest_revision, save_revision
 from models_app.training import journal
+from studio.access.models import Role
+from studio.access.permissions import Permission
+from studio.access.services.grants import grant
 from studio.jobs import heartbeat
 from tests.factories import make_model, make_person
 
@@ -145,6 +148,35 @@ def test_a_done_job_leads_to_its_model(admin: Client, assistant: Assistant, job:
     training.finish(attempt, make_model(assistant, "otter"))
     assert "/a/cafe/models/otter" in page(admin, "1")
     assert "/a/cafe/models/otter" in page(admin, "")
+
+
+TRY, PROMOTE = 'href="/a/cafe/try/otter/"', "/a/cafe/models/otter/promote"
+
+
+def test_a_model_that_was_made_is_to_be_tried_and_promoted(admin: Client, assistant: Assistant, job: TrainingJob):
+    training.finish(claimed(job), make_model(assistant, "otter"))
+    shown = page(admin, "1")
+    assert TRY in shown and PROMOTE in shown
+
+
+@pytest.mark.parametrize(("address", "times"), [("training/1", 1), ("models/", 1), ("models/otter", 2)])
+def test_what_was_written_of_a_change_stands_with_the_model_that_has_it(
+    admin: Client, assistant: Assistant, job: TrainingJob, address: str, times: int
+):
+    training.finish(claimed(job), make_model(assistant, "otter"))
+    Model.objects.update(revision=job.revision)
+    shown = admin.get(f"/a/cafe/{address}").content.decode()
+    assert shown.count("“Menu”") == times
+
+
+def test_who_may_not_talk_is_not_offered_to_try_a_model(client: Client, assistant: Assistant, job: TrainingJob):
+    training.finish(claimed(job), make_model(assistant, "otter"))
+    person = make_person()
+    role = Role.objects.create(name="viewer", permissions=[Permission.MODELS_VIEW])
+    grant(actor=None, person=person, role=role)
+    client.force_login(person)
+    shown = page(client, "1")
+    assert TRY not in shown and PROMOTE not in shown
 
 
 def test_a_done_job_says_when_its_model_was_there(job: TrainingJob, assistant: Assistant):

@@ -58,6 +58,44 @@ def test_a_dialog_asks_for_the_word_and_closes_by_escape(page: Page) -> None:
     expect(opener).to_be_focused()
 
 
+def test_what_was_filled_in_survives_a_slip_of_the_mouse_and_the_first_escape(page: Page) -> None:
+    opener = page.get_by_role("link", name="New…", exact=True)
+    opener.click()
+    box, name = page.locator("#dialog"), page.locator("#dialog [name=name]")
+    name.fill("staging")
+    select_from_inside_to_beside(page)
+    expect(name).to_have_value("staging")
+    page.mouse.click(20, 400)
+    expect(box.get_by_role("alert")).to_contain_text("Not saved yet")
+    name.press("End")
+    name.press_sequentially("-2")
+    expect(box.get_by_role("alert")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(name).to_have_value("staging-2")
+    expect(box.get_by_role("alert")).to_contain_text("Esc or Cancel throws it away")
+    page.keyboard.press("Escape")
+    expect(box).to_be_hidden()
+    expect(opener).to_be_focused()
+
+
+def test_a_dialog_in_which_nothing_was_filled_in_closes_by_a_click_beside_it_alone(page: Page) -> None:
+    page.get_by_role("link", name="New…", exact=True).click()
+    box = page.locator("#dialog")
+    expect(box).to_be_visible()
+    select_from_inside_to_beside(page)
+    expect(box).to_be_visible()
+    page.mouse.click(20, 400)
+    expect(box).to_be_hidden()
+
+
+def select_from_inside_to_beside(page: Page) -> None:
+    field = page.locator("#dialog [name=name]").bounding_box()
+    page.mouse.move(field["x"] + field["width"] / 2, field["y"] + field["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(20, field["y"])
+    page.mouse.up()
+
+
 def test_a_failed_request_says_what_happened(page: Page) -> None:
     page.get_by_role("button", name="A request that fails").click()
     expect(page.get_by_role("status").filter(has_text="That is no longer there")).to_be_visible()
