@@ -9,6 +9,7 @@ from conversations.services.arrivals import arrivals
 from environments.models import Environment
 from environments.services.database import ensure_intake
 from environments.services.environments import update_environment
+from tests.conversations.dead import CUT, make_letter
 from tests.conversations.events import small_talk
 from tests.factories import environment_of, make_assistant, make_person, store_events
 
@@ -55,6 +56,14 @@ def test_nothing_is_missing_once_the_events_came():
     talk_of(production, "anna", seconds_ago=20)
     store_events(production, *small_talk(sender="anna", start=time.time() - 21))
     assert missing_of(production) is None
+
+
+def test_letters_are_told_of_the_environment_that_they_came_from():
+    cafe = make_assistant()
+    production, worker = environment_of(cafe), environment_of(cafe, "worker")
+    make_letter(production, CUT)
+    make_letter(production, CUT)
+    assert [arrivals([production, worker])[one.pk].dead for one in (production, worker)] == ["2 dead letters", ""]
 
 
 def test_what_went_missing_long_ago_is_not_told_for_ever():

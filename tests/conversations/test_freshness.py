@@ -79,6 +79,13 @@ def test_an_answer_whose_events_are_missing_is_suspicious():
     assert said(row(), missing_since=ago(minutes=1)) == ("warning", "Suspicious")
 
 
+def test_letters_that_wait_are_told_also_of_a_source_that_stored_nothing_yet():
+    assert said(row(last_event_at=None, newest_event_at=None), dead=4) == ("warning", "4 dead letters")
+    assert said(row(), dead=1) == ("warning", "1 dead letter")
+    assert said(row(), dead=100) == ("warning", "More than 99 dead letters")
+    assert said(row(), dead=4, missing_since=ago(minutes=1)) == ("warning", "Suspicious")
+
+
 @pytest.fixture
 def kafka(environment: Environment) -> IntakeSource:
     heartbeat.beat("ingest")
