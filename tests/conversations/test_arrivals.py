@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from conversations.chat.sessions import note_answered, note_said
 from conversations.models import IntakePosition, IntakeSource, IntakeStream, TalkSession
 from conversations.services.arrivals import arrivals
 from environments.models import Environment
@@ -35,7 +36,7 @@ def test_it_says_when_events_came_and_which_names_nobody_has():
 def talk_of(environment, sender, *, seconds_ago):
     session = TalkSession.objects.create(environment=environment, sender_id=sender, first_text="hello")
     at = timezone.now() - timedelta(seconds=seconds_ago)
-    TalkSession.objects.filter(pk=session.pk).update(last_at=at)
+    TalkSession.objects.filter(pk=session.pk).update(last_at=at, answered_at=at)
     return at
 
 
@@ -49,6 +50,17 @@ def test_an_answer_in_talk_whose_events_do_not_come_is_told_after_ten_seconds():
     assert missing_of(production) is None
     at = talk_of(production, "anna", seconds_ago=20)
     assert missing_of(production) == at
+
+
+def test_what_was_never_answered_is_not_missing():
+    production = environment_of(make_assistant())
+    session = TalkSession.objects.create(environment=production, sender_id="anna")
+    note_said(session, "hello")
+    TalkSession.objects.update(last_at=timezone.now() - timedelta(seconds=20))
+    assert missing_of(production) is None
+    note_answered(session, "hello")
+    session.refresh_from_db()
+    assert session.answered_at == session.last_at
 
 
 def test_nothing_is_missing_once_the_events_came():

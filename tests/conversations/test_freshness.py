@@ -100,7 +100,8 @@ def kafka(environment: Environment) -> IntakeSource:
 
 def talked(environment: Environment, sender: str, **span: float) -> None:
     session = TalkSession.objects.create(environment=environment, sender_id=sender, first_text="hello")
-    TalkSession.objects.filter(pk=session.pk).update(last_at=timezone.now() - timedelta(**span))
+    at = timezone.now() - timedelta(**span)
+    TalkSession.objects.filter(pk=session.pk).update(last_at=at, answered_at=at)
 
 
 def test_a_source_that_never_brought_anything_although_somebody_talked_is_suspicious(kafka, environment):
