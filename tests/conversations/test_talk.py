@@ -299,6 +299,22 @@ def test_events_that_are_late_are_explained_by_what_is_wrong(client: Client, bas
     assert "the event broker is not delivering" in client.get(news, {"late": 1}).json()["late"]
 
 
+def test_who_opens_talk_is_told_of_the_server_and_of_no_message(
+    client: Client, base: str, channel: Channel, monkeypatch
+):
+    def hangs(_seen: object) -> Reply:
+        time.sleep(1.0)
+        return Reply(body={})
+
+    monkeypatch.setattr("conversations.chat.readiness.SECONDS", 0.3)
+    channel.server.replies["/status"] = hangs
+    slow = client.get(f"{base}server").content.decode()
+    channel.server.close()
+    gone = client.get(f"{base}server").content.decode()
+    assert "Rasa does not answer now" in slow and "does not run" in gone
+    assert "message is kept" not in slow and "the message again" not in slow + gone
+
+
 def test_a_page_that_opens_again_shows_what_was_said(client: Client, base: str, channel: Channel, stored):
     addresses = say(client, f"{base}say").json()["addresses"]
     sender = TalkSession.objects.get().sender_id
