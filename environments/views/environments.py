@@ -46,6 +46,7 @@ def environment_list(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         "may_add": user.may(Permission.ENVIRONMENTS_MODIFY, Scope(assistant.pk)),
         "may_see_intake": user.may(Permission.ENVIRONMENTS_VIEW, Scope(assistant.pk)),
         "may_manage_people": user.may(Permission.PEOPLE_MODIFY),
+        "may_read_audit": user.may_somewhere(Permission.AUDIT_VIEW),
     }
     return render(request, f"environments/list.html{'#live' if request.htmx else ''}", context)
 
@@ -95,6 +96,7 @@ def _rights(request: HttpRequest, environment: Environment) -> dict[str, bool]:
         "may_read": user.may(Permission.CONVERSATIONS_VIEW, scope_of(environment)),
         "may_talk": user.may(Permission.TALK, scope_of(environment)),
         "may_manage_people": user.may(Permission.PEOPLE_MODIFY),
+        "may_read_audit": user.may_somewhere(Permission.AUDIT_VIEW),
     }
 
 

@@ -179,6 +179,14 @@ def test_the_servers_log_is_for_who_may_read_conversations(client: Client, assis
     assert "second line" in more and "first line" not in more
 
 
+def test_the_menu_leads_to_what_was_changed_for_who_may_read_it(admin: Client, client: Client, production: Environment):
+    history = f"/settings/audit/?kind=environment&amp;target={production.pk}"
+    assert history in page_of(admin, PRODUCTION) and history in page_of(admin, LIST)
+    assert production.name in page_of(admin, history.replace("&amp;", "&"))
+    client.force_login(make_person("annotator"))
+    assert "/settings/audit/" not in page_of(client, PRODUCTION)
+
+
 def test_the_servers_log_can_be_searched_and_downloaded(client: Client, assistant: Assistant, settings, tmp_path):
     from environments.services.managed import log_path
 
