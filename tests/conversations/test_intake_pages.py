@@ -224,6 +224,12 @@ def test_home_names_the_sources_that_need_a_look_and_no_others(client: Client, a
     assert url(assistant, source.pk) not in page(client, home)
 
 
+def test_how_far_behind_a_source_is_that_cannot_be_asked_is_not_known(client: Client, assistant, source):
+    IntakeSource.objects.update(heartbeat_at=timezone.now(), last_error="kafka:9092 does not answer.")
+    assert "0 records behind" not in page(client, url(assistant, source.pk))
+    assert "not known" in page(client, url(assistant, source.pk)) and "not known" in page(client, url(assistant))
+
+
 def test_records_that_could_not_be_read_are_told_at_home_and_by_the_source(client: Client, assistant, source):
     heartbeat.beat("ingest")
     letter = make_letter(environment_of(assistant), CUT)
