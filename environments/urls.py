@@ -27,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{ENVIRONMENT}/run-here", settings.run_here, name="run-here"),
     path(f"{ENVIRONMENT}/server/<str:action>", settings.steer, name="steer"),
     path(f"{ENVIRONMENT}/log", environments.server_log, name="log"),
+    path(f"{ENVIRONMENT}/log/file", environments.server_log_file, name="log-file"),
     path(f"{ENVIRONMENT}/connection", connection.connection, name="connection"),
     path(f"{ENVIRONMENT}/connection/checks", connection.checks, name="checks"),
     path(f"{ENVIRONMENT}/connection/events", connection.prepare_events, name="prepare-events"),

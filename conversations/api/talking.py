@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 
 from conversations.chat import once
 from conversations.chat.sending import MayBeHeard, NotAnswered, ask
-from conversations.chat.sessions import OF_PROGRAM, begin_talk, note_said
+from conversations.chat.sessions import OF_PROGRAM, begin_talk, note_answered
 from conversations.chat.talking import prepare
 from conversations.chat.targets import Target, target_of
 from conversations.forms.messages import LONGEST_MESSAGE
@@ -110,7 +110,7 @@ def say_once(
             raise
         replies = [{**one, "recipient_id": recipient or session.sender_id} for one in answers]
         kept: Replies = json.loads(strict(json.dumps(replies)))
-        note_said(session, text)
+        note_answered(session, text)
         facts: once.Json = {"replies": kept, "conversation": session.sender_id, "asked": _asked(text, where)}
         once.keep(*claim, facts)
         return kept

@@ -7,9 +7,28 @@ from conversations.chat.sending import explain
 from conversations.chat.targets import Target
 from environments.services.overview import overview
 from studio.errors import DomainError
-from studio.rasa.client import NoChatChannel, NoModel, RasaClient, RasaError, WrongToken
+from studio.rasa.client import (
+    NoChatChannel,
+    NoModel,
+    RasaClient,
+    RasaError,
+    Refused,
+    ServerError,
+    TimedOut,
+    Unreachable,
+    WrongToken,
+)
 
 SECONDS = 4.0
+
+# Nothing has been said yet, so that these speak of no message, as `explain` does.
+_NOW: dict[type[RasaError], str] = {
+    TimedOut: "Rasa does not answer now: it may be loading a model, be busy with a message, or hang. What you say "
+    "waits until it goes on.",
+    Refused: "The Rasa server does not run, or does not listen at its address. Start it.",
+    Unreachable: "The connection to the Rasa server breaks, or it is not trusted.",
+    ServerError: "Rasa answers with an error when it is asked how it is. Its log says why.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +48,7 @@ def trouble_of(target: Target) -> Trouble | None:
     except WrongToken:
         return Trouble("The Rasa server refuses our server token, so only chatting works. Correct the token.", False)
     except RasaError as error:
-        return Trouble(explain(error)[1], blocks=True)
+        return Trouble(_NOW.get(type(error)) or explain(error)[1], blocks=True)
 
 
 def _trouble(client: RasaClient) -> Trouble | None:

@@ -92,7 +92,7 @@ def ask(*, session: TalkSession, text: str) -> tuple[list[dict[str, Any]], float
 
     Never sent twice: after MayBeHeard Rasa may still be working on it, and its answer arrives with the events. Any
     other NotAnswered says that it was not heard, or that Rasa failed on it.
-    Noting what was answered is left to the caller (`note_said`), who can do it when the answer is out.
+    Noting what was answered is left to the caller (`note_answered`), who can do it when the answer is out.
     """
     structlog.contextvars.bind_contextvars(talk=session.pk)
     environment = session.environment

@@ -1,7 +1,7 @@
 """Conversations that somebody holds through us. Each has an id of its own that nobody can guess."""
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -81,8 +81,18 @@ def others_speak(person: User, model: Model, within: timedelta) -> bool:
 
 def note_said(session: TalkSession, text: str) -> None:
     """The first text stands for the conversation in lists; the time orders them. One erased meanwhile stays so."""
+    _note(session, text, last_at=timezone.now())
+
+
+def note_answered(session: TalkSession, text: str) -> None:
+    """As `note_said`, of what an answer came to: now its events should come, too."""
+    now = timezone.now()
+    _note(session, text, last_at=now, answered_at=now)
+
+
+def _note(session: TalkSession, text: str, **times: datetime) -> None:
     session.first_text = session.first_text or text[:TITLE_LENGTH]
-    TalkSession.objects.filter(pk=session.pk).update(first_text=session.first_text, last_at=timezone.now())
+    TalkSession.objects.filter(pk=session.pk).update(first_text=session.first_text, **times)
 
 
 def _new_id(prefix: str) -> str:

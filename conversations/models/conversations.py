@@ -297,7 +297,8 @@ class TalkSession(models.Model):
     began_with = models.ForeignKey(Model, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
     first_text = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    last_at = models.DateTimeField(auto_now=True)
+    last_at = models.DateTimeField(auto_now=True)  # when something was said last
+    answered_at = models.DateTimeField(null=True)  # when an answer came last; never after `last_at`
 
     class Meta:
         ordering = ["-last_at"]

@@ -13,6 +13,7 @@ from django.utils import timezone
 from conversations.ingest.kafka_settings import KafkaSettings, settings_of
 from conversations.ingest.places import NOT_SET
 from conversations.models import IntakeSource
+from conversations.services.dead_letters import waiting_by, words_for
 from conversations.services.freshness import environments_of, is_behind
 from conversations.services.missing import missing_answers
 from conversations.services.streams import Streams
@@ -42,6 +43,7 @@ def arrivals(environments: Iterable[Environment]) -> dict[int, Arrivals]:
     seen = _seen(assistants, streams)
     strangers = _strangers(streams)
     missing = missing_answers(row.pk for row in rows)
+    dead = waiting_by("environment", [row.pk for row in rows])
     return {
         row.pk: Arrivals(
             last_at=max(seen[row.pk].came, default=(None, None))[0],
@@ -51,6 +53,7 @@ def arrivals(environments: Iterable[Environment]) -> dict[int, Arrivals]:
             missing_since=missing.get(row.pk),
             names=tuple(sorted(seen[row.pk].names)),
             lag=seen[row.pk].lag,
+            dead=words_for(dead[row.pk]) if row.pk in dead else "",
         )
         for row in rows
     }

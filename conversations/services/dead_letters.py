@@ -5,9 +5,11 @@ A letter is handled once: each change locks it while it waits, so of two people 
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -39,6 +41,7 @@ from studio.errors import Conflict, Invalid
 State = DeadLetter.State
 EDITABLE = 500_000  # bytes; more is no text that people mend in a form
 DELETED_AT_ONCE = 500
+COUNTED = 99  # of a source or an environment; beyond, more is all that matters
 DELETING_SECONDS = 5.0  # of periodic work, so that other such work is not kept waiting
 
 _ELSEWHERE = "The edited record names an assistant or environment whose conversations the editor may not change."
@@ -62,6 +65,21 @@ class Outcome:
     known: list[DeadLetter] = field(default_factory=list)
     unreadable: list[DeadLetter] = field(default_factory=list)
     erased: list[DeadLetter] = field(default_factory=list)  # of somebody erased since
+
+
+def waiting_by(field: Literal["source", "environment"], keys: Iterable[int]) -> dict[int, int]:
+    """How many letters wait, by the source or environment that they came from, in one query. None is left out, and each
+    is counted no further than one beyond COUNTED."""
+    waiting = DeadLetter.objects.waiting().order_by()
+    found = [waiting.filter(**{field: key}).values_list(field, flat=True)[: COUNTED + 1] for key in keys]
+    return Counter(found[0].union(*found[1:], all=True)) if found else {}
+
+
+def words_for(waiting: int) -> str:
+    """`waiting` as `waiting_by` counts."""
+    if waiting > COUNTED:
+        return f"More than {COUNTED} dead letters"
+    return "1 dead letter" if waiting == 1 else f"{waiting} dead letters"
 
 
 def current_record(letter: DeadLetter) -> bytes:

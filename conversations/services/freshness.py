@@ -2,7 +2,7 @@
 
 A source that nobody talks through is silent, and that is as it should be. It is said to be suspicious only when
 something should have come: Talk or a share link got an answer whose events are missing, or records wait in Kafka and
-none is taken.
+none is taken. Somebody should look, too, while records that it brought wait as dead letters.
 """
 
 from collections import defaultdict
@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from conversations.ingest.places import NOT_SET
 from conversations.models import IntakeIncident, IntakePosition, IntakeSource
+from conversations.services.dead_letters import waiting_by, words_for
 from conversations.services.missing import is_remembered, missing_answers
 from conversations.services.streams import Streams
 from models_app.models import Assistant
@@ -40,6 +41,7 @@ class Freshness:
     positions: Sequence[IntakePosition] = field(default=())
     lag: int = 0
     incidents: int = 0  # that nobody closed yet
+    dead: str = ""  # letters that wait, in words
 
     @property
     def is_well(self) -> bool:
@@ -61,6 +63,7 @@ class Facts:
     incidents: int = 0
     missing_since: datetime | None = None
     is_ingesting: bool = True
+    dead: int = 0  # letters that wait, as `waiting_by` counts
 
     @property
     def lag(self) -> int:
@@ -93,17 +96,25 @@ def of_all_assistants() -> list[IntakeSource]:
 
 def freshness(sources: Sequence[IntakeSource], streams: Streams | None = None) -> list[Freshness]:
     """A handful of queries, however many sources. `streams` are of their assistants, if the caller has them."""
-    return judged(sources, _missing(sources, streams or Streams.of({one.assistant_id for one in sources})))
+    missing = _missing(sources, streams or Streams.of({one.assistant_id for one in sources}))
+    return judged(sources, missing, waiting_by("source", [one.pk for one in sources]))
 
 
-def judged(sources: Sequence[IntakeSource], missing: Mapping[int, datetime] | None = None) -> list[Freshness]:
-    """As `freshness` in four small queries, when nobody looked for answers whose events are missing."""
+def judged(
+    sources: Sequence[IntakeSource],
+    missing: Mapping[int, datetime] | None = None,
+    dead: Mapping[int, int] | None = None,
+) -> list[Freshness]:
+    """As `freshness` in four small queries, when nobody looked for answers whose events are missing, nor for dead
+    letters."""
     positions, incidents = _positions(sources), _incidents(sources)
     is_ingesting = heartbeat.live("ingest") > 0
-    missing = missing or {}
-    return [
-        judge(one, Facts(positions[one.pk], incidents[one.pk], missing.get(one.pk), is_ingesting)) for one in sources
-    ]
+    missing, dead = missing or {}, dead or {}
+    facts = (
+        Facts(positions[one.pk], incidents[one.pk], missing.get(one.pk), is_ingesting, dead.get(one.pk, 0))
+        for one in sources
+    )
+    return [judge(one, its) for one, its in zip(sources, facts, strict=True)]
 
 
 def freshness_of(source: IntakeSource, streams: Streams | None = None) -> Freshness:
@@ -117,7 +128,8 @@ def judge(source: IntakeSource, facts: Facts, now: datetime | None = None) -> Fr
         or _behind(source, facts, now or timezone.now())
         or _quiet(source, facts, now or timezone.now())
     )
-    return Freshness(source, status, word, why, mend, facts.positions, facts.lag, facts.incidents)
+    dead = words_for(facts.dead) if facts.dead else ""
+    return Freshness(source, status, word, why, mend, facts.positions, facts.lag, facts.incidents, dead)
 
 
 Judgement = tuple[str, str, str, str]
@@ -167,6 +179,9 @@ def is_behind(source: IntakeSource, lag: int, now: datetime) -> bool:
 def _quiet(source: IntakeSource, facts: Facts, now: datetime) -> Judgement:
     if facts.missing_since is not None:
         return "warning", "Suspicious", "Talk got an answer, and its events did not come.", LOOK_AT_BROKER
+    if facts.dead:
+        text = "Records came that could not be read or stored. They are kept, and wait until somebody handles them."
+        return "warning", words_for(facts.dead), text, "Mend or discard them."
     if source.last_event_at is None:
         return "silent", "Nothing yet", "It has brought no event.", ""
     if now - source.last_event_at > SILENT_AFTER:

@@ -20,9 +20,10 @@ def missing_answers(environments: Iterable[int], *, ever: Iterable[int] = ()) ->
     `ever` are those of the environments in which it may also be long ago, for what has never brought anything.
     """
     now = timezone.now()
-    lately = Q(last_at__gt=now - FORGOTTEN_AFTER) | Q(environment__in=list(ever))
-    talks = TalkSession.objects.filter(lately, environment__in=list(environments), last_at__lt=now - OVERDUE_AFTER)
-    newest = talks.exclude(first_text="").order_by("environment_id", "-last_at").distinct("environment_id")
+    then = now - FORGOTTEN_AFTER
+    lately = Q(last_at__gt=then, answered_at__gt=then) | Q(environment__in=list(ever))  # the index has `last_at`
+    talks = TalkSession.objects.filter(lately, environment__in=list(environments), answered_at__lt=now - OVERDUE_AFTER)
+    newest = talks.order_by("environment_id", "-answered_at").distinct("environment_id")
     rows = list(newest.select_related("environment"))
     arrived = Conversation.objects.filter(
         assistant__in={one.environment.assistant_id for one in rows},
@@ -30,9 +31,9 @@ def missing_answers(environments: Iterable[int], *, ever: Iterable[int] = ()) ->
     )
     came = dict(arrived.values_list("sender_id", "last_event_at"))
     return {
-        one.environment_id: one.last_at
+        one.environment_id: one.answered_at
         for one in rows
-        if (came.get(one.sender_id) or 0.0) < (one.last_at - CLOCKS_DIFFER).timestamp()
+        if one.answered_at and (came.get(one.sender_id) or 0.0) < (one.answered_at - CLOCKS_DIFFER).timestamp()
     }
 
 

@@ -12,6 +12,7 @@ from models_app.models import Assistant, TrainingJob
 from models_app.services.training_settings import settings_of
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission, Scope
+from studio.jobs import heartbeat
 from studio.web.context import last_assistant_slug
 
 RECENT = 5
@@ -42,6 +43,7 @@ def home(request: HttpRequest, slug: str) -> HttpResponse:
         .select_related("environment")
         .order_by("-last_event_at", "-pk")[:RECENT]
     )
+    step = next((step for step in steps if step.state in ("now", "failed")), None)
     context = {
         "environments": environments,
         "may_see_models": may_see_models,
@@ -49,7 +51,8 @@ def home(request: HttpRequest, slug: str) -> HttpResponse:
         "may_talk": user.may_somewhere(Permission.TALK, assistant.pk),
         "steps": steps,
         "rasa": rasa,
-        "current_step": next((step for step in steps if step.state in ("now", "failed")), None),
+        "current_step": step,
+        "trains": step is None or step.title != "Model" or heartbeat.live("training-worker") > 0,
         "jobs": jobs,
         "conversations": conversations,
         "is_moving": bool(steps) or any(row.is_moving for row in environments) or any(not j.is_ended for j in jobs),

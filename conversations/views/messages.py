@@ -7,7 +7,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.template.loader import render_to_string
 
-from conversations.chat.sessions import note_said
+from conversations.chat.sessions import note_answered
 from conversations.chat.transcript import conversation_of, remembered, turns_since
 from conversations.chat.turns import RESTART, Turn, grouped
 from conversations.chat.words import Words
@@ -27,7 +27,7 @@ class AnswerJson(JsonResponse):
 
     def close(self) -> None:
         try:
-            note_said(self._session, self._text)
+            note_answered(self._session, self._text)
         except DatabaseError:  # the answer is out, and the events bring the text
             log.exception("what was said is not listed", session=self._session.pk)
         finally:

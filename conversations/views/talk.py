@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -32,6 +33,7 @@ from studio.access.loaders import signed_in
 from studio.access.models import User
 from studio.access.permissions import MissingPermission, Permission
 from studio.errors import DomainError
+from studio.jobs import heartbeat
 from studio.web.ratelimit import TooMany
 
 RECENT = 12
@@ -218,7 +220,8 @@ def _where_to_look(request: HttpRequest, session: TalkSession, error: DomainErro
 
 @require_safe
 def news(request: HttpRequest, slug: str, name: str, kind: Kind, sender: str) -> JsonResponse:
-    """Turns whose events came since `after`; the whole conversation anew when something was taken back since."""
+    """Turns whose events came since `after`; the whole conversation anew when something was taken back since. With
+    `late`, which the page says when they are overdue, also why."""
     session = load_own(request, slug, kind, name, sender)
     conversation = conversation_of(session)
     page = _conversation_page(request, conversation)
@@ -226,7 +229,16 @@ def news(request: HttpRequest, slug: str, name: str, kind: Kind, sender: str) ->
     if rewound:
         whole, _ = messages.history(session)
         return JsonResponse({"turns": [], "conversation": page, **messages.log_json(whole)})
-    return JsonResponse({"turns": [messages.turn_json(turn) for turn in turns], "conversation": page})
+    facts: messages.Json = {"turns": [messages.turn_json(turn) for turn in turns], "conversation": page}
+    if "late" in request.GET:
+        facts["late"] = _why_late(request, session)
+    return JsonResponse(facts)
+
+
+def _why_late(request: HttpRequest, session: TalkSession) -> str:
+    """What to say, and do, about events that do not come."""
+    context = {"is_taken": heartbeat.live("ingest") > 0, **rights(signed_in(request), target_of(session))}
+    return render_to_string("conversations/_late.html", context)
 
 
 def addresses_of(target: Target, session: TalkSession | None) -> dict[str, str]:

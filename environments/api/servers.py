@@ -14,7 +14,8 @@ from environments.rights import may_modify
 from environments.services.checks import Check, checklist
 from environments.services.connecting import connection_of
 from environments.services.database import ensure_intake, missing_roles
-from environments.services.managed import read_server_log, restart_server, start_server, stop_server
+from environments.services.managed import restart_server, start_server, stop_server
+from environments.services.server_logs import read_server_log
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.crypto import decrypt

@@ -14,7 +14,8 @@ class Arrivals:
     """`strangers` are names other than those of its environments that events of the assistant claimed lately;
     `missing_since` is when Talk last got an answer whose events should have come by now, and have not. `names` are
     those under which its events come by Kafka, `lag` is how many records wait to be stored. `came_by` is what brought
-    the newest ones: the key of a Broker, empty for our own table, and None when nothing came yet.
+    the newest ones: the key of a Broker, empty for our own table, and None when nothing came yet. `dead` says how many
+    of its records wait as dead letters, in words.
     """
 
     last_at: datetime | None = None
@@ -24,6 +25,7 @@ class Arrivals:
     names: tuple[str, ...] = ()
     lag: int = 0
     came_by: str | None = None
+    dead: str = ""
 
 
 @dataclass(frozen=True, slots=True)

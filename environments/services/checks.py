@@ -247,6 +247,10 @@ def _events(environment: Environment, replicas: Sequence[Replica], seen: Arrival
     if seen.lag:
         text = f"{seen.lag:,} records of it wait to be stored."
         return Check("busy", "Catching up", text, at=seen.last_at)
+    if seen.dead:
+        text = "Events arrive, and some could not be read or stored. They are kept until somebody handles them."
+        mend = "Dead letters, under Conversations, says what is wrong with each."
+        return Check("warning", seen.dead, text, mend, at=seen.last_at)
     if seen.last_at is None:
         mend = "Put the event_broker block into endpoints.yml, restart Rasa, and say something to it."
         return Check("silent", "No events yet", "No conversation has come back from it.", mend)

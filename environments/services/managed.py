@@ -13,10 +13,6 @@ from studio.access.models import User
 from studio.audit.actions import Action
 from studio.audit.services import record
 from studio.errors import Conflict
-from studio.rasa.local import read_log
-from studio.rasa.process import LogChunk
-
-LOG_TAIL = 64 * 1024
 
 
 @transaction.atomic
@@ -81,15 +77,6 @@ def folder_of(environment: Environment) -> Path:
 
 def log_path(environment: Environment) -> Path:
     return folder_of(environment) / "rasa.log"
-
-
-def read_server_log(environment: Environment, offset: int | None = None) -> LogChunk:
-    """What the server wrote from byte `offset` on, or its last lines. It can hold people's texts: ask permission."""
-    path = log_path(environment)
-    if offset is None:
-        size = path.stat().st_size if path.exists() else 0
-        offset = max(0, size - LOG_TAIL)
-    return read_log(path, offset)
 
 
 def _locked(actor: User | None, environment: Environment) -> ManagedServer:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -11,8 +11,8 @@ from environments.models import Environment, ManagedServer, Promotion
 from environments.presentation import replicas, timeline
 from environments.rights import may_modify, scope_of
 from environments.services.arrivals import NOTHING, Arrivals, arrivals, arrivals_of
-from environments.services.managed import read_server_log
 from environments.services.overview import Overview, overview_among, overviews, replicas_of
+from environments.services.server_logs import pieces_of, read_server_log, search_server_log
 from environments.services.transitions import last_that_ran
 from models_app.loaders import load_assistant
 from models_app.models import Assistant
@@ -46,6 +46,7 @@ def environment_list(request: HtmxHttpRequest, slug: str) -> HttpResponse:
         "may_add": user.may(Permission.ENVIRONMENTS_MODIFY, Scope(assistant.pk)),
         "may_see_intake": user.may(Permission.ENVIRONMENTS_VIEW, Scope(assistant.pk)),
         "may_manage_people": user.may(Permission.PEOPLE_MODIFY),
+        "may_read_audit": user.may_somewhere(Permission.AUDIT_VIEW),
     }
     return render(request, f"environments/list.html{'#live' if request.htmx else ''}", context)
 
@@ -95,16 +96,30 @@ def _rights(request: HttpRequest, environment: Environment) -> dict[str, bool]:
         "may_read": user.may(Permission.CONVERSATIONS_VIEW, scope_of(environment)),
         "may_talk": user.may(Permission.TALK, scope_of(environment)),
         "may_manage_people": user.may(Permission.PEOPLE_MODIFY),
+        "may_read_audit": user.may_somewhere(Permission.AUDIT_VIEW),
     }
 
 
 @require_safe
 def server_log(request: HtmxHttpRequest, slug: str, name: str) -> HttpResponse:
-    """The log holds what people said, so it asks for the right to read that; htmx gets what came after `?offset=`."""
+    """The log holds what people said, so it asks for the right to read that; htmx gets what came after `?offset=`.
+
+    `?q=` shows the lines that hold these words.
+    """
     environment = load_environment(request, slug, name, Permission.CONVERSATIONS_VIEW)
-    chunk = read_server_log(environment, _offset(request))
-    context = {"environment": environment, "chunk": chunk, "server": _server(environment)}
+    if words := request.GET.get("q", "").strip()[:200]:
+        found = search_server_log(environment, words)
+        return render(request, "environments/log.html", {"environment": environment, "found": found})
+    context = {"environment": environment, "chunk": read_server_log(environment, _offset(request))}
     return render(request, f"environments/log.html{'#more' if request.htmx else ''}", context)
+
+
+@require_safe
+def server_log_file(request: HttpRequest, slug: str, name: str) -> StreamingHttpResponse:
+    """All of the log as a file."""
+    environment = load_environment(request, slug, name, Permission.CONVERSATIONS_VIEW)
+    headers = {"Content-Disposition": f'attachment; filename="{slug}-{name}.log"'}
+    return StreamingHttpResponse(pieces_of(environment), content_type="text/plain; charset=utf-8", headers=headers)
 
 
 def _offset(request: HttpRequest) -> int | None:

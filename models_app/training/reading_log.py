@@ -66,10 +66,10 @@ def after(job: TrainingJob, last: int, number: int) -> LogPage:
 
 
 def search(job: TrainingJob, words: str) -> Found:
-    """Lines that hold `words`, large and small letters alike."""
-    pattern = re.compile(f"({re.escape(words)})", re.IGNORECASE)
+    """Lines that hold `words`, large and small letters alike; the first of them are shown."""
+    pattern = pattern_of(words)
     lines = [line for line in _numbered(whole(job)) if line.number and pattern.search(line.text)]
-    shown = [Line(line.number, line.text, _parts(pattern, line.text)) for line in lines[:FOUND]]
+    shown = [Line(line.number, line.text, parts(pattern, line.text)) for line in lines[:FOUND]]
     return Found(words, shown, len(lines))
 
 
@@ -130,6 +130,10 @@ def _end(lines: list[Line]) -> list[Line]:
     return list(_fitting(reversed(lines)))[::-1]
 
 
-def _parts(pattern: re.Pattern[str], text: str) -> tuple[tuple[str, bool], ...]:
-    """By the pattern's one group every second part is what was searched for."""
+def pattern_of(words: str) -> re.Pattern[str]:
+    return re.compile(f"({re.escape(words)})", re.IGNORECASE)
+
+
+def parts(pattern: re.Pattern[str], text: str) -> tuple[tuple[str, bool], ...]:
+    """By the one group of `pattern_of` every second part is what was searched for."""
     return tuple((part, at % 2 == 1) for at, part in enumerate(pattern.split(text)) if part)

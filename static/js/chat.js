@@ -241,7 +241,7 @@ async function look() {
 }
 
 async function takeNews() {
-  const query = new URLSearchParams({ after, ...(conversation && { conversation }) });
+  const query = new URLSearchParams({ after, ...(conversation && { conversation }), ...(isLate() && { late: 1 }) });
   const response = await fetch(`${urls.news}?${query}`, { headers: headers() });
   if (response.redirected || [403, 404, 410].includes(response.status)) over = true;
   if (!response.ok || response.redirected) return;
@@ -255,6 +255,7 @@ async function takeNews() {
   }
   showConversation(news.conversation);
   showChanged(news);
+  showLate(news);
 }
 
 /* Something was taken back, here or in another tab: the conversation as it is now */
@@ -313,9 +314,16 @@ function addTurn(turn) {
   if (stays) toEnd();
 }
 
+const isLate = () => Boolean(late) && pending.some((turn) => !turn.until && Date.now() - turn.since > LATE);
+
+/* Why, which is asked again at each look: what is wrong may change */
+function showLate({ late: html }) {
+  if (html !== undefined && late.dataset.shown !== html) late.innerHTML = late.dataset.shown = html;
+}
+
 function markLate() {
   if (!late) return;
-  const hidden = !pending.some((turn) => !turn.until && Date.now() - turn.since > LATE);
+  const hidden = !isLate() || !late.firstElementChild;
   if (hidden === late.hidden) return;
   const stays = nearEnd();
   late.hidden = hidden;

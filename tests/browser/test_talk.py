@@ -16,6 +16,7 @@ from environments.models import Environment, Slot
 from environments.services import slots
 from models_app.models import Model
 from models_app.services.revisions import save_revision
+from studio.jobs import heartbeat
 from tests.browser.conftest import watched
 from tests.clients import client_of
 from tests.conversations.events import bot
@@ -277,3 +278,19 @@ def test_a_message_to_a_stopped_slot_shows_that_it_waits_for_another(page: Page,
     page.keyboard.press("Enter")
     expect(page.locator("[data-slot=waiting]")).to_be_visible()
     assert Slot.objects.count() == 2
+
+
+def test_answers_whose_events_do_not_come_are_told_with_the_reason(context: BrowserContext, server: LiveServer) -> None:
+    page = context.new_page()
+    page.clock.install()
+    page.goto(f"{server}/a/cafe/talk/production/")
+    page.get_by_label("Message", exact=True).fill("hi")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Hello!")).to_be_visible()
+    notice = page.locator("[data-late]")
+    expect(notice).to_be_hidden()
+    page.clock.fast_forward(11_000)
+    expect(notice).to_contain_text("no ingest process runs")
+    heartbeat.beat("ingest")
+    page.clock.fast_forward(2_000)
+    expect(notice).to_contain_text("the event broker is not delivering")

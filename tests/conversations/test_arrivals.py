@@ -4,11 +4,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from conversations.chat.sessions import note_answered, note_said
 from conversations.models import IntakePosition, IntakeSource, IntakeStream, TalkSession
 from conversations.services.arrivals import arrivals
 from environments.models import Environment
 from environments.services.database import ensure_intake
 from environments.services.environments import update_environment
+from tests.conversations.dead import CUT, make_letter
 from tests.conversations.events import small_talk
 from tests.factories import environment_of, make_assistant, make_person, store_events
 
@@ -34,7 +36,7 @@ def test_it_says_when_events_came_and_which_names_nobody_has():
 def talk_of(environment, sender, *, seconds_ago):
     session = TalkSession.objects.create(environment=environment, sender_id=sender, first_text="hello")
     at = timezone.now() - timedelta(seconds=seconds_ago)
-    TalkSession.objects.filter(pk=session.pk).update(last_at=at)
+    TalkSession.objects.filter(pk=session.pk).update(last_at=at, answered_at=at)
     return at
 
 
@@ -50,11 +52,30 @@ def test_an_answer_in_talk_whose_events_do_not_come_is_told_after_ten_seconds():
     assert missing_of(production) == at
 
 
+def test_what_was_never_answered_is_not_missing():
+    production = environment_of(make_assistant())
+    session = TalkSession.objects.create(environment=production, sender_id="anna")
+    note_said(session, "hello")
+    TalkSession.objects.update(last_at=timezone.now() - timedelta(seconds=20))
+    assert missing_of(production) is None
+    note_answered(session, "hello")
+    session.refresh_from_db()
+    assert session.answered_at == session.last_at
+
+
 def test_nothing_is_missing_once_the_events_came():
     production = environment_of(make_assistant())
     talk_of(production, "anna", seconds_ago=20)
     store_events(production, *small_talk(sender="anna", start=time.time() - 21))
     assert missing_of(production) is None
+
+
+def test_letters_are_told_of_the_environment_that_they_came_from():
+    cafe = make_assistant()
+    production, worker = environment_of(cafe), environment_of(cafe, "worker")
+    make_letter(production, CUT)
+    make_letter(production, CUT)
+    assert [arrivals([production, worker])[one.pk].dead for one in (production, worker)] == ["2 dead letters", ""]
 
 
 def test_what_went_missing_long_ago_is_not_told_for_ever():

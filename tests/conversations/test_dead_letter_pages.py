@@ -183,11 +183,11 @@ def test_a_role_in_one_environment_shows_its_letters_and_their_number_alone(assi
 
 def test_the_list_of_conversations_says_when_some_wait(client, assistant: Assistant, environment: Environment):
     conversations = f"/a/{assistant.slug}/conversations/"
-    assert "could not be read" not in client.get(conversations).content.decode()
+    assert "dead letter" not in client.get(conversations).content.decode()
     make_letter(environment, CUT)
     text = client.get(conversations).content.decode()
-    assert "1 record could not be read" in text and address(assistant) in text
-    assert "could not be read" not in client_of(make_person("tester")).get(conversations).content.decode()
+    assert "1 dead letter</a>" in text and address(assistant) in text
+    assert "dead letter" not in client_of(make_person("tester")).get(conversations).content.decode()
 
 
 @pytest.mark.parametrize("rest", ["", "cause/not-json/"])

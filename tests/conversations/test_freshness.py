@@ -79,6 +79,13 @@ def test_an_answer_whose_events_are_missing_is_suspicious():
     assert said(row(), missing_since=ago(minutes=1)) == ("warning", "Suspicious")
 
 
+def test_letters_that_wait_are_told_also_of_a_source_that_stored_nothing_yet():
+    assert said(row(last_event_at=None, newest_event_at=None), dead=4) == ("warning", "4 dead letters")
+    assert said(row(), dead=1) == ("warning", "1 dead letter")
+    assert said(row(), dead=100) == ("warning", "More than 99 dead letters")
+    assert said(row(), dead=4, missing_since=ago(minutes=1)) == ("warning", "Suspicious")
+
+
 @pytest.fixture
 def kafka(environment: Environment) -> IntakeSource:
     heartbeat.beat("ingest")
@@ -93,7 +100,8 @@ def kafka(environment: Environment) -> IntakeSource:
 
 def talked(environment: Environment, sender: str, **span: float) -> None:
     session = TalkSession.objects.create(environment=environment, sender_id=sender, first_text="hello")
-    TalkSession.objects.filter(pk=session.pk).update(last_at=timezone.now() - timedelta(**span))
+    at = timezone.now() - timedelta(**span)
+    TalkSession.objects.filter(pk=session.pk).update(last_at=at, answered_at=at)
 
 
 def test_a_source_that_never_brought_anything_although_somebody_talked_is_suspicious(kafka, environment):

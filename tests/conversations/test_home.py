@@ -9,6 +9,7 @@ from environments.services.promotion import promote
 from models_app.services.revisions import save_revision
 from models_app.services.training import request_training
 from studio.access.permissions import Scope
+from studio.jobs import heartbeat
 from studio.rasa.models import RasaRuntime
 from tests.factories import environment_of, make_assistant, make_model, make_person
 
@@ -68,6 +69,17 @@ def test_home_does_not_say_that_rasa_is_being_installed_when_that_failed(client,
     page = client.get(reverse("conversations:home", args=["cafe"])).content.decode()
     assert "is being installed" not in page
     assert "What to do is said above" in page
+
+
+def test_home_promises_no_training_where_no_worker_runs(client, assistant):
+    RasaRuntime.objects.update_or_create(version="3.6.21", defaults={"state": "ready", "python": "/p"})
+    save_revision(actor=None, assistant=assistant, files={"domain.yml": b"{}"}, message="", parent_number=None)
+    client.force_login(make_person("admin"))
+    home = reverse("conversations:home", args=["cafe"])
+    assert "No training worker is running" in client.get(home).content.decode()
+    heartbeat.beat("training-worker")
+    text = client.get(home).content.decode()
+    assert "takes about a minute" in text and "No training worker" not in text
 
 
 def test_home_asks_for_no_promotion_while_one_is_under_way(client, assistant):

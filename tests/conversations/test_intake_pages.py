@@ -9,11 +9,14 @@ from django.utils import timezone
 from conversations.ingest import kafka_check
 from conversations.ingest.kafka_settings import KafkaSettings, settings_of
 from conversations.models import IntakeIncident, IntakePosition, IntakeSource
+from conversations.services.dead_letters import discard
 from conversations.services.intake import Wishes, add_source
 from models_app.models import Assistant
 from studio.access.models import User
 from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
+from studio.jobs import heartbeat
+from tests.conversations.dead import CUT, make_letter
 from tests.conversations.events import small_talk
 from tests.factories import environment_of, make_assistant, make_person, store_events
 
@@ -219,6 +222,24 @@ def test_home_names_the_sources_that_need_a_look_and_no_others(client: Client, a
     assert "kafka:9092 does not answer." in page(client, home)
     IntakeSource.objects.update(is_on=False)
     assert url(assistant, source.pk) not in page(client, home)
+
+
+def test_how_far_behind_a_source_is_that_cannot_be_asked_is_not_known(client: Client, assistant, source):
+    IntakeSource.objects.update(heartbeat_at=timezone.now(), last_error="kafka:9092 does not answer.")
+    assert "0 records behind" not in page(client, url(assistant, source.pk))
+    assert "not known" in page(client, url(assistant, source.pk)) and "not known" in page(client, url(assistant))
+
+
+def test_records_that_could_not_be_read_are_told_at_home_and_by_the_source(client: Client, assistant, source):
+    heartbeat.beat("ingest")
+    letter = make_letter(environment_of(assistant), CUT)
+    IntakeSource.objects.update(heartbeat_at=timezone.now(), last_error="", last_event_at=None)
+    of_source = f"/conversations/unreadable/?source={letter.source_id}"
+    for shown in (f"/a/{assistant.slug}/intake/stale", url(assistant), url(assistant, letter.source_id)):
+        text = page(client, shown)
+        assert "1 dead letter" in text and of_source in text and "Nothing yet" not in text.split("Kafka")[0], shown
+    discard(actor=make_person("admin"), letter=letter, reason="noise")
+    assert "dead letter" not in page(client, f"/a/{assistant.slug}/intake/stale")
 
 
 def test_the_connection_page_has_a_block_for_each_kafka(client: Client, assistant, source):

@@ -1,3 +1,4 @@
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from models_app.models import Assistant
 from studio.access.models import User
 from studio.access.permissions import Scope
 from studio.crypto import encrypt
+from studio.jobs import heartbeat
 from tests.conversations.events import action, bot, small_talk, user
 from tests.conversations.fake_channel import TOKEN, Channel, say
 from tests.environments.polling import Poller
@@ -138,8 +140,6 @@ def test_a_wrong_server_token_does_not_silence_the_chat(client: Client, base: st
 
 
 def test_a_slow_server_is_a_time_out(client: Client, base: str, channel: Channel, monkeypatch):
-    import time
-
     def slow(handler: Any) -> None:
         time.sleep(1.0)
 
@@ -148,7 +148,9 @@ def test_a_slow_server_is_a_time_out(client: Client, base: str, channel: Channel
     response = say(client, f"{base}say")
     assert response.status_code == 504
     assert "did not answer in time" in response.json()["error"]
-    assert TalkSession.objects.get().first_text == "hi", "it may have been heard, so it is listed"
+    session = TalkSession.objects.get()
+    assert session.first_text == "hi", "it may have been heard, so it is listed"
+    assert session.answered_at is None, "nobody waits for the events of an answer that did not come"
 
 
 def test_a_connection_that_breaks_leaves_it_open_whether_the_message_was_heard(
@@ -289,6 +291,30 @@ def test_a_turn_that_still_arrives_is_not_complete_and_one_that_stopped_is(
         assert [turn["complete"] for turn in client.get(addresses["news"]).json()["turns"]] == [True]
 
 
+def test_events_that_are_late_are_explained_by_what_is_wrong(client: Client, base: str, channel: Channel):
+    news = say(client, f"{base}say").json()["addresses"]["news"]
+    assert "late" not in client.get(news).json()
+    assert "no ingest process runs" in client.get(news, {"late": 1}).json()["late"]
+    heartbeat.beat("ingest")
+    assert "the event broker is not delivering" in client.get(news, {"late": 1}).json()["late"]
+
+
+def test_who_opens_talk_is_told_of_the_server_and_of_no_message(
+    client: Client, base: str, channel: Channel, monkeypatch
+):
+    def hangs(_seen: object) -> Reply:
+        time.sleep(1.0)
+        return Reply(body={})
+
+    monkeypatch.setattr("conversations.chat.readiness.SECONDS", 0.3)
+    channel.server.replies["/status"] = hangs
+    slow = client.get(f"{base}server").content.decode()
+    channel.server.close()
+    gone = client.get(f"{base}server").content.decode()
+    assert "Rasa does not answer now" in slow and "does not run" in gone
+    assert "message is kept" not in slow and "the message again" not in slow + gone
+
+
 def test_a_page_that_opens_again_shows_what_was_said(client: Client, base: str, channel: Channel, stored):
     addresses = say(client, f"{base}say").json()["addresses"]
     sender = TalkSession.objects.get().sender_id
@@ -353,7 +379,7 @@ def test_an_answer_is_shown_also_when_it_cannot_be_noted(client: Client, base: s
         raise OperationalError
 
     addresses = say(client, f"{base}say").json()["addresses"]
-    monkeypatch.setattr("conversations.views.messages.note_said", fail)
+    monkeypatch.setattr("conversations.views.messages.note_answered", fail)
     assert say(client, addresses["say"]).json()["said"] == ["Hello!"]
 
 

@@ -152,6 +152,8 @@ def test_events_are_green_under_this_name_and_red_under_another(production: Envi
     assert facts(production)["No events yet"] == "silent"
     seen[production.pk] = Arrivals(strangers=("RASA_ENVIRONMENT_NOT_SET",))
     assert facts(production)["Another name"] == "failed"
+    seen[production.pk] = Arrivals(dead="4 dead letters")
+    assert facts(production)["4 dead letters"] == "warning"
     seen[production.pk] = Arrivals(last_at=timezone.now())
     assert facts(production)["Events"] == "running"
     seen[production.pk] = Arrivals(last_at=timezone.now(), missing_since=timezone.now())

@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from environments.models import Environment, ManagedServer
-from environments.services import managed
+from environments.services import managed, server_logs
 from environments.services.address import NoServer, ServerAddress, server_of
 from environments.services.environments import update_environment
 from environments.serving.files import interface_of
@@ -87,12 +87,12 @@ def test_who_may_not_modify_production_cannot_stop_it(environment: Environment) 
 
 def test_the_log_is_read_from_where_the_reader_was(environment: Environment, settings, tmp_path) -> None:
     settings.SERVERS_DIR = tmp_path
-    assert managed.read_server_log(environment).text == ""
+    assert server_logs.read_server_log(environment).text == ""
     managed.log_path(environment).parent.mkdir(parents=True)
     managed.log_path(environment).write_text("first\n")
-    first = managed.read_server_log(environment)
+    first = server_logs.read_server_log(environment)
     managed.log_path(environment).write_text("first\nsecond\n")
-    assert (first.text, managed.read_server_log(environment, first.offset).text) == ("first\n", "second\n")
+    assert (first.text, server_logs.read_server_log(environment, first.offset).text) == ("first\n", "second\n")
 
 
 def test_the_address_of_a_connected_server_is_its_own(environment: Environment) -> None:

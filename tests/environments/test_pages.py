@@ -179,6 +179,34 @@ def test_the_servers_log_is_for_who_may_read_conversations(client: Client, assis
     assert "second line" in more and "first line" not in more
 
 
+def test_the_menu_leads_to_what_was_changed_for_who_may_read_it(admin: Client, client: Client, production: Environment):
+    history = f"/settings/audit/?kind=environment&amp;target={production.pk}"
+    assert history in page_of(admin, PRODUCTION) and history in page_of(admin, LIST)
+    assert production.name in page_of(admin, history.replace("&amp;", "&"))
+    client.force_login(make_person("annotator"))
+    assert "/settings/audit/" not in page_of(client, PRODUCTION)
+
+
+def test_the_servers_log_can_be_searched_and_downloaded(client: Client, assistant: Assistant, settings, tmp_path):
+    from environments.services.managed import log_path
+
+    settings.SERVERS_DIR = tmp_path
+    staging = create_environment(actor=None, assistant=assistant, name="staging", kind="managed")
+    log_path(staging).parent.mkdir(parents=True)
+    noise = "".join(f"2026-01-01 KeyError {number:06}\n" for number in range(5000))  # more than one piece
+    log_path(staging).write_text(f"{noise}\x1b[31mOut of <memory>\x1b[0m\nand no line's en")
+    client.force_login(make_person("annotator"))
+    found = page_of(client, f"{LIST}staging/log?q=MEMORY")
+    assert "1 line with" in found and "Out of &lt;<mark>memory</mark>&gt;" in found and "KeyError" not in found
+    assert "every 2s" not in found, "what was found would be followed by what was not searched for"
+    many = page_of(client, f"{LIST}staging/log?q=keyerror")
+    assert "5000 lines" in many and "the last 500" in many and "004999" in many and "004499" not in many
+    assert "No line holds" in page_of(client, f"{LIST}staging/log?q=Traceback")
+    file = client.get(f"{LIST}staging/log/file")
+    assert file["Content-Disposition"] == 'attachment; filename="default-staging.log"'
+    assert b"".join(file).decode() == f"{noise}Out of <memory>\nand no line's en"
+
+
 def test_the_model_list_learns_what_runs_where(admin: Client, assistant, promote_to_production, poller: Poller):
     live, former, never = (make_model(assistant, name) for name in ("live", "former", "never"))
     promote_to_production(former)

@@ -157,6 +157,7 @@ def _lists(cafe: Assistant, admin: User, places: list[Environment], models: list
             run=run, sender_id=f"crowd-{number}", missing=1, details={"missing": [], "extra": []}
         )
     IntakeSource.objects.update(heartbeat_at=datetime.now(UTC) + LONG)
-    TalkSession.objects.update(first_text="Is there tea?", last_at=datetime.now(UTC) - timedelta(minutes=5))
+    lately = datetime.now(UTC) - timedelta(minutes=5)
+    TalkSession.objects.update(first_text="Is there tea?", last_at=lately, answered_at=lately)
     for place in places:
         retention.add_rule(actor=admin, assistant=cafe, environment=place, days=30)

@@ -271,6 +271,7 @@ ENVIRONMENTS = [
     Row("POST", "/a/cafe/environments/production/server/start",   302, 404, 403, 302, 404),
     Row("POST", "/a/cafe/environments/production/server/explode", 302, 404, 403, 404, 404),
     Row("GET",  "/a/cafe/environments/production/log",            302, 404, 200, 200, 404),
+    Row("GET",  "/a/cafe/environments/production/log/file",       302, 404, 200, 200, 404),
     Row("GET",  "/a/cafe/environments/production/completeness",   302, 404, 200, 200, 404),
     Row("GET",  "/a/cafe/environments/worker/completeness",       302, 404, 200, 200, 200),
     Row("GET",  "/a/cafe/environments/production/completeness/check", 302, 404, 403, 200, 404),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.urls import resolve
 from ruamel.yaml import YAML
 
 from studio.metrics import counting, door, http, readings
@@ -75,10 +76,21 @@ def test_every_metric_is_described() -> None:
     assert set(re.findall(r"^\| `(parley_[a-z_]+)`", text, re.MULTILINE)) == door.names().keys()
 
 
+def test_every_alert_about_something_leads_to_its_page() -> None:
+    for rule in rules():
+        page = rule["annotations"].get("page", "")
+        named = set(re.findall(r"\{\{ \$labels\.(\w+) \}\}", page))
+        grouped = set(re.findall(r"\w+", " ".join(re.findall(r"\bby \(([^)]*)\)", rule["expr"]))))
+        assert named <= grouped, f"{rule['alert']} has no such labels"
+        assert named or "assistant" not in grouped, f"{rule['alert']} does not lead to what it is about"
+        if page:
+            resolve(re.sub(r"\{\{[^}]*\}\}", "1", page))
+
+
 def test_every_alert_says_what_is_wrong_and_how_to_mend_it() -> None:
     for rule in rules():
         assert rule["labels"]["severity"] in {"critical", "warning"}
-        assert rule["annotations"].keys() == {"summary", "mend"}
+        assert rule["annotations"].keys() - {"page"} == {"summary", "mend"}
 
 
 def test_every_alert_fires_in_a_test() -> None:

@@ -11,7 +11,7 @@ import pytest
 from conversations.chat.actions import trouble_after
 from conversations.chat.rewinding import take_back
 from conversations.chat.sending import say
-from conversations.chat.sessions import begin_talk, note_said
+from conversations.chat.sessions import begin_talk, note_answered
 from conversations.chat.targets import Target
 from conversations.chat.transcript import as_stored, conversation_of, remembered, turns_since
 from conversations.chat.why import why
@@ -60,7 +60,7 @@ def speak(session: TalkSession, *texts: str) -> list[str]:
     """What was answered last."""
     for text in texts:
         turn, _ = say(session=session, text=text)
-        note_said(session, text)
+        note_answered(session, text)
     return turn.said
 
 

@@ -68,9 +68,16 @@ def test_every_button_says_an_intent_with_known_entities(domain):
     payloads = [button["payload"] for variation in variations(domain) for button in variation.get("buttons", [])]
     assert payloads
     for payload in payloads:
-        intent, entities = re.fullmatch(r"/(\w+)(\{.*\})?", payload).groups()
+        intent, entities = re.fullmatch(r"/(\w+)(\{.*\})?", _as_rasa_sends(payload)).groups()
         assert intent in names_of(domain["intents"])
         assert set(json.loads(entities or "{}")) <= set(domain["entities"])
+
+
+def _as_rasa_sends(payload: str) -> str:
+    """Braces are doubled, since Rasa fills in slots here: a single one is sent as it is, and an error for each button
+    stands in the server's log."""
+    assert re.fullmatch(r"/\w+(\{\{[^{}]*\}\})?", payload), payload
+    return payload.format()
 
 
 def test_every_dish_and_diet_that_is_recognised_has_an_answer_of_its_own(domain):

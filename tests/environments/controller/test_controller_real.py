@@ -17,7 +17,7 @@ from django.test import Client
 from conversations.ingest import sql_source
 from conversations.ingest.readable_share import InvalidShare
 from environments.models import Environment, ManagedServer, Replica
-from environments.services import database, managed
+from environments.services import database, managed, server_logs
 from environments.services.promotion import promote
 from models_app.models import Model
 from models_app.services.models import add_model
@@ -151,7 +151,7 @@ def test_killed_it_is_started_again_and_remembers_every_dialogue(house: Installa
 
 
 def test_its_log_is_there_to_read_and_nobody_else_may(house: Installation) -> None:
-    assert "Starting Rasa server on" in managed.read_server_log(house.environment).text
+    assert "Starting Rasa server on" in server_logs.read_server_log(house.environment).text
     assert managed.log_path(house.environment).stat().st_mode & 0o077 == 0
 
 
