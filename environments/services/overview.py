@@ -3,12 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from environments.models import Environment, ManagedServer, Promotion, Replica
 from environments.querysets import EnvironmentQuerySet
+from environments.services.polls import bring_up_to_date
 from environments.services.replicas import is_live
 from environments.services.transitions import State, has_failed, state_of
 from models_app.models import Assistant, Model
@@ -53,8 +55,8 @@ def overviews_of(rows: EnvironmentQuerySet) -> list[Overview]:
     """Those of any environments, in their order."""
     environments = list(rows.select_related("assistant", "tag__model", "server").defer("tag__model__domain"))
     promotions = _last_promotions(environments)
-    replicas = _live_replicas(environments)
-    return [judge(row, promotions.get(row.pk), replicas[row.pk]) for row in environments]
+    replicas, now = replicas_among(environments), timezone.now()
+    return [judge(row, promotions.get(row.pk), replicas[row.pk], now) for row in environments]
 
 
 def overview(environment: Environment) -> Overview:
@@ -63,18 +65,20 @@ def overview(environment: Environment) -> Overview:
 
 def overview_among(environment: Environment, replicas: Iterable[Replica], last: Promotion | None = None) -> Overview:
     """For whoever has all the environment's replicas, and perhaps its last promotion of `for_history`, already."""
-    now = timezone.now()
     promotion = last or _last_promotions([environment]).get(environment.pk)
-    return judge(environment, promotion, [row for row in replicas if is_live(row, now)])
+    return judge(environment, promotion, replicas, timezone.now())
 
 
 def replicas_of(environment: Environment) -> list[Replica]:
     """All of them, silent ones too."""
-    return list(Replica.objects.filter(environment=environment).select_related("model").defer("model__domain"))
+    return _replicas(Replica.objects.filter(environment=environment))
 
 
-def judge(environment: Environment, promotion: Promotion | None, live: list[Replica]) -> Overview:
-    """Put the facts about one environment into one state."""
+def judge(
+    environment: Environment, promotion: Promotion | None, replicas: Iterable[Replica], now: datetime
+) -> Overview:
+    """Put the facts about one environment into one state. `replicas` are all of it, silent ones too."""
+    live = [row for row in replicas if is_live(row, now)]
     model = environment.tag.model if environment.tag is not None else None
     running = sum(1 for replica in live if model is not None and replica.runs_etag == model.artifact_id)
     status, text = _status(environment, promotion, live, running)
@@ -114,11 +118,15 @@ def _last_promotions(environments: Iterable[Environment]) -> dict[int, Promotion
     return {promotion.environment_id: promotion for promotion in last}
 
 
-def _live_replicas(environments: Iterable[Environment]) -> dict[int, list[Replica]]:
-    now = timezone.now()
+def replicas_among(environments: Iterable[Environment]) -> dict[int, list[Replica]]:
+    """By environment; silent ones too."""
     found: dict[int, list[Replica]] = defaultdict(list)
-    rows = Replica.objects.filter(environment__in=environments).select_related("model").defer("model__domain")
-    for replica in rows:
-        if is_live(replica, now):
-            found[replica.environment_id].append(replica)
+    for replica in _replicas(Replica.objects.filter(environment__in=environments)):
+        found[replica.environment_id].append(replica)
+    return found
+
+
+def _replicas(rows: QuerySet[Replica]) -> list[Replica]:
+    found = list(rows.select_related("model").defer("model__domain"))
+    bring_up_to_date(found)
     return found

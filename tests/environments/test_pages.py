@@ -222,3 +222,25 @@ def test_what_opens_a_dialog_never_inherits_how_its_surroundings_are_replaced(cl
         openers = re.findall(r"<[^>]*hx-target=\"#dialog\"[^>]*>", html)
         assert openers
         assert all('hx-swap="innerHTML"' in opener for opener in openers)
+
+
+def test_without_a_schedule_a_server_that_polls_is_live_all_the_same(
+    admin: Client, assistant, promote_to_production, poller: Poller
+):
+    """It alone writes polls without news into the rows."""
+    promote_to_production(make_model(assistant, "otter"))
+    for _ in range(3):
+        poller.poll()
+    Replica.objects.update(last_seen_at=timezone.now() - timedelta(minutes=5), busy_until=None)
+    assert "Running 1 of 1" in page_of(admin, PRODUCTION)
+    assert "Running 1 of 1" in page_of(admin, LIST)
+
+
+def test_without_redis_the_rows_are_believed(admin: Client, assistant, promote_to_production, poller, settings):
+    promote_to_production(make_model(assistant, "otter"))
+    poller.poll()
+    poller.poll()
+    Replica.objects.update(last_seen_at=timezone.now() - timedelta(minutes=5), busy_until=None)
+    Environment.objects.filter(name="production").update(kind="connected", url="http://rasa:5005")
+    settings.REDIS_URL = "redis://127.0.0.1:9/0"
+    assert "No server polls" in page_of(admin, PRODUCTION)
