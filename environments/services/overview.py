@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
@@ -24,6 +24,10 @@ _SERVER_STATES = {
 }
 
 
+MISSED_FOR = timedelta(hours=1)  # what is silent for longer has been taken away
+OVERLAP = timedelta(minutes=2)  # in a rolling update, so long both the old server and the new one poll
+
+
 @dataclass(frozen=True, slots=True)
 class Overview:
     """One environment now. `status` is a kind of the `{% status %}` tag, `text` its word."""
@@ -35,6 +39,7 @@ class Overview:
     text: str
     live: int  # replicas that poll
     running: int  # of these, how many run the model
+    missing: int  # replicas that fell silent lately, and no new one took their place
 
     @property
     def words(self) -> str:
@@ -78,11 +83,24 @@ def judge(
     environment: Environment, promotion: Promotion | None, replicas: Iterable[Replica], now: datetime
 ) -> Overview:
     """Put the facts about one environment into one state. `replicas` are all of it, silent ones too."""
-    live = [row for row in replicas if is_live(row, now)]
+    known = list(replicas)
+    live = [row for row in known if is_live(row, now)]
     model = environment.tag.model if environment.tag is not None else None
     running = sum(1 for replica in live if model is not None and replica.runs_etag == model.artifact_id)
+    missing = _missing(known, live, now)
     status, text = _status(environment, promotion, live, running)
-    return Overview(environment, model, promotion, status, text, len(live), running)
+    if status == "running" and missing:
+        status, text = "warning", f"{text} · {missing} silent"
+    return Overview(environment, model, promotion, status, text, len(live), running, missing)
+
+
+def _missing(known: list[Replica], live: list[Replica], now: datetime) -> int:
+    """How many fell silent within the last hour, without those in whose place another began to poll."""
+    silent = [row for row in known if row not in live and now - row.last_seen_at < MISSED_FOR]
+    if not silent:
+        return 0
+    since = min(row.last_seen_at for row in silent) - OVERLAP
+    return max(0, len(silent) - sum(1 for row in live if row.first_seen_at > since))
 
 
 def _status(

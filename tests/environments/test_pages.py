@@ -244,3 +244,47 @@ def test_without_redis_the_rows_are_believed(admin: Client, assistant, promote_t
     Environment.objects.filter(name="production").update(kind="connected", url="http://rasa:5005")
     settings.REDIS_URL = "redis://127.0.0.1:9/0"
     assert "No server polls" in page_of(admin, PRODUCTION)
+
+
+def replica_of(environment: Environment, key: str, *, silent: timedelta = timedelta(0), age: timedelta) -> Replica:
+    """One that runs what is promoted, polls every five seconds, and was heard first so long ago."""
+    now, tag = timezone.now(), Environment.objects.select_related("tag__model").get(pk=environment.pk).tag
+    assert tag is not None and tag.model is not None
+    row = Replica.objects.create(
+        environment=environment,
+        key=key,
+        named=True,
+        last_seen_at=now - silent,
+        interval=5,
+        runs_etag=tag.model.artifact_id,
+        model=tag.model,
+    )
+    Replica.objects.filter(pk=row.pk).update(first_seen_at=now - age)
+    return row
+
+
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("path", [LIST, PRODUCTION, "/a/default/"])
+def test_one_of_two_servers_that_falls_silent_is_said_wherever_all_is_well_stood(
+    admin: Client, assistant, production: Environment, promote_to_production, path: str
+):
+    promote_to_production(make_model(assistant, "otter"))
+    replica_of(production, "rasa-1", age=DAY)
+    replica_of(production, "rasa-2", silent=5 * MINUTE, age=DAY)
+    page = page_of(admin, path)
+    assert "Running 1 of 1 · 1 silent" in page
+    assert "status-warning" in page
+
+
+def test_a_server_that_was_taken_away_or_replaced_is_not_missed(
+    admin: Client, assistant, production: Environment, promote_to_production
+):
+    promote_to_production(make_model(assistant, "otter"))
+    replica_of(production, "pod-1", silent=2 * HOUR, age=DAY)
+    replica_of(production, "pod-2", silent=5 * MINUTE, age=DAY)
+    replica_of(production, "pod-3", age=6 * MINUTE)
+    page = page_of(admin, PRODUCTION)
+    assert "Running 1 of 1" in page
+    assert "1 silent" not in page
