@@ -12,7 +12,7 @@ from environments.models import Environment, ManagedServer, Promotion, Replica
 from environments.querysets import EnvironmentQuerySet
 from environments.services.polls import bring_up_to_date
 from environments.services.replicas import is_live
-from environments.services.transitions import State, has_failed, state_of
+from environments.services.transitions import State, failed_replicas, has_failed, state_of
 from models_app.models import Assistant, Model
 from studio.access.models import User
 
@@ -40,11 +40,17 @@ class Overview:
     live: int  # replicas that poll
     running: int  # of these, how many run the model
     missing: int  # replicas that fell silent lately, and no new one took their place
+    failed_on: tuple[str, ...] = ()  # names of the replicas on which the model did not load
 
     @property
     def words(self) -> str:
         """The state's text within a sentence."""
         return self.text[:1].lower() + self.text[1:]
+
+    @property
+    def did_not_load(self) -> bool:
+        """The model is the trouble, and not that nobody polls."""
+        return self.status == "failed" and bool(self.failed_on)
 
     @property
     def is_moving(self) -> bool:
@@ -88,10 +94,11 @@ def judge(
     model = environment.tag.model if environment.tag is not None else None
     running = sum(1 for replica in live if model is not None and replica.runs_etag == model.artifact_id)
     missing = _missing(known, live, now)
-    status, text = _status(environment, promotion, live, running)
+    failed_on = _failed_on(promotion, model, live, running)
+    status, text = _status(environment, live, running, len(failed_on))
     if status == "running" and missing:
         status, text = "warning", f"{text} · {missing} silent"
-    return Overview(environment, model, promotion, status, text, len(live), running, missing)
+    return Overview(environment, model, promotion, status, text, len(live), running, missing, failed_on)
 
 
 def _missing(known: list[Replica], live: list[Replica], now: datetime) -> int:
@@ -103,9 +110,15 @@ def _missing(known: list[Replica], live: list[Replica], now: datetime) -> int:
     return max(0, len(silent) - sum(1 for row in live if row.first_seen_at > since))
 
 
-def _status(
-    environment: Environment, promotion: Promotion | None, live: list[Replica], running: int
-) -> tuple[str, str]:
+def _failed_on(promotion: Promotion | None, model: Model | None, live: list[Replica], running: int) -> tuple[str, ...]:
+    """Also those that fell silent since, as long as not all run the model."""
+    failed = tuple(row.key for row in live if model is not None and has_failed(row, model))
+    if failed or promotion is None or running >= len(live) or state_of(promotion) != State.FAILED:
+        return failed
+    return tuple(failed_replicas(promotion))
+
+
+def _status(environment: Environment, live: list[Replica], running: int, failed: int) -> tuple[str, str]:
     model = environment.tag.model if environment.tag is not None else None
     if environment.kind == Environment.Kind.UNSET and not live:
         return "silent", "Not set up"
@@ -116,9 +129,8 @@ def _status(
         return _SERVER_STATES[ManagedServer.State(server.state)]
     if not live:
         return "warning", "No server polls"
-    failed = sum(1 for replica in live if has_failed(replica, model))
-    if failed or (promotion is not None and state_of(promotion) == State.FAILED and running < len(live)):
-        return "failed", f"Did not load on {max(failed, 1)} of {len(live)}"
+    if failed:
+        return "failed", f"Did not load on {min(failed, len(live))} of {len(live)}"
     if running == len(live):
         return "running", f"Running {running} of {len(live)}"
     return "busy", f"Rolling out {running} of {len(live)}"

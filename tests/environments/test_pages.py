@@ -117,6 +117,22 @@ def test_a_model_that_does_not_load_is_red_with_the_way_back(admin: Client, assi
     assert Environment.objects.get(name="production").tag.model.name == "otter"
 
 
+def test_where_one_of_two_did_not_load_it_people_get_both(admin: Client, assistant, promote_to_production, poller):
+    other = Poller(poller.client, poller.environment, "rasa-2")
+    promote_to_production(make_model(assistant, "otter"))
+    for one in (poller, other) * 2:
+        one.poll()
+    other.loads = False
+    promote_to_production(make_model(assistant, "badger"))
+    for one in (poller, other) * 4:
+        one.poll()
+    page = page_of(admin, PRODUCTION)
+    assert "Did not load on 1 of 2" in page
+    assert "goes on answering as before" not in page
+    assert '<code class="anywhere">rasa-2</code> took the whole archive and goes on' in page
+    assert "1 of 2 runs the new one: people get both" in page
+
+
 @pytest.mark.parametrize(("seconds", "is_said"), [(20, False), (90, True)])
 def test_a_server_that_runs_and_does_not_answer_is_said(admin: Client, production: Environment, seconds, is_said):
     run_here(actor=None, environment=production)
