@@ -126,6 +126,11 @@ class ManagedServer(models.Model):
             return False
         return timezone.now() - self.heartbeat_at > timedelta(seconds=30)
 
+    @property
+    def ended_by_itself(self) -> bool:
+        """Nobody stopped it, and it is not yet started again."""
+        return self.state == self.State.WAITING and self.failures > 0
+
 
 class Slot(models.Model):
     """One Rasa process of the running service, with one model, from the wish to have it until it has ended.

@@ -95,7 +95,8 @@ def judge(
     running = sum(1 for replica in live if model is not None and replica.runs_etag == model.artifact_id)
     missing = _missing(known, live, now)
     failed_on = _failed_on(promotion, model, live, running)
-    status, text = _status(environment, live, running, len(failed_on))
+    was_heard = bool(known) or _has_run(promotion)
+    status, text = _status(environment, live, running, len(failed_on), was_heard=was_heard)
     if status == "running" and missing:
         status, text = "warning", f"{text} · {missing} silent"
     return Overview(environment, model, promotion, status, text, len(live), running, missing, failed_on)
@@ -118,7 +119,14 @@ def _failed_on(promotion: Promotion | None, model: Model | None, live: list[Repl
     return tuple(failed_replicas(promotion))
 
 
-def _status(environment: Environment, live: list[Replica], running: int, failed: int) -> tuple[str, str]:
+def _has_run(promotion: Promotion | None) -> bool:
+    """Silent replicas are forgotten after a day, what they ran is not."""
+    return promotion is not None and any(one.state == State.FIRST_RUNNING for one in promotion.transitions.all())
+
+
+def _status(
+    environment: Environment, live: list[Replica], running: int, failed: int, *, was_heard: bool
+) -> tuple[str, str]:
     model = environment.tag.model if environment.tag is not None else None
     if environment.kind == Environment.Kind.UNSET and not live:
         return "silent", "Not set up"
@@ -126,9 +134,11 @@ def _status(environment: Environment, live: list[Replica], running: int, failed:
         return "silent", "No model"
     server = getattr(environment, "server", None) if environment.kind == Environment.Kind.MANAGED else None
     if server is not None and server.state != ManagedServer.State.RUNNING:
-        return _SERVER_STATES[ManagedServer.State(server.state)]
+        return (
+            ("failed", "Not running") if server.ended_by_itself else _SERVER_STATES[ManagedServer.State(server.state)]
+        )
     if not live:
-        return "warning", "No server polls"
+        return "failed" if was_heard else "warning", "No server polls"
     if failed:
         return "failed", f"Did not load on {min(failed, len(live))} of {len(live)}"
     if running == len(live):

@@ -12,6 +12,8 @@ from environments.services.managed import run_here
 from environments.services.promotion import promote
 from models_app.models import Assistant
 from studio.access.permissions import Scope
+from studio.jobs.heartbeat import beat
+from studio.jobs.models import Heartbeat
 from tests.environments.polling import Poller
 from tests.factories import environment_of, make_model, make_person
 
@@ -136,6 +138,7 @@ def test_where_one_of_two_did_not_load_it_people_get_both(admin: Client, assista
 @pytest.mark.parametrize(("seconds", "is_said"), [(20, False), (90, True)])
 def test_a_server_that_runs_and_does_not_answer_is_said(admin: Client, production: Environment, seconds, is_said):
     run_here(actor=None, environment=production)
+    beat("controller")
     heard = timezone.now() - timedelta(seconds=seconds)
     ManagedServer.objects.update(state=ManagedServer.State.RUNNING, ready_at=heard, heartbeat_at=heard)
     page = page_of(admin, PRODUCTION)
@@ -304,3 +307,58 @@ def test_a_server_that_was_taken_away_or_replaced_is_not_missed(
     page = page_of(admin, PRODUCTION)
     assert "Running 1 of 1" in page
     assert "1 silent" not in page
+
+
+def statuses(page: str) -> list[tuple[str, str]]:
+    """Kind and word of each status on it."""
+    return re.findall(r'class="status status-(\w+)"[^>]*><svg.*?</svg>([^<]+)<', page)
+
+
+@pytest.mark.parametrize("path", [LIST, PRODUCTION, "/a/default/"])
+def test_an_outage_is_red_and_a_server_that_never_came_amber(
+    admin: Client, assistant, production: Environment, promote_to_production, path: str
+):
+    Environment.objects.filter(pk=production.pk).update(kind="connected", url="http://rasa:5005")
+    promote_to_production(make_model(assistant, "otter"))
+    assert ("warning", "No server polls") in statuses(page_of(admin, path))
+    replica_of(production, "rasa-1", silent=MINUTE, age=DAY)
+    page = page_of(admin, path)
+    assert ("failed", "No server polls") in statuses(page)
+    assert "did not load" not in page
+
+
+def test_an_outage_that_lasts_longer_than_replicas_are_remembered_stays_red(
+    admin: Client, assistant, promote_to_production, poller: Poller
+):
+    Environment.objects.filter(name="production").update(kind="connected", url="http://rasa:5005")
+    promote_to_production(make_model(assistant, "otter"))
+    poller.poll()
+    poller.poll()
+    Replica.objects.all().delete()
+    assert ("failed", "No server polls") in statuses(page_of(admin, PRODUCTION))
+
+
+def test_a_server_that_hangs_is_red_in_its_card_too_unless_nobody_asks_it(
+    admin: Client, assistant, production: Environment, promote_to_production
+):
+    run_here(actor=None, environment=production)
+    promote_to_production(make_model(assistant, "otter"))
+    replica_of(production, "managed", silent=MINUTE, age=DAY)
+    heard = timezone.now() - MINUTE
+    ManagedServer.objects.update(state=ManagedServer.State.RUNNING, ready_at=heard, heartbeat_at=heard)
+    beat("controller")
+    assert {("failed", "No server polls"), ("failed", "Does not answer")} <= set(statuses(page_of(admin, PRODUCTION)))
+    Heartbeat.objects.all().delete()
+    page = page_of(admin, PRODUCTION)
+    assert ("warning", "Not known") in statuses(page)
+    assert "manage.py controller" in page
+
+
+def test_one_that_ended_by_itself_is_red_until_it_starts(admin, assistant, production, promote_to_production):
+    run_here(actor=None, environment=production)
+    promote_to_production(make_model(assistant, "otter"))
+    ManagedServer.objects.update(state=ManagedServer.State.WAITING, failures=2)
+    shown = statuses(page_of(admin, PRODUCTION))
+    assert shown.count(("failed", "Not running")) == 3  # at the top, in the card, in the history
+    ManagedServer.objects.update(state=ManagedServer.State.STARTING)
+    assert "failed" not in {kind for kind, _ in statuses(page_of(admin, PRODUCTION))}
