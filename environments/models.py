@@ -113,6 +113,8 @@ class ManagedServer(models.Model):
     started_at = models.DateTimeField(null=True)
     ready_at = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0)  # deaths in a row; sets the backoff
+    last_end = models.TextField(blank=True, db_default="")  # why it last ended, or did not start, by itself
+    last_ended_at = models.DateTimeField(null=True)
     retry_at = models.DateTimeField(null=True)
     heartbeat_at = models.DateTimeField(null=True)
 

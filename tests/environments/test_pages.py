@@ -362,3 +362,12 @@ def test_one_that_ended_by_itself_is_red_until_it_starts(admin, assistant, produ
     assert shown.count(("failed", "Not running")) == 3  # at the top, in the card, in the history
     ManagedServer.objects.update(state=ManagedServer.State.STARTING)
     assert "failed" not in {kind for kind, _ in statuses(page_of(admin, PRODUCTION))}
+
+
+def test_the_card_says_why_a_server_ended_also_when_it_runs_again(admin: Client, production: Environment):
+    run_here(actor=None, environment=production)
+    ManagedServer.objects.update(
+        state=ManagedServer.State.RUNNING, last_end="It was ended by SIGKILL.", last_ended_at=timezone.now() - MINUTE
+    )
+    page = page_of(admin, PRODUCTION)
+    assert "Ended by itself" in page and "It was ended by SIGKILL." in page
