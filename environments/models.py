@@ -113,6 +113,8 @@ class ManagedServer(models.Model):
     started_at = models.DateTimeField(null=True)
     ready_at = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0)  # deaths in a row; sets the backoff
+    last_end = models.TextField(blank=True, db_default="")  # why it last ended, or did not start, by itself
+    last_ended_at = models.DateTimeField(null=True)
     retry_at = models.DateTimeField(null=True)
     heartbeat_at = models.DateTimeField(null=True)
 
@@ -125,6 +127,11 @@ class ManagedServer(models.Model):
         if self.state != self.State.RUNNING or self.heartbeat_at is None:
             return False
         return timezone.now() - self.heartbeat_at > timedelta(seconds=30)
+
+    @property
+    def ended_by_itself(self) -> bool:
+        """Nobody stopped it, and it is not yet started again."""
+        return self.state == self.State.WAITING and self.failures > 0
 
 
 class Slot(models.Model):

@@ -15,7 +15,8 @@ from studio import health
 
 log = structlog.get_logger()
 
-VITAL = frozenset({"database", "redis", "artifact store"})  # Parley works without them for minutes at most
+# Parley works without them for minutes at most.
+VITAL = frozenset({"database", "redis", "artifact store", "schedule", "background worker"})
 
 
 class Status(StrEnum):

@@ -1,4 +1,4 @@
-"""What the foundation examines: settings, PostgreSQL, Redis, disks, and the processes that no part of /readyz is."""
+"""What the foundation examines: settings, PostgreSQL, Redis and disks."""
 
 import os
 import shutil
@@ -13,7 +13,6 @@ from django.db import DatabaseError, connection
 
 from studio import doctor, redis, schema
 from studio.doctor import Finding, Status
-from studio.jobs import heartbeat
 from studio.rasa.runtime import Runtimes
 from studio.web.formats import size
 
@@ -28,11 +27,6 @@ def register() -> None:
     doctor.register("redis", redis_server)
     doctor.register("settings", settings_together)
     doctor.register("disk", disks)
-    doctor.register("schedule", lambda: _process("schedule", "schedule", "Nothing is reaped, swept or renewed."))
-    doctor.register(
-        "background worker",
-        lambda: _process("background-worker", "worker background", "Exports, deletions and repairs wait."),
-    )
 
 
 def settings_together() -> Iterator[Finding]:
@@ -184,12 +178,3 @@ def _room_on(setting: str, folder: Path) -> Finding:
         return Finding("disk", Status.OK, message)
     status = Status.FAIL if free < TOO_FEW_BYTES else Status.WARN
     return Finding("disk", status, message, "A Rasa takes 3 GB, a training may take some more. Make room.")
-
-
-def _process(kind: str, command: str, without: str) -> Iterator[Finding]:
-    live = heartbeat.live(kind)
-    if live:
-        yield Finding(kind.replace("-", " "), Status.OK, "It runs." if live == 1 else f"{live} run.")
-    else:
-        message = f"No process of it lives. {without}"
-        yield Finding(kind.replace("-", " "), Status.FAIL, message, f"Start `manage.py {command}`.")

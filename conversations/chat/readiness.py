@@ -66,7 +66,7 @@ def _trouble(client: RasaClient) -> Trouble | None:
 
 
 def _not_loaded(target: Target) -> Trouble | None:
-    if target.model is not None or overview(target.environment).status != "failed":
+    if target.model is not None or not overview(target.environment).did_not_load:
         return None
     return Trouble(f"{target.answering} did not load in {target.name}: the model before it answers.", blocks=False)
 

@@ -10,9 +10,9 @@ from environments.api.environments import ENVIRONMENT
 from environments.api.facts import PromotionOut, ReplicaFacts, promotion_facts, promotion_url, replica_facts
 from environments.api.moves import Move
 from environments.loaders import load_environment, load_modifiable
-from environments.models import Environment, Promotion, PromotionTransition, Replica
+from environments.models import Environment, Promotion, PromotionTransition
 from environments.presentation import replicas, timeline
-from environments.services.overview import overview
+from environments.services.overview import overview_among, replicas_of
 from environments.services.promotion import promote
 from environments.services.transitions import is_ended, last_that_ran
 from models_app.loaders import load_assistant
@@ -188,9 +188,9 @@ def _load(environment: Environment, number: int) -> Promotion:
 
 
 def _detail(environment: Environment, row: Promotion) -> dict[str, object]:
-    now = overview(environment)
+    found = replicas_of(environment)
+    now = overview_among(environment, found)
     is_current = now.promotion is not None and now.promotion.pk == row.pk
-    found = Replica.objects.filter(environment=environment).select_related("model").defer("model__domain")
     return {
         **promotion_facts(row),
         "current": is_current,

@@ -8,13 +8,14 @@ from ninja import Field, Path, Query, Router, Schema, Status
 from environments.api.environments import ENVIRONMENT
 from environments.api.facts import ReplicaFacts, ServerOut, epoch, replica_facts, server_facts
 from environments.loaders import load_environment, load_modifiable
-from environments.models import Environment, Replica
+from environments.models import Environment
 from environments.presentation import replicas as presentation
 from environments.rights import may_modify
 from environments.services.checks import Check, checklist
 from environments.services.connecting import connection_of
 from environments.services.database import ensure_intake, missing_roles
 from environments.services.managed import restart_server, start_server, stop_server
+from environments.services.overview import replicas_of
 from environments.services.server_logs import read_server_log
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
@@ -99,10 +100,7 @@ def replicas(
 ) -> list[dict[str, object]]:
     """Each with the model that it really runs. Those that polled within the last day, silent ones last."""
     environment = load_environment(request, slug, name)
-    rows = presentation.rows(
-        Replica.objects.filter(environment=environment).select_related("model").defer("model__domain"),
-        environment.tag.model if environment.tag else None,
-    )
+    rows = presentation.rows(replicas_of(environment), environment.tag.model if environment.tag else None)
     return [_replica(row) for row in cut(request, response, rows, paging)]
 
 

@@ -10,7 +10,7 @@ from typing import cast
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, transaction
 from django.utils import timezone
 
 from environments.controller.folder import prepare
@@ -26,6 +26,8 @@ from environments.serving.files import cap_log
 from environments.serving.watch import Answer, Watch
 from models_app.models import Model
 from models_app.services.rasa_uses import chosen_by
+from studio.audit.actions import Action
+from studio.audit.services import record
 from studio.crypto import decrypt, encrypt
 from studio.rasa.commands import free_port
 from studio.rasa.process import Handle, Processes, StartFailed, Status
@@ -308,15 +310,20 @@ class Supervisor:
         failures = server.failures + 1
         pause = min(2 ** (failures - 1), LONGEST_PAUSE)
         log.warning("server ended", environment=str(server.environment), why=why, failures=failures)
-        _write(
-            server,
-            state=State.WAITING,
-            handle=None,
-            port=None,
-            failures=failures,
-            retry_at=now + timedelta(seconds=pause),
-            message=f"{why} It is started again {pause} s later.",
-        )
+        with transaction.atomic():
+            if failures == 1:  # one that goes on dying would fill the audit log
+                _record_end(server.environment, why)
+            _write(
+                server,
+                state=State.WAITING,
+                handle=None,
+                port=None,
+                failures=failures,
+                last_end=why,
+                last_ended_at=now,
+                retry_at=now + timedelta(seconds=pause),
+                message=f"{why} It is started again {pause} s later.",
+            )
 
     def _cap_logs(self) -> None:
         if time.monotonic() < self._logs_due:
@@ -365,6 +372,10 @@ def _note_version(environment: Environment, runtime: Runtime) -> None:
 def _pulls_now(server: ManagedServer) -> bool:
     """Its first model is there to be pulled. Before that Rasa writes an error into its log for every look."""
     return server.message == AWAITS_MODEL and _model(server) is not None
+
+
+def _record_end(environment: Environment, why: str) -> None:
+    record(None, Action.SERVER_ENDED, environment, assistant_id=environment.assistant_id, after={"why": why})
 
 
 def _must_end(server: ManagedServer) -> bool:

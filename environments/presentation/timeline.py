@@ -8,7 +8,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from environments.models import Promotion, PromotionTransition
 from environments.services.overview import Overview
-from environments.services.transitions import state_of
+from environments.services.transitions import failed_replicas, state_of
 from studio.web import formats
 
 State = PromotionTransition.State
@@ -63,7 +63,7 @@ def _outcome(promotion: Promotion, overview: Overview | None) -> tuple[str, str]
     reached = {transition.state: transition for transition in promotion.transitions.all()}
     state = state_of(promotion)
     if state == State.FAILED:
-        return "failed", f"Did not load on {len(reached[State.FAILED].detail.get('replicas', [])) or 1}"
+        return "failed", f"Did not load on {len(failed_replicas(promotion))}"
     if promotion.to_model is None:
         return "silent", "Out of service"
     if state == State.SUPERSEDED:

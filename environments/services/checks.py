@@ -99,7 +99,8 @@ def check_facts(
     seen = arrivals_of(environment) if arrived is None else arrived
     is_taken = heartbeat.live("ingest") > 0 if is_taken is None else is_taken
     events = _events(environment, replicas, seen, is_taken=is_taken)
-    return [*_polls(replicas), *_nameless(environment, replicas), _model(overview), events]
+    polls = [*_polls(replicas), *_missing(overview), *_nameless(environment, replicas)]
+    return [*polls, _model(overview), events]
 
 
 def _shown(environment: Environment, url: str) -> str:
@@ -181,6 +182,14 @@ def _polls(replicas: Sequence[Replica]) -> Iterator[Check]:
     else:
         mend = "Put the models block into endpoints.yml, set RASA_X_TOKEN and restart Rasa."
         yield Check("silent", "No polls yet", "No server has asked for the model with this environment's token.", mend)
+
+
+def _missing(overview: Overview) -> Iterator[Check]:
+    if overview.live and overview.missing:
+        servers = "1 server that asked" if overview.missing == 1 else f"{overview.missing} servers that asked"
+        text = f"{servers} for the model within the last hour fell silent."
+        mend = "Look whether Rasa runs there, and whether it reaches Parley. One taken away is forgotten after an hour."
+        yield Check("warning", f"{overview.missing} silent", text, mend)
 
 
 def _nameless(environment: Environment, replicas: Sequence[Replica]) -> Iterator[Check]:

@@ -3,14 +3,16 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from environments.models import Environment, ManagedServer, Promotion, Replica
 from environments.querysets import EnvironmentQuerySet
+from environments.services.polls import bring_up_to_date
 from environments.services.replicas import is_live
-from environments.services.transitions import State, has_failed, state_of
+from environments.services.transitions import State, failed_replicas, has_failed, state_of
 from models_app.models import Assistant, Model
 from studio.access.models import User
 
@@ -20,6 +22,10 @@ _SERVER_STATES = {
     ManagedServer.State.STARTING: ("busy", "Starting"),
     ManagedServer.State.STOPPING: ("busy", "Stopping"),
 }
+
+
+MISSED_FOR = timedelta(hours=1)  # what is silent for longer has been taken away
+OVERLAP = timedelta(minutes=2)  # in a rolling update, so long both the old server and the new one poll
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +39,18 @@ class Overview:
     text: str
     live: int  # replicas that poll
     running: int  # of these, how many run the model
+    missing: int  # replicas that fell silent lately, and no new one took their place
+    failed_on: tuple[str, ...] = ()  # names of the replicas on which the model did not load
 
     @property
     def words(self) -> str:
         """The state's text within a sentence."""
         return self.text[:1].lower() + self.text[1:]
+
+    @property
+    def did_not_load(self) -> bool:
+        """The model is the trouble, and not that nobody polls."""
+        return self.status == "failed" and bool(self.failed_on)
 
     @property
     def is_moving(self) -> bool:
@@ -53,8 +66,8 @@ def overviews_of(rows: EnvironmentQuerySet) -> list[Overview]:
     """Those of any environments, in their order."""
     environments = list(rows.select_related("assistant", "tag__model", "server").defer("tag__model__domain"))
     promotions = _last_promotions(environments)
-    replicas = _live_replicas(environments)
-    return [judge(row, promotions.get(row.pk), replicas[row.pk]) for row in environments]
+    replicas, now = replicas_among(environments), timezone.now()
+    return [judge(row, promotions.get(row.pk), replicas[row.pk], now) for row in environments]
 
 
 def overview(environment: Environment) -> Overview:
@@ -63,26 +76,56 @@ def overview(environment: Environment) -> Overview:
 
 def overview_among(environment: Environment, replicas: Iterable[Replica], last: Promotion | None = None) -> Overview:
     """For whoever has all the environment's replicas, and perhaps its last promotion of `for_history`, already."""
-    now = timezone.now()
     promotion = last or _last_promotions([environment]).get(environment.pk)
-    return judge(environment, promotion, [row for row in replicas if is_live(row, now)])
+    return judge(environment, promotion, replicas, timezone.now())
 
 
 def replicas_of(environment: Environment) -> list[Replica]:
     """All of them, silent ones too."""
-    return list(Replica.objects.filter(environment=environment).select_related("model").defer("model__domain"))
+    return _replicas(Replica.objects.filter(environment=environment))
 
 
-def judge(environment: Environment, promotion: Promotion | None, live: list[Replica]) -> Overview:
-    """Put the facts about one environment into one state."""
+def judge(
+    environment: Environment, promotion: Promotion | None, replicas: Iterable[Replica], now: datetime
+) -> Overview:
+    """Put the facts about one environment into one state. `replicas` are all of it, silent ones too."""
+    known = list(replicas)
+    live = [row for row in known if is_live(row, now)]
     model = environment.tag.model if environment.tag is not None else None
     running = sum(1 for replica in live if model is not None and replica.runs_etag == model.artifact_id)
-    status, text = _status(environment, promotion, live, running)
-    return Overview(environment, model, promotion, status, text, len(live), running)
+    missing = _missing(known, live, now)
+    failed_on = _failed_on(promotion, model, live, running)
+    was_heard = bool(known) or _has_run(promotion)
+    status, text = _status(environment, live, running, len(failed_on), was_heard=was_heard)
+    if status == "running" and missing:
+        status, text = "warning", f"{text} · {missing} silent"
+    return Overview(environment, model, promotion, status, text, len(live), running, missing, failed_on)
+
+
+def _missing(known: list[Replica], live: list[Replica], now: datetime) -> int:
+    """How many fell silent within the last hour, without those in whose place another began to poll."""
+    silent = [row for row in known if row not in live and now - row.last_seen_at < MISSED_FOR]
+    if not silent:
+        return 0
+    since = min(row.last_seen_at for row in silent) - OVERLAP
+    return max(0, len(silent) - sum(1 for row in live if row.first_seen_at > since))
+
+
+def _failed_on(promotion: Promotion | None, model: Model | None, live: list[Replica], running: int) -> tuple[str, ...]:
+    """Also those that fell silent since, as long as not all run the model."""
+    failed = tuple(row.key for row in live if model is not None and has_failed(row, model))
+    if failed or promotion is None or running >= len(live) or state_of(promotion) != State.FAILED:
+        return failed
+    return tuple(failed_replicas(promotion))
+
+
+def _has_run(promotion: Promotion | None) -> bool:
+    """Silent replicas are forgotten after a day, what they ran is not."""
+    return promotion is not None and any(one.state == State.FIRST_RUNNING for one in promotion.transitions.all())
 
 
 def _status(
-    environment: Environment, promotion: Promotion | None, live: list[Replica], running: int
+    environment: Environment, live: list[Replica], running: int, failed: int, *, was_heard: bool
 ) -> tuple[str, str]:
     model = environment.tag.model if environment.tag is not None else None
     if environment.kind == Environment.Kind.UNSET and not live:
@@ -91,12 +134,13 @@ def _status(
         return "silent", "No model"
     server = getattr(environment, "server", None) if environment.kind == Environment.Kind.MANAGED else None
     if server is not None and server.state != ManagedServer.State.RUNNING:
-        return _SERVER_STATES[ManagedServer.State(server.state)]
+        return (
+            ("failed", "Not running") if server.ended_by_itself else _SERVER_STATES[ManagedServer.State(server.state)]
+        )
     if not live:
-        return "warning", "No server polls"
-    failed = sum(1 for replica in live if has_failed(replica, model))
-    if failed or (promotion is not None and state_of(promotion) == State.FAILED and running < len(live)):
-        return "failed", f"Did not load on {max(failed, 1)} of {len(live)}"
+        return "failed" if was_heard else "warning", "No server polls"
+    if failed:
+        return "failed", f"Did not load on {min(failed, len(live))} of {len(live)}"
     if running == len(live):
         return "running", f"Running {running} of {len(live)}"
     return "busy", f"Rolling out {running} of {len(live)}"
@@ -114,11 +158,15 @@ def _last_promotions(environments: Iterable[Environment]) -> dict[int, Promotion
     return {promotion.environment_id: promotion for promotion in last}
 
 
-def _live_replicas(environments: Iterable[Environment]) -> dict[int, list[Replica]]:
-    now = timezone.now()
+def replicas_among(environments: Iterable[Environment]) -> dict[int, list[Replica]]:
+    """By environment; silent ones too."""
     found: dict[int, list[Replica]] = defaultdict(list)
-    rows = Replica.objects.filter(environment__in=environments).select_related("model").defer("model__domain")
-    for replica in rows:
-        if is_live(replica, now):
-            found[replica.environment_id].append(replica)
+    for replica in _replicas(Replica.objects.filter(environment__in=environments)):
+        found[replica.environment_id].append(replica)
+    return found
+
+
+def _replicas(rows: QuerySet[Replica]) -> list[Replica]:
+    found = list(rows.select_related("model").defer("model__domain"))
+    bring_up_to_date(found)
     return found

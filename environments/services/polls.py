@@ -2,15 +2,18 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import structlog
 from django.db import DatabaseError
+from django.utils import timezone
+from redis.exceptions import RedisError
 
 from environments.models import EnvironmentAlias, Replica
 from environments.services import replicas
-from environments.services.pointers import ALIASES_KEY, POLLS_KEY, Poll
+from environments.services.pointers import ALIASES_KEY, POLLS_KEY, Poll, breaker
 from environments.services.transitions import advance
 from studio.redis import hot_client
 from studio.web.streaming import Sent
@@ -85,6 +88,24 @@ def flush() -> None:
     if old:
         hot_client().hdel(POLLS_KEY, *old)
     _flush_aliases()
+
+
+def bring_up_to_date(rows: Sequence[Replica]) -> None:
+    """Tell replicas whose rows look silent what Redis noted of them, in memory alone: while no schedule runs, rows grow
+    old, and the servers poll as before. Without Redis, polls are written into the rows themselves."""
+    now = timezone.now()
+    late = [row for row in rows if not replicas.is_live(row, now)]
+    if not late or breaker.is_open:
+        return
+    fields = [f"{row.environment_id} {'named' if row.named else 'address'} {row.key}" for row in late]
+    try:
+        values: list[bytes | None] = hot_client().hmget(POLLS_KEY, fields)  # type: ignore[assignment]
+    except RedisError:
+        breaker.trip()
+        return
+    for row, field, value in zip(late, fields, values, strict=True):
+        if value is not None and (noted := _parse(field, value.decode())).poll.moment > row.last_seen_at:
+            row.last_seen_at, row.interval = noted.poll.moment, noted.interval or row.interval
 
 
 def _is_unwritten(row: Replica | None, noted: _Noted) -> bool:

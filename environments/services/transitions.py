@@ -38,6 +38,14 @@ def _rank(state: str) -> int:
     return _ORDER.index(State(state))
 
 
+def failed_replicas(promotion: Promotion) -> list[str]:
+    """The names of those on which its model did not load."""
+    failed = (
+        one.detail.get("replicas") or ["unnamed"] for one in promotion.transitions.all() if one.state == State.FAILED
+    )
+    return next(failed, [])
+
+
 def is_ended(promotion: Promotion) -> bool:
     return state_of(promotion) in ENDED
 

@@ -1,6 +1,5 @@
 """What runs where, and whether all is well, in a word for each environment: the same few queries for any number."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ from environments.models import Replica
 from environments.querysets import EnvironmentQuerySet
 from environments.services.arrivals import NOTHING, arrivals
 from environments.services.checks import Check, check_facts
-from environments.services.overview import Overview, overviews_of
+from environments.services.overview import Overview, overviews_of, replicas_among
 from studio.jobs import heartbeat
 
 WORST_FIRST = ("failed", "warning", "busy", "silent", "running")
@@ -27,7 +26,7 @@ def whereabouts(rows: EnvironmentQuerySet) -> list[Whereabouts]:
     """In the order of `rows`."""
     found = overviews_of(rows.prefetch_related("aliases"))
     arrived = arrivals([row.environment for row in found])
-    replicas = _replicas(rows)
+    replicas = replicas_among([row.environment for row in found])
     is_taken = heartbeat.live("ingest") > 0
     return [
         Whereabouts(
@@ -44,15 +43,6 @@ def whereabouts(rows: EnvironmentQuerySet) -> list[Whereabouts]:
         )
         for row in found
     ]
-
-
-def _replicas(rows: EnvironmentQuerySet) -> dict[int, list[Replica]]:
-    found: dict[int, list[Replica]] = defaultdict(list)
-    for replica in (
-        Replica.objects.filter(environment__in=rows.order_by()).select_related("model").defer("model__domain")
-    ):
-        found[replica.environment_id].append(replica)
-    return found
 
 
 def _worst(checks: list[Check]) -> Check:

@@ -19,6 +19,7 @@ from models_app.models import Assistant
 from studio.access.loaders import signed_in
 from studio.access.models import User
 from studio.access.permissions import MissingPermission, Permission, Scope
+from studio.jobs import heartbeat
 from studio.web.htmx import HtmxHttpRequest
 from studio.web.keyset import Page, page_of
 
@@ -70,6 +71,7 @@ def _state(environment: Environment, page: Page[Promotion]) -> dict[str, object]
     rows = replicas_of(environment)
     is_first = page.newer is None and page.rows
     now = overview_among(environment, rows, page.rows[0] if is_first else None)
+    server = _server(environment)
     return {
         "environment": environment,
         "overview": now,
@@ -77,7 +79,8 @@ def _state(environment: Environment, page: Page[Promotion]) -> dict[str, object]
         "replicas": replicas.rows(rows, now.model),
         "arrivals": arrivals_of(environment),
         "back_to": last_that_ran(environment),
-        "server": _server(environment),
+        "server": server,
+        "has_controller": server is None or not server.is_silent or heartbeat.live("controller") > 0,
         "page": page,
         "history": timeline.entries(page.rows, [now]),
     }

@@ -47,6 +47,7 @@ class Action(StrEnum):
     SERVER_STARTED = "server-started"
     SERVER_STOPPED = "server-stopped"
     SERVER_RESTARTED = "server-restarted"
+    SERVER_ENDED = "server-ended"
     PROMOTED = "promoted"
     PROMOTION_ENDED = "promotion-ended"
     TRYING_SETTINGS_CHANGED = "trying-settings-changed"

@@ -1,9 +1,13 @@
 """Home: where a person lands, and what it says first."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from conversations.onboarding import setup_steps
+from environments.models import Environment, Replica
 from environments.services.overview import overviews
 from environments.services.promotion import promote
 from models_app.services.revisions import save_revision
@@ -116,3 +120,17 @@ def test_home_shows_what_is_live_in_few_queries(client, assistant, django_assert
     assert "Getting started" in page
     fragment = client.get(reverse("conversations:home", args=["cafe"]), headers={"HX-Request": "true"}).content.decode()
     assert fragment.lstrip().startswith('<div id="home-live"')
+
+
+def test_home_says_of_an_outage_what_it_is(client, assistant):
+    admin = make_person("admin")
+    RasaRuntime.objects.update_or_create(version="3.6.21", defaults={"state": "ready"})
+    save_revision(actor=admin, assistant=assistant, files={"a.yml": b"x"}, message="", parent_number=None)
+    production = environment_of(assistant)
+    Environment.objects.filter(pk=production.pk).update(kind="connected", url="http://rasa:5005")
+    promote(actor=admin, environment=production, model=make_model(assistant))
+    Replica.objects.create(environment=production, key="rasa-1", last_seen_at=timezone.now() - timedelta(hours=2))
+    client.force_login(admin)
+    page = client.get(reverse("conversations:home", args=["cafe"])).content.decode()
+    assert "could load the model" not in page
+    assert "No server polls. <a" in page

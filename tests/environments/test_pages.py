@@ -12,6 +12,8 @@ from environments.services.managed import run_here
 from environments.services.promotion import promote
 from models_app.models import Assistant
 from studio.access.permissions import Scope
+from studio.jobs.heartbeat import beat
+from studio.jobs.models import Heartbeat
 from tests.environments.polling import Poller
 from tests.factories import environment_of, make_model, make_person
 
@@ -117,9 +119,26 @@ def test_a_model_that_does_not_load_is_red_with_the_way_back(admin: Client, assi
     assert Environment.objects.get(name="production").tag.model.name == "otter"
 
 
+def test_where_one_of_two_did_not_load_it_people_get_both(admin: Client, assistant, promote_to_production, poller):
+    other = Poller(poller.client, poller.environment, "rasa-2")
+    promote_to_production(make_model(assistant, "otter"))
+    for one in (poller, other) * 2:
+        one.poll()
+    other.loads = False
+    promote_to_production(make_model(assistant, "badger"))
+    for one in (poller, other) * 4:
+        one.poll()
+    page = page_of(admin, PRODUCTION)
+    assert "Did not load on 1 of 2" in page
+    assert "goes on answering as before" not in page
+    assert '<code class="anywhere">rasa-2</code> took the whole archive and goes on' in page
+    assert "1 of 2 runs the new one: people get both" in page
+
+
 @pytest.mark.parametrize(("seconds", "is_said"), [(20, False), (90, True)])
 def test_a_server_that_runs_and_does_not_answer_is_said(admin: Client, production: Environment, seconds, is_said):
     run_here(actor=None, environment=production)
+    beat("controller")
     heard = timezone.now() - timedelta(seconds=seconds)
     ManagedServer.objects.update(state=ManagedServer.State.RUNNING, ready_at=heard, heartbeat_at=heard)
     page = page_of(admin, PRODUCTION)
@@ -250,3 +269,133 @@ def test_what_opens_a_dialog_never_inherits_how_its_surroundings_are_replaced(cl
         openers = re.findall(r"<[^>]*hx-target=\"#dialog\"[^>]*>", html)
         assert openers
         assert all('hx-swap="innerHTML"' in opener for opener in openers)
+
+
+def test_without_a_schedule_a_server_that_polls_is_live_all_the_same(
+    admin: Client, assistant, promote_to_production, poller: Poller
+):
+    """It alone writes polls without news into the rows."""
+    promote_to_production(make_model(assistant, "otter"))
+    for _ in range(3):
+        poller.poll()
+    Replica.objects.update(last_seen_at=timezone.now() - timedelta(minutes=5), busy_until=None)
+    assert "Running 1 of 1" in page_of(admin, PRODUCTION)
+    assert "Running 1 of 1" in page_of(admin, LIST)
+
+
+def test_without_redis_the_rows_are_believed(admin: Client, assistant, promote_to_production, poller, settings):
+    promote_to_production(make_model(assistant, "otter"))
+    poller.poll()
+    poller.poll()
+    Replica.objects.update(last_seen_at=timezone.now() - timedelta(minutes=5), busy_until=None)
+    Environment.objects.filter(name="production").update(kind="connected", url="http://rasa:5005")
+    settings.REDIS_URL = "redis://127.0.0.1:9/0"
+    assert "No server polls" in page_of(admin, PRODUCTION)
+
+
+def replica_of(environment: Environment, key: str, *, silent: timedelta = timedelta(0), age: timedelta) -> Replica:
+    """One that runs what is promoted, polls every five seconds, and was heard first so long ago."""
+    now, tag = timezone.now(), Environment.objects.select_related("tag__model").get(pk=environment.pk).tag
+    assert tag is not None and tag.model is not None
+    row = Replica.objects.create(
+        environment=environment,
+        key=key,
+        named=True,
+        last_seen_at=now - silent,
+        interval=5,
+        runs_etag=tag.model.artifact_id,
+        model=tag.model,
+    )
+    Replica.objects.filter(pk=row.pk).update(first_seen_at=now - age)
+    return row
+
+
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("path", [LIST, PRODUCTION, "/a/default/"])
+def test_one_of_two_servers_that_falls_silent_is_said_wherever_all_is_well_stood(
+    admin: Client, assistant, production: Environment, promote_to_production, path: str
+):
+    promote_to_production(make_model(assistant, "otter"))
+    replica_of(production, "rasa-1", age=DAY)
+    replica_of(production, "rasa-2", silent=5 * MINUTE, age=DAY)
+    page = page_of(admin, path)
+    assert "Running 1 of 1 · 1 silent" in page
+    assert "status-warning" in page
+
+
+def test_a_server_that_was_taken_away_or_replaced_is_not_missed(
+    admin: Client, assistant, production: Environment, promote_to_production
+):
+    promote_to_production(make_model(assistant, "otter"))
+    replica_of(production, "pod-1", silent=2 * HOUR, age=DAY)
+    replica_of(production, "pod-2", silent=5 * MINUTE, age=DAY)
+    replica_of(production, "pod-3", age=6 * MINUTE)
+    page = page_of(admin, PRODUCTION)
+    assert "Running 1 of 1" in page
+    assert "1 silent" not in page
+
+
+def statuses(page: str) -> list[tuple[str, str]]:
+    """Kind and word of each status on it."""
+    return re.findall(r'class="status status-(\w+)"[^>]*><svg.*?</svg>([^<]+)<', page)
+
+
+@pytest.mark.parametrize("path", [LIST, PRODUCTION, "/a/default/"])
+def test_an_outage_is_red_and_a_server_that_never_came_amber(
+    admin: Client, assistant, production: Environment, promote_to_production, path: str
+):
+    Environment.objects.filter(pk=production.pk).update(kind="connected", url="http://rasa:5005")
+    promote_to_production(make_model(assistant, "otter"))
+    assert ("warning", "No server polls") in statuses(page_of(admin, path))
+    replica_of(production, "rasa-1", silent=MINUTE, age=DAY)
+    page = page_of(admin, path)
+    assert ("failed", "No server polls") in statuses(page)
+    assert "did not load" not in page
+
+
+def test_an_outage_that_lasts_longer_than_replicas_are_remembered_stays_red(
+    admin: Client, assistant, promote_to_production, poller: Poller
+):
+    Environment.objects.filter(name="production").update(kind="connected", url="http://rasa:5005")
+    promote_to_production(make_model(assistant, "otter"))
+    poller.poll()
+    poller.poll()
+    Replica.objects.all().delete()
+    assert ("failed", "No server polls") in statuses(page_of(admin, PRODUCTION))
+
+
+def test_a_server_that_hangs_is_red_in_its_card_too_unless_nobody_asks_it(
+    admin: Client, assistant, production: Environment, promote_to_production
+):
+    run_here(actor=None, environment=production)
+    promote_to_production(make_model(assistant, "otter"))
+    replica_of(production, "managed", silent=MINUTE, age=DAY)
+    heard = timezone.now() - MINUTE
+    ManagedServer.objects.update(state=ManagedServer.State.RUNNING, ready_at=heard, heartbeat_at=heard)
+    beat("controller")
+    assert {("failed", "No server polls"), ("failed", "Does not answer")} <= set(statuses(page_of(admin, PRODUCTION)))
+    Heartbeat.objects.all().delete()
+    page = page_of(admin, PRODUCTION)
+    assert ("warning", "Not known") in statuses(page)
+    assert "manage.py controller" in page
+
+
+def test_one_that_ended_by_itself_is_red_until_it_starts(admin, assistant, production, promote_to_production):
+    run_here(actor=None, environment=production)
+    promote_to_production(make_model(assistant, "otter"))
+    ManagedServer.objects.update(state=ManagedServer.State.WAITING, failures=2)
+    shown = statuses(page_of(admin, PRODUCTION))
+    assert shown.count(("failed", "Not running")) == 3  # at the top, in the card, in the history
+    ManagedServer.objects.update(state=ManagedServer.State.STARTING)
+    assert "failed" not in {kind for kind, _ in statuses(page_of(admin, PRODUCTION))}
+
+
+def test_the_card_says_why_a_server_ended_also_when_it_runs_again(admin: Client, production: Environment):
+    run_here(actor=None, environment=production)
+    ManagedServer.objects.update(
+        state=ManagedServer.State.RUNNING, last_end="It was ended by SIGKILL.", last_ended_at=timezone.now() - MINUTE
+    )
+    page = page_of(admin, PRODUCTION)
+    assert "Ended by itself" in page and "It was ended by SIGKILL." in page

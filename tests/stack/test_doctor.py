@@ -75,7 +75,7 @@ def test_lines_for_people_and_exit_codes(house) -> None:
     live(house)
     code, said = doctor(house)
     assert code == 1
-    assert "FAIL schedule: No process of it lives." in said and "       Start `manage.py schedule`." in said
+    assert "FAIL schedule: No schedule process is running" in said and "       Start `manage.py schedule`." in said
     assert "ok   database: PostgreSQL 18" in said
 
 

@@ -19,6 +19,8 @@ from environments.serving.watch import Answer
 from models_app.models import Artifact, Model, Tag
 from models_app.services.revisions import save_revision
 from models_app.services.training_settings import save_settings
+from studio.audit.actions import Action
+from studio.audit.models import AuditEvent
 from studio.rasa.process import Spec
 from studio.rasa.runtime import Runtime
 from tests.environments.serving.fakes import FakeProcesses, FakeWatch
@@ -229,6 +231,30 @@ def test_one_that_dies_is_started_again_after_a_second(house: House, clock) -> N
     assert house.turn().state == State.WAITING
     clock.shift(1.1)
     assert house.turn(3).state == State.RUNNING
+
+
+def test_why_it_ended_stays_readable_after_it_runs_again(house: House, clock) -> None:
+    house.turn(3)
+    ended = timezone.now()
+    house.processes.die(code=-9)
+    house.turn()
+    clock.shift(1.1)
+    server = house.turn(3)
+    assert (server.state, server.message) == (State.RUNNING, "")
+    assert "SIGKILL" in server.last_end
+    assert server.last_ended_at == ended
+    event = AuditEvent.objects.get(action=Action.SERVER_ENDED)
+    assert (event.actor, event.after) == (None, {"why": server.last_end})
+
+
+def test_one_that_goes_on_dying_is_one_line_of_the_audit_log(house: House, clock) -> None:
+    for _ in range(3):
+        house.turn(3)
+        house.processes.die(code=1)
+        house.turn()
+        clock.shift(61)
+    assert house.server.failures == 3
+    assert AuditEvent.objects.filter(action=Action.SERVER_ENDED).count() == 1
 
 
 def test_what_is_left_of_one_that_ended_by_itself_is_put_away(house: House) -> None:
