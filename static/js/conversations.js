@@ -1,4 +1,7 @@
-// A conversation outlines the message that its panel is about, and opens what a link points at.
+// A conversation outlines the message that its panel is about, and opens what a link points at. On a phone the panel is a
+// sheet over its foot, so that who reads stays where they are.
+
+const phone = matchMedia("(max-width: 760px)");
 
 /* A click on a message chooses it as its time does; text can still be marked, links and buttons still work. */
 document.addEventListener("click", (event) => {
@@ -12,7 +15,8 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id !== "panel") return;
   const panel = document.getElementById("panel");
   outline(document.getElementById(panel.dataset.about));
-  if (matchMedia("(max-width: 1000px)").matches) panel.scrollIntoView({ block: "start" }); // it lies below the conversation
+  if (phone.matches) setSheet(true);
+  else if (matchMedia("(max-width: 1000px)").matches) panel.scrollIntoView({ block: "start" }); // it lies below the conversation
 });
 
 function outline(said) {
@@ -35,3 +39,24 @@ function reveal() {
 document.addEventListener("DOMContentLoaded", reveal); // when htmx knows the page
 document.addEventListener("added", reveal); // by reading.js
 addEventListener("hashchange", reveal);
+
+function setSheet(isOpen) {
+  document.querySelector(".page").classList.toggle("has-sheet", isOpen);
+  document.querySelector("[data-sheet-toggle]")?.setAttribute("aria-expanded", String(isOpen));
+  document.querySelector("#conversation .bubble[aria-current]")?.scrollIntoView({ block: "nearest" });
+}
+
+function closeSheet() {
+  setSheet(false);
+  document.querySelector("[data-sheet-toggle]").focus();
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-sheet-close]")) closeSheet();
+  const toggle = event.target.closest("[data-sheet-toggle]");
+  if (toggle) setSheet(toggle.ariaExpanded === "false");
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.defaultPrevented || !document.querySelector(".has-sheet")) return;
+  if (event.target.closest("#panel, [data-sheet-toggle]") && !event.target.closest("form")) closeSheet();
+});
