@@ -115,12 +115,12 @@ def _open(client: "Client", one: "Conversation") -> None:
 def _neighbours(client: "Client", one: "Conversation", query: str) -> None:
     from django.test import RequestFactory
 
-    from conversations.views.neighbours import neighbours
+    from conversations.views.neighbours import list_of, neighbours
     from studio.access.models import User
 
     request = RequestFactory().get(f"/a/default/conversations/{one.pk}{query}")
     request.user = User.objects.get(pk=client.session["_auth_user_id"])
-    assert neighbours(request, one).next is not None
+    assert neighbours(list_of(request, one), one).next is not None
 
 
 def taken(steps: dict[Any, Callable[[], None]]) -> dict[Any, list[float]]:

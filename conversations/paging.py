@@ -3,7 +3,7 @@
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Self
 
@@ -218,6 +218,7 @@ class Page:
     rows: Sequence[Conversation]
     newer: Cursor | None
     older: Cursor | None
+    here: int | None = None  # which of the rows stands at the place that was asked for
 
 
 def page_of(listing: Listing, *, before: Cursor | None = None, after: Cursor | None = None) -> Page:
@@ -227,6 +228,15 @@ def page_of(listing: Listing, *, before: Cursor | None = None, after: Cursor | N
         return _page(listing.order, found[:PAGE][::-1], has_newer=len(found) > PAGE, has_older=True)
     found = listing.after(after, PAGE + 1)
     return _page(listing.order, found[:PAGE], has_newer=after is not None, has_older=len(found) > PAGE)
+
+
+def page_around(listing: Listing, place: Cursor) -> Page:
+    """The page in whose middle a place is: that of a conversation, or of the one that follows where it is gone."""
+    half = PAGE // 2
+    before = listing.before(place, half + 1)
+    page = page_of(listing, after=listing.order.cursor(before[half]) if len(before) > half else None)
+    here = min(len(before), half, len(page.rows) - 1)
+    return replace(page, here=here if page.rows else None)
 
 
 def _page(order: Order, rows: Sequence[Conversation], *, has_newer: bool, has_older: bool) -> Page:

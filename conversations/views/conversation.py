@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
@@ -17,12 +17,13 @@ from conversations.naming import model_names
 from conversations.presentation import Item, Machinery, Message, timeline
 from conversations.presentation.explained import Explanation, explained
 from conversations.presentation.reading import indented, loaded, moment
+from conversations.search.snippets import snippets
 from conversations.services.corrections import corrections_of
 from conversations.services.marks import marks_of
 from conversations.services.ratings import ratings_of
 from conversations.services.review import read_until
 from conversations.views.conversation_list import address_in_list, filter_query
-from conversations.views.neighbours import neighbours
+from conversations.views.neighbours import list_of, neighbours
 from conversations.views.standing import standing
 from environments.models import Environment
 from studio.access.loaders import signed_in
@@ -76,7 +77,10 @@ class Folding:
 def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     conversation = load_conversation(request, slug, pk)
     viewer = signed_in(request)
-    shown = window.at(conversation, request.GET.get("at", ""))
+    filters = list_of(request, conversation)
+    by_key = request.GET.get("m", "")
+    place = request.GET.get("at", "") or ("" if by_key else _found(conversation, filters.text))
+    shown = window.at(conversation, place)
     names = model_names(conversation.assistant, {*conversation.model_ids, conversation.last_model_id})
     read = read_until(viewer, conversation)
     items = timeline(shown.events, names, several_models=len(conversation.model_ids) > 1, read_until=read)
@@ -85,7 +89,7 @@ def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     corrections = corrections_of(conversation)
     _attach(marks, corrections, ratings, items)
     folding = Folding.of(items, request.GET.get("events", ""))
-    chosen = _chosen(conversation, shown, items, request.GET)
+    chosen = _chosen(conversation, shown, items, by_key=by_key, place=place)
     context = {
         "window": shown,
         "last_event": shown.events[-1] if shown.events else None,
@@ -98,7 +102,7 @@ def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "last_at": moment(conversation.last_event_at),
         "model": names.get(conversation.last_model_id, conversation.last_model_id),
         "query": filter_query(request.GET).urlencode(),
-        "neighbours": neighbours(request, conversation),
+        "neighbours": neighbours(filters, conversation),
         "loose_ratings": loose_ratings,
         **standing(request, conversation, marks),
         **_links(request, conversation),
@@ -134,11 +138,18 @@ def event_json(request: HtmxHttpRequest, slug: str, pk: int, event_pk: int) -> H
     return render(request, "conversations/_event.html", {"event": event, "json": indented(loaded(event.payload))})
 
 
-def _chosen(conversation: Conversation, shown: window.Window, items: Sequence[Item], asked: QueryDict) -> Event | None:
-    """The event of the message to explain: the one asked for, by `m` or as the place to show (`at`), else the last that
-    NLU was unsure of, else the last."""
+def _found(conversation: Conversation, text: str) -> str:
+    """The key of the message that the list was searched for; empty when there is none."""
+    snippet = snippets([conversation], text).get(conversation.pk)
+    return str(snippet.event_id) if snippet else ""
+
+
+def _chosen(
+    conversation: Conversation, shown: window.Window, items: Sequence[Item], *, by_key: str, place: str
+) -> Event | None:
+    """The event of the message to explain: the one asked for, by key or as the place to show, else the last that NLU
+    was unsure of, else the last."""
     events = {event.pk: event for event in shown.events}
-    by_key, place = (asked.get(name, "") for name in ("m", "at"))
     if by_key.isdecimal():
         return events.get(int(by_key)) or load_event(conversation, int(by_key))
     messages = [item for item in items if isinstance(item, Message) and item.event_id]

@@ -14,7 +14,7 @@ from conversations.causes import waiting_count
 from conversations.filters import ConversationFilter
 from conversations.models import Conversation, Event, SavedFilter
 from conversations.naming import model_names
-from conversations.paging import NEWEST, ORDERS, Cursor, page_of
+from conversations.paging import NEWEST, ORDERS, Cursor, page_around, page_of
 from conversations.presentation.items import UNSURE_BELOW
 from conversations.search.snippets import Snippet, snippets
 from conversations.services.review import unread_among
@@ -37,6 +37,7 @@ class Row:
     model: str
     is_unread: bool
     snippet: Snippet | None  # of what was searched for
+    is_here: bool  # where the reader comes back from
 
     @property
     def says_more(self) -> bool:
@@ -60,8 +61,9 @@ def conversation_list(request: HttpRequest, slug: str) -> HttpResponse:
     assistant = load_assistant(request, slug)
     viewer = signed_in(request)
     filters = ConversationFilter(request.GET, assistant=assistant, viewer=viewer)
-    before, after = (Cursor.parse(request.GET.get(name, "")) for name in ("before", "after"))
-    page = page_of(filters.listing(), before=before, after=after)
+    before, after, around = (Cursor.parse(request.GET.get(name, "")) for name in ("before", "after", "around"))
+    listing = filters.listing()
+    page = page_around(listing, around) if around else page_of(listing, before=before, after=after)
     names = model_names(assistant, {one.last_model_id for one in page.rows})
     unread = unread_among(viewer, page.rows)
     found = snippets(page.rows, filters.text)
@@ -69,8 +71,14 @@ def conversation_list(request: HttpRequest, slug: str) -> HttpResponse:
         "filters": filters,
         "page": page,
         "rows": [
-            Row(one, names.get(one.last_model_id, one.last_model_id), one.pk in unread, found.get(one.pk))
-            for one in page.rows
+            Row(
+                conversation=one,
+                model=names.get(one.last_model_id, one.last_model_id),
+                is_unread=one.pk in unread,
+                snippet=found.get(one.pk),
+                is_here=at == page.here,
+            )
+            for at, one in enumerate(page.rows)
         ],
         "query": filter_query(request.GET).urlencode(),
         "chips": _chips(request, filters),

@@ -15,7 +15,7 @@ from conversations.services import corrections
 from conversations.views.conversation_list import address_in_list, filter_query
 from studio.access.loaders import signed_in
 from studio.errors import DomainError
-from studio.web.htmx import HtmxHttpRequest, toast
+from studio.web.htmx import HtmxHttpRequest
 
 _TALKING = (["talk"], ["try"])  # pages that use the key N themselves
 
@@ -68,19 +68,21 @@ def _answer(request: HtmxHttpRequest, event: Event, words: str) -> HttpResponse:
         return redirect(address_in_list(request, event.conversation, event))
     event.refresh_from_db(fields=["is_looked_at"])
     shown = _shown(request, event)
-    form = _fragment(request, shown)
+    form = _fragment(request, shown, told=words)
     own = shown.correction if shown is not None and shown.is_own else None
     if not _in_talk(request):  # whose bubbles carry no verdicts
         form.write(render_to_string("conversations/_verdict.html", {"row": own, "event_id": event.pk, "oob": True}))
-    return toast(form, words)
+    return form
 
 
 def _shown(request: HtmxHttpRequest, event: Event) -> Correcting | None:
     return correcting(signed_in(request), event.conversation, event)
 
 
-def _fragment(request: HtmxHttpRequest, shown: Correcting | None, status: int = 200) -> HttpResponse:
-    context = {"correcting": shown, "query": filter_query(request.GET).urlencode(), "in_talk": _in_talk(request)}
+def _fragment(request: HtmxHttpRequest, shown: Correcting | None, status: int = 200, told: str = "") -> HttpResponse:
+    """`told` is what was done, where no correction is left that says it."""
+    query = filter_query(request.GET).urlencode()
+    context = {"correcting": shown, "query": query, "in_talk": _in_talk(request), "told": told}
     return render(request, "conversations/_correction.html", context, status=status)
 
 

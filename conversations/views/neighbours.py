@@ -1,4 +1,4 @@
-"""The conversations before and after one in the list that the reader came from."""
+"""The conversations before and after one in the list that the reader came from, and its own place there."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ from django.http import HttpRequest
 
 from conversations.filters import ConversationFilter
 from conversations.models import Conversation
+from conversations.paging import Cursor
 from conversations.views.conversation_list import filter_query
 from studio.access.loaders import signed_in
 
@@ -16,9 +17,14 @@ class Neighbours:
 
     previous: int | None
     next: int | None
+    place: Cursor
 
 
-def neighbours(request: HttpRequest, conversation: Conversation) -> Neighbours:
-    viewer = signed_in(request)
-    filters = ConversationFilter(filter_query(request.GET), assistant=conversation.assistant, viewer=viewer)
-    return Neighbours(*filters.listing().keys_beside(conversation))
+def list_of(request: HttpRequest, conversation: Conversation) -> ConversationFilter:
+    """The list that the reader came from."""
+    return ConversationFilter(filter_query(request.GET), assistant=conversation.assistant, viewer=signed_in(request))
+
+
+def neighbours(filters: ConversationFilter, conversation: Conversation) -> Neighbours:
+    listing = filters.listing()
+    return Neighbours(*listing.keys_beside(conversation), listing.order.cursor(conversation))

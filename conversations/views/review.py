@@ -14,7 +14,7 @@ from conversations.models import Conversation
 from conversations.services import review as service
 from conversations.services.review import Reviewed
 from conversations.views.conversation_list import filter_query
-from conversations.views.neighbours import neighbours
+from conversations.views.neighbours import list_of, neighbours
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
 from studio.errors import DomainError
@@ -72,7 +72,7 @@ def _answer(
     if _is_script(request):
         return JsonResponse(data)
     messages.success(request, data["text"])
-    onward = neighbours(request, conversation).next if moves_on else None
+    onward = neighbours(list_of(request, conversation), conversation).next if moves_on else None
     return _to_page(request, conversation, onward or conversation.pk)
 
 

@@ -31,6 +31,7 @@ function offer(input) {
     for (const option of options) option.hidden = !option.dataset.value.toLowerCase().includes(wanted);
     list.hidden = !shown().some((option) => option.dataset.value !== input.value || !wanted); // nothing more to offer
     input.setAttribute("aria-expanded", String(!list.hidden));
+    list.scrollIntoView({ block: "nearest" }); // the panel may end above it
     point(wanted ? shown().find((option) => option.dataset.value.toLowerCase().startsWith(wanted)) : null);
   }
 

@@ -24,7 +24,7 @@ const trail = [];
 let shown = here();
 let wanted = null;
 
-async function show(address, { push = true, trace = false } = {}) {
+async function show(address, { trace = false } = {}) {
   if (wanted === address) return;
   wanted = address;
   document.body.classList.add("is-turning");
@@ -34,12 +34,12 @@ async function show(address, { push = true, trace = false } = {}) {
   if (wanted !== address) return; // another key was faster
   wanted = null;
   document.body.classList.remove("is-turning");
-  if (html === null) return location.assign(address);
+  if (html === null) return location.replace(address);
   if (trace) trail.push(shown);
-  if (push) history.pushState(null, "", address);
+  history.replaceState(null, "", address); // Back leads to where reading began: the list
   shown = here();
-  put(html);
   scrollTo(0, 0);
+  put(html);
   if (Date.now() - at > STALE) compare(address);
 }
 
@@ -50,7 +50,7 @@ function put(html) {
     const fresh = document.adoptNode(page.querySelector(part));
     document.querySelector(part).replaceWith(fresh);
     htmx.process(fresh);
-    fresh.dispatchEvent(new CustomEvent("added", { bubbles: true })); // what other modules make of it (correction.js)
+    fresh.dispatchEvent(new CustomEvent("added", { bubbles: true })); // what other modules make of it (conversations.js, correction.js)
   }
   document.title = page.title;
   for (const toast of page.querySelectorAll("#toasts .toast")) say(toast.querySelector("p").textContent, toast.className.match(/toast-(\w+)/)?.[1]);
@@ -114,7 +114,7 @@ document.addEventListener("click", (event) => {
 addEventListener("popstate", () => {
   if (shown === here()) return; // only the event that is linked to changed
   if (trail.at(-1) === here()) trail.pop();
-  show(here(), { push: false });
+  show(here());
 });
 
 /* Reviewed, saved for later, unread */
@@ -133,7 +133,7 @@ async function review(form) {
   if (next) show(next, { trace: true });
   const { error, text, undo } = await answer;
   if (error) return say(error, "error", next && { label: "Back to it", run: () => show(from) });
-  if (!next && shown === from) await show(from, { push: false });
+  if (!next && shown === from) await show(from);
   const isLast = !next && !form.hasAttribute("data-stay");
   const again = undo && { label: "Undo", key: "U", run: () => takeBack(form.dataset.undo, undo, from) };
   say(isLast ? `${text} That was the last one of the list.` : text, "success", again);
@@ -143,7 +143,7 @@ async function takeBack(address, undo, from) {
   const { error, text } = await post(address, { undo });
   if (error) return say(error, "error");
   if (trail.at(-1) === from) trail.pop();
-  await show(from, { push: shown !== from });
+  await show(from);
   say(text, "success");
 }
 

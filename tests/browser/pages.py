@@ -63,6 +63,7 @@ PAGES = [
     "/a/{slug}/environments/production/completeness/incidents/{incident}",
     "/a/{slug}/conversations/",
     "/a/{slug}/conversations/?q=nobody+said+this",
+    "/a/{slug}/conversations/?around=0-0",
     "/a/{slug}/conversations/filters/new",
     "/a/{slug}/conversations/filters/{filter}/edit",
     "/a/{slug}/conversations/filters/{filter}/delete",

@@ -114,12 +114,23 @@ def test_the_filters_of_the_list_stay(page: Page, newest_first: "list[Conversati
     page.goto(address(newest_first[0], "?q=soup"))
     page.keyboard.press("j")
     is_shown(page, "soup of the day")
-    page.go_back()
-    is_shown(page, "soup again")
-    page.go_forward()
-    is_shown(page, "soup of the day")
     page.get_by_role("link", name="Conversations").last.click()
-    expect(page).to_have_url(re.compile(r"conversations/\?q=soup$"))
+    expect(page).to_have_url(re.compile(r"conversations/\?q=soup&around="))
+
+
+def test_one_comes_back_to_ones_place_in_the_list(page: Page, newest_first: "list[Conversation]"):
+    page.goto("/a/cafe/conversations/?q=soup")
+    page.get_by_role("link", name="soup again").click()
+    page.wait_for_url(re.compile("/conversations/[0-9]+"), wait_until="networkidle")
+    page.keyboard.press("j")
+    is_shown(page, "soup of the day")
+    page.keyboard.press("b")
+    page.wait_for_url(re.compile("around="), wait_until="networkidle")
+    expect(page.locator("a.row-link:focus")).to_have_text("soup of the day")
+    page.go_back(wait_until="networkidle")  # to what was read last
+    is_shown(page, "soup of the day")
+    page.go_back()  # to the list, however many were read
+    expect(page.locator("a.row-link")).to_have_count(2)
 
 
 def test_previous_leads_back_to_what_was_read_though_the_list_lost_it(page: Page, newest_first: "list[Conversation]"):
@@ -251,7 +262,7 @@ def chosen(page: Page, text: str) -> None:
 
 
 def test_the_outlined_message_is_the_one_of_the_panel(page: Page, long_talk: "Conversation"):
-    """Also after a reload, on the way back, and where a panel never came."""
+    """Also after a reload, after another conversation, and where a panel never came."""
     page.goto(address(long_talk))
     chosen(page, "question 19")
     page.get_by_text("question 2", exact=True).click()
@@ -264,9 +275,42 @@ def test_the_outlined_message_is_the_one_of_the_panel(page: Page, long_talk: "Co
     chosen(page, "question 2")
     page.unroute(re.compile("/panel$"))
     page.keyboard.press("j")
-    is_shown(page, "soup again")
-    page.go_back()
-    chosen(page, "question 2")
+    chosen(page, "soup again")
+    page.keyboard.press("k")
+    chosen(page, "question 19")
+
+
+def test_the_chosen_message_is_in_sight_and_keys_choose_its_neighbours(page: Page, long_talk: "Conversation"):
+    page.goto(address(long_talk))
+    expect(page.locator("#conversation .bubble[aria-current]")).to_be_in_viewport(ratio=1)
+    page.keyboard.press("j")
+    chosen(page, "soup again")
+    page.keyboard.press("k")
+    chosen(page, "question 19")
+    expect(page.locator("#conversation .bubble[aria-current]")).to_be_in_viewport(ratio=1)
+    page.keyboard.press("l")
+    chosen(page, "answer 19")
+    page.keyboard.press("l")  # there is no other
+    for _ in range(39):
+        page.keyboard.press("h")
+    chosen(page, "question 0")
+    expect(page.locator("#conversation .bubble[aria-current]")).to_be_in_viewport(ratio=1)
+
+
+def test_in_a_narrow_window_the_panel_stands_below_its_message(page: Page, long_talk: "Conversation"):
+    page.set_viewport_size({"width": 820, "height": 844})
+    page.goto(address(long_talk))
+    for text in ("question 19", "answer 3", "question 3"):
+        page.locator("#conversation").get_by_text(text, exact=True).first.click()
+        chosen(page, text)
+        said, panel = page.locator(".said:has(> [aria-current])"), page.locator("#panel")
+        expect(panel.locator("h2").first).to_be_in_viewport()
+        between = panel.bounding_box()["y"] - said.bounding_box()["y"] - said.bounding_box()["height"]
+        assert 0 <= between < 60
+    page.locator("#panel [data-step='1']").click()
+    chosen(page, "answer 3")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(page.locator(".aside > #panel")).to_be_visible()
 
 
 def test_on_a_phone_a_tap_on_a_message_leaves_the_reader_where_they_are(page: Page, long_talk: "Conversation"):

@@ -102,6 +102,18 @@ def test_the_panel_explains_the_message_that_a_link_leads_to(client: Client, sto
     assert f'data-about="e{one.events.get(text="what?").pk}"' in page(client, one, f"?at={other.pk}")
 
 
+def test_of_a_list_that_was_searched_the_message_that_was_found_is_chosen(
+    client: Client, stored: Make, small_window: None
+):
+    """Also by J, whose link names none, and where it lies before the latest part."""
+    stored(user("my bicycle", 1.0), *(user(f"message-{n}.", 2.0 + n, confidence=0.3) for n in range(30)))
+    one = Conversation.objects.get()
+    found, other = one.events.get(text="my bicycle"), one.events.get(text="message-29.")
+    assert f'data-about="e{found.pk}"' in page(client, one, "?q=bicycle")
+    for query in ("", "?q=zebra", f"?q=bicycle&m={other.pk}"):
+        assert f'data-about="e{other.pk}"' in page(client, one, query)
+
+
 def test_choosing_a_message_loads_its_panel(client: Client, conversation: Conversation):
     said = conversation.events.get(kind="bot")
     shown = client.get(event_address("panel", said), headers={"HX-Request": "true"}).content.decode()

@@ -73,6 +73,14 @@ def test_confirming_keeps_intent_and_entities_as_nlu_found_them(anna: User, mess
     assert message.is_looked_at
 
 
+def test_the_panel_says_what_was_done_and_no_notice_covers_it(anna: User, message: Event):
+    for rest, words in (("correct", "Corrected as"), ("correct/undo", "Taken back.")):
+        answer = client_of(anna).post(address(message, rest), {"intent": "inform"}, headers={"HX-Request": "true"})
+        assert "HX-Trigger" not in answer
+        state = answer.content.decode().split('role="status"', 1)[1]
+        assert words in state.split("correction-buttons")[0]
+
+
 def test_the_button_of_an_intent_counts_before_the_field(anna: User, message: Event):
     say(anna, message, choice="book_table", intent="inform")
     assert Correction.objects.get().intent == "book_table"

@@ -174,7 +174,7 @@ def test_pages_lead_both_ways_and_keep_filters(client: Client, assistant: Assist
 @pytest.mark.parametrize("cursor", ["x", "-", "nan-1", "1-99999999999999999999999", "1e999-1"])
 def test_a_mistyped_cursor_is_no_error(client: Client, assistant: Assistant, stored: Make, cursor: str):
     say(stored, "anna")
-    for name in ("before", "after"):
+    for name in ("before", "after", "around"):
         assert client.get(address(assistant, f"?{name}={cursor}")).status_code == 200
 
 
@@ -257,3 +257,27 @@ def test_what_one_held_where_one_may_talk_no_more_is_not_shown(assistant: Assist
 def test_a_token_for_something_else_shows_no_conversation(assistant: Assistant, tester: User):
     tester.limit = Limit(frozenset({"models.view"}))
     assert not Conversation.objects.visible_to(tester).exists()
+
+
+def test_from_a_conversation_one_comes_back_to_its_row(
+    client: Client, assistant: Assistant, stored: Make, monkeypatch: pytest.MonkeyPatch
+):
+    """In the middle of a page; where a filter lost it, to the one that follows. The first page stays the first."""
+    monkeypatch.setattr(paging, "PAGE", 4)
+    say(stored, *(f"soup-{number}" for number in range(9)))
+    pages = {8: [8, 7, 6, 5], 7: [8, 7, 6, 5], 6: [8, 7, 6, 5], 5: [7, 6, 5, 4], 0: [2, 1, 0]}
+    for number, shown in pages.items():
+        one = Conversation.objects.get(first_text=f"soup-{number}")
+        for query in ("", "?q=soup"):
+            conversation = client.get(reverse("conversations:detail", args=[assistant.slug, one.pk]) + query)
+            back = re.search(r'href="([^"]*)#here"', conversation.content.decode())
+            assert back
+            listed = client.get(back[1].replace("&amp;", "&")).content.decode()
+            assert re.findall(r">(soup-.)</a>", listed) == [f"soup-{other}" for other in shown]
+            assert re.findall(r'id="here".*?>(soup-.)</a>', listed) == [f"soup-{number}"]
+            assert ("before=" in listed) == (shown[0] != 8) and "around=" not in listed
+    place = paging.NEWEST.cursor(Conversation.objects.get(first_text="soup-4"))
+    Conversation.objects.filter(first_text="soup-4").delete()
+    listed = client.get(address(assistant, f"?around={place}")).content.decode()
+    assert re.findall(r'id="here".*?>(soup-.)</a>', listed) == ["soup-3"]
+    assert titles(client, assistant, "?around=x")[0] == "soup-8"

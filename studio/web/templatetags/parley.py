@@ -134,7 +134,7 @@ def query_with(context: Context, **changes: object) -> str:
     """
     request: HttpRequest | None = context.get("request")
     query = request.GET.copy() if request else QueryDict(mutable=True)
-    for cursor in ("before", "after"):
+    for cursor in ("before", "after", "around"):
         query.pop(cursor, None)
     for key, value in changes.items():
         query.pop(key, None)
