@@ -1,6 +1,8 @@
-// A conversation outlines the message that its panel is about, keeps it in sight, and opens what a link points at.
+// A conversation outlines the message that its panel is about, keeps it in sight, and opens what a link points at. On a
+// phone the panel is a sheet over the foot of the conversation, so that who reads stays where they are.
 
 const narrow = matchMedia("(max-width: 1000px)"); // leaves no room beside the conversation
+const phone = matchMedia("(max-width: 760px)");
 let wanted = null; // the chooser of the message whose panel is on its way
 
 /* A click on a message chooses it as its time does; text can still be marked, links and buttons still work. */
@@ -33,7 +35,8 @@ document.addEventListener("htmx:afterSwap", (event) => {
   said.querySelector(".bubble").setAttribute("aria-current", "true");
   history.replaceState(null, "", `#${said.id}`);
   place();
-  said.scrollIntoView({ block: narrow.matches ? "start" : "nearest" });
+  if (phone.matches) setSheet(true);
+  else said.scrollIntoView({ block: narrow.matches ? "start" : "nearest" });
 });
 
 function explained() {
@@ -79,3 +82,24 @@ document.addEventListener("DOMContentLoaded", begin); // when htmx knows the pag
 document.addEventListener("added", (event) => { if (event.target.matches(".page")) begin(); }); // by reading.js
 addEventListener("hashchange", reveal);
 narrow.addEventListener("change", place);
+
+function setSheet(isOpen) {
+  document.querySelector(".page").classList.toggle("has-sheet", isOpen);
+  document.querySelector("[data-sheet-toggle]")?.setAttribute("aria-expanded", String(isOpen));
+  explained()?.scrollIntoView({ block: "nearest" });
+}
+
+function closeSheet() {
+  setSheet(false);
+  document.querySelector("[data-sheet-toggle]").focus();
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-sheet-close]")) closeSheet();
+  const toggle = event.target.closest("[data-sheet-toggle]");
+  if (toggle) setSheet(toggle.ariaExpanded === "false");
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.defaultPrevented || !document.querySelector(".has-sheet")) return;
+  if (event.target.closest("#panel, [data-sheet-toggle]") && !event.target.closest("form")) closeSheet();
+});

@@ -54,16 +54,24 @@ function number(field, numbers) {
   numbers.scrollTop = field.scrollTop;
 }
 
-function showError(editor, field, numbers) {
-  const line = Number(editor.dataset.errorLine);
+/* The line of an error, or that which the address names: one comes from there, and saving leads back to it. */
+function showLine(editor, field, numbers) {
+  const { errorLine, errorColumn = 1 } = editor.dataset;
+  const line = Number(errorLine ?? location.hash.match(/^#L(\d+)$/)?.[1]);
   if (!line) return;
-  numbers.children[line - 1]?.classList.add("bad-line");
+  if (errorLine) numbers.children[line - 1]?.classList.add("bad-line");
   const lines = field.value.split("\n");
   const start = lines.slice(0, line - 1).reduce((sum, text) => sum + text.length + 1, 0);
-  const at = start + Math.min(Number(editor.dataset.errorColumn) - 1, lines[line - 1]?.length ?? 0);
-  field.focus();
+  const at = start + Math.min(Number(errorColumn) - 1, lines[line - 1]?.length ?? 0);
+  if (errorLine) field.focus();
   field.setSelectionRange(at, at);
   field.scrollTop = Math.max(0, (line - 6) * parseFloat(getComputedStyle(field).lineHeight));
+}
+
+/* A browser keeps the fragment over the redirect to the page of the file. */
+function returnToLine(form, field) {
+  const line = field.value.slice(0, field.selectionStart).split("\n").length;
+  form.action = `${form.action.split("#")[0]}#L${line}`;
 }
 
 function begin(field) {
@@ -80,7 +88,8 @@ function wire(editor) {
   field.addEventListener("scroll", () => { numbers.scrollTop = field.scrollTop; }, { passive: true });
   refresh();
   if ("begin" in editor.dataset && matchMedia("(pointer: fine)").matches) begin(field); // on a phone, keys would cover the text
-  showError(editor, field, numbers);
+  showLine(editor, field, numbers);
+  field.form.addEventListener("submit", () => returnToLine(field.form, field));
 }
 
 /* What was sent is kept in this tab: when a sign-in came between, the page opens anew, of the same revision as before. */

@@ -15,6 +15,7 @@ const isOpen = () => !panel.hidden;
 const turns = () => [...log.querySelectorAll(".turn:not([data-problem])")];
 const turnOf = (place) => turns().find((turn) => place && turn.dataset.place === place);
 const lastOf = () => turns().filter((turn) => !turn.closest(".undone")).at(-1);
+const explained = () => turnOf(chosen) ?? (chosen ? null : lastOf());
 
 function remembered() {
   try {
@@ -31,6 +32,7 @@ function open(value, { keep = true } = {}) {
   mark();
   if (value) load();
   if (!keep) return;
+  keepInSight();
   try {
     localStorage.setItem(KEPT, value ? "open" : "closed");
   } catch {
@@ -38,14 +40,21 @@ function open(value, { keep = true } = {}) {
   }
 }
 
+/* The turn that is explained, where the panel is a sheet that comes and goes below it */
+function keepInSight() {
+  if (!wide.matches) explained()?.scrollIntoView({ block: "nearest" });
+}
+
+/* The focus goes where it moves nothing: on a narrow screen the button of the page is far above */
 function close() {
   open(false);
-  toggle.focus();
+  const button = wide.matches ? toggle : (explained()?.querySelector("[data-explain]") ?? toggle);
+  button.focus({ preventScroll: true });
 }
 
 /* The chosen turn carries the mark, and a button for choosing is in each */
 function mark() {
-  const current = isOpen() ? (turnOf(chosen) ?? (chosen ? null : lastOf())) : null;
+  const current = isOpen() ? explained() : null;
   for (const turn of turns()) {
     turn.toggleAttribute("data-chosen", turn === current);
     turn.querySelector("[data-explain]")?.setAttribute("aria-pressed", String(turn === current));
@@ -97,6 +106,7 @@ function choose(turn) {
   if (isOpen()) {
     mark();
     load();
+    keepInSight();
   } else {
     open(true);
   }

@@ -124,8 +124,12 @@ def _fill_tests(cafe: Assistant) -> dict[str, object]:
 
 
 def _fill_troubled_environments(cafe: Assistant) -> None:
-    """`lame` has a model that does not load and one with a long name to return to; the Rasa of `mute` does not answer."""
-    lame, mute = (create_environment(actor=None, assistant=cafe, name=name) for name in ("lame", "mute"))
+    """`lame` has a model that does not load and one with a long name to return to; the Rasa of `mute` does not answer.
+
+    The third has a name as long as may be.
+    """
+    names = ("lame", "mute", "an-environment-with-the-longest-name-that-may-be-for-a-bakery")
+    lame, mute, _ = (create_environment(actor=None, assistant=cafe, name=name) for name in names)
     ran, broken = (Model.objects.get(assistant=cafe, name=name) for name in (LONG_NAME, "crane"))
     poller = Poller(Client(), lame, name="rasa-1")
     for model, loads in ((ran, True), (broken, False)):

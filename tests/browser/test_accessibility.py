@@ -133,6 +133,14 @@ def test_a_page_can_be_used_by_everybody(path: str, browsers, words: dict[str, o
     assert not problems, "\n".join(problems)
 
 
+def test_the_list_of_conversations_is_no_wider_for_the_name_of_a_link(browsers, words, server: LiveServer) -> None:
+    page = browsers[0].new_page()
+    page.goto(f"{server}/a/{words['slug']}/conversations/?origin=link:{words['busy_link']}")
+    expect(page.locator(".sub > .badge", has_text="Friends").first).to_be_visible()
+    assert page.locator(".table-wrap").evaluate("one => one.scrollWidth - one.clientWidth") == 0
+    page.close()
+
+
 @pytest.mark.parametrize("path", PUBLIC_PAGES)
 def test_a_page_without_an_account_can_be_used_by_everybody(path: str, browsers, words, server: LiveServer) -> None:
     problems = problems_of(browsers[1], f"{server}{path.format(**words)}")

@@ -182,3 +182,14 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(open_as: Open) -> None:
     save = page.get_by_role("button", name="Save").bounding_box()
     assert save is not None
     assert save["height"] >= 40
+
+
+def test_edit_begins_at_the_line_one_came_from_and_saving_leads_back_to_it(open_as: Open) -> None:
+    page = open_as("ana", f"{FILE}#L5")
+    page.get_by_role("link", name="Edit").click()
+    expect(text_of(page)).to_be_focused()
+    page.keyboard.press("End")
+    page.keyboard.type(" there")
+    page.get_by_role("button", name="Save").click()
+    expect(page).to_have_url(re.compile(f"{FILE}#L5$"))
+    expect(page.locator(".line:target")).to_contain_text("- hi there")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.conf import settings
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from tests.browser.conftest import watched
 from tests.clients import client_of
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from conversations.models import Conversation
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture
@@ -296,8 +297,8 @@ def test_the_chosen_message_is_in_sight_and_keys_choose_its_neighbours(page: Pag
     expect(page.locator("#conversation .bubble[aria-current]")).to_be_in_viewport(ratio=1)
 
 
-def test_on_a_phone_the_panel_stands_below_its_message(page: Page, long_talk: "Conversation"):
-    page.set_viewport_size({"width": 390, "height": 844})
+def test_in_a_narrow_window_the_panel_stands_below_its_message(page: Page, long_talk: "Conversation"):
+    page.set_viewport_size({"width": 820, "height": 844})
     page.goto(address(long_talk))
     for text in ("question 19", "answer 3", "question 3"):
         page.locator("#conversation").get_by_text(text, exact=True).first.click()
@@ -310,6 +311,51 @@ def test_on_a_phone_the_panel_stands_below_its_message(page: Page, long_talk: "C
     chosen(page, "answer 3")
     page.set_viewport_size({"width": 1280, "height": 800})
     expect(page.locator(".aside > #panel")).to_be_visible()
+
+
+def test_on_a_phone_a_tap_on_a_message_leaves_the_reader_where_they_are(page: Page, long_talk: "Conversation"):
+    page.set_viewport_size(PHONE)
+    page.goto(address(long_talk))
+    sheet, message = page.locator("#panel"), bubble(page, "question 10")
+    expect(sheet).to_be_hidden()
+    message.evaluate("one => scrollBy(0, one.getBoundingClientRect().top - 200)")
+    message.click()
+    chosen(page, "question 10")
+    assert round(message.bounding_box()["y"]) == 200
+    page.get_by_role("button", name="Close").click()
+    expect(sheet).to_be_hidden()
+    assert round(message.bounding_box()["y"]) == 200
+    page.keyboard.press("Enter")  # on the button that opens it again
+    expect(sheet).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+
+
+def test_on_a_phone_neither_the_sheet_nor_the_foot_hides_what_one_reads(page: Page, long_talk: "Conversation"):
+    page.set_viewport_size(PHONE)
+    page.goto(address(long_talk))
+    message, sheet = bubble(page, "question 19"), page.locator("#panel")
+    message.click()
+    chosen(page, "question 19")
+    expect(sheet).to_be_visible()
+    reviewed = page.get_by_role("button", name="Mark as reviewed and read the next")
+    assert bottom(message) <= sheet.bounding_box()["y"]
+    assert bottom(sheet) <= reviewed.bounding_box()["y"]
+    reviewed.click()
+    is_shown(page, "soup again")
+    expect(sheet).to_be_hidden()
+    toast = page.locator(".toast", has_text="Marked as reviewed.")
+    expect(toast).to_be_visible()
+    assert bottom(toast) <= reviewed.bounding_box()["y"]
+
+
+def bubble(page: Page, text: str) -> Locator:
+    return page.locator("#conversation .bubble", has_text=re.compile(f"^{text}$"))
+
+
+def bottom(one: Locator) -> float:
+    box = one.bounding_box()
+    return box["y"] + box["height"]
 
 
 def test_of_many_notices_the_last_three_stay_and_u_takes_back_the_last(page: Page):

@@ -137,6 +137,25 @@ def test_it_is_opened_by_key_and_remembered(page: Page) -> None:
     expect(page.locator("#keys-help")).to_contain_text("Why it answered so")
 
 
+def test_on_a_phone_the_sheet_does_not_hide_the_turn_that_it_explains(page: Page, channels: dict[str, Channel]) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    speak(page, *(f"message {number}" for number in range(8)))
+    deliver(channels["production"])
+    expect(page.locator(".turn[data-place]")).to_have_count(8)
+    turn, panel = page.locator(".turn", has_text="message 5"), page.locator("#why")
+    why = turn.locator("[data-explain]")
+    why.evaluate("one => scrollBy(0, one.getBoundingClientRect().bottom - 700)")
+    why.click()
+    expect(panel.locator("h2").nth(1)).to_have_text("message 5")
+    last_line = why.bounding_box()
+    assert last_line["y"] + last_line["height"] <= page.locator("[data-composer]").bounding_box()["y"]
+    panel.get_by_role("button", name="Close").click()
+    expect(panel).to_be_hidden()
+    expect(turn).to_be_in_viewport(ratio=1)
+    expect(why).to_be_focused()
+
+
 def test_a_correction_is_kept_from_the_panel(page: Page, channels: dict[str, Channel]) -> None:
     speak(page, "hello")
     deliver(channels["production"])
