@@ -18,7 +18,7 @@ from models_app.data_loaders import Data, load_data, load_editable
 from models_app.entries import Entry
 from models_app.findings import Findings
 from models_app.forms.data import EditForm, MessageForm, NewFileForm, PathForm
-from models_app.models import Revision, RevisionFile
+from models_app.models import Revision, RevisionFile, TrainingJob
 from models_app.services.editing import BadData, Collision, Edits, Saved, save_edits
 from models_app.services.training import changes_since_training
 from models_app.views.validation import at, banner_context
@@ -45,16 +45,17 @@ def data_page(request: HttpRequest, slug: str) -> HttpResponse:
         "size": sum(entry.size for entry in entries),
         "kinds": _kinds(entries),
         "kind": kind,
-        "changes": _changes(data),
+        "changes": len(changes_since_training(data.newest)) if data.newest and data.is_newest else 0,
         **banner_context(data, findings),
         **_rights(data),
     }
     return render(request, "models_app/data/list.html", context)
 
 
-def _changes(data: Data) -> int:
-    """How many files of the newest revision, when it is looked at, no training has had yet."""
-    return len(changes_since_training(data.newest)) if data.newest and data.is_newest else 0
+def _is_trained(data: Data) -> bool:
+    """Whether there is nothing to train: a model was made of the newest revision, or an older one is looked at."""
+    done = TrainingJob.objects.trainings().filter(state=TrainingJob.State.DONE, revision=data.newest)
+    return not data.is_newest or done.exists()
 
 
 def _kinds(entries: list[Entry]) -> list[tuple[str, int]]:
@@ -94,8 +95,7 @@ def file_page(request: HttpRequest, slug: str, path: str) -> HttpResponse:
         "last": _last_change(data, history),
         "history": history[:12],
         "too_large": len(content) > EDITABLE_BYTES,
-        "changes": _changes(data),
-        "may_train": data.user.may(Permission.MODELS_MODIFY, Scope(data.assistant.pk)),
+        "may_train": data.user.may(Permission.MODELS_MODIFY, Scope(data.assistant.pk)) and not _is_trained(data),
         "may_edit": data.is_newest and data.may_modify(path, content),
     }
     return render(request, "models_app/data/file.html", context)

@@ -128,7 +128,6 @@ def test_a_changed_file_leads_to_its_training_until_it_is_trained(admin: Client,
     edit(admin, NLU.decode() + "    - hey\n")
     page = admin.get(f"{DATA}file/data/nlu.yml").content.decode()
     assert button in page
-    assert ">1 change since the last training</a>" in page
     assert button not in admin.get(f"{DATA}file/data/nlu.yml?revision=1").content.decode()
     train(assistant)
     assert button not in admin.get(f"{DATA}file/data/nlu.yml").content.decode()
@@ -144,7 +143,6 @@ def train(assistant: Assistant) -> None:
 def test_who_may_not_train_is_not_offered_to(client: Client, assistant: Assistant, revision: Revision):
     client.force_login(person_with(Permission.NLU_VIEW, Permission.NLU_MODIFY))
     page = client.get(f"{DATA}file/data/nlu.yml").content.decode()
-    assert ">5 changes since the last training</a>" in page
     assert 'hx-post="/a/cafe/train"' not in page
 
 
