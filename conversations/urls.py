@@ -61,6 +61,7 @@ def _talking(kind: Kind) -> list[URLPattern]:
 COMPLETENESS = "a/<str:slug>/environments/<str:name>/completeness"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("a/<str:slug>/", home.home, name="home"),
+    path("a/<str:slug>/waiting", home.waiting, name="home-waiting"),
     path("a/<str:slug>/conversations/", conversation_list.conversation_list, name="list"),
     path("a/<str:slug>/conversations/new", conversation_list.new_conversations, name="new"),
     path("a/<str:slug>/conversations/count", conversation_list.conversation_count, name="count"),

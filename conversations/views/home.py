@@ -1,16 +1,22 @@
-"""The home page: what is live where, what is under way, who talked last, and what to do next."""
+"""The home page: what waits, what is live where, what is under way, who talked last, and what to do next."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
+from conversations.inbox_filters import InboxFilter
 from conversations.models import Conversation
 from conversations.onboarding import setup_steps
+from conversations.services import inbox
 from environments.services.overview import overviews
+from models_app.data.rights import VIEWS
 from models_app.loaders import load_assistant
 from models_app.models import Assistant, TrainingJob
+from models_app.services.revisions import newest_revision
+from models_app.services.training import changes_since_training
 from models_app.services.training_settings import settings_of
 from studio.access.loaders import signed_in
+from studio.access.models import User
 from studio.access.permissions import Permission, Scope
 from studio.jobs import heartbeat
 from studio.web.context import last_assistant_slug
@@ -59,3 +65,31 @@ def home(request: HttpRequest, slug: str) -> HttpResponse:
     }
     name = "conversations/home.html#live" if request.headers.get("HX-Request") else "conversations/home.html"
     return render(request, name, context)
+
+
+@require_safe
+def waiting(request: HttpRequest, slug: str) -> HttpResponse:
+    """A fragment of the home page: what waits for people, of what the person may see; empty when nothing does."""
+    assistant = load_assistant(request, slug)
+    viewer = signed_in(request)
+    context = {
+        "asked": _in_the_inbox(viewer, assistant),
+        "changes": _not_trained(viewer, assistant),
+        "counted": inbox.COUNTED,
+    }
+    return render(request, "conversations/_home_waiting.html", context)
+
+
+def _in_the_inbox(viewer: User, assistant: Assistant) -> int:
+    """How many messages the inbox asks about when it is opened without a filter."""
+    filters = InboxFilter({}, assistant=assistant, viewer=viewer)
+    return inbox.left(filters.wanted()) if filters.environments and filters.is_valid() else 0
+
+
+def _not_trained(viewer: User, assistant: Assistant) -> int:
+    """Files that changed since the last training; none before the first one, of which the first steps speak."""
+    newest = newest_revision(assistant)
+    if newest is None or not any(viewer.may_somewhere(one, assistant.pk) for one in VIEWS):
+        return 0
+    trained = TrainingJob.objects.trainings().filter(assistant=assistant, state=TrainingJob.State.DONE)
+    return len(changes_since_training(newest)) if trained.exists() else 0

@@ -74,6 +74,8 @@ def _found(severity: Severity, text: str, places: Places) -> Iterable[Found]:
         return [_against_schema(schema["path"], error, places) for error in errors]
     for rule in RULES:
         if match := rule.pattern.search(text):
+            if rule.is_meant is not None and rule.is_meant(places, match):
+                return []
             where = [place for place in rule.where(places, match) if place is not None]
             message = match[0] if rule.only_match else text
             return [Found(rule.severity or severity, _shortened(message), rule.advice, tuple(dict.fromkeys(where)))]

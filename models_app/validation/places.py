@@ -6,7 +6,7 @@ stories takes two seconds for every 100 kB, so in a larger file than is worth th
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -19,6 +19,7 @@ from models_app.data.yaml_text import YamlError, compose, decode, top_level
 
 PARSED_BYTES = 400_000  # of domains and stories; NLU files have few nodes for their size
 STORY_KEYS = ("story", "rule")
+SWITCHES = re.compile(rb"use_lookup_tables|use_regexes")  # of RegexEntityExtractor; both are on unless one says so
 STEP_KEYS = ("intent", "action", "active_loop", "checkpoint", "slot_was_set", "user", "bot")
 
 
@@ -61,6 +62,13 @@ class Places:
                         return _place(path, key)
         return self.in_domain("forms", form)
 
+    @cached_property
+    def asked_by_forms(self) -> frozenset[str]:
+        """The names of responses with which forms ask for their slots, whether they are there or not."""
+        required = set(self._required_slots())
+        by_slot = {f"utter_ask_{slot}" for _, slot in required}
+        return frozenset(by_slot | {f"utter_ask_{form}_{slot}" for form, slot in required})
+
     def slot_condition(self, slot: str, form: str) -> Place | None:
         """Where a mapping of the slot asks for the form to be active."""
         for path, found in self._about("slots", slot):
@@ -94,6 +102,18 @@ class Places:
 
     def entity_in_nlu(self, name: str) -> Place | None:
         return self._annotated.get(name)
+
+    @property
+    def entities_in_nlu(self) -> Set[str]:
+        """That examples are annotated with."""
+        return self._annotated.keys()
+
+    @cached_property
+    def patterns(self) -> frozenset[str]:
+        """The names of lookup tables and regular expressions."""
+        entries = [entry for _, node in self._sections("nlu", "") for entry in _items(node)]
+        named = [value for entry in entries for kind in ("lookup", "regex") for value in _values(entry, kind)]
+        return frozenset(value.value for value in named if isinstance(value, ScalarNode))
 
     # --- Stories and rules ---
 
@@ -131,6 +151,12 @@ class Places:
                         if isinstance(value, ScalarNode) and value.value == name:
                             return _place(path, value)
         return None
+
+    @property
+    def has_pattern_extractor(self) -> bool:
+        """Whether the pipeline extracts entities by lookup tables and regular expressions alone, both of them."""
+        place = self.component("RegexEntityExtractor")
+        return place is not None and not SWITCHES.search(self.files[place.path])
 
     def file_key(self, section: str, key: str) -> Place | None:
         """A key at the top of the first file that has `section`, else that section's beginning."""
@@ -178,6 +204,13 @@ class Places:
         for path, node in self._sections(section, name):
             for mapping in [node, *_items(node)]:
                 yield from ((path, value) for key, value in _pairs(mapping) if key.value == name)
+
+    def _required_slots(self) -> Iterator[tuple[str, str]]:
+        for _, node in self._sections("forms", ""):
+            for mapping in [node, *_items(node)]:
+                for form, about in _pairs(mapping):
+                    for required in _values(about, "required_slots"):
+                        yield from ((form.value, slot.value) for slot in _entries(required))
 
     def _all_stories(self, name: str) -> Iterator[Story]:
         for path in self._paths:

@@ -8,8 +8,9 @@ from models_app.data.check import Severity
 from models_app.validation.places import Place, Places
 
 Where = Callable[[Places, "re.Match[str]"], Iterable[Place | None]]
+Meant = Callable[[Places, "re.Match[str]"], bool]
 ERROR = Severity.ERROR
-USES = ("intent", "action")
+SENT_BY_RASA = ("utter_default", "utter_restart")  # by action_default_fallback and action_restart
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,14 @@ class Rule:
     advice: str
     severity: Severity | None = None  # None: as its form tells
     only_match: bool = True  # what stands behind the sentence is Rasa's advice; ours takes its place
+    is_meant: Meant | None = None  # whether the data is right as it is, so that there is nothing to find
 
 
-def _rule(pattern: str, where: Where, advice: str, *, error: bool = False, whole: bool = False) -> Rule:
-    return Rule(re.compile(pattern, re.DOTALL), where, advice, ERROR if error else None, only_match=not whole)
+def _rule(
+    pattern: str, where: Where, advice: str, *, error: bool = False, whole: bool = False, is_meant: Meant | None = None
+) -> Rule:
+    severity = ERROR if error else None
+    return Rule(re.compile(pattern, re.DOTALL), where, advice, severity, only_match=not whole, is_meant=is_meant)
 
 
 def _domain(section: str, group: str = "name") -> Where:
@@ -78,6 +83,11 @@ def _duplicates(section: str) -> Where:
     return where
 
 
+def _is_sent_by_itself(places: Places, match: "re.Match[str]") -> bool:
+    """Rasa's own actions send these two, and a form asks for its slots with responses that no story names."""
+    return match["name"] in SENT_BY_RASA or match["name"] in places.asked_by_forms
+
+
 RULES = (
     # rasa/validator.py, in its order
     _rule(
@@ -116,7 +126,8 @@ RULES = (
     _rule(
         r"The utterance '(?P<name>utter_ask_.+?|utter_default|utter_restart)' is not used in any story or rule\.",
         _domain("responses"),
-        "Rasa sends it by itself, or a form asks with it: then it can stay.",
+        "No form of the domain was seen to ask for that slot. If an action server does, it can stay.",
+        is_meant=_is_sent_by_itself,
     ),
     _rule(
         r"The utterance '(?P<name>.+?)' is not used in any story or rule\.",
@@ -257,6 +268,14 @@ RULES = (
         r"entity extractor",
         lambda places, match: [places.file_key("pipeline", "pipeline")],
         "Add an extractor such as DIETClassifier to the pipeline.",
+        is_meant=lambda places, match: places.has_pattern_extractor and places.entities_in_nlu <= places.patterns,
+    ),
+    _rule(
+        r"You have defined training data consisting of lookup tables, but your NLU configuration does not include any "
+        r"components that uses the features created from the lookup table\.",
+        lambda places, match: [places.file_key("pipeline", "pipeline")],
+        "Let DIETClassifier or CRFEntityExtractor use them, or extract by them alone with RegexEntityExtractor.",
+        is_meant=lambda places, match: places.has_pattern_extractor,
     ),
     _rule(
         r"Found (?:a rule-based policy|rule-based training data)[^.]*\.",

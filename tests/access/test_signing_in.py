@@ -33,6 +33,10 @@ def is_in(client: Client) -> bool:
     return client.get(ACCOUNT).status_code == 200
 
 
+def test_the_sign_in_page_says_what_parley_is(client: Client, person: User) -> None:
+    assert "trains its Rasa assistants" in client.get("/sign-in").content.decode()
+
+
 def test_a_password_leads_to_the_page_that_was_asked_for(client: Client, person: User) -> None:
     asked = client.get(ACCOUNT)
     assert asked["Location"] == f"/sign-in?next={ACCOUNT}"

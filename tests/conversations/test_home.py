@@ -15,7 +15,9 @@ from models_app.services.training import request_training
 from studio.access.permissions import Scope
 from studio.jobs import heartbeat
 from studio.rasa.models import RasaRuntime
-from tests.factories import environment_of, make_assistant, make_model, make_person
+from tests.clients import client_of
+from tests.conversations.events import user
+from tests.factories import environment_of, make_assistant, make_model, make_person, store_events
 
 pytestmark = pytest.mark.django_db
 
@@ -134,3 +136,47 @@ def test_home_says_of_an_outage_what_it_is(client, assistant):
     page = client.get(reverse("conversations:home", args=["cafe"])).content.decode()
     assert "could load the model" not in page
     assert "No server polls. <a" in page
+
+
+def waiting_for(person, assistant) -> str:
+    """What the home page asks for when it is there."""
+    client, home = client_of(person), reverse("conversations:home", args=[assistant.slug])
+    assert f'hx-get="{home}waiting" hx-trigger="load"' in client.get(home).content.decode()
+    return client.get(f"{home}waiting").content.decode()
+
+
+def test_home_says_what_waits_in_the_inbox_and_leads_there(assistant):
+    annotator, now = make_person("annotator"), timezone.now().timestamp()
+    assert not waiting_for(annotator, assistant).strip()
+    store_events(environment_of(assistant), user("a flat white", now - 60, sender="one", confidence=0.3))
+    text = waiting_for(annotator, assistant)
+    assert f'<a href="{reverse("conversations:inbox", args=["cafe"])}">1 message waits in the inbox</a>' in text
+    store_events(environment_of(assistant), user("two teas", now - 50, sender="two", confidence=0.3))
+    assert "2 messages wait in the inbox" in waiting_for(annotator, assistant)
+
+
+def test_home_says_which_changes_were_not_trained(assistant):
+    admin = make_person("admin")
+    first = save_revision(actor=admin, assistant=assistant, files={"a.yml": b"x"}, message="", parent_number=None)
+    assert "not trained" not in waiting_for(admin, assistant)  # the first steps speak of the first training
+    job = request_training(actor=admin, assistant=assistant)
+    type(job).objects.update(state="done")
+    assert "not trained" not in waiting_for(admin, assistant)
+    files = {"a.yml": b"y", "b.yml": b"x"}
+    save_revision(actor=admin, assistant=assistant, files=files, message="", parent_number=first.number)
+    text = waiting_for(admin, assistant)
+    assert f'<a href="{reverse("models:data-since-training", args=["cafe"])}">2 changes not trained</a>' in text
+
+
+def test_home_tells_nobody_of_what_they_may_not_see(assistant):
+    """A tester neither reads what others said nor sees the data; an annotator of another environment not this one's."""
+    admin = make_person("admin")
+    save_revision(actor=admin, assistant=assistant, files={"a.yml": b"x"}, message="", parent_number=None)
+    type(request_training(actor=admin, assistant=assistant)).objects.update(state="done")
+    save_revision(actor=admin, assistant=assistant, files={"a.yml": b"y"}, message="", parent_number=1)
+    said = user("a flat white", timezone.now().timestamp() - 60, sender="one", confidence=0.3)
+    store_events(environment_of(assistant), said)
+    assert "1 message waits in the inbox" in (text := waiting_for(admin, assistant)) and "1 change not trained" in text
+    assert not waiting_for(make_person("tester"), assistant).strip()
+    elsewhere = Scope(assistant.pk, environment_of(assistant, "worker").pk)
+    assert "inbox" not in waiting_for(make_person("annotator", elsewhere), assistant)

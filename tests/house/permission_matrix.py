@@ -76,6 +76,7 @@ DOCUMENTATION = [
 HOME = [
     Row("GET",  "/",                                              302, 302, 302, 302, 302),
     Row("GET",  "/a/cafe/",                                       302, 200, 200, 200, 200),
+    Row("GET",  "/a/cafe/waiting",                                302, 200, 200, 200, 200),  # each sees what is theirs
 ]
 
 ACCOUNT = [

@@ -193,12 +193,63 @@ def test_what_nothing_is_known_of_stands_without_a_place_before_the_others():
     assert next((one.message, one.places) for one in found(output)) == ("Something new.", ())
 
 
-@pytest.mark.parametrize(
-    ("name", "may_stay"), [("utter_ask_day", True), ("utter_default", True), ("utter_never", False)]
+def unused(name: str) -> str:
+    return f"{WARNS}The utterance '{name}' is not used in any story or rule.\n"
+
+
+@pytest.mark.parametrize("name", ["utter_ask_day", "utter_ask_booking_form_day", "utter_default", "utter_restart"])
+def test_a_response_that_rasa_or_a_form_sends_is_no_finding(name):
+    domain = b"forms:\n  booking_form:\n    required_slots:\n    - day\n"
+    assert found(unused(name), {"forms.yml": domain}) == []
+
+
+def test_a_response_that_no_form_was_seen_to_send_is_one():
+    (asked,) = found(unused("utter_ask_city"))
+    assert asked.severity is Severity.WARNING and "If an action server does, it can stay" in asked.advice
+    (other,) = found(unused("utter_never"))
+    assert "delete" in other.advice
+
+
+UNLEARNT = (
+    "You have defined training data consisting of entity examples, but your NLU configuration does not include an "
+    "entity extractor trained on your training data.",
+    "You have defined training data consisting of lookup tables, but your NLU configuration does not include any "
+    "components that uses the features created from the lookup table. To make use of the features, add a component.",
 )
-def test_a_response_that_rasa_or_a_form_sends_is_not_to_be_deleted(name, may_stay):
-    (one,) = found(f"{WARNS}The utterance '{name}' is not used in any story or rule.\n")
-    assert ("delete" not in one.advice) is may_stay
+EXTRACTED = {
+    "config.yml": b"pipeline:\n- name: WhitespaceTokenizer\n- name: RegexEntityExtractor\npolicies: []\n",
+    "data/nlu.yml": b"""nlu:
+- intent: price
+  examples: |
+    - what is [the cake](dish)
+- lookup: dish
+  examples: |
+    - the cake
+""",
+}
+
+
+@pytest.mark.parametrize("said", UNLEARNT)
+def test_an_entity_that_is_found_by_its_pattern_need_not_be_learnt(said):
+    assert found(WARNS + said, EXTRACTED) == []
+
+
+@pytest.mark.parametrize("said", UNLEARNT)
+@pytest.mark.parametrize(
+    "config",
+    [
+        b"pipeline:\n- name: WhitespaceTokenizer\n",
+        b"pipeline:\n- name: RegexEntityExtractor\n  use_lookup_tables: false\n",
+    ],
+)
+def test_without_an_extractor_that_uses_patterns_it_stands_in_the_configuration(said, config):
+    (finding,) = found(WARNS + said, EXTRACTED | {"config.yml": config})
+    assert (finding.severity, finding.places) == (Severity.WARNING, (Place("config.yml", 1),))
+
+
+def test_an_entity_without_a_pattern_is_never_found():
+    files = EXTRACTED | {"data/more.yml": b"nlu:\n- intent: price\n  examples: |\n    - by [Anna](person)\n"}
+    assert len(found(WARNS + UNLEARNT[0], files)) == 1
 
 
 def test_an_unknown_message_that_names_a_file_stands_in_it():

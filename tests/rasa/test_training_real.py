@@ -36,6 +36,7 @@ def test_the_starter_becomes_a_model_with_facts_and_a_log(assistant, settings):
     assert len(job.model.domain["intents"]) >= 12
     assert "RulePolicy" in "".join(job.log.values_list("text", flat=True))
     assert job.step_total > 5
+    assert list(job.validation.findings.values_list("message", flat=True)) == []
     assert not (settings.JOBS_DIR / f"{job.pk}-1").exists()
 
 
