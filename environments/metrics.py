@@ -7,6 +7,7 @@ from django.db.models import Count, F, OuterRef, Subquery
 from django.utils import timezone
 
 from environments.models import Environment, ManagedServer, Promotion, PromotionTransition, Replica, Slot
+from environments.services.polls import bring_up_to_date
 from environments.services.replicas import is_live
 from environments.services.transitions import state_of
 from studio.jobs import heartbeat
@@ -74,7 +75,9 @@ def environments() -> Iterator[Reading]:
 
 def _replicas(places: dict[int, tuple[str, str]], models: dict[int, str | None]) -> Iterator[Reading]:
     now, counts = timezone.now(), Counter[tuple[int, str]]()
-    for replica in Replica.objects.filter(environment__in=places):
+    rows = list(Replica.objects.filter(environment__in=places))
+    bring_up_to_date(rows)
+    for replica in rows:
         pk = replica.environment_id
         runs = "current" if replica.runs_etag == (models[pk] or "") else "behind"
         counts[pk, runs if is_live(replica, now) else "silent"] += 1

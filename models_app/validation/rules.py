@@ -268,7 +268,9 @@ RULES = (
         r"entity extractor",
         lambda places, match: [places.file_key("pipeline", "pipeline")],
         "Add an extractor such as DIETClassifier to the pipeline.",
-        is_meant=lambda places, match: places.has_pattern_extractor and places.entities_in_nlu <= places.patterns,
+        is_meant=lambda places, match: (
+            bool(places.entities_in_nlu) and places.has_pattern_extractor and places.entities_in_nlu <= places.patterns
+        ),
     ),
     _rule(
         r"You have defined training data consisting of lookup tables, but your NLU configuration does not include any "

@@ -59,7 +59,9 @@ def test_replicas_are_current_behind_or_silent(production, poller, promote_to_pr
     poller.poll()
     Poller(poller.client, production, "rasa-2", loads=False).poll()
     Poller(poller.client, production, "rasa-3").poll()
-    Replica.objects.filter(key="rasa-3").update(last_seen_at=timezone.now() - timedelta(hours=1), busy_until=None)
+    hour_ago = timezone.now() - timedelta(hours=1)
+    Replica.objects.filter(key="rasa-3").update(key="rasa-gone", last_seen_at=hour_ago, busy_until=None)
+    Replica.objects.filter(key="rasa-1").update(last_seen_at=hour_ago, busy_until=None)  # no schedule wrote its polls
     found = told(metrics.environments)
     states = {
         state: found["parley_replicas", "default", "production", state] for state in ("current", "behind", "silent")
