@@ -81,7 +81,7 @@ def type_at_end(page: Page, text: str) -> None:
 def test_control_s_saves_a_new_revision(page: Page) -> None:
     type_at_end(page, "    - good morning")
     page.keyboard.press("Control+s")
-    expect(page).to_have_url(re.compile(f"{FILE}$"))
+    expect(page).to_have_url(re.compile(rf"{FILE}#L\d+$"))
     expect(page.get_by_text("Saved as revision 2.")).to_be_visible()
     expect(page.get_by_text("good morning")).to_be_visible()
 
