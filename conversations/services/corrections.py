@@ -105,7 +105,8 @@ def undo(*, actor: User, event: Event) -> Correction | None:
         _return(row, row.former)
         row.save()
         return row
-    Event.objects.filter(pk__in=[event.pk, *row.also]).update(is_looked_at=False)
+    answered = Correction.objects.filter(event__in=row.also).values("event")  # meanwhile, each by itself
+    Event.objects.filter(pk__in=[event.pk, *row.also]).exclude(pk__in=answered).update(is_looked_at=False)
     row.delete()
     return None
 

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from conversations.correcting import correcting
 from conversations.ingest.write import Stored
 from conversations.models import Conversation, Correction, Event, MessageLease
 from conversations.services import corrections, inbox
@@ -146,6 +147,16 @@ def test_taken_back_the_same_words_wait_again_as_well(said, environment, anna: U
     correct(actor=anna, event=first, verdict=Verdict("greet"))
     undo(actor=anna, event=first)
     assert left(wanted(environment)) == 2
+
+
+def test_taken_back_what_has_an_answer_of_its_own_keeps_it(said, environment, anna: User, bob: User):
+    first, other = said("moin", 0.4), said("moin", 0.3, sender="other")
+    correct(actor=anna, event=first, verdict=Verdict("greet"))
+    correct(actor=bob, event=other, verdict=Verdict("bye"))
+    corrections.undo(actor=anna, event=first)
+    assert find(wanted(environment)) == [first] and inbox.progress(wanted(environment), environment.assistant)[1] == 1
+    other.refresh_from_db()
+    assert correcting(bob, other.conversation, other).correction.intent == "bye"
 
 
 def test_the_panel_of_the_same_words_says_so(said, environment, anna: User):
