@@ -255,6 +255,18 @@ def test_answers_are_taken_back_one_after_the_other(said, assistant, anna: User,
     assert not Correction.objects.exists() and "/undo" not in page(anna, assistant)
 
 
+def test_a_message_in_front_that_has_an_answer_is_the_one_to_be_undone(said, assistant, anna: User):
+    first, second, third = (said(text, 0.1 + at / 10) for at, text in enumerate("abc"))
+    for event in (first, second):
+        correct(actor=anna, event=event, verdict=Verdict("greet"))
+    undone = {
+        event: re.findall(r'/inbox/(\d+)/undo"', page(anna, assistant, f"?m={event.pk}")) for event in (first, third)
+    }
+    assert undone == {first: [str(first.pk)], third: [str(second.pk)]}
+    Correction.objects.filter(event=first).update(state=Correction.State.ACCEPTED)  # so that it has no button
+    assert re.findall(r'/inbox/(\d+)/undo"', page(anna, assistant, f"?m={first.pk}")) == [str(second.pk)]
+
+
 def test_what_was_answered_elsewhere_or_long_ago_is_not_offered_to_be_undone(
     said, assistant, anna: User, bob: User, time_machine_later
 ):
