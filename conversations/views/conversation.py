@@ -92,6 +92,7 @@ def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     chosen = _chosen(conversation, shown, items, by_key=by_key, place=place)
     context = {
         "window": shown,
+        "place": place,
         "last_event": shown.events[-1] if shown.events else None,
         "items": folding.applied(items),
         "panel": chosen and _panel(chosen, shown, items, names, marks),

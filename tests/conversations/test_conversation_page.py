@@ -109,7 +109,9 @@ def test_of_a_list_that_was_searched_the_message_that_was_found_is_chosen(
     stored(user("my bicycle", 1.0), *(user(f"message-{n}.", 2.0 + n, confidence=0.3) for n in range(30)))
     one = Conversation.objects.get()
     found, other = one.events.get(text="my bicycle"), one.events.get(text="message-29.")
-    assert f'data-about="e{found.pk}"' in page(client, one, "?q=bicycle")
+    shown = page(client, one, "?q=bicycle")
+    assert f'data-about="e{found.pk}"' in shown and f'/story?at={found.pk}"' in shown  # of the part that is shown
+    assert "/story?at=" not in page(client, one)
     for query in ("", "?q=zebra", f"?q=bicycle&m={other.pk}"):
         assert f'data-about="e{other.pk}"' in page(client, one, query)
 
