@@ -99,7 +99,7 @@ function setSheet(isOpen) {
 
 function closeSheet() {
   setSheet(false);
-  document.querySelector("[data-sheet-toggle]").focus();
+  document.querySelector("[data-sheet-toggle]")?.focus();
 }
 
 document.addEventListener("click", (event) => {

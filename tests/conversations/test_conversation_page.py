@@ -116,6 +116,13 @@ def test_of_a_list_that_was_searched_the_message_that_was_found_is_chosen(
         assert f'data-about="e{other.pk}"' in page(client, one, query)
 
 
+def test_where_only_the_assistant_spoke_its_last_message_is_chosen(client: Client, stored: Make):
+    stored(bot("Welcome!", 1.0), bot("Anybody there?", 2.0))
+    one = Conversation.objects.get()
+    shown = page(client, one)
+    assert f'data-about="e{one.events.get(text="Anybody there?").pk}"' in shown and "data-sheet-toggle" in shown
+
+
 def test_choosing_a_message_loads_its_panel(client: Client, conversation: Conversation):
     said = conversation.events.get(kind="bot")
     shown = client.get(event_address("panel", said), headers={"HX-Request": "true"}).content.decode()
