@@ -82,7 +82,7 @@ def inbox_page(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _last(filters: InboxFilter) -> Correction | None:
-    return corrections.last_of(filters.viewer, [one.pk for one in filters.environments])
+    return corrections.last_of(filters.viewer, filters.assistant, [one.pk for one in filters.environments])
 
 
 def _in_front(request: HttpRequest, filters: InboxFilter) -> Shown | None:

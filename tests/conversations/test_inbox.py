@@ -7,6 +7,7 @@ from html import unescape
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from conversations.correcting import correcting
@@ -275,7 +276,7 @@ def test_what_was_answered_elsewhere_or_long_ago_is_not_offered_to_be_undone(
     correct(actor=anna, event=event, verdict=Verdict("greet"))
     assert "/undo" in page(anna, assistant) and "/undo" not in page(bob, assistant)
     worker = environment_of(assistant, "worker")
-    assert corrections.last_of(anna, [worker.pk]) is None
+    assert corrections.last_of(anna, assistant, [worker.pk]) is None
     with time_machine_later(12 * 3600 + 1):
         assert "/undo" not in page(anna, assistant)
     Correction.objects.update(state=Correction.State.ACCEPTED)
@@ -374,6 +375,16 @@ def test_nothing_but_the_indexes_of_the_inbox_is_read(stored: Make, environment)
             assert field not in changes or f"({column})" in condition
     plan = plan_of(lambda: inbox.same_words(make_person("annotator"), Event.objects.first()))
     assert re.search(r"inbox_same_words on .*\n\s+Index Cond: .*hashtext", plan), plan
+
+
+def test_what_somebody_said_last_is_found_by_an_index_of_the_assistant(assistant, environment, anna: User):
+    with CaptureQueriesContext(connection) as asked:
+        corrections.last_of(anna, assistant, [environment.pk])
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        cursor.execute(f"EXPLAIN {asked.captured_queries[-1]['sql']}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert re.search(r"Index Cond: \(\(assistant_id = \d+\) AND \(at >= ", plan), plan
 
 
 def plan_of(ask: Callable[[], object]) -> str:
