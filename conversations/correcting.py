@@ -35,6 +35,10 @@ class Correcting:
         return self.correction is not None and self.correction.event_id == self.event.pk
 
     @property
+    def may_be_undone(self) -> bool:
+        return self.is_own and self.correction is not None and self.correction.state != Correction.State.ACCEPTED
+
+    @property
     def intent(self) -> str:
         """What stands in the field."""
         if self.typed is not None:

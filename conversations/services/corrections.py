@@ -15,6 +15,7 @@ from conversations.models import Conversation, Correction, Event
 from conversations.presentation.said import Said, as_facts, said_in
 from conversations.services.inbox import release, same_words
 from models_app.data.examples import Annotation
+from models_app.models import Assistant
 from studio.access.models import User
 from studio.errors import Conflict, Invalid
 
@@ -38,10 +39,11 @@ def corrections_of(conversation: Conversation, event: Event | None = None) -> di
     return {row.event_id: row for row in rows}
 
 
-def last_of(person: User, environments: Collection[int]) -> Correction | None:
-    """What the person said last of a message of these environments, if that was in this sitting and can be undone."""
+def last_of(person: User, assistant: Assistant, environments: Collection[int]) -> Correction | None:
+    """What the person said last of a message there, if that was in this sitting and can be undone."""
     since = timezone.now() - SITTING
-    rows = Correction.objects.filter(person=person, at__gte=since, conversation__environment__in=environments)
+    rows = Correction.objects.filter(assistant=assistant, at__gte=since)  # which has an index
+    rows = rows.filter(person=person, conversation__environment__in=environments)
     last = rows.order_by("-at").first()
     return last if last is not None and last.state != State.ACCEPTED else None
 
@@ -105,7 +107,8 @@ def undo(*, actor: User, event: Event) -> Correction | None:
         _return(row, row.former)
         row.save()
         return row
-    Event.objects.filter(pk__in=[event.pk, *row.also]).update(is_looked_at=False)
+    answered = Correction.objects.filter(event__in=row.also).values("event")  # meanwhile, each by itself
+    Event.objects.filter(pk__in=[event.pk, *row.also]).exclude(pk__in=answered).update(is_looked_at=False)
     row.delete()
     return None
 

@@ -92,6 +92,7 @@ def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     chosen = _chosen(conversation, shown, items, by_key=by_key, place=place)
     context = {
         "window": shown,
+        "place": place,
         "last_event": shown.events[-1] if shown.events else None,
         "items": folding.applied(items),
         "panel": chosen and _panel(chosen, shown, items, names, marks),
@@ -148,7 +149,7 @@ def _chosen(
     conversation: Conversation, shown: window.Window, items: Sequence[Item], *, by_key: str, place: str
 ) -> Event | None:
     """The event of the message to explain: the one asked for, by key or as the place to show, else the last that NLU
-    was unsure of, else the last."""
+    was unsure of, else the last that a person wrote, else the last."""
     events = {event.pk: event for event in shown.events}
     if by_key.isdecimal():
         return events.get(int(by_key)) or load_event(conversation, int(by_key))
@@ -157,7 +158,7 @@ def _chosen(
         return events[int(place)]
     said = [item for item in messages if item.is_user]
     doubtful = [item for item in said if item.understanding and item.understanding.level != "sure"]
-    best = (doubtful or said)[-1:]
+    best = (doubtful or said or messages)[-1:]
     return events[best[0].event_id] if best and best[0].event_id else None
 
 

@@ -51,6 +51,11 @@ class Shown:
         return moment(self.event.timestamp)
 
     @property
+    def may_be_undone(self) -> bool:
+        """Whether it has an answer already, with a button to take that back."""
+        return self.correcting is not None and not self.held_by and self.correcting.may_be_undone
+
+    @property
     def held_title(self) -> str:
         return f"{self.held_by} looks at this one"
 
@@ -65,14 +70,19 @@ def inbox_page(request: HttpRequest, slug: str) -> HttpResponse:
     assistant = load_readable(request, slug, Permission.CONVERSATIONS_FLAG)
     viewer = signed_in(request)
     filters = InboxFilter(request.GET, assistant=assistant, viewer=viewer)
+    now = _in_front(request, filters) if filters.is_valid() else None
     context = {
         "filters": filters,
-        "now": _in_front(request, filters) if filters.is_valid() else None,
-        "last": corrections.last_of(viewer, [one.pk for one in filters.environments]),
+        "now": now,
+        "last": None if now and now.may_be_undone else _last(filters),  # one Z on the page
         "query": filter_query(request),
         "may_view_data": viewer.may_somewhere(Permission.NLU_VIEW, assistant.pk),
     }
     return render(request, "conversations/inbox.html", context, status=200 if filters.is_valid() else 422)
+
+
+def _last(filters: InboxFilter) -> Correction | None:
+    return corrections.last_of(filters.viewer, filters.assistant, [one.pk for one in filters.environments])
 
 
 def _in_front(request: HttpRequest, filters: InboxFilter) -> Shown | None:

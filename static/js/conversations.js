@@ -27,6 +27,13 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.elt === wanted) wanted = null;
 });
 
+/* Until it came, the form that is still there is of the message before: nothing is said of that one by mistake. */
+document.addEventListener("submit", (event) => {
+  if (!wanted || !event.target.matches("#panel form[data-correction]")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, true);
+
 /* Only what came is outlined, so that nobody corrects one message and looks at another. */
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id !== "panel") return;
@@ -74,6 +81,7 @@ function bringIntoSight(said) {
 }
 
 function begin() {
+  wanted = null; // of the page before
   place();
   reveal();
 }
@@ -91,7 +99,7 @@ function setSheet(isOpen) {
 
 function closeSheet() {
   setSheet(false);
-  document.querySelector("[data-sheet-toggle]").focus();
+  document.querySelector("[data-sheet-toggle]")?.focus();
 }
 
 document.addEventListener("click", (event) => {

@@ -10,7 +10,8 @@ const query = place?.dataset.query ?? "";
 const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 const skippedKey = `skipped ${location.pathname}`;
 // The tab keeps them beyond an undo, which loads the page anew; an address that names no message is the beginning.
-let skipped = new URLSearchParams(location.search).has("m") ? JSON.parse(sessionStorage.getItem(skippedKey) ?? "[]") : [];
+if (!new URLSearchParams(location.search).has("m")) sessionStorage.removeItem(skippedKey);
+let skipped = JSON.parse(sessionStorage.getItem(skippedKey) ?? "[]");
 let waits = false; // the last message was answered before the next one arrived
 let turn = 0; // counts what came forward: an answer of the server to an earlier turn knows no next message for this one
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.conf import settings
-from playwright.sync_api import Browser, Locator, Page, Request, expect
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
 from tests.browser.conftest import watched
 from tests.clients import client_of
@@ -295,6 +295,28 @@ def test_the_chosen_message_is_in_sight_and_keys_choose_its_neighbours(page: Pag
         page.keyboard.press("h")
     chosen(page, "question 0")
     expect(page.locator("#conversation .bubble[aria-current]")).to_be_in_viewport(ratio=1)
+
+
+def test_while_a_panel_is_on_its_way_nothing_is_said_of_the_message_before(page: Page, long_talk: "Conversation"):
+    from conversations.models import Correction
+
+    held: list[Route] = []
+    page.goto(address(long_talk))
+    chosen(page, "question 19")
+    page.route("**/panel", lambda route: held.append(route))
+    page.keyboard.press("h")
+    page.keyboard.press("c")
+    page.wait_for_timeout(300)
+    assert not Correction.objects.exists()
+    for route in held:
+        route.continue_()
+    page.unroute("**/panel")
+    chosen(page, "answer 18")
+    page.keyboard.press("h")
+    chosen(page, "question 18")
+    with page.expect_response(re.compile("/correct$")):
+        page.keyboard.press("c")
+    assert Correction.objects.get().text == "question 18"
 
 
 def test_in_a_narrow_window_the_panel_stands_below_its_message(page: Page, long_talk: "Conversation"):

@@ -109,9 +109,18 @@ def test_of_a_list_that_was_searched_the_message_that_was_found_is_chosen(
     stored(user("my bicycle", 1.0), *(user(f"message-{n}.", 2.0 + n, confidence=0.3) for n in range(30)))
     one = Conversation.objects.get()
     found, other = one.events.get(text="my bicycle"), one.events.get(text="message-29.")
-    assert f'data-about="e{found.pk}"' in page(client, one, "?q=bicycle")
+    shown = page(client, one, "?q=bicycle")
+    assert f'data-about="e{found.pk}"' in shown and f'/story?at={found.pk}"' in shown  # of the part that is shown
+    assert "/story?at=" not in page(client, one)
     for query in ("", "?q=zebra", f"?q=bicycle&m={other.pk}"):
         assert f'data-about="e{other.pk}"' in page(client, one, query)
+
+
+def test_where_only_the_assistant_spoke_its_last_message_is_chosen(client: Client, stored: Make):
+    stored(bot("Welcome!", 1.0), bot("Anybody there?", 2.0))
+    one = Conversation.objects.get()
+    shown = page(client, one)
+    assert f'data-about="e{one.events.get(text="Anybody there?").pk}"' in shown and "data-sheet-toggle" in shown
 
 
 def test_choosing_a_message_loads_its_panel(client: Client, conversation: Conversation):

@@ -7,8 +7,10 @@ from html import unescape
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from conversations.correcting import correcting
 from conversations.ingest.write import Stored
 from conversations.models import Conversation, Correction, Event, MessageLease
 from conversations.services import corrections, inbox
@@ -148,6 +150,16 @@ def test_taken_back_the_same_words_wait_again_as_well(said, environment, anna: U
     assert left(wanted(environment)) == 2
 
 
+def test_taken_back_what_has_an_answer_of_its_own_keeps_it(said, environment, anna: User, bob: User):
+    first, other = said("moin", 0.4), said("moin", 0.3, sender="other")
+    correct(actor=anna, event=first, verdict=Verdict("greet"))
+    correct(actor=bob, event=other, verdict=Verdict("bye"))
+    corrections.undo(actor=anna, event=first)
+    assert find(wanted(environment)) == [first] and inbox.progress(wanted(environment), environment.assistant)[1] == 1
+    other.refresh_from_db()
+    assert correcting(bob, other.conversation, other).correction.intent == "bye"
+
+
 def test_the_panel_of_the_same_words_says_so(said, environment, anna: User):
     first, other = said("moin", 0.4), said("moin", 0.3, sender="other")
     correct(actor=anna, event=first, verdict=Verdict("greet"))
@@ -244,6 +256,18 @@ def test_answers_are_taken_back_one_after_the_other(said, assistant, anna: User,
     assert not Correction.objects.exists() and "/undo" not in page(anna, assistant)
 
 
+def test_a_message_in_front_that_has_an_answer_is_the_one_to_be_undone(said, assistant, anna: User):
+    first, second, third = (said(text, 0.1 + at / 10) for at, text in enumerate("abc"))
+    for event in (first, second):
+        correct(actor=anna, event=event, verdict=Verdict("greet"))
+    undone = {
+        event: re.findall(r'/inbox/(\d+)/undo"', page(anna, assistant, f"?m={event.pk}")) for event in (first, third)
+    }
+    assert undone == {first: [str(first.pk)], third: [str(second.pk)]}
+    Correction.objects.filter(event=first).update(state=Correction.State.ACCEPTED)  # so that it has no button
+    assert re.findall(r'/inbox/(\d+)/undo"', page(anna, assistant, f"?m={first.pk}")) == [str(second.pk)]
+
+
 def test_what_was_answered_elsewhere_or_long_ago_is_not_offered_to_be_undone(
     said, assistant, anna: User, bob: User, time_machine_later
 ):
@@ -252,7 +276,7 @@ def test_what_was_answered_elsewhere_or_long_ago_is_not_offered_to_be_undone(
     correct(actor=anna, event=event, verdict=Verdict("greet"))
     assert "/undo" in page(anna, assistant) and "/undo" not in page(bob, assistant)
     worker = environment_of(assistant, "worker")
-    assert corrections.last_of(anna, [worker.pk]) is None
+    assert corrections.last_of(anna, assistant, [worker.pk]) is None
     with time_machine_later(12 * 3600 + 1):
         assert "/undo" not in page(anna, assistant)
     Correction.objects.update(state=Correction.State.ACCEPTED)
@@ -351,6 +375,16 @@ def test_nothing_but_the_indexes_of_the_inbox_is_read(stored: Make, environment)
             assert field not in changes or f"({column})" in condition
     plan = plan_of(lambda: inbox.same_words(make_person("annotator"), Event.objects.first()))
     assert re.search(r"inbox_same_words on .*\n\s+Index Cond: .*hashtext", plan), plan
+
+
+def test_what_somebody_said_last_is_found_by_an_index_of_the_assistant(assistant, environment, anna: User):
+    with CaptureQueriesContext(connection) as asked:
+        corrections.last_of(anna, assistant, [environment.pk])
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        cursor.execute(f"EXPLAIN {asked.captured_queries[-1]['sql']}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert re.search(r"Index Cond: \(\(assistant_id = \d+\) AND \(at >= ", plan), plan
 
 
 def plan_of(ask: Callable[[], object]) -> str:
