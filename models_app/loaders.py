@@ -19,14 +19,21 @@ def load_assistant(request: HttpRequest, slug: str, permission: Permission | Non
 
     `permission` is asked within the whole assistant, so a grant for one of its environments is not enough.
     """
-    user = signed_in(request)
-    assistant = Assistant.objects.visible_to(user).filter(slug=slug).first()
+    assistant = next((one for one in visible_assistants(request) if one.slug == slug), None)
     if assistant is None:
         raise Http404("There is no such assistant, or you may not see it.")
     request.assistant = assistant  # type: ignore[attr-defined]
     if permission is not None:
-        require(user, permission, Scope(assistant.pk))
+        require(signed_in(request), permission, Scope(assistant.pk))
     return assistant
+
+
+def visible_assistants(request: HttpRequest) -> list[Assistant]:
+    """All that the viewer may see, in the order of the switcher: read once, for the page and the shell around it."""
+    found: list[Assistant] | None = getattr(request, "assistants", None)
+    if found is None:
+        found = request.assistants = list(Assistant.objects.visible_to(signed_in(request)))  # type: ignore[attr-defined]
+    return found
 
 
 def load_within(request: HttpRequest, slug: str, rows: "QuerySet[Row]", missing: str) -> Row:

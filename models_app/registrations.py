@@ -1,16 +1,13 @@
 """What this app adds to the house: periodic work, health parts, entries of the navigation, the assistant switcher."""
 
-from collections.abc import Sequence
-from typing import cast
-
 from models_app import examinations, health, metrics
+from models_app.loaders import visible_assistants
 from models_app.models import Assistant
 from models_app.services import artifacts, model_retention, rasa_uses, training, uploads
 from models_app.training import folders, run
 from studio import doctor
 from studio import health as parts
 from studio.access import scopes
-from studio.access.models import User
 from studio.access.permissions import Permission, Scope
 from studio.jobs import schedule
 from studio.rasa import uses
@@ -51,7 +48,7 @@ def register() -> None:
 
 
 def _enter_navigation() -> None:
-    navigation.set_assistants(_assistants, list_url_name="models:assistants")
+    navigation.set_assistants(visible_assistants, list_url_name="models:assistants")
     navigation.register(
         navigation.Entry(
             key="models",
@@ -102,7 +99,3 @@ def _register_uses_of_rasa() -> None:
 def _places() -> list[scopes.Place]:
     """Where roles can be given."""
     return [scopes.Place(Scope(one.pk), one.title, "", one.slug) for one in Assistant.objects.current()]
-
-
-def _assistants(viewer: navigation.Viewer) -> Sequence[Assistant]:
-    return list(Assistant.objects.visible_to(cast(User, viewer)))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import F, Func, JSONField, Q, Sum
+from django.db.models import Exists, F, Func, JSONField, Q, Sum
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
@@ -20,6 +20,7 @@ from conversations.services.streams import Streams
 from environments.models import Environment
 from environments.services.arrivals import Arrivals, Broker
 from models_app.models import Assistant
+from studio.jobs import heartbeat
 from studio.rasa.files import Env, Kafka
 
 LATELY_SECONDS = 24 * 3600
@@ -40,7 +41,7 @@ def arrivals(environments: Iterable[Environment]) -> dict[int, Arrivals]:
     rows = list(environments)
     assistants = {row.assistant_id for row in rows}
     streams = Streams.of(assistants)
-    seen = _seen(assistants, streams)
+    seen, is_taken = _seen(assistants, streams)
     strangers = _strangers(streams)
     missing = missing_answers(row.pk for row in rows)
     dead = waiting_by("environment", [row.pk for row in rows])
@@ -54,6 +55,7 @@ def arrivals(environments: Iterable[Environment]) -> dict[int, Arrivals]:
             names=tuple(sorted(seen[row.pk].names)),
             lag=seen[row.pk].lag,
             dead=words_for(dead[row.pk]) if row.pk in dead else "",
+            is_taken=is_taken,
         )
         for row in rows
     }
@@ -94,9 +96,11 @@ class _Seen:
     lag: int = 0
 
 
-def _seen(assistants: set[int], streams: Streams) -> dict[int, _Seen]:
+def _seen(assistants: set[int], streams: Streams) -> tuple[dict[int, _Seen], bool]:
+    """By environment, and whether an ingest process lives."""
     used = IntakeSource.objects.filter(removed_at=None).exclude(kind=IntakeSource.Kind.HISTORY)
-    sources = list(used.filter(assistant__in=assistants).annotate(waiting=_WAITING).order_by("pk"))
+    asked = used.annotate(waiting=_WAITING, lives=Exists(heartbeat.living("ingest")))  # each row has the same answer
+    sources = list(asked.filter(assistant__in=assistants).order_by("pk"))
     fed, now = environments_of(sources, streams), timezone.now()
     found: dict[int, _Seen] = defaultdict(_Seen)
     for source in sources:
@@ -108,7 +112,7 @@ def _seen(assistants: set[int], streams: Streams) -> dict[int, _Seen]:
                 one.came.append((source.last_event_at, ""))
             one.lag += source.waiting if is_behind(source, source.waiting, now) else 0
     _add_streams(found, streams)
-    return found
+    return found, sources[0].lives if sources else heartbeat.live("ingest") > 0
 
 
 def _add_streams(found: dict[int, _Seen], streams: Streams) -> None:

@@ -15,7 +15,7 @@ class Arrivals:
     `missing_since` is when Talk last got an answer whose events should have come by now, and have not. `names` are
     those under which its events come by Kafka, `lag` is how many records wait to be stored. `came_by` is what brought
     the newest ones: the key of a Broker, empty for our own table, and None when nothing came yet. `dead` says how many
-    of its records wait as dead letters, in words.
+    of its records wait as dead letters, in words. `is_taken` says whether an ingest process lives.
     """
 
     last_at: datetime | None = None
@@ -26,6 +26,7 @@ class Arrivals:
     lag: int = 0
     came_by: str | None = None
     dead: str = ""
+    is_taken: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from environments.services.arrivals import Arrivals, arrivals_of
 from environments.services.environments import note_server
 from environments.services.overview import Overview, overview_among, replicas_of
 from environments.services.replicas import is_live
-from studio.jobs import heartbeat
 from studio.rasa import client as rasa
 from studio.rasa.client import RasaClient, RasaError, Version
 from studio.rasa.compatibility import can_load
@@ -88,17 +87,14 @@ def check_server(environment: Environment) -> list[Check]:
     ]
 
 
-def check_facts(
-    overview: Overview, replicas: Sequence[Replica], arrived: Arrivals | None = None, *, is_taken: bool | None = None
-) -> list[Check]:
+def check_facts(overview: Overview, replicas: Sequence[Replica], arrived: Arrivals | None = None) -> list[Check]:
     """What polls and events have shown, from our own rows; `replicas` are all of the environment, silent ones too.
 
-    `arrived`, and whether an ingest process lives (`is_taken`), are asked for when the caller does not know them.
+    `arrived` is asked for when the caller does not know it.
     """
     environment = overview.environment
     seen = arrivals_of(environment) if arrived is None else arrived
-    is_taken = heartbeat.live("ingest") > 0 if is_taken is None else is_taken
-    events = _events(environment, replicas, seen, is_taken=is_taken)
+    events = _events(environment, replicas, seen)
     polls = [*_polls(replicas), *_missing(overview), *_nameless(environment, replicas)]
     return [*polls, _model(overview), events]
 
@@ -237,7 +233,7 @@ def _claimed(environment: Environment, replicas: Sequence[Replica]) -> Check | N
     return Check("failed", "Another name", text, "Set the variable where Rasa starts, and restart it.", line)
 
 
-def _events(environment: Environment, replicas: Sequence[Replica], seen: Arrivals, *, is_taken: bool) -> Check:
+def _events(environment: Environment, replicas: Sequence[Replica], seen: Arrivals) -> Check:
     line = f"export RASA_ENVIRONMENT={environment.name}"
     if seen.error:
         return Check("failed", "Events fail", seen.error, at=seen.last_at)
@@ -247,7 +243,7 @@ def _events(environment: Environment, replicas: Sequence[Replica], seen: Arrival
         names = ", ".join(seen.strangers)
         mend = "Set the variable where Rasa starts, and restart it."
         return Check("failed", "Another name", f"Events arrive under the name {names}.", mend, line)
-    if not is_taken:
+    if not seen.is_taken:
         return Check("failed", "Not taken", "No ingest process runs, so that events wait.", "Start manage.py ingest.")
     if seen.missing_since is not None:
         mend = "Look for errors of the event broker in the log of the Rasa server; what it dropped is not sent again."

@@ -1,7 +1,7 @@
 """How far a promotion is: told by the polls of the environment's replicas, never backwards."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -115,12 +115,20 @@ def advance_open() -> None:
         advance(environment_id)
 
 
-def last_that_ran(environment: Environment) -> Model | None:
-    """What one returns to: the last model that ran here, other than the one the tag points at."""
+def last_that_ran(environment: Environment, newest: Iterable[Promotion] = ()) -> Model | None:
+    """What one returns to: the last model that ran here, other than the one the tag points at.
+
+    `newest` are the last promotions of it, newest first and with their transitions, when the caller has them.
+    """
+    live = environment.tag.model_id if environment.tag is not None else None
+    for one in newest:
+        is_there = one.to_model is not None and one.to_model.deleted_at is None and one.to_model_id != live
+        if is_there and any(transition.state == State.RUNNING for transition in one.transitions.all()):
+            return one.to_model
     ran = Promotion.objects.filter(environment=environment, transitions__state=State.RUNNING)
     there = ran.filter(to_model__isnull=False, to_model__deleted_at=None).select_related("to_model")
-    if environment.tag is not None and environment.tag.model_id is not None:
-        there = there.exclude(to_model=environment.tag.model_id)
+    if live is not None:
+        there = there.exclude(to_model=live)
     last = there.defer("to_model__domain").order_by("-generation").first()
     return last.to_model if last is not None else None
 

@@ -8,7 +8,6 @@ from environments.querysets import EnvironmentQuerySet
 from environments.services.arrivals import NOTHING, arrivals
 from environments.services.checks import Check, check_facts
 from environments.services.overview import Overview, overviews_of, replicas_among
-from studio.jobs import heartbeat
 
 WORST_FIRST = ("failed", "warning", "busy", "silent", "running")
 
@@ -27,19 +26,11 @@ def whereabouts(rows: EnvironmentQuerySet) -> list[Whereabouts]:
     found = overviews_of(rows.prefetch_related("aliases"))
     arrived = arrivals([row.environment for row in found])
     replicas = replicas_among([row.environment for row in found])
-    is_taken = heartbeat.live("ingest") > 0
     return [
         Whereabouts(
             row,
             replicas[row.environment.pk],
-            _worst(
-                check_facts(
-                    row,
-                    replicas[row.environment.pk],
-                    arrived.get(row.environment.pk, NOTHING),
-                    is_taken=is_taken,
-                )
-            ),
+            _worst(check_facts(row, replicas[row.environment.pk], arrived.get(row.environment.pk, NOTHING))),
         )
         for row in found
     ]

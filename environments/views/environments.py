@@ -78,7 +78,7 @@ def _state(environment: Environment, page: Page[Promotion]) -> dict[str, object]
         "steps": timeline.steps(now),
         "replicas": replicas.rows(rows, now.model),
         "arrivals": arrivals_of(environment),
-        "back_to": last_that_ran(environment),
+        "back_to": last_that_ran(environment, page.rows if is_first else ()),
         "server": server,
         "has_controller": server is None or not server.is_silent or heartbeat.live("controller") > 0,
         "page": page,

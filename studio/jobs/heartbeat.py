@@ -5,11 +5,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from studio.jobs.models import Heartbeat
@@ -24,6 +25,7 @@ LIVE_WITHIN = timedelta(seconds=4 * BEAT_SECONDS)
 # thread holds them, without that thread, and wait for ever at its own first connection to the database.
 _writing = threading.Lock()
 _works = threading.Event()
+_counted: ContextVar[dict[str, int] | None] = ContextVar("counted", default=None)
 os.register_at_fork(before=_writing.acquire, after_in_parent=_writing.release, after_in_child=_writing.release)
 
 
@@ -74,7 +76,22 @@ def living(kind: str) -> QuerySet[Heartbeat]:
 
 def live(kind: str) -> int:
     """How many there are of these."""
-    return living(kind).count()
+    if (counted := _counted.get()) is None:
+        return living(kind).count()
+    if not counted:
+        lately = Heartbeat.objects.filter(at__gte=timezone.now() - LIVE_WITHIN).order_by()
+        counted.update(dict.fromkeys(KINDS, 0), **dict(lately.values_list("kind").annotate(Count("pk"))))
+    return counted.get(kind, 0)
+
+
+@contextmanager
+def counted_once() -> Iterator[None]:
+    """For who asks after one kind after the other: all are counted by the first question, and not again."""
+    token = _counted.set({})
+    try:
+        yield
+    finally:
+        _counted.reset(token)
 
 
 def forget_silent() -> None:

@@ -22,7 +22,7 @@ class Shell:
 
     @cached_property
     def _choices(self) -> Sequence[Assistant]:
-        return navigation.assistants(self._viewer)
+        return navigation.assistants(self._request)
 
     @cached_property
     def assistant(self) -> Assistant | None:

@@ -77,7 +77,7 @@ class Choice:
     current: bool
 
 
-AssistantsProvider = Callable[[Viewer], Sequence[Assistant]]
+AssistantsProvider = Callable[[HttpRequest], Sequence[Assistant]]
 
 
 @dataclass(slots=True)
@@ -96,12 +96,12 @@ def register(entry: Entry) -> None:
 
 
 def set_assistants(provider: AssistantsProvider, *, list_url_name: str = "") -> None:
-    """Name the function that lists the assistants a viewer may see, in the order of the switcher, and their page."""
+    """Name the function that lists the assistants its viewer may see, in the order of the switcher, and their page."""
     _assistants.provider, _assistants.list_url_name = provider, list_url_name
 
 
-def assistants(viewer: Viewer) -> Sequence[Assistant]:
-    return _assistants.provider(viewer) if _assistants.provider else ()
+def assistants(request: HttpRequest) -> Sequence[Assistant]:
+    return _assistants.provider(request) if _assistants.provider else ()
 
 
 def assistants_url() -> str | None:

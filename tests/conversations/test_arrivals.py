@@ -10,6 +10,8 @@ from conversations.services.arrivals import arrivals
 from environments.models import Environment
 from environments.services.database import ensure_intake
 from environments.services.environments import update_environment
+from studio.jobs import heartbeat
+from studio.jobs.models import Heartbeat
 from tests.conversations.dead import CUT, make_letter
 from tests.conversations.events import small_talk
 from tests.factories import environment_of, make_assistant, make_person, store_events
@@ -31,6 +33,16 @@ def test_it_says_when_events_came_and_which_names_nobody_has():
     store_events(production, *small_talk(sender="anna", start=time.time()), under="RASA_ENVIRONMENT_NOT_SET")
     seen = arrivals([production])[production.pk]
     assert (seen.last_at, seen.error, seen.strangers) == (now, "Full.", ("RASA_ENVIRONMENT_NOT_SET",))
+
+
+def test_it_says_whether_events_are_taken_with_and_without_a_source():
+    production = environment_of(make_assistant())
+    for _ in range(2):
+        Heartbeat.objects.all().delete()
+        assert not arrivals([production])[production.pk].is_taken
+        heartbeat.beat("ingest")
+        assert arrivals([production])[production.pk].is_taken
+        IntakeSource.objects.get_or_create(kind="sql", name="t", assistant=production.assistant, environment=production)
 
 
 def talk_of(environment, sender, *, seconds_ago):

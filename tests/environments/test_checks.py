@@ -11,7 +11,6 @@ from environments.services.checks import Check, check_facts, check_server
 from environments.services.environments import update_environment
 from environments.services.overview import overview
 from studio.crypto import encrypt
-from studio.jobs import heartbeat
 from tests.environments.polling import Poller
 from tests.factories import make_model
 from tests.rasa.servers import Reply, Seen, SmallServer
@@ -105,7 +104,6 @@ def test_an_environment_without_a_server_is_grey(production: Environment):
 def seen(monkeypatch) -> Iterator[dict[int, Arrivals]]:
     found: dict[int, Arrivals] = {}
     monkeypatch.setattr(arrivals, "_sources", [lambda _rows: found])
-    heartbeat.beat("ingest")
     yield found
 
 
@@ -195,13 +193,12 @@ def test_after_a_renaming_the_former_name_is_worth_a_warning(client, production:
     assert "Another name" not in found
 
 
-def test_events_that_nobody_takes_are_red(production: Environment, monkeypatch):
-    monkeypatch.setattr(arrivals, "_sources", [])
+def test_events_that_nobody_takes_are_red(production: Environment, seen):
+    seen[production.pk] = Arrivals(last_at=timezone.now(), is_taken=False)
     assert facts(production)["Not taken"] == "failed"
 
 
 def test_events_by_kafka_say_under_which_names_they_come_and_how_many_wait(production: Environment, seen):
-    heartbeat.beat("ingest")
     seen[production.pk] = Arrivals(last_at=timezone.now(), names=("abroad", "production"))
     (text,) = [one.text for one in check_facts(overview(production), []) if one.word == "Events"]
     assert text.endswith("abroad, production.")

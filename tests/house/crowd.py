@@ -24,6 +24,7 @@ from environments.models import Environment, Replica
 from environments.services import slots
 from environments.services.birth import create_environment
 from environments.services.promotion import promote
+from environments.services.transitions import State, add
 from models_app.models import Assistant, Finding, Model, TrainingJob, Validation
 from models_app.services.revisions import newest_revision, save_revision
 from models_app.services.tags import set_tag
@@ -87,7 +88,7 @@ def _environments(cafe: Assistant, admin: User, models: list[Model]) -> list[Env
     now = datetime.now(UTC)
     for place in [*places[:2], environment_of(cafe), environment_of(cafe, "worker")]:
         for number, model in enumerate(models):
-            promote(actor=admin, environment=place, model=model, reason="Better.")
+            add(promote(actor=admin, environment=place, model=model, reason="Better."), State.RUNNING, now)
             Replica.objects.create(environment=place, key=f"replica-{number}", last_seen_at=now, model=model)
     return places
 

@@ -41,10 +41,10 @@ COME_TO = {
     "/a/cafe/conversations/{conversation}?m={event}": BUDGET,
     "/a/cafe/inbox/?m={event}": BUDGET,
     "/a/cafe/models/?name=crowd": BUDGET,
-    "/a/cafe/conversations/?around={cursor}": 16,
+    "/a/cafe/conversations/?around={cursor}": 15,
     "/a/cafe/conversations/{conversation}?q=hello": 17,
-    "/a/cafe/conversations/?q=hello": 18,
-    "/a/cafe/conversations/?q=hello&around={cursor}": 21,
+    "/a/cafe/conversations/?q=hello": 17,
+    "/a/cafe/conversations/?q=hello&around={cursor}": 20,
 }
 
 

@@ -29,3 +29,11 @@ def test_a_fork_waits_until_the_heartbeat_is_written(monkeypatch: pytest.MonkeyP
     stop.set()
     thread.join(5)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_those_of_all_kinds_are_counted_by_one_question(db, django_assert_num_queries) -> None:
+    heartbeat.beat("ingest")
+    with django_assert_num_queries(1), heartbeat.counted_once():
+        assert (heartbeat.live("ingest"), heartbeat.live("controller")) == (1, 0)
+    with django_assert_num_queries(2):
+        assert (heartbeat.live("ingest"), heartbeat.live("controller")) == (1, 0)

@@ -50,7 +50,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(navigation, "_assistants", navigation._Assistants())
     for entry in (PEOPLE, TRAINING, MODELS, MISSING):
         navigation.register(entry)
-    navigation.set_assistants(lambda viewer: [CAFE, BAR])
+    navigation.set_assistants(lambda request: [CAFE, BAR])
     yield
 
 
