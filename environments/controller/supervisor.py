@@ -38,6 +38,7 @@ State = ManagedServer.State
 
 LONGEST_PAUSE = 60  # seconds between two tries
 STEADY = timedelta(seconds=60)  # a server that was ready for so long has overcome its former failures
+RECORDED_EVERY = timedelta(hours=1)  # one that goes on dying would fill the audit log
 START_WITHIN = timedelta(minutes=10)  # a large model on a busy machine
 SILENT_FOR = timedelta(minutes=5)  # loading a large model freezes Rasa for less than a minute
 LOOK_EVERY = timedelta(seconds=10)
@@ -311,7 +312,7 @@ class Supervisor:
         pause = min(2 ** (failures - 1), LONGEST_PAUSE)
         log.warning("server ended", environment=str(server.environment), why=why, failures=failures)
         with transaction.atomic():
-            if failures == 1:  # one that goes on dying would fill the audit log
+            if server.last_ended_at is None or now - server.last_ended_at > RECORDED_EVERY:
                 _record_end(server.environment, why)
             _write(
                 server,

@@ -25,7 +25,7 @@ _SERVER_STATES = {
 
 
 MISSED_FOR = timedelta(hours=1)  # what is silent for longer has been taken away
-OVERLAP = timedelta(minutes=2)  # in a rolling update, so long both the old server and the new one poll
+OVERLAP = timedelta(minutes=10)  # in a rolling update both the old server and the new one poll, while that loads
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,11 @@ class Overview:
     def did_not_load(self) -> bool:
         """The model is the trouble, and not that nobody polls."""
         return self.status == "failed" and bool(self.failed_on)
+
+    @property
+    def may_be_tried_again(self) -> bool:
+        """What is live may be promoted once more."""
+        return self.promotion is not None and state_of(self.promotion) == State.FAILED
 
     @property
     def is_moving(self) -> bool:
@@ -93,7 +98,7 @@ def judge(
     live = [row for row in known if is_live(row, now)]
     model = environment.tag.model if environment.tag is not None else None
     running = sum(1 for replica in live if model is not None and replica.runs_etag == model.artifact_id)
-    missing = _missing(known, live, now)
+    missing = _missing(known, now)
     failed_on = _failed_on(promotion, model, live, running)
     was_heard = bool(known) or _has_run(promotion)
     status, text = _status(environment, live, running, len(failed_on), was_heard=was_heard)
@@ -102,13 +107,14 @@ def judge(
     return Overview(environment, model, promotion, status, text, len(live), running, missing, failed_on)
 
 
-def _missing(known: list[Replica], live: list[Replica], now: datetime) -> int:
-    """How many fell silent within the last hour, without those in whose place another began to poll."""
-    silent = [row for row in known if row not in live and now - row.last_seen_at < MISSED_FOR]
+def _missing(known: list[Replica], now: datetime) -> int:
+    """How many fell silent within the last hour, without those in whose place another began to poll, also one that was
+    replaced in its turn."""
+    silent = [row for row in known if not is_live(row, now) and now - row.last_seen_at < MISSED_FOR]
     if not silent:
         return 0
     since = min(row.last_seen_at for row in silent) - OVERLAP
-    return max(0, len(silent) - sum(1 for row in live if row.first_seen_at > since))
+    return max(0, len(silent) - sum(1 for row in known if row.first_seen_at > since))
 
 
 def _failed_on(promotion: Promotion | None, model: Model | None, live: list[Replica], running: int) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from studio.rasa.local import read_log
 from studio.rasa.process import LogChunk
 
 TAIL = 64 * 1024
-SEARCHED = 20 * 1024**2  # bytes, the newest: of a server that has run for months more would keep the page waiting
 
 
 def read_server_log(environment: Environment, offset: int | None = None) -> LogChunk:
@@ -26,19 +25,22 @@ def read_server_log(environment: Environment, offset: int | None = None) -> LogC
 def search_server_log(environment: Environment, words: str) -> Found:
     """Lines that hold `words`, large and small letters alike; the last of them are shown. Their numbers are 0."""
     pattern, total, newest = pattern_of(words), 0, deque[str](maxlen=FOUND)
-    for text in pieces_of(environment, max(0, _size(environment) - SEARCHED)):
+    for text in pieces_of(environment):
         lines = [line for line in text.split("\n") if pattern.search(line)]
         total += len(lines)
         newest.extend(lines)
     return Found(words, [Line(0, line, parts(pattern, line)) for line in newest], total)
 
 
-def pieces_of(environment: Environment, offset: int = 0) -> Iterator[str]:
-    """All that it wrote from byte `offset` on, in pieces that end with a line."""
+def pieces_of(environment: Environment) -> Iterator[str]:
+    """All that is kept of it, in pieces that end with a line: what was set aside when it had grown large (at most twice
+    20 MB are kept), then the log itself."""
     path = log_path(environment)
-    while (chunk := read_log(path, offset, to_its_end=True)).offset > offset:
-        offset = chunk.offset
-        yield chunk.text
+    for part in (path.with_name(f"{path.name}.1"), path):
+        offset = 0
+        while (chunk := read_log(part, offset, to_its_end=True)).offset > offset:
+            offset = chunk.offset
+            yield chunk.text
 
 
 def _size(environment: Environment) -> int:

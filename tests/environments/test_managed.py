@@ -95,6 +95,16 @@ def test_the_log_is_read_from_where_the_reader_was(environment: Environment, set
     assert (first.text, server_logs.read_server_log(environment, first.offset).text) == ("first\n", "second\n")
 
 
+def test_what_was_set_aside_is_searched_and_given_out_too(environment: Environment, settings, tmp_path) -> None:
+    settings.SERVERS_DIR = tmp_path
+    log = managed.log_path(environment)
+    log.parent.mkdir(parents=True)
+    log.with_name(f"{log.name}.1").write_text("a fault of the night\n")
+    log.write_text("a fault of the morning\n")
+    assert server_logs.search_server_log(environment, "fault").total == 2
+    assert "".join(server_logs.pieces_of(environment)) == "a fault of the night\na fault of the morning\n"
+
+
 def test_the_address_of_a_connected_server_is_its_own(environment: Environment) -> None:
     environment.kind, environment.url = Environment.Kind.CONNECTED, "http://rasa:5005"
     environment.server_token_encrypted = encrypt("secret")

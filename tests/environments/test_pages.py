@@ -338,6 +338,27 @@ def test_a_server_that_was_taken_away_or_replaced_is_not_missed(
     assert "1 silent" not in page
 
 
+def test_a_server_whose_place_was_taken_twice_is_not_missed(
+    admin: Client, assistant, production: Environment, promote_to_production
+):
+    promote_to_production(make_model(assistant, "otter"))
+    replica_of(production, "pod-1", silent=35 * MINUTE, age=DAY)
+    replica_of(production, "pod-2", silent=5 * MINUTE, age=36 * MINUTE)
+    replica_of(production, "pod-3", age=6 * MINUTE)
+    page = page_of(admin, PRODUCTION)
+    assert "Running 1 of 1" in page
+    assert "silent" not in page.partition("Replicas")[0]
+
+
+def test_what_is_live_is_not_offered_again_because_nobody_polls(
+    admin: Client, assistant, production: Environment, promote_to_production
+):
+    promote_to_production(make_model(assistant, "otter"))
+    replica_of(production, "rasa-1", silent=MINUTE, age=DAY)
+    dialog = page_of(admin, f"{PRODUCTION}/promote")
+    assert re.search(r'value="otter"[^>]* disabled', dialog)
+
+
 def statuses(page: str) -> list[tuple[str, str]]:
     """Kind and word of each status on it."""
     return re.findall(r'class="status status-(\w+)"[^>]*><svg.*?</svg>([^<]+)<', page)
