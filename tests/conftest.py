@@ -5,6 +5,7 @@ conftest could start the servers that they name.
 """
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ import django
 import pytest
 import redis
 from django.conf import settings
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connection
 
 from studio.audit import ownership
@@ -20,6 +22,7 @@ from tests.kubernetes_fixtures import cluster
 from tests.services import Services, use_redis_database
 
 __all__ = ["cluster"]
+FEW = 8  # more than any test has environments that must differ
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,6 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "studio.settings"
     django.setup()
     serve_static_files_from_their_source()
+    hash_passwords_cheaply()
+    share_a_few_key_pairs()
     # Parallel test processes inherit the environment, and must not read the settings before they got here either.
     del os.environ["DJANGO_SETTINGS_MODULE"]
 
@@ -43,6 +48,26 @@ def serve_static_files_from_their_source() -> None:
     """Tests collect no static files, so there is no manifest of them either."""
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+
+
+def hash_passwords_cheaply() -> None:
+    """Of hundreds of passwords that tests try. What is started as a program hashes as dearly as everywhere."""
+    Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 64, 1
+
+
+def share_a_few_key_pairs() -> None:
+    """Each environment has one of its own, and each of thousands of tests has environments."""
+    # Apps are there only now.
+    from environments.services import birth, trying
+    from studio.rasa.signing import KeyPair, generate_key_pair
+
+    made: deque[KeyPair] = deque()
+
+    def next_pair() -> KeyPair:
+        made.appendleft(made.pop() if len(made) == FEW else generate_key_pair())
+        return made[0]
+
+    birth.generate_key_pair = trying.generate_key_pair = next_pair
 
 
 @pytest.fixture
