@@ -16,7 +16,7 @@ marked = $(PYTEST) -m $(1); status=$$?; [ $$status != 5 ] || { echo "No test is 
 passed = digest=$$(.ci/digest $(1)); ($(call marked,$(1))) || exit $$?; mkdir -p .ci/passed; echo $$digest >.ci/passed/$(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo backup restore test test-fast test-rasa test-browser test-addresses test-stack test-containers test-kubernetes test-all check format lock openapi docs screenshots docs-links bench clean
+.PHONY: help run demo backup restore test test-fast test-rasa test-browser test-addresses test-stack test-programs test-faults test-containers test-kubernetes test-all check format lock openapi docs screenshots docs-links bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,9 +55,15 @@ test-addresses: # every address, by each kind of person; the API against its des
 	@scripts/setup.sh dev
 	@$(call marked,addresses)
 
-test-stack:
+test-stack: test-programs test-faults
+
+test-programs:
 	@scripts/setup.sh dev
-	@$(call marked,stack)
+	@$(call marked,"stack and not faults")
+
+test-faults:
+	@scripts/setup.sh dev
+	@$(call marked,"stack and faults")
 
 test-containers: ## Build the images, and use docker-compose.yml by hand (Docker, 10 minutes and more)
 	@scripts/setup.sh dev

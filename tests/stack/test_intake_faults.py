@@ -19,6 +19,7 @@ from tests.stack.stage import STOP_SECONDS, Stage, stage
 
 pytestmark = [
     pytest.mark.stack,
+    pytest.mark.faults,
     # kafka-python leaves the socket of a refused connection to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

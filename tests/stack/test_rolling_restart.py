@@ -26,7 +26,7 @@ from tests.stack.programs import free_port, need
 from tests.stack.training_house import House
 from tests.stack.training_house import house as a_house
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.faults]
 
 MB = 1024 * 1024
 WEBS, INGESTS = 2, 3

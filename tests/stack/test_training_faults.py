@@ -18,7 +18,7 @@ from tests.stack.stage import Stage
 from tests.stack.training_house import RECOVERED, House
 from tests.stack.training_house import house as a_house
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.faults]
 
 
 @pytest.fixture(scope="module")
