@@ -57,19 +57,18 @@ from studio.rasa.models import RasaRuntime
 from tests.clients import client_of
 from tests.conversations.events import user
 from tests.factories import environment_of, store_events
-from tests.house.world import make_world
+from tests.house.world import World
 
 pytestmark = pytest.mark.django_db
 OURS = [m for m in apps.get_models() if m.__module__.startswith(("studio.", "models_app", "environments", "convers"))]
 CANARY = "canary-7f3a"
 
 
-@pytest.fixture
-def world(settings, tmp_path):
-    settings.ARTIFACTS_DIR = tmp_path
-    world = make_world()
-    _one_of_what_the_world_lacks(world.people["admin"])
-    return world
+@pytest.fixture(scope="module")
+def world(everything: World, django_db_blocker) -> World:
+    with django_db_blocker.unblock():
+        _one_of_what_the_world_lacks(everything.people["admin"])
+    return everything
 
 
 def _one_of_what_the_world_lacks(person: User) -> None:
