@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from conversations import window
 from conversations.correcting import Correcting, correcting
-from conversations.forms.corrections import CorrectionForm
+from conversations.forms.corrections import CorrectionForm, moment_in
 from conversations.inbox_filters import InboxFilter
 from conversations.loaders import load_readable, may_correct
 from conversations.models import Correction, Event
@@ -124,7 +124,7 @@ def undo(request: HtmxHttpRequest, slug: str, event_pk: int) -> HttpResponse:
     assistant = load_readable(request, slug, Permission.CONVERSATIONS_FLAG)
     event = _load(request, assistant, event_pk)
     try:
-        corrections.undo(actor=signed_in(request), event=event)
+        corrections.undo(actor=signed_in(request), event=event, said_at=moment_in(request.POST, "said_at"))
     except DomainError as error:
         messages.error(request, error.message)
     query = filter_query(request)
