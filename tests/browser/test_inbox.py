@@ -161,6 +161,23 @@ def test_a_skip_that_is_answered_late_leaves_what_was_said_before_to_be_undone(p
     asked(page, TEXTS[1])
 
 
+def test_what_was_typed_of_a_message_is_there_still_when_it_comes_again(page: Page, server: LiveServer) -> None:
+    page.locator("#inbox-now [name=intent]").fill("book_cake")
+    page.keyboard.press("Escape")
+    page.locator("[data-skip]").click()
+    asked(page, TEXTS[1])
+    expect(page.locator("#inbox-now [name=intent]")).to_have_value("greet")
+    page.goto(f"{server}/a/cafe/inbox/")
+    asked(page, TEXTS[0])
+    expect(page.locator("#inbox-now [name=intent]")).to_have_value("book_cake")
+    page.locator("#inbox-now").get_by_role("button", name="Save").click()
+    asked(page, TEXTS[1])
+    expect(page.locator("#inbox-last")).to_contain_text("book_cake")
+    page.locator("#inbox-last [data-shortcut=z]").click()
+    asked(page, TEXTS[0])
+    expect(page.locator("#inbox-now [name=intent]")).to_have_value("greet")
+
+
 def test_what_somebody_said_meanwhile_stays_and_is_told(page: Page, server: LiveServer) -> None:
     make_person("annotator", username="bob")
     page.keyboard.press("x")
