@@ -4,6 +4,7 @@ A message is named by the conversation's sender_id and its own timestamp, as Ras
 """
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -36,6 +37,11 @@ from studio.web.api.paging import Paging
 router = Router(tags=["conversations"])
 
 SAID = ("user", "bot", "agent")
+_LAST_SECOND = 253_402_300_799  # of the year 9999
+
+
+class Seen(Schema):
+    expected_at: float | None = Field(None, ge=0, le=_LAST_SECOND)
 
 
 class EntityIn(Schema):
@@ -154,10 +160,16 @@ def correct(
     url_name="message-intent",
     response={204: None},
 )
-def undo(request: HttpRequest, slug: Path[str], sender: Path[str], timestamp: Path[float]) -> Status[None]:
-    """Back to what somebody had said of it before; else it waits to be looked at again."""
+def undo(
+    request: HttpRequest, slug: Path[str], sender: Path[str], timestamp: Path[float], seen: Query[Seen]
+) -> Status[None]:
+    """Back to what somebody had said of it before; else it waits to be looked at again.
+
+    `expected_at` is the `at` of the correction that is meant: 409 when another stands there now. Left out, it is not
+    compared."""
     event = load_message_at(request, slug, sender, timestamp)
-    corrections.undo(actor=signed_in(request), event=event)
+    said_at = None if seen.expected_at is None else datetime.fromtimestamp(seen.expected_at, UTC)
+    corrections.undo(actor=signed_in(request), event=event, said_at=said_at)
     return Status(204, None)
 
 

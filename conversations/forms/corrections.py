@@ -1,14 +1,25 @@
 """Forms of correcting messages and of taking examples into the training data."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 
 from conversations.services.corrections import OUT_OF_SCOPE_INTENT, Verdict
 from models_app.data.examples import ENTITY_NAME, NAME, Annotation, Unwritable, write
 
 MOST_ENTITIES = 50
+
+
+def moment_in(data: QueryDict, name: str) -> datetime:
+    """What somebody had seen when they asked; long ago when that did not arrive, so that nothing unseen is meant."""
+    try:
+        moment = datetime.fromisoformat(data.get(name, ""))
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class CorrectionForm(forms.Form):

@@ -96,11 +96,17 @@ def _kind(row: Correction) -> Correction.Kind:
 
 
 @transaction.atomic
-def undo(*, actor: User, event: Event) -> Correction | None:
-    """Back to what was said of the message before; None when nothing was, and it waits to be looked at again."""
+def undo(*, actor: User, event: Event, said_at: datetime | None = None) -> Correction | None:
+    """Back to what was said of the message before; None when nothing was, and it waits to be looked at again.
+
+    `said_at` is the time of the answer that the person means, None for whichever stands. Raises Conflict when another
+    stands there now, or when it was taken into the training data.
+    """
     row = Correction.objects.select_for_update(of=("self",)).filter(event=event).first()
     if row is None:
         return None
+    if said_at not in {None, row.at}:
+        raise Conflict(_another_stands(row, actor))
     if row.state == State.ACCEPTED:
         raise Conflict("It was taken into the training data meanwhile. An older revision can be restored there.")
     if row.former:
@@ -111,6 +117,11 @@ def undo(*, actor: User, event: Event) -> Correction | None:
     Event.objects.filter(pk__in=[event.pk, *row.also]).exclude(pk__in=answered).update(is_looked_at=False)
     row.delete()
     return None
+
+
+def _another_stands(row: Correction, actor: User) -> str:
+    who = "you" if row.person_id == actor.pk else row.person_label
+    return f"Nothing was taken back: another answer stands there now, {row.intent or 'no example'} by {who}."
 
 
 def _former(row: Correction) -> dict[str, Any]:

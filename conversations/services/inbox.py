@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import floor
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from django.db import connection
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -20,6 +20,16 @@ from environments.models import Environment
 from models_app.models import Assistant
 from studio.access.models import User
 from studio.access.permissions import Permission
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    class _Named(TypedDict):
+        model_name: str | None  # that people know; None for a model that was never here
+
+    Asked = WithAnnotations[Event, _Named]  # one of `messages`
+else:
+    Asked = Event
 
 LEASE = timedelta(minutes=5)  # renewed while the message is open
 COUNTED = 1000  # of messages that are left, or say the same; beyond, more is all that matters
@@ -134,7 +144,7 @@ def find(
     without: Collection[str] = (),
     free_for: User | None = None,
     limit: int = AHEAD,
-) -> list[Event]:
+) -> list[Asked]:
     """Messages that nobody looked at, least certain first, from behind `after` on, without those texts, and without
     what others than `free_for` have in front of them."""
     narrowed, values = _narrowed(wanted)
@@ -157,8 +167,8 @@ def find(
     return [events[key] for key in keys if key in events]
 
 
-def messages() -> QuerySet[Event]:
-    """Messages with what the inbox shows beside them, `model_name` too: the name that people know their model by."""
+def messages() -> QuerySet[Asked]:
+    """Messages with what the inbox shows beside them."""
     named = models_of(OuterRef("conversation__assistant"), OuterRef("model_id")).values("name")[:1]
     rows = Event.objects.select_related("conversation__environment", "conversation__assistant")
     return rows.annotate(model_name=Subquery(named))
@@ -218,7 +228,7 @@ def _narrowed(wanted: Wanted) -> tuple[str, dict[str, Any]]:
 
 def next_free(
     *, actor: User, wanted: Wanted, after: Event | None = None, skipped: Collection[int] = ()
-) -> Event | None:
+) -> Asked | None:
     """The first message that nobody else has in front of them, now held for the person. None when there is none.
 
     It says something else than `after`, and than the messages of the keys `skipped`.

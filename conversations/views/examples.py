@@ -1,7 +1,6 @@
 """Examples that wait beside the training data: the list, and taking many into one revision."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
@@ -12,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from conversations.example_filters import ExampleFilter, Place, page_of
+from conversations.forms.corrections import moment_in
 from conversations.loaders import load_readable, may_correct
 from conversations.models import Correction
 from conversations.presentation.examples import marked
@@ -115,7 +115,7 @@ def _settle(request: HttpRequest, assistant: Assistant, keys: list[int]) -> None
     elif act == "back":
         messages.success(request, f"{_examples(examples.bring_back(**of))} wait again.")
     else:
-        _tell(request, examples.accept(**of, seen_at=_seen_at(request), wishes=_wishes(request)))
+        _tell(request, examples.accept(**of, seen_at=moment_in(request.POST, "seen_at"), wishes=_wishes(request)))
 
 
 def _wishes(request: HttpRequest) -> Wishes:
@@ -125,15 +125,6 @@ def _wishes(request: HttpRequest) -> Wishes:
         new_entities=request.POST.getlist("new_entity"),
         message=request.POST.get("message", "").replace("\0", "").strip()[:300],
     )
-
-
-def _seen_at(request: HttpRequest) -> datetime:
-    """When the page was made; long ago when that did not arrive, so that nothing unseen is taken."""
-    try:
-        moment = datetime.fromisoformat(request.POST.get("seen_at", ""))
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _tell(request: HttpRequest, outcome: Outcome) -> None:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from conversations import window
 from conversations.correcting import Correcting, correcting
-from conversations.forms.corrections import CorrectionForm
+from conversations.forms.corrections import CorrectionForm, moment_in
 from conversations.inbox_filters import InboxFilter
 from conversations.loaders import load_readable, may_correct
 from conversations.models import Correction, Event
@@ -20,7 +20,7 @@ from conversations.presentation import Item, Message, timeline
 from conversations.presentation.reading import moment
 from conversations.presentation.said import said_in
 from conversations.services import corrections, inbox
-from conversations.services.inbox import COUNTED
+from conversations.services.inbox import COUNTED, Asked
 from models_app.models import Assistant
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission
@@ -124,7 +124,7 @@ def undo(request: HtmxHttpRequest, slug: str, event_pk: int) -> HttpResponse:
     assistant = load_readable(request, slug, Permission.CONVERSATIONS_FLAG)
     event = _load(request, assistant, event_pk)
     try:
-        corrections.undo(actor=signed_in(request), event=event)
+        corrections.undo(actor=signed_in(request), event=event, said_at=moment_in(request.POST, "said_at"))
     except DomainError as error:
         messages.error(request, error.message)
     query = filter_query(request)
@@ -162,7 +162,7 @@ def _address(slug: str, request: HttpRequest) -> str:
     return reverse("conversations:inbox", args=[slug]) + filter_query(request)
 
 
-def _load(request: HttpRequest, assistant: Assistant, pk: int) -> Event:
+def _load(request: HttpRequest, assistant: Assistant, pk: int) -> Asked:
     """A message of the assistant that the person may correct."""
     event = inbox.messages().filter(conversation__assistant=assistant, kind="user", pk=pk).first()
     if event is None or not may_correct(signed_in(request), event.conversation):
@@ -170,7 +170,7 @@ def _load(request: HttpRequest, assistant: Assistant, pk: int) -> Event:
     return event
 
 
-def _asked(request: HttpRequest, assistant: Assistant) -> Event | None:
+def _asked(request: HttpRequest, assistant: Assistant) -> Asked | None:
     asked = request.GET.get("m", "")
     return _load(request, assistant, int(asked)) if asked.isdecimal() and len(asked) <= 18 else None
 
@@ -197,7 +197,7 @@ def _skipped(request: HttpRequest) -> list[int]:
     return [int(one) for one in sent[-SKIPPED:] if one.isascii() and one.isdecimal() and len(one) <= 18]
 
 
-def _refused(request: HtmxHttpRequest, event: Event, problem: str) -> HttpResponse:
+def _refused(request: HtmxHttpRequest, event: Asked, problem: str) -> HttpResponse:
     """The message again, with what was typed."""
     if not request.htmx:
         messages.error(request, problem)
@@ -213,7 +213,7 @@ def _refused(request: HtmxHttpRequest, event: Event, problem: str) -> HttpRespon
     return render(request, "conversations/_inbox_message.html", context, status=422)
 
 
-def _shown(filters: InboxFilter, event: Event, *, is_held: bool = False) -> Shown:
+def _shown(filters: InboxFilter, event: Asked, *, is_held: bool = False) -> Shown:
     items = timeline(window.until(event, BEFORE))
     at = next((at for at, one in enumerate(items) if isinstance(one, Message) and one.event_id == event.pk), 0)
     before = [one for one in items[:at] if isinstance(one, Message)][-WORDS_BEFORE:]
@@ -222,7 +222,7 @@ def _shown(filters: InboxFilter, event: Event, *, is_held: bool = False) -> Show
         event,
         correcting(viewer, event.conversation, event, words=words, is_held=is_held),
         before,
-        getattr(event, "model_name", None) or event.model_id,
+        event.model_name or event.model_id,
         len(inbox.same_words(viewer, event, filters.environments)),
     )
 

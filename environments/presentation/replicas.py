@@ -28,6 +28,12 @@ def rows(replicas: Iterable[Replica], model: Model | None) -> list[Row]:
     return sorted(found, key=lambda row: (row.status == "silent", row.replica.key))
 
 
+def silent_of(names: Iterable[str], listed: Iterable[Row]) -> list[str]:
+    """Which of these do not poll any more; one that is not listed was forgotten."""
+    polling = {row.replica.key for row in listed if row.status != "silent"}
+    return [name for name in names if name not in polling]
+
+
 def _row(replica: Replica, model: Model | None, live: bool) -> Row:
     if not live:
         return Row(replica, "silent", "Silent", "It has not asked for three of its intervals.")

@@ -71,12 +71,14 @@ def _state(environment: Environment, page: Page[Promotion]) -> dict[str, object]
     rows = replicas_of(environment)
     is_first = page.newer is None and page.rows
     now = overview_among(environment, rows, page.rows[0] if is_first else None)
-    server = _server(environment)
+    server, listed = _server(environment), replicas.rows(rows, now.model)
     return {
         "environment": environment,
         "overview": now,
         "steps": timeline.steps(now),
-        "replicas": replicas.rows(rows, now.model),
+        "replicas": listed,
+        "goes_on": any(row.status == "failed" for row in listed),  # one on which the model did not load
+        "fell_silent": replicas.silent_of(now.failed_on, listed),
         "arrivals": arrivals_of(environment),
         "back_to": last_that_ran(environment, page.rows if is_first else ()),
         "server": server,

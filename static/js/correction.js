@@ -205,6 +205,7 @@ class Words {
       this.entities.sort((a, b) => a.start - b.start);
       this.showRows();
       this.show();
+      this.changed();
     }
     this.rowOf(entity).querySelector("[data-fact=entity]").focus();
   }
@@ -214,7 +215,12 @@ class Words {
     this.entities = this.entities.filter((one) => one !== entity);
     this.showRows();
     this.show();
+    this.changed();
     this.box.focus();
+  }
+
+  changed() {
+    this.field.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
   rowOf(entity) {
@@ -265,9 +271,25 @@ function hint(form) {
   show();
 }
 
+/* Who looks at another message and comes back finds what they typed, unless the server has something else there now.
+   The tab keeps it, as the inbox loads its page anew. */
+const draftOf = (form) => `draft ${form.id}`;
+const fieldsOf = (form) => ["intent", "entities"].map((name) => form.querySelector(`input[name=${name}]`));
+const typed = (form) => fieldsOf(form).map((field) => field.value);
+
+function keep(form) {
+  sessionStorage.setItem(draftOf(form), JSON.stringify({ upon: form.dataset.wired, values: typed(form) }));
+}
+
+function takeUp(form) {
+  const draft = JSON.parse(sessionStorage.getItem(draftOf(form)) ?? "null");
+  if (draft?.upon === form.dataset.wired) fieldsOf(form).forEach((field, at) => { field.value = draft.values[at]; });
+}
+
 function wire(root) {
   for (const form of root.querySelectorAll("form[data-correction]:not([data-wired])")) {
-    form.dataset.wired = "";
+    form.dataset.wired = JSON.stringify(typed(form));
+    takeUp(form);
     new Words(form);
     form.querySelectorAll(":scope > .field [role=combobox][name]").forEach(offer);
     hint(form);
@@ -282,4 +304,11 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
   form?.querySelector(".correction-state")?.focus({ preventScroll: true });
 });
 document.addEventListener("click", (event) => event.target.closest("[data-mark]")?.closest("form").querySelector("[data-words]").focus());
+const corrected = (element) => element?.closest("form[data-correction]");
+document.addEventListener("input", ({ target }) => { if (corrected(target)) keep(corrected(target)); });
+document.addEventListener("submit", ({ target }) => { if (corrected(target)) sessionStorage.removeItem(draftOf(target)); });
+document.addEventListener("htmx:afterRequest", ({ detail }) => { // not taken: it is typed still
+  const form = corrected(detail.requestConfig?.elt);
+  if (form && !detail.successful) keep(form);
+});
 wire(document);

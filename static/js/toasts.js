@@ -45,7 +45,6 @@ const SENTENCES = {
   400: "The server did not understand that request. Reload the page and try again.",
   403: "You may not do this, or the page has been open too long. Reload it and try again.",
   404: "That is no longer there. Reload the page.",
-  409: "Somebody else changed this meanwhile. Reload the page and look again.",
   413: "That is larger than this server accepts.",
   429: "Too many requests in a short time. Wait a moment and try again.",
   502: "The server is restarting. Try again in a moment.",

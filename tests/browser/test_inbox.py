@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from conversations.models import Correction, Event, MessageLease
+from conversations.services.corrections import Verdict, correct
 from models_app.models import Assistant
 from models_app.services.revisions import save_revision
 from studio.access.models import User
@@ -51,6 +52,11 @@ def page(chromium: Browser, server: LiveServer) -> Iterator[Page]:
 
 def asked(page: Page, text: str) -> None:
     expect(page.locator("#inbox-now [data-asked]")).to_have_text(text)
+
+
+def say(name: str, text: str, intent: str) -> None:
+    """Somebody else, elsewhere."""
+    correct(actor=User.objects.get(username=name), event=Event.objects.get(text=text), verdict=Verdict(intent))
 
 
 def answers() -> dict[str, str]:
@@ -153,6 +159,46 @@ def test_a_skip_that_is_answered_late_leaves_what_was_said_before_to_be_undone(p
     asked(page, TEXTS[3])
     page.keyboard.press("z")
     asked(page, TEXTS[1])
+
+
+def test_what_was_typed_of_a_message_is_there_still_when_it_comes_again(page: Page, server: LiveServer) -> None:
+    page.locator("#inbox-now [name=intent]").fill("book_cake")
+    page.keyboard.press("Escape")
+    page.locator("[data-skip]").click()
+    asked(page, TEXTS[1])
+    expect(page.locator("#inbox-now [name=intent]")).to_have_value("greet")
+    page.goto(f"{server}/a/cafe/inbox/")
+    asked(page, TEXTS[0])
+    expect(page.locator("#inbox-now [name=intent]")).to_have_value("book_cake")
+    page.locator("#inbox-now").get_by_role("button", name="Save").click()
+    asked(page, TEXTS[1])
+    expect(page.locator("#inbox-last")).to_contain_text("book_cake")
+    page.locator("#inbox-last [data-shortcut=z]").click()
+    asked(page, TEXTS[0])
+    expect(page.locator("#inbox-now [name=intent]")).to_have_value("greet")
+
+
+def test_what_somebody_said_meanwhile_stays_and_is_told(page: Page, server: LiveServer) -> None:
+    make_person("annotator", username="bob")
+    page.keyboard.press("x")
+    expect(page.locator("#inbox-last")).to_contain_text(TEXTS[0])
+    say("bob", TEXTS[0], "bye")
+    page.keyboard.press("z")
+    expect(page.locator("#toasts")).to_contain_text("another answer stands there now, bye by bob.")
+    asked(page, TEXTS[0])
+    say("anna", TEXTS[1], "")
+    for address, button in (
+        ("examples/?state=ignored", page.get_by_role("button", name=f"Undo: {TEXTS[1]}")),
+        (f"conversations/{Event.objects.get(text=TEXTS[1]).conversation_id}", page.locator("#panel [data-shortcut=z]")),
+    ):
+        page.goto(f"{server}/a/cafe/{address}")
+        expect(button).to_be_visible()
+        say("bob", TEXTS[1], "greet")
+        button.click()
+        expect(page.get_by_text("another answer stands there now, greet by bob.")).to_be_visible()
+        expect(page.locator("main").get_by_text(TEXTS[1]).first).to_be_visible()
+        say("anna", TEXTS[1], "")
+    assert answers() == {TEXTS[0]: "bye", TEXTS[1]: ""}
 
 
 def test_answers_faster_than_the_server_are_all_kept_and_nothing_is_shown_twice(page: Page) -> None:

@@ -261,6 +261,45 @@ def chosen(page: Page, text: str) -> None:
     expect(page.locator("#panel h2").first).to_have_text(text)
 
 
+def look_elsewhere_and_come_back(page: Page) -> None:
+    for text in ("question 18", "question 19"):
+        page.locator("#conversation .bubble", has_text=text).click()
+        chosen(page, text)
+
+
+def test_what_was_typed_of_a_message_stays_with_it_until_it_is_said(page: Page, long_talk: "Conversation"):
+    page.goto(address(long_talk))
+    chosen(page, "question 19")
+    panel, verdict = page.locator("#panel"), page.locator("#conversation .verdict", has_text="order_tea")
+    field, entity, save = (
+        panel.locator(one) for one in ("[name=intent]", "[data-fact=entity]", ".combobox > [type=submit]")
+    )
+    said = field.input_value()
+    field.fill("order_tea")
+    panel.locator("[data-mark]").click()
+    page.keyboard.press("Enter")
+    page.keyboard.type("drink")
+    page.locator("#conversation .bubble", has_text="question 18").click()
+    chosen(page, "question 18")
+    expect(field).to_have_value(said)
+    look_elsewhere_and_come_back(page)
+    expect(field).to_have_value("order_tea")
+    expect(entity).to_have_value("drink")
+    page.route("**/correct", lambda route: route.abort())
+    save.click()
+    expect(page.locator("#toasts")).to_contain_text("cannot be reached")
+    look_elsewhere_and_come_back(page)
+    expect(field).to_have_value("order_tea")
+    page.unroute("**/correct")
+    save.click()
+    expect(verdict).to_have_count(1)
+    panel.locator("[data-shortcut=z]").click()
+    expect(verdict).to_have_count(0)
+    look_elsewhere_and_come_back(page)
+    expect(field).to_have_value(said)
+    expect(entity).to_have_count(0)
+
+
 def test_the_outlined_message_is_the_one_of_the_panel(page: Page, long_talk: "Conversation"):
     """Also after a reload, after another conversation, and where a panel never came."""
     page.goto(address(long_talk))

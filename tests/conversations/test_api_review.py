@@ -49,6 +49,11 @@ def test_an_intent_is_corrected_and_taken_back(api) -> None:
     listed = api.get("/conversations").json()[0]
     assert listed["corrected_messages"] == [{"message_timestamp": START + 1, "intent": "book_table"}]
     assert api.get("/conversations/anna/messages").json()[0]["correction"]["intent"] == "book_table"
+    assert api.delete(f"{MESSAGE}/intent?expected_at={row.at.timestamp() - 1}").status_code == 409
+    assert api.delete(f"{MESSAGE}/intent?expected_at=1e99").status_code == 422 and Correction.objects.exists()
+    assert api.delete(f"{MESSAGE}/intent?expected_at={row.at.timestamp()}").status_code == 204
+    assert not Correction.objects.exists()
+    api.put(f"{MESSAGE}/intent", {"intent": "book_table"})
     assert api.delete(f"{MESSAGE}/intent").status_code == 204
     assert not Correction.objects.exists()
 

@@ -1,9 +1,11 @@
 """Confirming and correcting messages: what is kept, who wins, and taking it back."""
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
+from django.http import HttpResponse
 
 from conversations.ingest.write import Stored
 from conversations.models import Conversation, Correction, Event
@@ -55,6 +57,13 @@ def say(person: User, event: Event, status: int = 200, **data: str) -> str:
     return answer.content.decode()
 
 
+def undo(person: User, event: Event, said_at: str = "") -> HttpResponse:
+    """As the button in the panel does it, of what stands there unless `said_at` names another answer."""
+    said_at = said_at or Correction.objects.get(event=event).at.isoformat()
+    headers = {"HX-Request": "true"}
+    return client_of(person).post(address(event, "correct/undo"), {"said_at": said_at}, headers=headers)
+
+
 def test_the_panel_offers_what_it_may_be_and_takes_it_by_one_key(anna: User, message: Event):
     panel = client_of(anna).get(address(message, "panel"), headers={"HX-Request": "true"}).content.decode()
     assert 'value="inform" data-shortcut="c"' in panel and 'value="book_table" data-shortcut="2"' in panel
@@ -74,8 +83,8 @@ def test_confirming_keeps_intent_and_entities_as_nlu_found_them(anna: User, mess
 
 
 def test_the_panel_says_what_was_done_and_no_notice_covers_it(anna: User, message: Event):
-    for rest, words in (("correct", "Corrected as"), ("correct/undo", "Taken back.")):
-        answer = client_of(anna).post(address(message, rest), {"intent": "inform"}, headers={"HX-Request": "true"})
+    corrected = client_of(anna).post(address(message), {"intent": "greet"}, headers={"HX-Request": "true"})
+    for answer, words in ((corrected, "Corrected as"), (undo(anna, message), "Taken back.")):
         assert "HX-Trigger" not in answer
         state = answer.content.decode().split('role="status"', 1)[1]
         assert words in state.split("correction-buttons")[0]
@@ -99,7 +108,7 @@ def test_the_conversation_shows_below_the_message_what_was_said_of_it(anna: User
     page = client_of(anna).get(address(message, "panel"), follow=True)
     shown = page.content.decode().split(badge)[1].split("</div>")[0]
     assert "book_table" in shown and "Corrected by anna" in shown
-    undone = client_of(anna).post(address(message, "correct/undo"), headers={"HX-Request": "true"}).content.decode()
+    undone = undo(anna, message).content.decode()
     assert f'{badge} hx-swap-oob="true"></span>' in undone
 
 
@@ -131,22 +140,36 @@ def test_the_last_person_wins_sees_what_was_said_and_may_return_to_it(anna: User
     assert "Before:" in shown and "anna" in shown
     row = Correction.objects.get()
     assert (row.intent, row.person_label, row.former["intent"]) == ("book_table", "bob", "greet")
-    client_of(anna).post(address(message, "correct/undo"))
+    undo(anna, message)
     row.refresh_from_db()
     assert (row.intent, row.person_label, row.former) == ("greet", "anna", None)
+
+
+def test_what_somebody_said_meanwhile_is_not_taken_back(anna: User, message: Event):
+    shown = say(anna, message, intent="greet")
+    hers = re.search(r'name="said_at" value="([^"]+)"', shown)[1]
+    bob = make_person("annotator", username="bob")
+    say(bob, message, intent="book_table")
+    refused = undo(anna, message, hers)
+    text = refused.content.decode()
+    assert refused.status_code == 409 and "another answer stands there now, book_table by bob." in text
+    assert f'id="v{message.pk}" hx-swap-oob' in text and Correction.objects.get().intent == "book_table"
+    undo(bob, message)
+    assert "greet by you." in undo(anna, message, "2026-01-01T00:00:00+00:00").content.decode()
+    assert undo(anna, message, hers).status_code == 200 and not Correction.objects.exists()
 
 
 def test_the_same_once_more_changes_nothing(anna: User, message: Event):
     say(anna, message, intent="greet")
     assert "Before:" not in say(anna, message, intent="greet")
-    client_of(anna).post(address(message, "correct/undo"))
+    undo(anna, message)
     assert not Correction.objects.exists()
 
 
 def test_taken_back_a_message_waits_to_be_looked_at_again(anna: User, message: Event):
     say(anna, message, act="ignore")
     assert Correction.objects.get().state == "discarded"
-    client_of(anna).post(address(message, "correct/undo"))
+    undo(anna, message)
     message.refresh_from_db()
     assert not Correction.objects.exists() and not message.is_looked_at
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from conversations import example_filters
 from conversations.ingest.write import Stored
 from conversations.models import Correction, Event
+from conversations.services import corrections
 from conversations.services.corrections import Verdict, correct
 from conversations.services.examples import Wishes, accept, bring_back, discard
 from models_app.data.examples import Annotation
@@ -212,9 +213,15 @@ def test_what_is_no_example_is_listed_newest_first_and_can_be_undone(anna, assis
     assert listed(page(anna, assistant, "?state=discarded")) == ["hey"]
     text = page(anna, assistant, "?state=ignored")
     assert listed(text) == ["three", "two", "one"]
-    undo = re.search(r'hx-post="([^"]*)"[^>]*aria-label="Undo: two"', text)[1]
+    at, undo = re.search(r'value="([^"]*)"[^>]* hx-post="([^"]*)"[^>]*aria-label="Undo: two"', text).groups()
     headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver/a/{assistant.slug}/examples/?state=ignored"}
-    answer = client_of(anna).post(undo, headers=headers)
+    bob = make_person("annotator", username="bob")
+    correct(actor=bob, event=rows[1].event, verdict=Verdict("greet"))
+    refused = client_of(anna).post(undo, {"said_at": at}, headers=headers)
+    assert (refused.status_code, refused["HX-Reswap"], refused.content) == (409, "none", b"")  # so that the row stays
+    assert "greet by bob" in refused["HX-Trigger"] and Correction.objects.get(text="two").person == bob
+    corrections.undo(actor=bob, event=rows[1].event)
+    answer = client_of(anna).post(undo, {"said_at": at}, headers=headers)
     assert answer.status_code == 200 and "hx-swap-oob" not in answer.content.decode()
     assert listed(page(anna, assistant, "?state=ignored")) == ["three", "one"]
     assert not Event.objects.get(pk=rows[1].event_id).is_looked_at

@@ -59,6 +59,11 @@ def wanted(environment: Environment, **changes) -> Wanted:
     return Wanted(**of | changes)
 
 
+def said_at(event: Event) -> dict[str, str]:
+    """What the button to take the answer back sends."""
+    return {"said_at": Correction.objects.get(event=event).at.isoformat()}
+
+
 def texts(found: list[Event]) -> list[str]:
     return [event.text for event in found]
 
@@ -240,7 +245,7 @@ def test_without_javascript_the_answer_leads_to_the_next(said, assistant, anna: 
     answer = client_of(anna).post(url, {"intent": "greet"}, follow=True)
     assert answer.redirect_chain[0][0] == f"/a/{assistant.slug}/inbox/?below=0.6"
     assert shown(answer.content.decode()) == ("b", "")
-    back = client_of(anna).post(f"/a/{assistant.slug}/inbox/{first.pk}/undo", follow=True)
+    back = client_of(anna).post(f"/a/{assistant.slug}/inbox/{first.pk}/undo", said_at(first), follow=True)
     assert shown(back.content.decode()) == ("a", "") and not Correction.objects.exists()
 
 
@@ -250,10 +255,24 @@ def test_answers_are_taken_back_one_after_the_other(said, assistant, anna: User,
     for event in events:
         client.post(f"{url}/{event.pk}/answer", {"act": "ignore"})
     for event in reversed(events):
-        undo = re.search(r'action="([^"]*/undo)"', page(anna, assistant))[1]
+        text = page(anna, assistant)
+        undo = re.search(r'action="([^"]*/undo)"', text)[1]
         assert undo == f"{url}/{event.pk}/undo"
-        client.post(undo)
+        client.post(undo, {"said_at": re.search(r'name="said_at" value="([^"]+)"', text)[1]})
     assert not Correction.objects.exists() and "/undo" not in page(anna, assistant)
+
+
+def test_what_a_colleague_said_later_is_not_taken_back(said, assistant, anna: User, bob: User):
+    event = said("a", 0.1)
+    correct(actor=anna, event=event, verdict=Verdict("greet"))
+    meant = said_at(event)
+    correct(actor=bob, event=event, verdict=Verdict("bye"))
+    for data in (meant, {}, {"said_at": "soon"}):
+        answer = client_of(anna).post(f"/a/{assistant.slug}/inbox/{event.pk}/undo", data, follow=True)
+        assert "another answer stands there now, bye by bob." in answer.content.decode()
+    assert Correction.objects.get().person == bob
+    client_of(anna).post(f"/a/{assistant.slug}/inbox/{event.pk}/undo", said_at(event))  # seen, and meant
+    assert Correction.objects.get().person == anna
 
 
 def test_a_message_in_front_that_has_an_answer_is_the_one_to_be_undone(said, assistant, anna: User):

@@ -3,6 +3,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 from django.utils import timezone
 
@@ -134,6 +135,26 @@ def test_where_one_of_two_did_not_load_it_people_get_both(admin: Client, assista
     assert "goes on answering as before" not in page
     assert '<code class="anywhere">rasa-2</code> took the whole archive and goes on' in page
     assert "1 of 2 runs the new one: people get both" in page
+
+
+def test_a_server_that_died_with_the_model_that_did_not_load_does_not_go_on(
+    admin: Client, assistant, promote_to_production, poller
+):
+    other, third = (Poller(poller.client, poller.environment, name) for name in ("rasa-2", "rasa-3"))
+    promote_to_production(make_model(assistant, "otter"))
+    for one in (poller, other) * 2:
+        one.poll()
+    other.loads = False
+    promote_to_production(make_model(assistant, "badger"))
+    for one in (poller, other) * 4:
+        one.poll()
+    with time_machine.travel(timezone.now() + HOUR, tick=True):
+        poller.poll()
+        third.poll()  # in its place, and loads
+        page = page_of(admin, PRODUCTION)
+    assert '<code class="anywhere">rasa-2</code> took the whole archive and did not load it.' in page
+    assert '<code class="anywhere">rasa-2</code> is silent now. Of 2 that poll, 1 runs the new one.' in page
+    assert "on with the model" not in page
 
 
 @pytest.mark.parametrize(("seconds", "is_said"), [(20, False), (90, True)])
