@@ -9,7 +9,7 @@ from models_app.models import Assistant, Model
 
 def models_of(assistant: OuterRef, rasa_model_id: OuterRef) -> QuerySet[Model]:
     """For a subquery, the one that gives the name first: two models can hold the same bytes."""
-    found = Model.objects.filter(assistant=assistant, rasa_model_id=rasa_model_id)
+    found = Model.objects.filter(assistant=assistant, rasa_model_id=rasa_model_id).exclude(rasa_model_id="")
     return found.order_by(F("deleted_at").desc(nulls_first=True), "-pk")
 
 

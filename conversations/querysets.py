@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 
 from conversations.limits import own
 from studio.access.permissions import Permission
@@ -68,6 +68,16 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
             person=person, conversation=OuterRef("pk"), read_until__gte=OuterRef("last_event_at")
         )
         return self.filter(~Exists(read))
+
+    def for_rows(self, person: "User") -> Self:
+        """With what a row of the list says besides: `model_name` of its last model, None for one that was never here,
+        and `read_until`, None for what the person never opened."""
+        from conversations.models import ReadMark
+        from conversations.naming import models_of
+
+        read = ReadMark.objects.filter(person=person, conversation=OuterRef("pk")).values("read_until")
+        named = models_of(OuterRef("assistant"), OuterRef("last_model_id")).values("name")
+        return self.annotate(model_name=Subquery(named[:1]), read_until=Subquery(read))
 
 
 class CorrectionQuerySet(models.QuerySet["Correction"]):
