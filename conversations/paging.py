@@ -33,13 +33,15 @@ class Order:
     column: str
     descending: bool = True
 
-    def beyond(self, cursor: "Cursor | None", *, onwards: bool) -> Q:
-        """Conversations after the cursor, or before it. The redundant condition lets PostgreSQL begin in the index."""
+    def beyond(self, cursor: "Cursor | None", *, onwards: bool, here_too: bool = False) -> Q:
+        """Conversations after the cursor, or before it; `here_too`: and the one whose place it is. The redundant
+        condition lets PostgreSQL begin in the index."""
         placed = Q(**{f"{self.column}__isnull": False})
         if cursor is None:
             return placed
         way = "lt" if self.descending == onwards else "gt"
-        farther = Q(**{f"{self.column}__{way}": cursor.value}) | Q(**{f"pk__{way}": cursor.pk})
+        or_here = f"{way}e" if here_too else way
+        farther = Q(**{f"{self.column}__{way}": cursor.value}) | Q(**{f"pk__{or_here}": cursor.pk})
         return placed & farther & Q(**{f"{self.column}__{way}e": cursor.value})
 
     def steps(self, *, onwards: bool) -> tuple[str, str]:
@@ -111,11 +113,19 @@ class Listing:
 
     def after(self, cursor: Cursor | None, count: int = 1) -> list[Conversation]:
         """The nearest that follow, the nearest first; those that the list begins with when there is no cursor."""
-        return self._nearest(cursor, count, onwards=True)
+        return self.rows(self.keys(cursor, count, onwards=True))
 
     def before(self, cursor: Cursor, count: int = 1) -> list[Conversation]:
         """The nearest that come before, the nearest first."""
-        return self._nearest(cursor, count, onwards=False)
+        return self.rows(self.keys(cursor, count, onwards=False), onwards=False)
+
+    def keys(self, cursor: Cursor | None, count: int, *, onwards: bool, here_too: bool = False) -> list[int]:
+        """Those of the nearest that follow or come before, the nearest first; `here_too`: from the cursor's own on."""
+        return self._nearest_keys(self.order.beyond(cursor, onwards=onwards, here_too=here_too), count, onwards=onwards)
+
+    def rows(self, keys: Sequence[int], *, onwards: bool = True) -> list[Conversation]:
+        """The conversations with these keys, in the order of the list or, not `onwards`, against it."""
+        return list(self.everything.filter(pk__in=keys).order_by(*self.order.steps(onwards=onwards))) if keys else []
 
     def keys_beside(self, conversation: Conversation) -> tuple[int | None, int | None]:
         """The keys of those before and after a conversation, which itself needs not be in the list."""
@@ -140,12 +150,6 @@ class Listing:
         """How many match, up to one more than is counted."""
         return len(self.matching.order_by(*self.order.steps(onwards=True)).values_list("pk")[: COUNTED + 1])
 
-    def _nearest(self, cursor: Cursor | None, count: int, *, onwards: bool) -> list[Conversation]:
-        steps = self.order.steps(onwards=onwards)
-        beyond = self.order.beyond(cursor, onwards=onwards)
-        keys = self._nearest_keys(beyond, count, onwards=onwards)
-        return list(self.everything.filter(pk__in=keys).order_by(*steps)) if keys else []
-
     def _nearest_keys(self, beyond: Q, count: int, *, onwards: bool) -> list[int]:
         steps, matching = self.order.steps(onwards=onwards), self.matching.filter(beyond)
         if self.found_by is FoundBy.ORDER:
@@ -165,15 +169,30 @@ class Listing:
 
     def _near_keys(self, ahead: ConversationQuerySet, count: int, *, onwards: bool) -> tuple[list[int], bool]:
         """Of those that are near, by a look at each; and whether there are no others ahead."""
-        looked_at = self.looked_at.order_by(*self.order.unindexed_steps(onwards=onwards))
-        nearest = list(ahead.values_list(self.order.column, "pk")[:NEAREST])
-        found = _keys(looked_at.filter(pk__in=[pk for _, pk in nearest]), count)
-        if len(found) == count or len(nearest) < NEAREST:
-            return found, len(nearest) < NEAREST
-        farther = ahead.filter(self.order.beyond(Cursor(*nearest[-1]), onwards=onwards))
-        near = farther.values("pk")[: NEAR - NEAREST]
-        found += _keys(looked_at.filter(pk__in=near), count - len(found))
-        return found, len(found) < count and near.count() < NEAR - NEAREST
+        found, last = self._keys_within(ahead, NEAREST, count, onwards=onwards)
+        if len(found) == count or last is None:
+            return found, last is None
+        farther = ahead.filter(self.order.beyond(last, onwards=onwards))
+        more, last = self._keys_within(farther, NEAR - NEAREST, count - len(found), onwards=onwards)
+        return found + more, last is None
+
+    def _keys_within(
+        self, ahead: ConversationQuerySet, reach: int, count: int, *, onwards: bool
+    ) -> tuple[list[int], Cursor | None]:
+        """Of the first `reach` ahead, by a look at each; and where these end, None when there are not so many.
+
+        One query: the place of the last is read beside what matches.
+        """
+        looked_at = self.looked_at.filter(pk__in=ahead.values("pk")[:reach])
+        matching = looked_at.order_by(*self.order.unindexed_steps(onwards=onwards))[:count]
+        last = ahead[reach - 1 : reach]
+        places = (
+            rows.values_list(Value(is_last), self.order.column, "pk")
+            for rows, is_last in ((matching, False), (last, True))
+        )
+        found = sorted(next(places).union(*places, all=True), reverse=self.order.descending == onwards)
+        ends = [Cursor(value, pk) for is_last, value, pk in found if is_last]
+        return [pk for is_last, _, pk in found if not is_last], next(iter(ends), None)
 
 
 def _keys(conversations: ConversationQuerySet, count: int) -> list[int]:
@@ -233,10 +252,12 @@ def page_of(listing: Listing, *, before: Cursor | None = None, after: Cursor | N
 def page_around(listing: Listing, place: Cursor) -> Page:
     """The page in whose middle a place is: that of a conversation, or of the one that follows where it is gone."""
     half = PAGE // 2
-    before = listing.before(place, half + 1)
-    page = page_of(listing, after=listing.order.cursor(before[half]) if len(before) > half else None)
-    here = min(len(before), half, len(page.rows) - 1)
-    return replace(page, here=here if page.rows else None)
+    before = listing.keys(place, half + 1, onwards=False)
+    room = PAGE - len(before[:half])
+    following = listing.keys(place, room + 1, onwards=True, here_too=True)
+    rows = listing.rows([*before[:half], *following[:room]])
+    page = _page(listing.order, rows, has_newer=len(before) > half, has_older=len(following) > room)
+    return replace(page, here=min(len(before), half, len(rows) - 1) if rows else None)
 
 
 def _page(order: Order, rows: Sequence[Conversation], *, has_newer: bool, has_older: bool) -> Page:
