@@ -69,15 +69,20 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         )
         return self.filter(~Exists(read))
 
-    def for_rows(self, person: "User") -> Self:
-        """With what a row of the list says besides: `model_name` of its last model, None for one that was never here,
-        and `read_until`, None for what the person never opened."""
+    def with_read_until(self, person: "User") -> Self:
+        """With `read_until`, None for what the person never opened."""
         from conversations.models import ReadMark
+
+        read = ReadMark.objects.filter(person=person, conversation=OuterRef("pk"))
+        return self.annotate(read_until=Subquery(read.values("read_until")))
+
+    def for_rows(self, person: "User") -> Self:
+        """With what a row of the list says besides: also `model_name` of the last model, None for one that was never
+        here."""
         from conversations.naming import models_of
 
-        read = ReadMark.objects.filter(person=person, conversation=OuterRef("pk")).values("read_until")
         named = models_of(OuterRef("assistant"), OuterRef("last_model_id")).values("name")
-        return self.annotate(model_name=Subquery(named[:1]), read_until=Subquery(read))
+        return self.with_read_until(person).annotate(model_name=Subquery(named[:1]))
 
 
 class CorrectionQuerySet(models.QuerySet["Correction"]):

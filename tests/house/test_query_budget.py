@@ -39,11 +39,18 @@ COME_TO = [
     "/a/cafe/conversations/?sort=longest",
     "/a/cafe/conversations/{conversation}?m={event}",
     "/a/cafe/inbox/?m={event}",
+    "/a/cafe/inbox/?environment=production&below=0.6&days=30&m={event}",
+    "/a/cafe/analytics/?environment=production&model=crowd-1",
+    "/settings/audit/?q=crowd",
+    "/settings/people/?q=crowd",
     "/a/cafe/models/?name=crowd",
     "/a/cafe/conversations/?around={cursor}",
     "/a/cafe/conversations/{conversation}?q=hello",
     "/a/cafe/conversations/?q=hello",
     "/a/cafe/conversations/?q=hello&around={cursor}",
+    '/a/cafe/conversations/?q=hello+lately+"perhaps+1"&environment=production&model=crowd-1&sort=unsure&around={cursor}',
+    "/a/cafe/conversations/{conversation}?q=again",  # what is found can be corrected beside it
+    "/a/cafe/conversations/{conversation}?q=again&sort=longest&m={event}",
 ]
 
 
