@@ -39,7 +39,7 @@ COME_TO = [
     "/a/cafe/conversations/?sort=longest",
     "/a/cafe/conversations/{conversation}?m={event}",
     "/a/cafe/inbox/?m={event}",
-    "/a/cafe/inbox/?environment=production&below=0.6&days=30&m={event}",
+    "/a/cafe/inbox/?environment=production&below=0.6&days=90&m={event}",
     "/a/cafe/analytics/?environment=production&model=crowd-1",
     "/settings/audit/?q=crowd",
     "/settings/people/?q=crowd",
