@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from datetime import datetime, time
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.db.models import DateTimeField, F, Func, Q, TimeField, Value
+from django.db.models import DateTimeField, F, Func, Q, QuerySet, TimeField, Value
 from django.db.models.functions import Cast
 from django.forms import BoundField
 from django.utils import timezone
@@ -37,6 +37,18 @@ def _with_conversations(viewer: User) -> EnvironmentQuerySet:
     """Where the viewer can have conversations to see: everybody's, or their own."""
     everything = Environment.objects.heard_by(viewer, Permission.CONVERSATIONS_VIEW)
     return everything | Environment.objects.heard_by(viewer, Permission.TALK)
+
+
+class Offered(NamedTuple):
+    """A model or share link that one can choose; the newest have the highest keys."""
+
+    is_model: bool
+    pk: int
+    name: str
+
+
+def _as_offered(rows: QuerySet[Any], *, is_model: bool) -> QuerySet[Any, Any]:
+    return rows.values_list(Value(is_model), "pk", "name")
 
 
 _TIME = forms.TimeInput(attrs={"type": "time"})
@@ -105,14 +117,22 @@ class ConversationFilter(DayRangeFilter):
     def environments(self) -> list[Environment]:
         return list(_with_conversations(self.viewer).filter(assistant=self.assistant))
 
-    @cached_property
-    def models(self) -> list[Model]:
-        return list(Model.objects.visible_to(self.viewer).filter(assistant=self.assistant)[:MODELS_OFFERED])
+    @property
+    def models(self) -> list[Offered]:
+        return [one for one in self._offered if one.is_model]
+
+    @property
+    def links(self) -> list[Offered]:
+        return [one for one in self._offered if not one.is_model]
 
     @cached_property
-    def links(self) -> list[ShareLink]:
+    def _offered(self) -> list[Offered]:
+        """Read together, because the bar shows both."""
+        models = Model.objects.visible_to(self.viewer).filter(assistant=self.assistant)[:MODELS_OFFERED]
         readable = Environment.objects.heard_by(self.viewer, Permission.CONVERSATIONS_VIEW)
-        return list(ShareLink.objects.filter(environment__in=readable.filter(assistant=self.assistant)))
+        links = ShareLink.objects.filter(environment__in=readable.filter(assistant=self.assistant))
+        found = _as_offered(models, is_model=True).union(_as_offered(links, is_model=False), all=True)
+        return sorted((Offered(*one) for one in found), reverse=True)
 
     def _environment_choices(self) -> list[tuple[str, str]]:
         named = [(one.name, one.name) for one in self.environments]

@@ -46,7 +46,7 @@ NEAR_SECONDS = 0.000_001
 
 
 def load_conversation(request: HttpRequest, slug: str, pk: int, permission: Permission | None = None) -> Conversation:
-    """`permission` is asked where the conversation belongs, besides that to see it."""
+    """With how far the viewer has read it. `permission` is asked where it belongs, besides that to see it."""
     return _conversation(request, slug, permission, pk=pk)
 
 
@@ -58,12 +58,13 @@ def load_conversation_of(
 
 
 def _conversation(request: HttpRequest, slug: str, permission: Permission | None, **known_by: object) -> Conversation:
-    seen = Conversation.objects.visible_to(signed_in(request)).filter(**known_by)
+    viewer = signed_in(request)
+    seen = Conversation.objects.visible_to(viewer).filter(**known_by).with_read_until(viewer)
     rows = seen.select_related("environment", "share_link", "talker", "reviewed_by")
     conversation = load_within(request, slug, rows, "There is no such conversation, or you may not see it.")
     structlog.contextvars.bind_contextvars(conversation=conversation.pk)
     if permission is not None:
-        require(signed_in(request), permission, Scope(conversation.assistant_id, conversation.environment_id))
+        require(viewer, permission, Scope(conversation.assistant_id, conversation.environment_id))
     return conversation
 
 

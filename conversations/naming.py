@@ -11,8 +11,8 @@ from models_app.models import Assistant, Model
 
 
 def models_of(assistant: OuterRef, rasa_model_id: OuterRef) -> QuerySet[Model]:
-    """For a subquery, the one that gives the name first."""
-    return _in_order(Model.objects.filter(assistant=assistant, rasa_model_id=rasa_model_id))
+    """For a subquery, the one that gives the name first; an event without an id names none."""
+    return _in_order(Model.objects.filter(assistant=assistant, rasa_model_id=rasa_model_id).exclude(rasa_model_id=""))
 
 
 def model_names(assistant: Assistant, rasa_model_ids: Collection[str]) -> dict[str, str]:

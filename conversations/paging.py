@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import Self
 
 from django.db import connection, transaction
-from django.db.models import Count, F, Max, Min, OrderBy, Q, Value
+from django.db.models import Count, F, Max, Min, OrderBy, Q, QuerySet, Value
 
 from conversations.models import Conversation
 from conversations.querysets import ConversationQuerySet
@@ -33,13 +33,15 @@ class Order:
     column: str
     descending: bool = True
 
-    def beyond(self, cursor: "Cursor | None", *, onwards: bool) -> Q:
-        """Conversations after the cursor, or before it. The redundant condition lets PostgreSQL begin in the index."""
+    def beyond(self, cursor: "Cursor | None", *, onwards: bool, here_too: bool = False) -> Q:
+        """Conversations after the cursor, or before it; `here_too`: and the one whose place it is. The redundant
+        condition lets PostgreSQL begin in the index."""
         placed = Q(**{f"{self.column}__isnull": False})
         if cursor is None:
             return placed
         way = "lt" if self.descending == onwards else "gt"
-        farther = Q(**{f"{self.column}__{way}": cursor.value}) | Q(**{f"pk__{way}": cursor.pk})
+        or_here = f"{way}e" if here_too else way
+        farther = Q(**{f"{self.column}__{way}": cursor.value}) | Q(**{f"pk__{or_here}": cursor.pk})
         return placed & farther & Q(**{f"{self.column}__{way}e": cursor.value})
 
     def steps(self, *, onwards: bool) -> tuple[str, str]:
@@ -96,6 +98,26 @@ class FoundBy(Enum):
     TERMS = auto()  # the search index
 
 
+_Place = tuple[int, bool, float, int]  # which way, whether it ends what is looked at, value, key
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """So many of those beyond a place, onwards or back."""
+
+    beyond: Q
+    onwards: bool
+    count: int
+
+
+@dataclass(slots=True)
+class _Look:
+    """What was found among the nearest, and where these end; None when there are no others beyond."""
+
+    keys: list[int]
+    last: Cursor | None
+
+
 @dataclass(frozen=True)
 class Listing:
     """Some conversations in an order: `matching`, which is `everything` that the viewer may see or a part of it.
@@ -111,69 +133,94 @@ class Listing:
 
     def after(self, cursor: Cursor | None, count: int = 1) -> list[Conversation]:
         """The nearest that follow, the nearest first; those that the list begins with when there is no cursor."""
-        return self._nearest(cursor, count, onwards=True)
+        (keys,) = self._keys(self._way(cursor, count, onwards=True))
+        return self.rows(keys)
 
     def before(self, cursor: Cursor, count: int = 1) -> list[Conversation]:
         """The nearest that come before, the nearest first."""
-        return self._nearest(cursor, count, onwards=False)
+        (keys,) = self._keys(self._way(cursor, count, onwards=False))
+        return self.rows(keys, onwards=False)
+
+    def rows(self, keys: Sequence[int], *, onwards: bool = True) -> list[Conversation]:
+        """The conversations with these keys, in the order of the list or, not `onwards`, against it."""
+        return list(self.everything.filter(pk__in=keys).order_by(*self.order.steps(onwards=onwards))) if keys else []
+
+    def keys_around(self, place: Cursor, before: int, following: int) -> tuple[list[int], list[int]]:
+        """The keys of so many that come before a place, and of so many from it on; the nearest first."""
+        ways = self._way(place, before, onwards=False), self._way(place, following, onwards=True, here_too=True)
+        earlier, later = self._keys(*ways)
+        return earlier, later
 
     def keys_beside(self, conversation: Conversation) -> tuple[int | None, int | None]:
         """The keys of those before and after a conversation, which itself needs not be in the list."""
         cursor = self.order.cursor(conversation)
-        before, after = (self.order.beyond(cursor, onwards=onwards) for onwards in (False, True))
-        if self.found_by is FoundBy.ORDER:
-            return self._walked_to(before, after)
-        keys = self._nearest_keys(before, 1, onwards=False), self._nearest_keys(after, 1, onwards=True)
-        return next(iter(keys[0]), None), next(iter(keys[1]), None)
-
-    def _walked_to(self, before: Q, after: Q) -> tuple[int | None, int | None]:
-        """The first either way, in one query."""
-        rows = (
-            self.matching.filter(beyond).order_by(*self.order.steps(onwards=onwards)).values_list(Value(onwards), "pk")
-            for beyond, onwards in ((before, False), (after, True))
-        )
-        backwards, onwards = (one[:1] for one in rows)
-        found = dict(backwards.union(onwards, all=True))
-        return found.get(False), found.get(True)
+        keys = self._keys(*(self._way(cursor, 1, onwards=onwards) for onwards in (False, True)))
+        before, after = (next(iter(one), None) for one in keys)
+        return before, after
 
     def count(self) -> int:
         """How many match, up to one more than is counted."""
         return len(self.matching.order_by(*self.order.steps(onwards=True)).values_list("pk")[: COUNTED + 1])
 
-    def _nearest(self, cursor: Cursor | None, count: int, *, onwards: bool) -> list[Conversation]:
-        steps = self.order.steps(onwards=onwards)
-        beyond = self.order.beyond(cursor, onwards=onwards)
-        keys = self._nearest_keys(beyond, count, onwards=onwards)
-        return list(self.everything.filter(pk__in=keys).order_by(*steps)) if keys else []
+    def _way(self, cursor: Cursor | None, count: int, *, onwards: bool, here_too: bool = False) -> _Way:
+        return _Way(self.order.beyond(cursor, onwards=onwards, here_too=here_too), onwards, count)
 
-    def _nearest_keys(self, beyond: Q, count: int, *, onwards: bool) -> list[int]:
-        steps, matching = self.order.steps(onwards=onwards), self.matching.filter(beyond)
-        if self.found_by is FoundBy.ORDER:
-            return _keys(matching.order_by(*steps), count)
-        ahead, unindexed = self.everything.filter(beyond).order_by(*steps), self.order.unindexed_steps(onwards=onwards)
-        found, is_all = self._near_keys(ahead, count, onwards=onwards)
-        if len(found) == count or is_all:
-            return found
-        from_indexes = matching.order_by(*unindexed)
+    def _keys(self, *ways: _Way) -> list[list[int]]:
+        """Of the nearest each way. All ways are asked for what is near together."""
+        if self.found_by is not FoundBy.ORDER:
+            return [self._completed(way, look) for way, look in zip(ways, self._looks(NEAREST, *ways), strict=True)]
+        parts = [self._part(self._ahead(way, self.matching)[: way.count], at) for at, way in enumerate(ways)]
+        return [look.keys for look in self._read(parts, ways)]
+
+    def _completed(self, way: _Way, look: _Look) -> list[int]:
+        """With what is farther away than the nearest."""
+        missing = way.count - len(look.keys)
+        if not missing or look.last is None:
+            return look.keys
+        beyond = way.beyond & self.order.beyond(look.last, onwards=way.onwards)
+        (farther,) = self._looks(NEAR - NEAREST, replace(way, beyond=beyond, count=missing))
+        if len(farther.keys) == missing or farther.last is None:
+            return look.keys + farther.keys
+        return self._from_indexes(way)
+
+    def _from_indexes(self, way: _Way) -> list[int]:
+        matching = self.matching.filter(way.beyond).order_by(*self.order.unindexed_steps(onwards=way.onwards))
         if self.order is NEWEST and self.found_by is FoundBy.TERMS:
-            stretch = _Stretch.of(ahead)
+            stretch = _Stretch.of(self._ahead(way, self.everything))
             with _terms_first():
-                found = _keys(from_indexes.filter(stretch.condition), count)
-            if len(found) == count or stretch.is_all:
+                found = _keys(matching.filter(stretch.condition), way.count)
+            if len(found) == way.count or stretch.is_all:
                 return found
-        return _keys(from_indexes, count)
+        return _keys(matching, way.count)
 
-    def _near_keys(self, ahead: ConversationQuerySet, count: int, *, onwards: bool) -> tuple[list[int], bool]:
-        """Of those that are near, by a look at each; and whether there are no others ahead."""
-        looked_at = self.looked_at.order_by(*self.order.unindexed_steps(onwards=onwards))
-        nearest = list(ahead.values_list(self.order.column, "pk")[:NEAREST])
-        found = _keys(looked_at.filter(pk__in=[pk for _, pk in nearest]), count)
-        if len(found) == count or len(nearest) < NEAREST:
-            return found, len(nearest) < NEAREST
-        farther = ahead.filter(self.order.beyond(Cursor(*nearest[-1]), onwards=onwards))
-        near = farther.values("pk")[: NEAR - NEAREST]
-        found += _keys(looked_at.filter(pk__in=near), count - len(found))
-        return found, len(found) < count and near.count() < NEAR - NEAREST
+    def _looks(self, reach: int, *ways: _Way) -> list[_Look]:
+        """At each of the first `reach` either way, whether it matches."""
+        parts = []
+        for at, way in enumerate(ways):
+            ahead = self._ahead(way, self.everything)
+            near = self.looked_at.filter(pk__in=ahead.values("pk")[:reach])
+            matching = near.order_by(*self.order.unindexed_steps(onwards=way.onwards))
+            parts += [self._part(matching[: way.count], at), self._part(ahead[reach - 1 : reach], at, is_last=True)]
+        return self._read(parts, ways)
+
+    def _ahead(self, way: _Way, conversations: ConversationQuerySet) -> ConversationQuerySet:
+        return conversations.filter(way.beyond).order_by(*self.order.steps(onwards=way.onwards))
+
+    def _part(self, rows: ConversationQuerySet, at: int, *, is_last: bool = False) -> QuerySet[Conversation, _Place]:
+        return rows.values_list(Value(at), Value(is_last), self.order.column, "pk")
+
+    def _read(self, parts: Sequence[QuerySet[Conversation, _Place]], ways: Sequence[_Way]) -> list[_Look]:
+        """All parts in one query. Sorted here, because nothing says in which order those of a union come."""
+        looks = [_Look([], None) for _ in ways]
+        for at, is_last, value, pk in sorted(parts[0].union(*parts[1:], all=True)):
+            if is_last:
+                looks[at].last = Cursor(value, pk)
+            else:
+                looks[at].keys.append(pk)
+        for way, look in zip(ways, looks, strict=True):
+            if self.order.descending == way.onwards:
+                look.keys.reverse()
+        return looks
 
 
 def _keys(conversations: ConversationQuerySet, count: int) -> list[int]:
@@ -233,10 +280,11 @@ def page_of(listing: Listing, *, before: Cursor | None = None, after: Cursor | N
 def page_around(listing: Listing, place: Cursor) -> Page:
     """The page in whose middle a place is: that of a conversation, or of the one that follows where it is gone."""
     half = PAGE // 2
-    before = listing.before(place, half + 1)
-    page = page_of(listing, after=listing.order.cursor(before[half]) if len(before) > half else None)
-    here = min(len(before), half, len(page.rows) - 1)
-    return replace(page, here=here if page.rows else None)
+    before, following = listing.keys_around(place, half + 1, PAGE + 1)
+    room = PAGE - len(before[:half])
+    rows = listing.rows([*before[:half], *following[:room]])
+    page = _page(listing.order, rows, has_newer=len(before) > half, has_older=len(following) > room)
+    return replace(page, here=min(len(before), half, len(rows) - 1) if rows else None)
 
 
 def _page(order: Order, rows: Sequence[Conversation], *, has_newer: bool, has_older: bool) -> Page:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Self
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 
 from conversations.limits import own
 from studio.access.permissions import Permission
@@ -68,6 +68,21 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
             person=person, conversation=OuterRef("pk"), read_until__gte=OuterRef("last_event_at")
         )
         return self.filter(~Exists(read))
+
+    def with_read_until(self, person: "User") -> Self:
+        """With `read_until`, None for what the person never opened."""
+        from conversations.models import ReadMark
+
+        read = ReadMark.objects.filter(person=person, conversation=OuterRef("pk"))
+        return self.annotate(read_until=Subquery(read.values("read_until")))
+
+    def for_rows(self, person: "User") -> Self:
+        """With what a row of the list says besides: also `model_name` of the last model, None for one that was never
+        here."""
+        from conversations.naming import models_of
+
+        named = models_of(OuterRef("assistant"), OuterRef("last_model_id")).values("name")
+        return self.with_read_until(person).annotate(model_name=Subquery(named[:1]))
 
 
 class CorrectionQuerySet(models.QuerySet["Correction"]):

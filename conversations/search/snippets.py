@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from django.db.models import OuterRef, Q, Subquery
+from django.db.models.functions import JSONObject
 
 from conversations.models import Conversation, Event
 from conversations.search.terms import SAID
@@ -24,15 +25,15 @@ class Snippet:
     after: str
 
     @classmethod
-    def of(cls, event_id: int, text: str, place: re.Match[str]) -> Self:
+    def of(cls, pk: int, text: str, place: re.Match[str]) -> Self:
         first, last = max(0, place.start() - AROUND), place.end() + AROUND
         before = ("…" if first else "") + text[first : place.start()]
         after = text[place.end() : last] + ("…" if last < len(text) else "")
-        return cls(event_id, before, place[0], after)
+        return cls(pk, before, place[0], after)
 
 
 def snippets(conversations: Sequence[Conversation], text: str) -> dict[int, Snippet]:
-    """Of the first message of each in which a phrase or word of `text` stands letter by letter. Two queries."""
+    """Of the first message of each in which a phrase or word of `text` stands letter by letter. One query."""
     wanted = parse(text)
     looked_for = wanted.phrases or wanted.parts  # a phrase is rarer than the words beside it
     if not looked_for or not conversations:
@@ -41,10 +42,9 @@ def snippets(conversations: Sequence[Conversation], text: str) -> dict[int, Snip
     for one in looked_for:
         stands |= Q(text__icontains=one)
     said = Event.objects.filter(conversation=OuterRef("pk"), kind__in=SAID).filter(stands)
-    first = Subquery(said.order_by("timestamp", "digest").values("pk")[:1])
+    first = said.order_by("timestamp", "digest").values(found=JSONObject(pk="pk", text="text"))[:1]
     rows = Conversation.objects.filter(pk__in=[one.pk for one in conversations])
-    places = dict(rows.order_by().values_list("pk", first))
-    texts = dict(Event.objects.filter(pk__in=[pk for pk in places.values() if pk]).values_list("pk", "text"))
+    messages = {pk: message for pk, message in rows.order_by().values_list("pk", Subquery(first)) if message}
     pattern = re.compile("|".join(map(re.escape, looked_for)), re.IGNORECASE)
-    found = {pk: (event, texts[event], pattern.search(texts[event])) for pk, event in places.items() if event in texts}
-    return {pk: Snippet.of(event, said_text, place) for pk, (event, said_text, place) in found.items() if place}
+    places = {pk: pattern.search(message["text"]) for pk, message in messages.items()}
+    return {pk: Snippet.of(**messages[pk], place=place) for pk, place in places.items() if place}

@@ -2,10 +2,10 @@
 quotation marks was said in one message, letter by letter."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.expressions import RawSQL
 
 from conversations.models import Event, Term
@@ -42,10 +42,13 @@ class Search:
     def __init__(self, assistant_id: int, text: str) -> None:
         wanted = parse(text)
         self._assistant_id, self._phrases = assistant_id, wanted.phrases
-        self._words = {part: _words_with(assistant_id, part) for part in wanted.parts}
+        parts = [(part, "contains") for part in wanted.parts]
+        of_phrases = [one for phrase in wanted.phrases for one in _words_of_phrase(phrase)]
+        known = _words_with(assistant_id, [*parts, *of_phrases])
+        self._words = dict(zip(wanted.parts, known, strict=False))
         # Those in whose words the index can look before the phrase itself is looked for.
-        of_phrases = [one for phrase in wanted.phrases for one in _words_of_phrase(assistant_id, phrase)]
-        self._ahead = {part: found for part, found in of_phrases if len(found) <= FEW_WORDS}
+        ahead = zip(of_phrases, known[len(parts) :], strict=True)
+        self._ahead = {part: found for (part, _), found in ahead if len(found) <= FEW_WORDS}
 
     def narrow(self, conversations: ConversationQuerySet, *, by_looking: bool = False) -> ConversationQuerySet:
         """Those in which everything was said.
@@ -68,18 +71,24 @@ class Search:
         return Q(pk__in=RawSQL("SELECT conversations_with_any_term(%s)", [keys]))
 
 
-def _words_of_phrase(assistant_id: int, phrase: str) -> Iterator[tuple[str, list[str]]]:
-    """Each word of it, and as what it may have been said: the first may end a longer one, the last may begin one."""
+def _words_of_phrase(phrase: str) -> Iterator[tuple[str, str]]:
+    """Each word of it, and how it was said: the first may end a longer one, the last may begin one."""
     parts = words(phrase)
     lookups = ["endswith", *["exact"] * (len(parts) - 2), "startswith"] if len(parts) > 1 else ["contains"]
-    for part, lookup in zip(parts, lookups, strict=False):
-        yield part, _words_with(assistant_id, part, lookup)
+    return zip(parts, lookups, strict=False)
 
 
-def _words_with(assistant_id: int, part: str, lookup: str = "contains") -> list[str]:
-    """At most one more than are many."""
-    known = Term.objects.filter(assistant=assistant_id, kind=WORD, **{f"value__{lookup}": part})
-    return list(known.values_list("value", flat=True)[: MANY_WORDS + 1])
+def _words_with(assistant_id: int, wanted: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """For each part and lookup the words that anybody said, at most one more than are many. One query."""
+    found: list[list[str]] = [[] for _ in wanted]
+    known = Term.objects.filter(assistant=assistant_id, kind=WORD)
+    rows = [
+        known.filter(**{f"value__{lookup}": part}).values_list(Value(at), "value")[: MANY_WORDS + 1]
+        for at, (part, lookup) in enumerate(wanted)
+    ]
+    for at, word in rows[0].union(*rows[1:], all=True) if rows else ():
+        found[at].append(word)
+    return found
 
 
 def _literally(text: str) -> Exists:

@@ -76,12 +76,6 @@ def mark_unread(*, actor: User, conversation: Conversation) -> None:
     ReadMark.objects.filter(person=actor, conversation=conversation).delete()
 
 
-def read_until(person: User, conversation: Conversation) -> float | None:
-    """None for what the person never opened."""
-    marks = ReadMark.objects.filter(person=person, conversation=conversation)
-    return marks.values_list("read_until", flat=True).first()
-
-
 def unread_among(person: User, conversations: Sequence[Conversation]) -> set[int]:
     """The keys of those that the person has not read to their end; one query for a page of a list."""
     marks = ReadMark.objects.filter(person=person, conversation__in=[one.pk for one in conversations])

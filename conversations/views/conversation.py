@@ -21,7 +21,6 @@ from conversations.search.snippets import snippets
 from conversations.services.corrections import corrections_of
 from conversations.services.marks import marks_of
 from conversations.services.ratings import ratings_of
-from conversations.services.review import read_until
 from conversations.views.conversation_list import address_in_list, filter_query
 from conversations.views.neighbours import list_of, neighbours
 from conversations.views.standing import standing
@@ -82,7 +81,7 @@ def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     place = request.GET.get("at", "") or ("" if by_key else _found(conversation, filters.text))
     shown = window.at(conversation, place)
     names = model_names(conversation.assistant, {*conversation.model_ids, conversation.last_model_id})
-    read = read_until(viewer, conversation)
+    read: float | None = conversation.read_until  # type: ignore[attr-defined]  # as the loader brings it
     items = timeline(shown.events, names, several_models=len(conversation.model_ids) > 1, read_until=read)
     marks = marks_of(conversation)
     ratings, loose_ratings = ratings_of(conversation)

@@ -1,7 +1,7 @@
 """The list of conversations."""
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.forms import BooleanField, BoundField, ChoiceField, DateTimeField
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -13,11 +13,9 @@ from conversations import paging
 from conversations.causes import waiting_count
 from conversations.filters import ConversationFilter
 from conversations.models import Conversation, Event, SavedFilter
-from conversations.naming import model_names
-from conversations.paging import NEWEST, ORDERS, Cursor, page_around, page_of
+from conversations.paging import NEWEST, ORDERS, Cursor, Page, page_around, page_of
 from conversations.presentation.items import UNSURE_BELOW
 from conversations.search.snippets import Snippet, snippets
-from conversations.services.review import unread_among
 from models_app.loaders import load_assistant
 from studio.access.loaders import signed_in
 from studio.access.permissions import Permission, Scope
@@ -33,11 +31,21 @@ COUNTED = 99  # of new ones; beyond, more is all that matters
 class Row:
     """One line of the list."""
 
-    conversation: Conversation
-    model: str
-    is_unread: bool
+    conversation: Conversation  # as `for_rows` reads it
     snippet: Snippet | None  # of what was searched for
     is_here: bool  # where the reader comes back from
+
+    @property
+    def model(self) -> str:
+        """That answered last; its name where people know one."""
+        name: str | None = self.conversation.model_name  # type: ignore[attr-defined]
+        return self.conversation.last_model_id if name is None else name
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the viewer has not read it to its end."""
+        until: float | None = self.conversation.read_until  # type: ignore[attr-defined]
+        return until is None or until < self.conversation.last_event_at
 
     @property
     def says_more(self) -> bool:
@@ -61,25 +69,11 @@ def conversation_list(request: HttpRequest, slug: str) -> HttpResponse:
     assistant = load_assistant(request, slug)
     viewer = signed_in(request)
     filters = ConversationFilter(request.GET, assistant=assistant, viewer=viewer)
-    before, after, around = (Cursor.parse(request.GET.get(name, "")) for name in ("before", "after", "around"))
-    listing = filters.listing()
-    page = page_around(listing, around) if around else page_of(listing, before=before, after=after)
-    names = model_names(assistant, {one.last_model_id for one in page.rows})
-    unread = unread_among(viewer, page.rows)
-    found = snippets(page.rows, filters.text)
+    page = _page(request, filters)
     context = {
         "filters": filters,
         "page": page,
-        "rows": [
-            Row(
-                conversation=one,
-                model=names.get(one.last_model_id, one.last_model_id),
-                is_unread=one.pk in unread,
-                snippet=found.get(one.pk),
-                is_here=at == page.here,
-            )
-            for at, one in enumerate(page.rows)
-        ],
+        "rows": _rows(page, filters.text),
         "query": filter_query(request.GET).urlencode(),
         "chips": _chips(request, filters),
         "orders": ORDERS.values(),
@@ -96,6 +90,19 @@ def conversation_list(request: HttpRequest, slug: str) -> HttpResponse:
         "counted": COUNTED,
     }
     return render(request, "conversations/list.html", context, status=200 if filters.is_valid() else 422)
+
+
+def _page(request: HttpRequest, filters: ConversationFilter) -> Page:
+    before, after, around = (Cursor.parse(request.GET.get(name, "")) for name in ("before", "after", "around"))
+    listing = filters.listing()
+    listing = replace(listing, everything=listing.everything.for_rows(filters.viewer))
+    return page_around(listing, around) if around else page_of(listing, before=before, after=after)
+
+
+def _rows(page: Page, text: str) -> list[Row]:
+    """`text` is what was searched for."""
+    found = snippets(page.rows, text)
+    return [Row(one, found.get(one.pk), is_here=at == page.here) for at, one in enumerate(page.rows)]
 
 
 def _chips(request: HttpRequest, filters: ConversationFilter) -> list[tuple[str, str, str]]:

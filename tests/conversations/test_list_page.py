@@ -11,7 +11,7 @@ from conversations import paging
 from conversations.ingest.write import Stored
 from conversations.models import Conversation, ShareLink, TalkSession
 from environments.models import Environment
-from models_app.models import Assistant
+from models_app.models import Assistant, Model
 from studio.access.models import User
 from studio.access.permissions import Limit, Scope
 from tests.clients import client_of
@@ -51,6 +51,17 @@ def test_the_newest_stand_first_with_what_was_said_and_where(client: Client, ass
 
 def test_an_empty_list_says_how_conversations_come(client: Client, assistant: Assistant):
     assert "No conversations yet" in client.get(address(assistant)).content.decode()
+
+
+def test_what_names_no_model_has_not_the_name_of_one_that_rasa_has_no_id_for(
+    client: Client, assistant: Assistant, stored: Make
+):
+    make_model(assistant, "brisk-otter")
+    Model.objects.update(rasa_model_id="")
+    say(stored, "anna", model=None)
+    assert Conversation.objects.get().last_model_id == ""
+    page = client.get(address(assistant)).content.decode()
+    assert re.search(r'model-name">([^<]*)<', page)[1] == ""
 
 
 def test_filters_that_match_nothing_offer_to_show_everything(client: Client, assistant: Assistant, stored: Make):

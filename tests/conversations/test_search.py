@@ -1,6 +1,7 @@
 """What the filters find, however rare it is, and in whatever order: compared with looking at every event."""
 
 import random
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,7 @@ from conversations import paging
 from conversations.filters import ConversationFilter
 from conversations.ingest.write import Stored
 from conversations.models import Conversation, SavedFilter, SearchEntry, Term
-from conversations.paging import NEWEST, page_of
+from conversations.paging import NEWEST, page_around, page_of
 from conversations.search import text as search_text
 from conversations.search.snippets import snippets
 from conversations.search.terms import named_value, of_event, words
@@ -262,7 +263,7 @@ def _within(minutes: float, since: str, until: str) -> bool:
 
 
 @pytest.fixture(
-    params=[(paging.NEAREST, paging.NEAR, paging.STRETCH), (1, 1, 3), (2, 3, 30)], ids=["near", "indexes", "between"]
+    params=[(paging.NEAREST, paging.NEAR, paging.STRETCH), (1, 2, 3), (2, 3, 30)], ids=["near", "indexes", "between"]
 )
 def stretches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page is found by looking, by the indexes, and by some of both."""
@@ -323,6 +324,24 @@ def test_pages_lead_back_the_way_they_came(admin: User, assistant: Assistant, st
     assert back.rows == first.rows and back.newer is None
     assert [one.sender_id for one in listed.before(NEWEST.cursor(second.rows[0]), 2)] == ["s12", "s14"]
     assert listed.count() == 10
+
+
+@pytest.mark.parametrize("query", [{}, {"intent": "a"}, {"intent": "a", "sort": "longest"}], ids=str)
+def test_a_place_stands_in_the_middle_of_its_page(
+    query: dict[str, str], admin: User, assistant: Assistant, stored: Make, stretches: None
+):
+    """Also one that no filter holds: whoever follows it stands there."""
+    stored(*(user("hi", 1000.0 + n, intent="ab"[n % 2], sender=f"s{n}") for n in range(20)))
+    listed = ConversationFilter(query, assistant=assistant, viewer=admin).listing()
+    everything = [one.pk for one in listed.after(None, 99)]
+    for place in Conversation.objects.all():
+        before = len(listed.before(listed.order.cursor(place), 99))
+        begins = max(0, before - 2)
+        expected = everything[begins : begins + 4]
+        page = page_around(listed, listed.order.cursor(place))
+        assert [one.pk for one in page.rows] == expected
+        assert page.here == (min(before - begins, len(expected) - 1) if expected else None)
+        assert bool(page.newer) == (begins > 0) and bool(page.older) == (begins + 4 < len(everything))
 
 
 def test_a_conversation_without_messages_is_in_no_list_of_the_least_certain(find: Any, stored: Make):
@@ -454,6 +473,11 @@ def test_a_filter_is_kept_under_a_name_and_shared(client: Client, admin: User, a
     assert not SavedFilter.objects.exists()
 
 
+def _most_passed_over(sql: str) -> int:
+    """Rows that are only counted: among the nearest, and never as many as there are before a page."""
+    return max(map(int, re.findall(r" OFFSET (\d+)", sql)), default=0)
+
+
 def test_no_filter_scans_a_table_of_events_or_takes_more_queries(
     admin: User, assistant: Assistant, stored: Make, find: Any
 ):
@@ -466,7 +490,7 @@ def test_no_filter_scans_a_table_of_events_or_takes_more_queries(
                 find(**query)
             assert len(queries) < 16, query
             for one in queries.captured_queries:
-                assert " OFFSET " not in one["sql"] and "DISTINCT" not in one["sql"], one["sql"]
+                assert _most_passed_over(one["sql"]) < paging.NEAR and "DISTINCT" not in one["sql"], one["sql"]
                 if "conversations_" in one["sql"] and one["sql"].startswith("SELECT"):
                     cursor.execute(f"EXPLAIN {one['sql']}")
                     plan = "\n".join(row[0] for row in cursor.fetchall())
