@@ -71,10 +71,10 @@ def until(event: Event, count: int) -> Sequence[Event]:
     return [*events.order_by(*_NEWEST_FIRST)[:count][::-1], event]
 
 
-def at(conversation: Conversation, asked: str) -> Window:
+def at(conversation: Conversation, asked: str, last: Window | None = None) -> Window:
     """The part around the event whose key is `asked`; without one, with one that is in no part, or that is in the last
-    part: the last."""
-    last = latest(conversation)
+    part: the last, which the caller may have."""
+    last = last or latest(conversation)
     if not asked.isdecimal() or not last.has_earlier or any(event.pk == int(asked) for event in last.events):
         return last
     event = _events(conversation).filter(pk=int(asked)).first()

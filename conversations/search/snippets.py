@@ -1,7 +1,7 @@
 """Where in a conversation something was said that a search asked for."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -34,8 +34,7 @@ class Snippet:
 
 def snippets(conversations: Sequence[Conversation], text: str) -> dict[int, Snippet]:
     """Of the first message of each in which a phrase or word of `text` stands letter by letter. One query."""
-    wanted = parse(text)
-    looked_for = wanted.phrases or wanted.parts  # a phrase is rarer than the words beside it
+    looked_for = _looked_for(text)
     if not looked_for or not conversations:
         return {}
     stands = Q()
@@ -45,6 +44,25 @@ def snippets(conversations: Sequence[Conversation], text: str) -> dict[int, Snip
     first = said.order_by("timestamp", "digest").values(found=JSONObject(pk="pk", text="text"))[:1]
     rows = Conversation.objects.filter(pk__in=[one.pk for one in conversations])
     messages = {pk: message for pk, message in rows.order_by().values_list("pk", Subquery(first)) if message}
-    pattern = re.compile("|".join(map(re.escape, looked_for)), re.IGNORECASE)
+    pattern = _pattern(looked_for)
     places = {pk: pattern.search(message["text"]) for pk, message in messages.items()}
     return {pk: Snippet.of(**messages[pk], place=place) for pk, place in places.items() if place}
+
+
+def first_said(events: Iterable[Event], text: str) -> Event | None:
+    """Of the events of a conversation, in their order, the one whose snippet `snippets` gives."""
+    looked_for = _looked_for(text)
+    if not looked_for:
+        return None
+    pattern = _pattern(looked_for)
+    return next((one for one in events if one.kind in SAID and pattern.search(one.text)), None)
+
+
+def _looked_for(text: str) -> Sequence[str]:
+    """A phrase is rarer than the words beside it."""
+    wanted = parse(text)
+    return wanted.phrases or wanted.parts
+
+
+def _pattern(looked_for: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, looked_for)), re.IGNORECASE)

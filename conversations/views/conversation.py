@@ -17,7 +17,7 @@ from conversations.naming import model_names
 from conversations.presentation import Item, Machinery, Message, timeline
 from conversations.presentation.explained import Explanation, explained
 from conversations.presentation.reading import indented, loaded, moment
-from conversations.search.snippets import snippets
+from conversations.search.snippets import first_said, snippets
 from conversations.services.corrections import corrections_of
 from conversations.services.marks import marks_of
 from conversations.services.ratings import ratings_of
@@ -78,8 +78,9 @@ def conversation_page(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     viewer = signed_in(request)
     filters = list_of(request, conversation)
     by_key = request.GET.get("m", "")
-    place = request.GET.get("at", "") or ("" if by_key else _found(conversation, filters.text))
-    shown = window.at(conversation, place)
+    last = window.latest(conversation)
+    place = request.GET.get("at", "") or ("" if by_key else _found(conversation, last, filters.text))
+    shown = window.at(conversation, place, last)
     names = model_names(conversation.assistant, {*conversation.model_ids, conversation.last_model_id})
     read: float | None = conversation.read_until  # type: ignore[attr-defined]  # as the loader brings it
     items = timeline(shown.events, names, several_models=len(conversation.model_ids) > 1, read_until=read)
@@ -138,8 +139,11 @@ def event_json(request: HtmxHttpRequest, slug: str, pk: int, event_pk: int) -> H
     return render(request, "conversations/_event.html", {"event": event, "json": indented(loaded(event.payload))})
 
 
-def _found(conversation: Conversation, text: str) -> str:
+def _found(conversation: Conversation, last: window.Window, text: str) -> str:
     """The key of the message that the list was searched for; empty when there is none."""
+    if last.is_whole:
+        event = first_said(last.events, text)
+        return str(event.pk) if event else ""
     snippet = snippets([conversation], text).get(conversation.pk)
     return str(snippet.event_id) if snippet else ""
 

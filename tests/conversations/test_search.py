@@ -14,13 +14,13 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from conversations import paging
+from conversations import paging, window
 from conversations.filters import ConversationFilter
 from conversations.ingest.write import Stored
 from conversations.models import Conversation, SavedFilter, SearchEntry, Term
 from conversations.paging import NEWEST, page_around, page_of
 from conversations.search import text as search_text
-from conversations.search.snippets import snippets
+from conversations.search.snippets import first_said, snippets
 from conversations.search.terms import named_value, of_event, words
 from conversations.services import indexing
 from conversations.services.rebuild import rebuild_conversations
@@ -143,6 +143,15 @@ def test_a_row_says_where_the_words_stand(
         assert (row.snippet.before, row.snippet.found, row.snippet.after) == shown
         assert f"{shown[0]}<mark>{shown[1]}</mark>{shown[2]}" in html
         assert f"at={row.snippet.event_id}#e{row.snippet.event_id}" in html
+
+
+@pytest.mark.parametrize("query", ["table", "ABLE", '"two, pl" table', "tomorrow", "strasse", "", "ja%", "İstanbul"])
+def test_in_events_at_hand_the_same_is_found(stored: Make, query: str):
+    stored(user("Hello, tomorrow?", 1.0), user("One table for two, please", 2.0), bot("Straße 1, İstanbul", 3.0))
+    conversation = Conversation.objects.get()
+    here = first_said(window.latest(conversation).events, query)
+    there = snippets([conversation], query).get(conversation.pk)
+    assert (here and here.pk) == (there and there.event_id)
 
 
 def test_a_long_message_is_cut_to_what_stands_around(stored: Make):

@@ -52,6 +52,7 @@ COME_TO = [
     '/a/cafe/conversations/?q=hello+lately+"perhaps+1"&environment=production&model=crowd-1&sort=unsure&around={cursor}',
     "/a/cafe/conversations/{conversation}?q=again",  # what is found can be corrected beside it
     "/a/cafe/conversations/{conversation}?q=again&sort=longest&m={event}",
+    "/a/cafe/conversations/{conversation}?q=again&environment=production",
 ]
 
 
