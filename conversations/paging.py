@@ -32,12 +32,13 @@ class Order:
     label: str
     column: str
     descending: bool = True
+    is_whole: bool = False  # the column holds whole numbers
 
     def beyond(self, cursor: "Cursor | None", *, onwards: bool, here_too: bool = False) -> Q:
         """Conversations after the cursor, or before it; `here_too`: and the one whose place it is. The redundant
         condition lets PostgreSQL begin in the index."""
         placed = Q(**{f"{self.column}__isnull": False})
-        if cursor is None:
+        if cursor is None or (self.is_whole and math.isinf(cursor.value)):
             return placed
         way = "lt" if self.descending == onwards else "gt"
         or_here = f"{way}e" if here_too else way
@@ -64,7 +65,7 @@ ORDERS = {
     one.name: one
     for one in (
         NEWEST,
-        Order("longest", "Longest", "user_count"),
+        Order("longest", "Longest", "user_count", is_whole=True),
         Order("unsure", "Least certain", "min_confidence", descending=False),
     )
 }
@@ -82,9 +83,10 @@ class Cursor:
         """None for what is no cursor: people shorten and mistype addresses."""
         value, dash, pk = text.rpartition("-")
         try:
-            return cls(float(value), int(pk)) if dash else None
+            found = cls(float(value), int(pk)) if dash else None
         except ValueError:
             return None
+        return None if found is None or math.isnan(found.value) else found
 
     def __str__(self) -> str:
         return f"{self.value!r}-{self.pk}"

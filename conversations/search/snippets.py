@@ -50,7 +50,7 @@ def snippets(conversations: Sequence[Conversation], text: str) -> dict[int, Snip
 
 
 def first_said(events: Iterable[Event], text: str) -> Event | None:
-    """Of the events of a conversation, in their order, the one whose snippet `snippets` gives."""
+    """Of the events of a conversation, in their order, the first in which `snippets` would find it."""
     looked_for = _looked_for(text)
     if not looked_for:
         return None

@@ -27,6 +27,7 @@ from environments.serving.watch import Answer, Watch
 from models_app.models import Model
 from models_app.services.rasa_uses import chosen_by
 from studio.audit.actions import Action
+from studio.audit.models import AuditEvent
 from studio.audit.services import record
 from studio.crypto import decrypt, encrypt
 from studio.rasa.commands import free_port
@@ -38,7 +39,7 @@ State = ManagedServer.State
 
 LONGEST_PAUSE = 60  # seconds between two tries
 STEADY = timedelta(seconds=60)  # a server that was ready for so long has overcome its former failures
-RECORDED_EVERY = timedelta(hours=1)  # one that goes on dying would fill the audit log
+RECORDED_EVERY = timedelta(hours=1)
 START_WITHIN = timedelta(minutes=10)  # a large model on a busy machine
 SILENT_FOR = timedelta(minutes=5)  # loading a large model freezes Rasa for less than a minute
 LOOK_EVERY = timedelta(seconds=10)
@@ -312,8 +313,7 @@ class Supervisor:
         pause = min(2 ** (failures - 1), LONGEST_PAUSE)
         log.warning("server ended", environment=str(server.environment), why=why, failures=failures)
         with transaction.atomic():
-            if server.last_ended_at is None or now - server.last_ended_at > RECORDED_EVERY:
-                _record_end(server.environment, why)
+            _record_end(server.environment, why, now)
             _write(
                 server,
                 state=State.WAITING,
@@ -375,7 +375,11 @@ def _pulls_now(server: ManagedServer) -> bool:
     return server.message == AWAITS_MODEL and _model(server) is not None
 
 
-def _record_end(environment: Environment, why: str) -> None:
+def _record_end(environment: Environment, why: str, now: datetime) -> None:
+    """At most once in RECORDED_EVERY: one that goes on dying would fill the audit log."""
+    ends = AuditEvent.objects.filter(action=Action.SERVER_ENDED, target_kind="environment", target_id=environment.pk)
+    if ends.filter(at__gt=now - RECORDED_EVERY).exists():
+        return
     record(None, Action.SERVER_ENDED, environment, assistant_id=environment.assistant_id, after={"why": why})
 
 

@@ -54,8 +54,9 @@ class Overview:
 
     @property
     def may_be_tried_again(self) -> bool:
-        """What is live may be promoted once more."""
-        return self.promotion is not None and state_of(self.promotion) == State.FAILED
+        """What is live may be promoted once more, unless all run it by now."""
+        failed = self.promotion is not None and state_of(self.promotion) == State.FAILED
+        return failed and not (self.live and self.running == self.live)
 
     @property
     def is_moving(self) -> bool:
@@ -108,13 +109,14 @@ def judge(
 
 
 def _missing(known: list[Replica], now: datetime) -> int:
-    """How many fell silent within the last hour, without those in whose place another began to poll, also one that was
-    replaced in its turn."""
+    """How many fell silent within the last hour, without those in whose place another began to poll and went on when
+    they had ended, also one that was replaced in its turn."""
     silent = [row for row in known if not is_live(row, now) and now - row.last_seen_at < MISSED_FOR]
     if not silent:
         return 0
-    since = min(row.last_seen_at for row in silent) - OVERLAP
-    return max(0, len(silent) - sum(1 for row in known if row.first_seen_at > since))
+    ended = min(row.last_seen_at for row in silent)
+    took = [row for row in known if row.first_seen_at > ended - OVERLAP and row.last_seen_at > ended]
+    return max(0, len(silent) - len(took))
 
 
 def _failed_on(promotion: Promotion | None, model: Model | None, live: list[Replica], running: int) -> tuple[str, ...]:

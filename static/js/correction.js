@@ -272,7 +272,9 @@ function hint(form) {
 }
 
 /* Who looks at another message and comes back finds what they typed, unless the server has something else there now.
-   The tab keeps it, as the inbox loads its page anew. */
+   The tab keeps it until it is said, as the inbox loads its page anew. A form that was refused holds what was typed, so
+   that what the server has is what the form before it began with. */
+const stood = new Map();
 const draftOf = (form) => `draft ${form.id}`;
 const fieldsOf = (form) => ["intent", "entities"].map((name) => form.querySelector(`input[name=${name}]`));
 const typed = (form) => fieldsOf(form).map((field) => field.value);
@@ -288,7 +290,8 @@ function takeUp(form) {
 
 function wire(root) {
   for (const form of root.querySelectorAll("form[data-correction]:not([data-wired])")) {
-    form.dataset.wired = JSON.stringify(typed(form));
+    form.dataset.wired = (form.querySelector("[role=alert]") && stood.get(form.id)) || JSON.stringify(typed(form));
+    stood.set(form.id, form.dataset.wired);
     takeUp(form);
     new Words(form);
     form.querySelectorAll(":scope > .field [role=combobox][name]").forEach(offer);
@@ -306,9 +309,9 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
 document.addEventListener("click", (event) => event.target.closest("[data-mark]")?.closest("form").querySelector("[data-words]").focus());
 const corrected = (element) => element?.closest("form[data-correction]");
 document.addEventListener("input", ({ target }) => { if (corrected(target)) keep(corrected(target)); });
-document.addEventListener("submit", ({ target }) => { if (corrected(target)) sessionStorage.removeItem(draftOf(target)); });
-document.addEventListener("htmx:afterRequest", ({ detail }) => { // not taken: it is typed still
+document.addEventListener("said", ({ detail }) => sessionStorage.removeItem(draftOf(detail)));
+document.addEventListener("htmx:afterRequest", ({ detail }) => { // 409 and 422 are successful to htmx
   const form = corrected(detail.requestConfig?.elt);
-  if (form && !detail.successful) keep(form);
+  if (form && detail.xhr.status === 200) sessionStorage.removeItem(draftOf(form));
 });
 wire(document);

@@ -124,6 +124,7 @@ async function send(form, submitter) {
     bringBack(before);
     return say("The answer was not kept: the server could not be reached, or you are signed out.", "error");
   }
+  document.dispatchEvent(new CustomEvent("said", { detail: form }));
   receive(await answer.text(), asked);
 }
 

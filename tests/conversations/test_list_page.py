@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 from django.test import Client
@@ -182,11 +183,11 @@ def test_pages_lead_both_ways_and_keep_filters(client: Client, assistant: Assist
     assert titles(client, assistant, back) == seen[1]
 
 
-@pytest.mark.parametrize("cursor", ["x", "-", "nan-1", "1-99999999999999999999999", "1e999-1"])
+@pytest.mark.parametrize("cursor", ["x", "-", "nan-1", "1-99999999999999999999999", "1e999-1", "1e30-1", "-inf-1"])
 def test_a_mistyped_cursor_is_no_error(client: Client, assistant: Assistant, stored: Make, cursor: str):
     say(stored, "anna")
-    for name in ("before", "after", "around"):
-        assert client.get(address(assistant, f"?{name}={cursor}")).status_code == 200
+    for name, sort in product(("before", "after", "around"), paging.ORDERS):
+        assert client.get(address(assistant, f"?{name}={cursor}&sort={sort}")).status_code == 200
 
 
 def test_the_list_says_how_many_are_new(client: Client, assistant: Assistant, stored: Make):

@@ -105,6 +105,17 @@ def test_what_was_set_aside_is_searched_and_given_out_too(environment: Environme
     assert "".join(server_logs.pieces_of(environment)) == "a fault of the night\na fault of the morning\n"
 
 
+def test_a_log_that_is_set_aside_while_it_is_read_says_so(environment: Environment, settings, tmp_path) -> None:
+    settings.SERVERS_DIR = tmp_path
+    log = managed.log_path(environment)
+    log.parent.mkdir(parents=True)
+    log.write_text("a line\n")
+    pieces = server_logs.pieces_of(environment)
+    assert next(pieces) == "a line\n"
+    log.with_name(f"{log.name}.1").write_text("a line\n")
+    assert "load it once more" in "".join(pieces)
+
+
 def test_the_address_of_a_connected_server_is_its_own(environment: Environment) -> None:
     environment.kind, environment.url = Environment.Kind.CONNECTED, "http://rasa:5005"
     environment.server_token_encrypted = encrypt("secret")

@@ -371,6 +371,15 @@ def test_a_server_whose_place_was_taken_twice_is_not_missed(
     assert "silent" not in page.partition("Replicas")[0]
 
 
+def test_a_server_that_died_soon_after_it_began_is_missed(
+    admin: Client, assistant, production: Environment, promote_to_production
+):
+    promote_to_production(make_model(assistant, "otter"))
+    replica_of(production, "pod-1", age=DAY)
+    replica_of(production, "pod-2", silent=3 * MINUTE, age=8 * MINUTE)
+    assert "1 silent" in page_of(admin, PRODUCTION)
+
+
 def test_what_is_live_is_not_offered_again_because_nobody_polls(
     admin: Client, assistant, production: Environment, promote_to_production
 ):

@@ -268,6 +268,17 @@ def test_nor_does_one_that_runs_for_minutes_between_fill_it(house: House, clock)
     assert AuditEvent.objects.filter(action=Action.SERVER_ENDED).count() == 1
 
 
+def test_one_that_dies_every_half_hour_is_recorded_every_hour(house: House, clock) -> None:
+    for _ in range(4):
+        house.turn(3)
+        clock.shift(31 * 60)
+        house.turn()
+        house.processes.die(code=-9)
+        house.turn()
+        clock.shift(2)
+    assert AuditEvent.objects.filter(action=Action.SERVER_ENDED).count() == 2
+
+
 def test_what_is_left_of_one_that_ended_by_itself_is_put_away(house: House) -> None:
     house.turn(3)
     [handle] = house.processes.alive.values()
