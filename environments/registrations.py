@@ -14,6 +14,7 @@ from environments.services import (
     starter,
     transitions,
 )
+from models_app.loaders import visible_assistants
 from models_app.models import Assistant, Model
 from models_app.services import models, tags, training
 from models_app.testing import rivals
@@ -70,6 +71,7 @@ def _schedule() -> None:
 
 
 def _enter_navigation() -> None:
+    navigation.set_assistants(visible_assistants, list_url_name="environments:assistants")
     navigation.register(
         navigation.Entry(
             key="environments",

@@ -10,6 +10,7 @@ ENVIRONMENT = "a/<str:slug>/environments/<str:name>"
 # Pages that are no environment's end in a slash: an environment may be called `new` or `running`.
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/graphql/", rasa_studio.graphql, name="rasa-studio"),
+    path("assistants/", assistants.assistant_list, name="assistants"),
     path("assistants/new", assistants.assistant_new, name="assistant-new"),
     path("settings/slots/", slots.slot_list, name="slots"),
     path("settings/slots/<int:pk>", slots.slot_detail, name="slot"),

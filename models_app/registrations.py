@@ -1,7 +1,6 @@
-"""What this app adds to the house: periodic work, health parts, entries of the navigation, the assistant switcher."""
+"""What this app adds to the house: periodic work, health parts, entries of the navigation."""
 
 from models_app import examinations, health, metrics
-from models_app.loaders import visible_assistants
 from models_app.models import Assistant
 from models_app.services import artifacts, model_retention, rasa_uses, training, uploads
 from models_app.training import folders, run
@@ -48,7 +47,6 @@ def register() -> None:
 
 
 def _enter_navigation() -> None:
-    navigation.set_assistants(visible_assistants, list_url_name="models:assistants")
     navigation.register(
         navigation.Entry(
             key="models",

@@ -34,7 +34,6 @@ register_converter(FileNameConverter, "file_name")
 
 app_name = "models"
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("assistants/", assistants.assistant_list, name="assistants"),
     path("a/<str:slug>/settings", assistants.assistant_settings, name="assistant"),
     path("a/<str:slug>/settings/training", training_settings.training_settings, name="training-settings"),
     path("a/<str:slug>/settings/models", model_retention.retention_page, name="retention"),

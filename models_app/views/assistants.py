@@ -1,40 +1,15 @@
-"""The list of assistants and an assistant's own settings. Making and deleting one: environments/views/assistants.py."""
+"""An assistant's own settings. The list of them, making and deleting one: environments/views/assistants.py."""
 
 from django.contrib import messages
-from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from models_app.forms.assistants import RenameForm
 from models_app.loaders import load_assistant
-from models_app.models import Assistant
 from models_app.services.assistants import DEFAULT_SLUG, rename_assistant
 from studio.access.loaders import signed_in
-from studio.access.models import User
-from studio.access.permissions import Permission, Scope
-from studio.web import navigation
-
-
-@require_safe
-def assistant_list(request: HttpRequest) -> HttpResponse:
-    user = signed_in(request)
-    counted = Assistant.objects.visible_to(user).annotate(model_count=Count("model", filter=Q(model__deleted_at=None)))
-    rows = [_row(request, user, assistant) for assistant in counted]
-    context = {
-        "rows": rows,
-        "may_create": user.may(Permission.ASSISTANTS_MODIFY),
-        "may_manage_people": user.may(Permission.PEOPLE_MODIFY),
-    }
-    return render(request, "models_app/assistant_list.html", context)
-
-
-def _row(request: HttpRequest, user: User, assistant: Assistant) -> dict[str, object]:
-    return {
-        "assistant": assistant,
-        "url": navigation.home(request, user, assistant),
-        "may_modify": user.may(Permission.ASSISTANTS_MODIFY, Scope(assistant.pk)),
-    }
+from studio.access.permissions import Permission
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -1,5 +1,6 @@
 """Making, renaming, switching and deleting assistants."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -8,11 +9,13 @@ from django.test import Client
 from django.utils import timezone
 
 from environments.models import Environment, ManagedServer, Replica
+from environments.services.birth import create_environment
+from environments.services.promotion import promote
 from models_app.models import Assistant
 from studio.access.permissions import Scope
 from studio.audit.actions import Action
 from studio.audit.models import AuditEvent
-from tests.factories import environment_of, make_assistant, make_person
+from tests.factories import environment_of, make_assistant, make_model, make_person
 
 HTMX = {"HX-Request": "true"}
 DELETE = "/a/cafe/delete"
@@ -27,6 +30,30 @@ def admin(client: Client, db: None) -> Client:
 @pytest.fixture
 def cafe(db: None) -> Assistant:
     return make_assistant(slug="cafe", title="Café Lumen")
+
+
+def test_the_list_says_of_each_how_its_environments_are_the_worst_first(admin: Client, cafe: Assistant):
+    assert "no environment set up" in admin.get("/assistants/").content.decode()
+    for name in ("a", "b", "c"):
+        create_environment(actor=None, assistant=cafe, name=name, kind="managed")
+    Environment.objects.filter(name="production").update(kind="connected")
+    production = environment_of(cafe)
+    promote(actor=None, environment=production, model=make_model(cafe))
+    Replica.objects.create(environment=production, key="rasa-1", last_seen_at=timezone.now() - timedelta(minutes=5))
+    page = admin.get("/assistants/").content.decode()
+    said = re.findall(r'<a href="/a/cafe/environments/(\w+)">.*?</svg>([^<]+)<', page)
+    assert said[0] == ("production", "No server polls")
+    assert "worker" not in dict(said)
+    assert "1 more" in page
+
+
+def test_of_environments_one_may_not_see_the_list_says_nothing(client: Client, cafe: Assistant):
+    Environment.objects.update(kind="connected")
+    scope = Scope(cafe.pk, environment_of(cafe, "worker").pk)
+    client.force_login(make_person("annotator", scope=scope))
+    page = client.get("/assistants/").content.decode()
+    assert "/a/cafe/environments/production" not in page
+    assert "/a/cafe/environments/worker" in page
 
 
 def test_a_new_assistant_has_production_and_worker(admin: Client):
