@@ -6,6 +6,8 @@ from django.db.migrations.autodetector import MigrationAutodetector
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
+from tests.stack.test_schema import LAST
+
 FILES = MigrationLoader(None, replace_migrations=False)
 SQUASHED = sorted(FILES.replacements)
 
@@ -25,6 +27,11 @@ def test_nothing_before_the_last_is_left_out(key) -> None:
     assert name == f"0001_squashed_{last}"
     before = {(label, one) for app, one in FILES.disk_migrations if app == label and one <= last and (app, one) != key}
     assert set(FILES.replacements[key].replaces) == before
+
+
+def test_the_stack_takes_the_last_one_back() -> None:
+    """tests/stack/test_schema.py undoes it by hand: LAST, TABLE and UNDO there are of the newest."""
+    assert LAST in FILES.graph.leaf_nodes("conversations")
 
 
 def applied():
