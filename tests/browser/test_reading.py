@@ -365,16 +365,20 @@ def test_while_a_panel_is_on_its_way_nothing_is_said_of_the_message_before(page:
     assert Correction.objects.get().text == "question 18"
 
 
+STANDS_BELOW = """() => {
+  const [said, panel] = [".said:has(> [aria-current])", "#panel"].map((one) => document.querySelector(one).getBoundingClientRect());
+  return said.bottom <= panel.top && panel.top < said.bottom + 60;
+}"""
+
+
 def test_in_a_narrow_window_the_panel_stands_below_its_message(page: Page, long_talk: "Conversation"):
     page.set_viewport_size({"width": 820, "height": 844})
     page.goto(address(long_talk))
     for text in ("question 19", "answer 3", "question 3"):
         page.locator("#conversation").get_by_text(text, exact=True).first.click()
         chosen(page, text)
-        said, panel = page.locator(".said:has(> [aria-current])"), page.locator("#panel")
-        expect(panel.locator("h2").first).to_be_in_viewport()
-        between = panel.bounding_box()["y"] - said.bounding_box()["y"] - said.bounding_box()["height"]
-        assert 0 <= between < 60
+        expect(page.locator("#panel h2").first).to_be_in_viewport()
+        page.wait_for_function(STANDS_BELOW)
     page.locator("#panel [data-step='1']").click()
     chosen(page, "answer 3")
     page.set_viewport_size({"width": 1280, "height": 800})
