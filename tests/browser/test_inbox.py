@@ -151,7 +151,7 @@ def test_a_skip_that_is_answered_late_leaves_what_was_said_before_to_be_undone(p
     asked(page, TEXTS[1])
     page.keyboard.press("x")
     expect(page.locator("#inbox-last")).to_contain_text(TEXTS[1])
-    page.wait_for_function("window.arrive")
+    page.wait_for_function("() => 'arrive' in window")
     page.evaluate("window.arrive()")
     page.wait_for_timeout(300)
     expect(page.locator("#inbox-progress")).to_contain_text("1 of 5 looked at")
