@@ -121,15 +121,20 @@ def test_a_model_that_does_not_load_is_red_with_the_way_back(admin: Client, assi
     assert Environment.objects.get(name="production").tag.model.name == "otter"
 
 
+def one_does_not_load_it(good: Poller, bad: Poller, assistant: Assistant, promote_to_production) -> None:
+    """Both run one model, then of the next only the first."""
+    promote_to_production(make_model(assistant, "otter"))
+    for one in (good, bad) * 2:
+        one.poll()
+    bad.loads = False
+    promote_to_production(make_model(assistant, "badger"))
+    for one in (good, bad) * 4:
+        one.poll()
+
+
 def test_where_one_of_two_did_not_load_it_people_get_both(admin: Client, assistant, promote_to_production, poller):
     other = Poller(poller.client, poller.environment, "rasa-2")
-    promote_to_production(make_model(assistant, "otter"))
-    for one in (poller, other) * 2:
-        one.poll()
-    other.loads = False
-    promote_to_production(make_model(assistant, "badger"))
-    for one in (poller, other) * 4:
-        one.poll()
+    one_does_not_load_it(poller, other, assistant, promote_to_production)
     page = page_of(admin, PRODUCTION)
     assert "Did not load on 1 of 2" in page
     assert "goes on answering as before" not in page
@@ -141,13 +146,7 @@ def test_a_server_that_died_with_the_model_that_did_not_load_does_not_go_on(
     admin: Client, assistant, promote_to_production, poller
 ):
     other, third = (Poller(poller.client, poller.environment, name) for name in ("rasa-2", "rasa-3"))
-    promote_to_production(make_model(assistant, "otter"))
-    for one in (poller, other) * 2:
-        one.poll()
-    other.loads = False
-    promote_to_production(make_model(assistant, "badger"))
-    for one in (poller, other) * 4:
-        one.poll()
+    one_does_not_load_it(poller, other, assistant, promote_to_production)
     with time_machine.travel(timezone.now() + HOUR, tick=True):
         poller.poll()
         third.poll()  # in its place, and loads
