@@ -1,6 +1,5 @@
 """`python -m tests.stack.standing`: ingestion that stands still for ever in the middle of sending its second batch."""
 
-import os
 import signal
 from typing import Any
 
@@ -18,7 +17,8 @@ def set_up() -> None:
 
     def standing(*arguments: Any) -> tuple[object, ...]:
         if next(rows) == BATCH_RECORDS + BATCH_RECORDS // 2:  # COPY has begun, and waits for the rest
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # To this thread: os.kill reaches the main one first, and this one writes on until that has been woken.
+            signal.raise_signal(signal.SIGSTOP)
         return row(*arguments)
 
     write._row = standing

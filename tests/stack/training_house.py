@@ -26,7 +26,7 @@ import os, pathlib, time
 gate, count = pathlib.Path({gate!r}), pathlib.Path({count!r})
 with count.open("a") as file:
     file.write(".")
-for _ in range(600):
+for _ in range(6000):  # longer than any test waits
     if gate.exists():
         break
     time.sleep(0.1)
