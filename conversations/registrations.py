@@ -1,6 +1,6 @@
 """What this app adds to the house: entries of the navigation, a health part, periodic work, what environments ask."""
 
-from conversations import examinations, metrics
+from conversations import metrics
 from conversations.chat import guests, links
 from conversations.chat.sessions import others_speak
 from conversations.services import (
@@ -115,7 +115,7 @@ def register() -> None:
     speakers.provide(others_speak)
     health.register("ingest", intake_health.ingest_part)
     metrics.register()
-    doctor.register("kafka", examinations.kafka)
+    doctor.register("kafka", "conversations.examinations.kafka")
     schedule.every(30, dead_letter_runs.queue_stale_runs, name="go on with letters that nobody works on")
     schedule.every(600, dead_letters.delete_handled, name="delete letters that were handled long ago")
     schedule.every(60, rebuild.mark_own_conversations, name="mark our own conversations")

@@ -1,6 +1,6 @@
 """What this app adds to the house: periodic work, health parts, entries of the navigation."""
 
-from models_app import examinations, health, metrics
+from models_app import health, metrics
 from models_app.models import Assistant
 from models_app.services import artifacts, model_retention, rasa_uses, training, uploads
 from models_app.training import folders, run
@@ -39,7 +39,7 @@ def register() -> None:
     parts.register("training workers", health.training_workers)
     parts.register("artifact store", health.artifact_store)
     parts.register("rasa", health.rasa)
-    doctor.register("artifact store", examinations.written_to)
+    doctor.register("artifact store", "models_app.examinations.written_to")
     scopes.register("assistants", _places)
     metrics.register()
     _register_uses_of_rasa()

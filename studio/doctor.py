@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import structlog
 from django.db import DatabaseError
+from django.utils.module_loading import import_string
 
 from studio import health
 
@@ -37,11 +38,14 @@ class Finding:
 
 
 Examination = Callable[[], Iterable[Finding]]
-_examinations: dict[str, Examination] = {}
+_examinations: dict[str, str] = {}
 
 
-def register(about: str, examine: Examination) -> None:
-    """Look deeper into a part, or into something that is none; apps call it from AppConfig.ready()."""
+def register(about: str, examine: str) -> None:
+    """Look deeper into a part, or into something that is none; apps call it from AppConfig.ready().
+
+    `examine` is the dotted name of an Examination: what it needs is loaded by the doctor, not at every start.
+    """
     _examinations[about] = examine
 
 
@@ -68,7 +72,7 @@ def _of_part(name: str, part: health.Part) -> Finding:
 def _examined(name: str) -> Iterator[Finding]:
     """One that breaks takes no other with it. What an exception says may hold a secret: the log has it."""
     try:
-        yield from _examinations[name]()
+        yield from import_string(_examinations[name])()
     except DatabaseError:
         yield Finding(name, Status.WARN, "Not known without the database.", "Mend that first.")
     except Exception as error:

@@ -23,10 +23,13 @@ FEW_BYTES, TOO_FEW_BYTES = 5 * 1024**3, 512 * 1024**2
 
 
 def register() -> None:
-    doctor.register("database", database)
-    doctor.register("redis", redis_server)
-    doctor.register("settings", settings_together)
-    doctor.register("disk", disks)
+    for about, examine in (
+        ("database", database),
+        ("redis", redis_server),
+        ("settings", settings_together),
+        ("disk", disks),
+    ):
+        doctor.register(about, f"{__name__}.{examine.__name__}")
 
 
 def settings_together() -> Iterator[Finding]:

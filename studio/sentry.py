@@ -10,14 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import sentry_sdk
 import structlog
-from sentry_sdk.integrations.atexit import AtexitIntegration
-from sentry_sdk.integrations.dedupe import DedupeIntegration
-from sentry_sdk.integrations.django import DjangoIntegration
-from sentry_sdk.integrations.excepthook import ExcepthookIntegration
-from sentry_sdk.integrations.rq import RqIntegration
-from sentry_sdk.integrations.threading import ThreadingIntegration
 
 if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
@@ -58,6 +51,15 @@ def configure(dsn: str, *, environment: str, release: str) -> None:
     """Report to `dsn` from now on; nothing without one."""
     if not dsn:
         return
+    # Here, because every start of every process would pay for them.
+    import sentry_sdk
+    from sentry_sdk.integrations.atexit import AtexitIntegration
+    from sentry_sdk.integrations.dedupe import DedupeIntegration
+    from sentry_sdk.integrations.django import DjangoIntegration
+    from sentry_sdk.integrations.excepthook import ExcepthookIntegration
+    from sentry_sdk.integrations.rq import RqIntegration
+    from sentry_sdk.integrations.threading import ThreadingIntegration
+
     sentry_sdk.init(
         dsn=dsn,
         environment=environment,
@@ -83,7 +85,8 @@ def configure(dsn: str, *, environment: str, release: str) -> None:
 
 def report(_logger: object, name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """A processor of our own log lines: errors that a process caught and goes on after are reported too."""
-    if name not in {"error", "exception", "critical"} or not sentry_sdk.get_client().is_active():
+    sentry_sdk = sys.modules.get("sentry_sdk")  # there only where it is configured
+    if name not in {"error", "exception", "critical"} or sentry_sdk is None or not sentry_sdk.get_client().is_active():
         return event
     failure = _exception_of(event.get("exc_info"))
     with sentry_sdk.new_scope() as scope:

@@ -2,7 +2,6 @@
 
 from studio import doctor
 from studio.access import api_repeats
-from studio.access.oidc.examination import single_sign_on
 from studio.access.permissions import Permission
 from studio.access.services import departures, renewal, sessions, sign_in
 from studio.jobs import schedule
@@ -10,7 +9,7 @@ from studio.web import navigation
 
 
 def register() -> None:
-    doctor.register("single sign-on", single_sign_on)
+    doctor.register("single sign-on", "studio.access.oidc.examination.single_sign_on")
     schedule.every(3600, sign_in.forget_old, name="forget old sign-in failures and links")
     schedule.every(3600, sessions.forget_over, name="forget sessions that ran out")
     schedule.every(3600, api_repeats.forget_old, name="forget answers kept for requests that come again")

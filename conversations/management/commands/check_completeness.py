@@ -3,13 +3,14 @@
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from conversations.management.commands.import_events import environment_named
 from conversations.models import CompletenessRun
 from conversations.presentation.completeness import share_of
 from conversations.services import repair
 from conversations.services.completeness import request_check
+from studio.command import BaseCommand
 from studio.errors import DomainError
 
 SLICE_SECONDS = 5.0

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from conversations.demo.changes import CHANGES, Change
 from conversations.demo.dialogues import dialogues, examples_of
@@ -20,6 +20,7 @@ from models_app.services.same_training import TrainedAlready
 from models_app.services.tags import set_tag
 from models_app.services.training import request_training
 from studio.access.models import User
+from studio.command import BaseCommand
 from studio.crypto import decrypt
 from studio.errors import Conflict, DomainError
 from studio.rasa.client import RasaError

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, transaction
 
 from conversations.ingest.history import History, HistoryRefused, Import, Progress
@@ -17,6 +17,7 @@ from environments.models import Environment
 from models_app.models import Assistant
 from studio.audit.actions import Action
 from studio.audit.services import record
+from studio.command import BaseCommand
 from studio.jobs.stopping import stop_on_signal
 from studio.web.formats import duration
 

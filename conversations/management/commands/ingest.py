@@ -6,13 +6,13 @@ import threading
 from typing import Any
 
 import structlog
-from django.core.checks import Tags
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from kafka.record import util
 
 from conversations.ingest.loop import TablesLoop
 from conversations.ingest.process import Died, IngestProcess
 from conversations.models import IntakeSource
+from studio.command import BaseCommand
 from studio.jobs.heartbeat import beating
 from studio.jobs.stopping import stop_on_signal
 from studio.schema import await_schema, refuse_older
@@ -25,7 +25,6 @@ YOUNG_OBJECTS = 50_000
 
 
 class Command(BaseCommand):
-    requires_system_checks = (Tags.security,)  # the others would load every page of the web
     help = "Turn the events that Rasa servers publish into conversations. Any number may run side by side."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from conversations.services.rebuild import Difference, rebuild_conversations
 from conversations.services.recount import CountDifference, recount
 from models_app.models import Assistant
+from studio.command import BaseCommand
 
 MOST_SHOWN = 100  # differences
 

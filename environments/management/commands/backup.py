@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from models_app.backup.making import make_backup
 from models_app.backup.manifest import Manifest
 from models_app.backup.places import place_at
 from models_app.management.progress import teller
 from models_app.storage import StoreFailed
+from studio.command import BaseCommand
 from studio.errors import DomainError
 from studio.web.formats import size
 

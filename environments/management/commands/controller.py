@@ -3,11 +3,10 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import Tags
-from django.core.management.base import BaseCommand
 
 from environments.controller.loop import run_forever
 from environments.controller.supervisor import Supervisor
+from studio.command import BaseCommand
 from studio.jobs.heartbeat import beating
 from studio.jobs.stopping import stop_on_signal
 from studio.rasa.installer import Installer
@@ -17,7 +16,6 @@ from studio.schema import await_schema
 
 class Command(BaseCommand):
     help = "Run the Rasa servers of managed environments; a second one waits for the first to end."
-    requires_system_checks = (Tags.security,)  # the others would load every page of the web
 
     def handle(self, *args: Any, **options: Any) -> None:
         await_schema()

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from models_app.data.check import check
 from models_app.data.project import Project, ProjectError, read_folder, read_zip
@@ -11,6 +11,7 @@ from models_app.models import Assistant
 from models_app.services.assistants import DEFAULT_SLUG
 from models_app.services.editing import refuse_nested
 from models_app.services.revisions import changed_paths, newest_revision, save_revision
+from studio.command import BaseCommand
 from studio.errors import DomainError
 
 LABEL = "manage.py import_data"

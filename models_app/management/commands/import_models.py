@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from models_app.models import Assistant, Model
 from models_app.services.assistants import DEFAULT_SLUG
 from models_app.services.models import SUFFIX, add_model
+from studio.command import BaseCommand
 from studio.errors import DomainError
 
 LABEL = "manage.py import_models"

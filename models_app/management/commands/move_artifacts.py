@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from models_app.management.progress import Teller, line_of
 from models_app.services.moving import Outcome, Progress, look_ahead, move_artifacts
 from models_app.storage import MovingStore, StoreFailed, store
+from studio.command import BaseCommand
 from studio.errors import Conflict
 from studio.web.formats import size
 

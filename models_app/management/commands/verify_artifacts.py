@@ -5,13 +5,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from models_app.management.progress import Teller, line_of
 from models_app.models import Artifact
 from models_app.services.verifying import Outcome, Progress, models_of, verify_artifacts
 from models_app.storage import StoreFailed
+from studio.command import BaseCommand
 from studio.errors import Conflict
 from studio.web.formats import size
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from studio.access.services.single_sign_on import move_issuer
+from studio.command import BaseCommand
 from studio.errors import DomainError
 
 

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import transaction
 
 from studio import rotation
 from studio.audit.actions import Action
 from studio.audit.services import record
+from studio.command import BaseCommand
 
 
 class Command(BaseCommand):

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from django.core.checks import Tags
-from django.core.management.base import BaseCommand
-
+from studio.command import BaseCommand
 from studio.jobs import schedule
 from studio.jobs.heartbeat import beating
 from studio.jobs.stopping import stop_on_signal
@@ -13,7 +11,6 @@ from studio.schema import await_schema
 
 class Command(BaseCommand):
     help = "Run periodic work; a second one waits for the first to end."
-    requires_system_checks = (Tags.security,)  # the others would load every page of the web
 
     def handle(self, *args: Any, **options: Any) -> None:
         await_schema()

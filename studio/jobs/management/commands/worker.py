@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from django.core.checks import Tags
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from rq.serializers import JSONSerializer
 
+from studio.command import BaseCommand
 from studio.jobs import queues
 from studio.jobs.heartbeat import beating, process_name
 from studio.jobs.worker import HorseWorker
@@ -15,7 +15,6 @@ from studio.schema import await_schema
 
 class Command(BaseCommand):
     help = "Take jobs from a queue."
-    requires_system_checks = (Tags.security,)  # the others would load every page of the web
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("queue", choices=[queues.TRAINING, queues.RUNNING, queues.BACKGROUND], nargs="+")
