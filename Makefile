@@ -10,7 +10,10 @@ OFFLINE := DATABASE_URL=postgresql://offline@offline/offline REDIS_URL=redis://o
 SPHINX := $(PY) -m sphinx --conf-dir docs --doctree-dir docs/_build/trees --fail-on-warning --keep-going --quiet
 
 # The tests with one mark; having none of them is no failure, and is said.
-marked = $(PYTEST) -m $(1); status=$$?; [ $$status != 5 ] || { echo "No test is marked $(1)."; exit 0; }; exit $$status
+marked = $(PYTEST) -m $(1) $(2); status=$$?; [ $$status != 5 ] || { echo "No test is marked $(1)."; exit 0; }; exit $$status
+
+# The files in which a mark stands. To read all the others takes twenty seconds; tests/conftest.py refuses a mark elsewhere.
+files = $$(grep -rlw --include='*.py' 'mark.$(1)' tests | sort)
 
 # The same, and what the suite was run with is written down when it has passed: what changes meanwhile was not tested.
 passed = digest=$$(.ci/digest $(1)); ($(call marked,$(1))) || exit $$?; mkdir -p .ci/passed; echo $$digest >.ci/passed/$(1)
@@ -45,25 +48,25 @@ test-fast:
 
 test-rasa: # also the main flow in a browser, which shares the trained model
 	@scripts/setup.sh dev
-	@$(call marked,rasa)
+	@$(call marked,rasa,$(call files,rasa))
 
 test-browser:
 	@scripts/setup.sh dev
-	@$(call marked,"browser and not rasa")
+	@$(call marked,"browser and not rasa",$(call files,browser))
 
 test-addresses: # every address, by each kind of person; the API against its description
 	@scripts/setup.sh dev
-	@$(call marked,addresses)
+	@$(call marked,addresses,$(call files,addresses))
 
 test-stack: test-programs test-faults
 
 test-programs:
 	@scripts/setup.sh dev
-	@$(call marked,"stack and not faults")
+	@$(call marked,"stack and not faults",$(call files,stack))
 
 test-faults:
 	@scripts/setup.sh dev
-	@$(call marked,"stack and faults")
+	@$(call marked,"stack and faults",$(call files,faults))
 
 test-containers: ## Build the images, and use docker-compose.yml by hand (Docker, 10 minutes and more)
 	@scripts/setup.sh dev

@@ -23,6 +23,7 @@ from tests.services import Services, use_redis_database
 
 __all__ = ["cluster"]
 FEW = 8  # more than any test has environments that must differ
+SUITES = ("rasa", "browser", "stack", "faults", "addresses")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,6 +43,15 @@ def pytest_configure(config: pytest.Config) -> None:
     share_a_few_key_pairs()
     # Parallel test processes inherit the environment, and must not read the settings before they got here either.
     del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The Makefile reads for a suite the files alone in which its mark stands, so it has to stand there."""
+    marks = {(item.path, mark.name) for item in items for mark in item.iter_markers() if mark.name in SUITES}
+    missed = [f"{path}: {name}" for path, name in sorted(marks) if f"mark.{name}" not in path.read_text()]
+    if missed:
+        raise pytest.UsageError(f"Write pytest.mark.<name> in these files themselves: {missed}")
 
 
 def serve_static_files_from_their_source() -> None:
