@@ -81,11 +81,16 @@ def load_data(request: HttpRequest, slug: str, number: int | None = None) -> Dat
     """The data at revision `number`, else at the one that `?revision=` names, else at the newest."""
     assistant = load_assistant(request, slug)
     user = signed_in(request)
-    if not any(user.may_somewhere(permission, assistant.pk) for permission in VIEWS):
+    if not may_see_data(user, assistant.pk):
         raise MissingPermission(Permission.NLU_VIEW)
     newest = newest_revision(assistant)
     wanted = str(number) if number is not None else request.GET.get("revision", "")
     return Data(user, assistant, newest, _revision(assistant, wanted) if wanted else newest)
+
+
+def may_see_data(user: User, assistant_id: int) -> bool:
+    """Whether there is a kind of file that the person may see."""
+    return any(user.may_somewhere(permission, assistant_id) for permission in VIEWS)
 
 
 def load_editable(request: HttpRequest, slug: str) -> Data:

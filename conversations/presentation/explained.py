@@ -15,6 +15,7 @@ from conversations.presentation.messages import user_message
 from conversations.presentation.reading import loaded, moment, number, shown, text_of
 from conversations.presentation.slots import Slot, slots_of_turn
 from conversations.presentation.steps import policy_name, step_of
+from models_app.data.domain_names import ACTIONS_OF_RASA
 
 _LOOPS = {"active_loop", "form"}
 _ENDS_LOOP = {"restart", "session_started"}
@@ -36,6 +37,11 @@ class Decision:
     @property
     def is_fallback(self) -> bool:
         return self.name == "action_default_fallback"
+
+    @property
+    def is_in_data(self) -> bool:
+        """Whether the assistant's files can say what it is: those of Rasa stand in none."""
+        return bool(self.name) and self.name not in ACTIONS_OF_RASA
 
     @property
     def is_listening(self) -> bool:

@@ -9,7 +9,7 @@ from conversations.models import Conversation
 from conversations.onboarding import setup_steps
 from conversations.services import inbox
 from environments.services.overview import overviews
-from models_app.data.rights import VIEWS
+from models_app.data_loaders import may_see_data
 from models_app.loaders import load_assistant
 from models_app.models import Assistant, TrainingJob
 from models_app.services.revisions import newest_revision
@@ -89,7 +89,7 @@ def _in_the_inbox(viewer: User, assistant: Assistant) -> int:
 def _not_trained(viewer: User, assistant: Assistant) -> int:
     """Files that changed since the last training; none before the first one, of which the first steps speak."""
     newest = newest_revision(assistant)
-    if newest is None or not any(viewer.may_somewhere(one, assistant.pk) for one in VIEWS):
+    if newest is None or not may_see_data(viewer, assistant.pk):
         return 0
     trained = TrainingJob.objects.trainings().filter(assistant=assistant, state=TrainingJob.State.DONE)
     return len(changes_since_training(newest)) if trained.exists() else 0

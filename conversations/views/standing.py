@@ -3,11 +3,20 @@
 from collections.abc import Mapping, Sequence
 
 from django.http import HttpRequest
+from django.urls import reverse
 
 from conversations.models import Conversation, Mark
 from conversations.views.conversation_list import filter_query
+from models_app.data_loaders import may_see_data
+from models_app.models import Assistant
 from studio.access.loaders import signed_in
+from studio.access.models import User
 from studio.access.permissions import Permission, Scope
+
+
+def find_in_data(person: User, assistant: Assistant) -> str:
+    """The address that finds lines of the training data; empty for who may see none of it."""
+    return reverse("models:data-find", args=[assistant.slug]) if may_see_data(person, assistant.pk) else ""
 
 
 def standing(
@@ -24,5 +33,6 @@ def standing(
         "may_flag": signed_in(request).may(
             Permission.CONVERSATIONS_FLAG, Scope(conversation.assistant_id, conversation.environment_id)
         ),
+        "find_in_data": find_in_data(signed_in(request), conversation.assistant),
         "query": filter_query(request.GET).urlencode(),
     }

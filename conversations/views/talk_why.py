@@ -13,6 +13,7 @@ from conversations.chat.targets import Kind, target_of
 from conversations.chat.why import why
 from conversations.correcting import correcting
 from conversations.views import messages
+from conversations.views.standing import find_in_data
 from conversations.views.talk import load_own, rights
 from studio.access.loaders import signed_in
 
@@ -28,12 +29,14 @@ def why_panel(request: HttpRequest, slug: str, name: str, kind: Kind, sender: st
         context = {"turn": found.turn, "place": found.place} if found else None
         return render(request, "conversations/_decision.html", context) if context else HttpResponse(status=204)
     conversation = found and found.conversation
+    viewer = signed_in(request)
     context = {
+        "find_in_data": find_in_data(viewer, session.environment.assistant),
         "why": found,
         "asked": asked,
         "took": _seconds(request.GET.get("took", "")),
         "shown": window.SHOWN,
-        "correcting": correcting(signed_in(request), conversation, found.event) if found and conversation else None,
+        "correcting": correcting(viewer, conversation, found.event) if found and conversation else None,
     }
     return render(request, "conversations/_why.html", context)
 

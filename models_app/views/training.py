@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from models_app.data.rights import VIEWS
+from models_app.data_loaders import may_see_data
 from models_app.loaders import load_assistant, load_job, require_models, rights_on_models
 from models_app.models import TrainingJob
 from models_app.services.revisions import newest_revision
@@ -87,7 +87,7 @@ def _live_context(request: HttpRequest, job: TrainingJob) -> dict[str, object]:
         "line": None if job.is_ended else journal.look_at_line(job.assistant, under_way),
         "is_newest": job.revision == newest_revision(job.assistant),
         "validation": validation_of(job),
-        "may_see_data": any(signed_in(request).may_somewhere(one, job.assistant_id) for one in VIEWS),
+        "may_see_data": may_see_data(signed_in(request), job.assistant_id),
         **rights_on_models(request, job.assistant),
     }
 

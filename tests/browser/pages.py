@@ -32,6 +32,7 @@ PAGES = [
     "/a/{slug}/train",
     "/a/{slug}/data/",
     "/a/{slug}/data/findings",
+    "/a/{slug}/data/find?q=greet",
     "/a/{slug}/data/file/domain.yml",
     "/a/{slug}/data/edit/domain.yml",
     "/a/{slug}/data/rename/domain.yml",

@@ -106,6 +106,21 @@ def test_whoever_may_only_talk_sees_why_and_corrects_nothing(client: Client, bas
     assert "data-correction" not in page
 
 
+def test_an_action_leads_to_its_lines_in_the_data(client: Client, base: str, channel: Channel, stored):
+    addresses = say(client, f"{base}say").json()["addresses"]
+    stored(*small_talk(sender=sender()))
+    page = why(client, addresses)
+    assert 'href="/a/cafe/data/find?q=utter_greet"' in page
+    assert "q=action_listen" not in page  # Rasa's own stand in no file
+
+
+def test_who_may_see_no_data_is_not_led_there(client: Client, base: str, channel: Channel, stored):
+    client.force_login(make_person("tester", username="tom"))
+    addresses = say(client, f"{base}say").json()["addresses"]
+    stored(*small_talk(sender=sender()))
+    assert "/data/find" not in why(client, addresses)
+
+
 def test_a_short_form_for_comparing(client: Client, base: str, channel: Channel, stored):
     addresses = say(client, f"{base}say").json()["addresses"]
     assert client.get(addresses["why"], {"brief": "1"}).status_code == 204
