@@ -1,6 +1,7 @@
 """The whole round by hand: the command in an environment of its own, what `make run` starts, and a real Rasa."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,12 +10,13 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.docs.pages import CHECKOUT, block_of
 from tests.embedded.installation import Installation, open_folder
 from tests.rasa_fixtures import SMALL, runtime_folder
 
 pytestmark = pytest.mark.rasa
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+PROMOTE = block_of("docs/promotion.md", "parley promote")
 PASSWORD = "correct-horse-battery"
 LONG = 240  # seconds: a training or a Rasa that starts, on a machine with other work
 
@@ -85,7 +87,8 @@ def test_push_train_promote_talk_and_back(terminal: Terminal) -> None:
     terminal.write(SMALL)
     terminal.run("push", "--yes", "--message", "first")
     first = terminal.run("train")
-    terminal.run("promote", first, "--to", "production", "--wait", "--timeout", "200")
+    _parley, *words = shlex.split(PROMOTE.replace("calm-otter", first))
+    terminal.run(*words, "--timeout", "200")
     assert terminal.run("talk", "--say", "hello") == "Hello"
 
     changed = SMALL["domain.yml"].replace(b"text: Hello", b"text: Good day")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -23,8 +24,10 @@ from conversations.models import Conversation, DeadLetter, Event, IntakePosition
 from environments.models import Environment
 from studio.audit.models import AuditEvent
 from tests.conversations.events import raw, small_talk, user
+from tests.docs.pages import block_of
 from tests.factories import store_events
 
+PAGE_LINE = block_of("docs/history-and-repair.md", "manage.py import_events")
 TABLE = (
     "CREATE TABLE events (id INTEGER PRIMARY KEY, sender_id VARCHAR(255) NOT NULL, type_name VARCHAR(255) NOT NULL,"
     " timestamp FLOAT, intent_name VARCHAR(255), action_name VARCHAR(255), data TEXT)"
@@ -69,9 +72,11 @@ def lines(tmp_path: Path) -> Callable[..., Path]:
 
 
 def bring(where: object, environment: Environment, *options: str) -> str:
+    """Types the line of the page, with these in the place of its examples."""
     out = io.StringIO()
-    slug, name = environment.assistant.slug, environment.name
-    call_command("import_events", str(where), "--assistant", slug, "--environment", name, *options, stdout=out)
+    ours = {"<where>": str(where), "default": environment.assistant.slug, "production": environment.name}
+    _manage, *words = [ours.get(word, word) for word in shlex.split(PAGE_LINE)]
+    call_command(*words, *options, stdout=out)
     return out.getvalue()
 
 

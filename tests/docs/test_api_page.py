@@ -1,4 +1,5 @@
-"""Every line of docs/api.md, asked of a Parley by curl in one shell, from the top of the page to its end."""
+"""Every line of docs/api.md, asked of a Parley by curl in one shell, from the top of the page to its end; and that of
+docs/api-tokens.md."""
 
 import os
 import re
@@ -29,7 +30,7 @@ from studio.access.services.people import create_person
 from studio.access.services.roles import ensure_default_roles
 from tests.conversations.events import small_talk
 from tests.conversations.fake_channel import Channel
-from tests.docs.pages import blocks
+from tests.docs.pages import block_of, blocks
 from tests.factories import PASSWORD, environment_of, make_assistant, make_model, store_events
 from tests.models_app.archives import model_archive
 from tests.rasa.servers import SmallServer
@@ -37,7 +38,7 @@ from tests.rasa.servers import SmallServer
 PAGE = "docs/api.md"
 pytestmark = [pytest.mark.stack, pytest.mark.django_db(transaction=True)]
 CURL = """#!/bin/sh
-exec "$REAL_CURL" --max-time 60 --write-out '%{stderr}%{http_code} %{method} %{url_effective}\\n' "$@" 2>>"$LOG"
+exec "$REAL_CURL" --no-progress-meter --max-time 60 --write-out '%{stderr}%{http_code} %{method} %{url_effective}\\n' "$@" 2>>"$LOG"
 """
 SETS = re.compile(r"^(?:TOKEN=|[A-Z]=|api\(\))")  # what later sections of the page count on
 
@@ -151,11 +152,14 @@ def _before_sharing(_default: Assistant) -> dict[str, str]:
 
 
 def _before_tokens(_default: Assistant) -> dict[str, str]:
+    return {"$KEY": _token().removeprefix("parley_").partition(".")[0]}
+
+
+def _token() -> str:
     admin = User.objects.get(username="admin")
-    kept = tokens.make(
+    return tokens.make(
         actor=admin, user=admin, name="old", scope=EVERYWHERE, permissions=list(Permission), expires_at=None
-    )
-    return {"$KEY": kept.text.removeprefix("parley_").partition(".")[0]}
+    ).text
 
 
 def _again(_default: Assistant) -> dict[str, str]:
@@ -198,6 +202,12 @@ def test_every_line_is_answered(shell, house: Assistant) -> None:
         refused += [(block.line, *asked) for asked in shell(before + lines) if not _is_well(asked)]
         before += "".join(f"{line}\n" for line in _sets(lines))
     assert not refused, "\n".join(map(str, refused))
+
+
+def test_the_line_about_tokens_is_answered_to_who_has_one(shell, house: Assistant) -> None:
+    line = block_of("docs/api-tokens.md", "curl").replace("https://parley.example", "$PARLEY_URL")
+    assert shell(line.replace("parley_<key>.<secret>", _token())) == [Asked(200, "GET /api/user")]
+    assert shell(line) == [Asked(401, "GET /api/user")]
 
 
 def _is_well(asked: Asked) -> bool:

@@ -1,6 +1,7 @@
 """The Rasa versions of an installation: their page, what adds, retries and removes them, and the terminal."""
 
 import io
+import shlex
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from studio.rasa.installer import Installer
 from studio.rasa.models import RasaRuntime
 from studio.rasa.problems import NoSuchVersion
 from studio.rasa.services import add_version, current_runtime, request_removal, runtime_named
+from tests.docs.pages import block_of
 from tests.factories import make_assistant, make_person
 from tests.rasa.test_installer import Disk
 
@@ -272,9 +274,13 @@ def test_the_terminal_installs_and_removes(on_index, monkeypatch, settings, tmp_
     shelf = Disk()
     monkeypatch.setattr("studio.rasa.installer.runtimes", lambda: shelf)
     monkeypatch.setattr(Installer.__init__, "__defaults__", (lambda: shelf,))
-    text = said("install_rasa", "3.6.20")
+    install, look, remove = (
+        shlex.split(line)[1:] for line in block_of("docs/rasa-versions.md", "manage.py install_rasa").splitlines()
+    )
+    text = said(*install)
     assert "Rasa 3.6.20 is ready: Python" in text
     assert "loads models of 3.5.0 and later" in text
+    assert [line.split()[0] for line in said(*look).splitlines()] == ["RASA", "3.6.21", "3.6.20"]
     monkeypatch.setattr(Disk, "remove", lambda self, version, report, is_free: is_free(), raising=False)
-    assert "Rasa 3.6.20 is being removed." in said("rasa_versions", "--remove", "3.6.20")
+    assert "Rasa 3.6.20 is being removed." in said(*remove)
     assert not RasaRuntime.objects.filter(version="3.6.20").exists()

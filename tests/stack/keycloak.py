@@ -27,12 +27,14 @@ import pytest
 import requests
 
 from studio.embedded import child
+from tests.docs.pages import block_of
 from tests.stack.programs import free_port, need
 
 VERSION = "26.4.5"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "parley" / "keycloak"
 REALM_FILE = Path(__file__).resolve().parent.parent.parent / "deploy" / "keycloak" / "parley-realm.json"
-OPERATOR, OPERATOR_PASSWORD = "operator", "operator-of-the-tests"
+START = block_of("docs/single-sign-on.md", "export KC_BOOTSTRAP")
+OPERATOR, OPERATOR_PASSWORD = "operator", "operator-of-the-tests"  # the name is the page's
 CLIENT_SECRET = "client-secret-of-the-tests"
 PASSWORD = "correct-horse-battery"
 START_SECONDS = 300  # 11 on a quiet machine
@@ -181,8 +183,6 @@ def _take(lock: TextIO) -> None:
 def _start(home: Path, port: int, parley_url: str) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
-        "KC_BOOTSTRAP_ADMIN_USERNAME": OPERATOR,
-        "KC_BOOTSTRAP_ADMIN_PASSWORD": OPERATOR_PASSWORD,
         "JAVA_OPTS_KC_HEAP": "-Xms64m -Xmx512m",
         "JAVA_OPTS_APPEND": "-XX:TieredStopAtLevel=1",  # it lives for minutes: quick to start counts
         # What the realm file leaves open, as whoever deploys it does:
@@ -191,21 +191,23 @@ def _start(home: Path, port: int, parley_url: str) -> subprocess.Popen[bytes]:
         "PARLEY_OIDC_CLIENT_SECRET": CLIENT_SECRET,
     }
     # A test run that is killed takes its Keycloak with it.
-    command = [
-        sys.executable,
-        "-I",
-        child.__file__,
-        "SIGKILL",
-        "-",
-        "bash",
-        "bin/kc.sh",
-        "start-dev",
-        "--db=dev-mem",
-        "--import-realm",
-    ]
-    command += ["--http-host=127.0.0.1", f"--http-port={port}"]
+    command = [sys.executable, "-I", child.__file__, "SIGKILL", "-", "bash", "-e", "-c", _typed(port)]
     with (CACHE / "log").open("wb") as log:
         return subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=log, start_new_session=True)
+
+
+def _typed(port: int) -> str:
+    """The lines of the page, at this port and for this machine alone, with data that end with it."""
+    ours = {
+        "KC_BOOTSTRAP_ADMIN_PASSWORD=...": f"KC_BOOTSTRAP_ADMIN_PASSWORD={OPERATOR_PASSWORD}",
+        "--http-port 8080": f"--http-port {port} --http-host 127.0.0.1 --db dev-mem",
+        "bin/kc.sh": "exec bash bin/kc.sh",  # unzipped without the right to run it, and no shell stays above it
+    }
+    lines = START
+    for theirs, our in ours.items():
+        assert theirs in lines
+        lines = lines.replace(theirs, our)
+    return lines
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -6,6 +6,7 @@ From the embedded PostgreSQL and a folder to the system's PostgreSQL and S3, and
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from django.conf import settings as django_settings
 
 from studio.embedded import child, keys
 from studio.embedded.ports import free_port
+from tests.docs.pages import block_of
 from tests.embedded.installation import open_folder
 from tests.models_app.archives import model_archive
 from tests.stack import debian_postgres
@@ -31,6 +33,7 @@ from tests.stack.stage import Stage, stage
 
 pytestmark = pytest.mark.stack
 
+TO_FOLDER, TO_BUCKET = block_of("docs/operations.md", "manage.py backup").splitlines()
 PASSWORD = "correct horse battery"
 AUDIT_OWNER = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'audit_auditevent'"
 ARCHIVES = 6  # before the first backup
@@ -64,6 +67,12 @@ class House:
         code, said = self.manage(*arguments)
         assert code == 0, said
         return said
+
+    def types(self, line: str, example: str, ours: str) -> str:
+        """A line of the documentation, with our place in that of its example."""
+        assert example in line
+        _manage, *arguments = shlex.split(line.replace(example, ours), comments=True)
+        return self.does(*arguments)
 
     @contextmanager
     def serving(self) -> Iterator[None]:
@@ -186,7 +195,9 @@ def house(embedded) -> House:
 def nightly(house, tmp_path_factory) -> Path:
     """A backup made in the middle of its work."""
     folder = tmp_path_factory.mktemp("backups") / "nightly"
-    back_up_in_use(house, str(folder), first=1)
+    with in_use(house, first=1):
+        said = house.types(TO_FOLDER, "/srv/backups/2026-03-01", str(folder))
+    assert "It holds no keys" in said
     return folder
 
 
@@ -218,13 +229,13 @@ def s3_variables(s3: S3Server, prefix: str) -> dict[str, str]:
     }
 
 
-def back_up_in_use(house: House, place: str, *, first: int) -> None:
+@contextmanager
+def in_use(house: House, *, first: int) -> Iterator[None]:
     with house.serving():
         for number in range(first, first + ARCHIVES):
             house.upload(number)
         with traffic(house, first + ARCHIVES):
-            said = house.does("backup", place)
-    assert "It holds no keys" in said
+            yield
 
 
 def manifest_of(folder: Path) -> dict:
@@ -295,7 +306,9 @@ class TestRestored:
 
     def test_and_back_by_a_bucket_of_another_server(self, real, house, s3_of_the_run, embedded) -> None:
         place = f"s3://{s3_of_the_run.make_bucket()}/backups/second"
-        back_up_in_use(real, place, first=5000)
+        with in_use(real, first=5000):
+            said = real.types(TO_BUCKET, "s3://backups/parley/2026-03-01", place)
+        assert "It holds no keys" in said
         code, said = real.manage("backup", place)
         assert code == 1 and "none is overwritten" in said
         back = House(house.environment | s3_variables(s3_of_the_run, "PARLEY_BACKUP_S3"))
