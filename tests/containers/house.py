@@ -5,7 +5,6 @@ While you work on these tests: CONTAINERS_HOUSE=<folder> keeps one there, and ta
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import time
@@ -14,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.containers.images import APP, CHECKOUT, RASA, compose_program
+from tests.containers.images import APP, CHECKOUT, RASA, docker_variables, set_aside
+from tests.docs.pages import block_of
 from tests.stack.programs import free_port
 
-# What somebody needs beside the images.
-FILES = ("docker-compose.yml", ".env.example", "deploy", "scripts/secrets.sh")
+PAGE = "docs/containers.md"
 PROJECT = "parley-tests"
+PORT = "port"  # a file that keeps it, for who takes the house up again
 PATIENCE = 600  # seconds until all are healthy; 150 on a quiet machine of two cores
 
 
@@ -33,23 +33,57 @@ class House:
     def url(self) -> str:
         return f"https://parley.localhost:{self.port}"
 
-    def prepare(self) -> None:
-        for name in FILES:
-            source, place = CHECKOUT / name, self.folder / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            (shutil.copytree if source.is_dir() else shutil.copy2)(source, place)
-        shutil.copy2(CHECKOUT / "tests/containers/parts.yml", self.folder)
-        shutil.copy2(self.folder / ".env.example", self.folder / ".env")
+    @property
+    def origin(self) -> Path:
+        """Where `git pull` takes from."""
+        return self.folder.with_name(f"{self.folder.name}-origin")
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Those of the shell, which win over .env: an address and images of its own. Nothing else of this machine's."""
+        kept = {
+            name: value for name, value in os.environ.items() if name in ("PATH", "HOME") or name.startswith("DOCKER")
+        }
         own = {
+            "COMPOSE_FILE": "docker-compose.yml:tests/containers/parts.yml",
+            "COMPOSE_PROJECT_NAME": self.project,
             "PARLEY_URL": self.url,
             "PARLEY_HTTPS_PORT": str(self.port),
             "PARLEY_IMAGE": APP,
             "PARLEY_RASA_IMAGE": RASA,
         }
-        text = (self.folder / ".env").read_text()
-        for name, value in own.items():
-            text = re.sub(f"^{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
-        (self.folder / ".env").write_text(text)
+        return {**kept, **docker_variables(), **own}
+
+    def prepare(self) -> None:
+        """A clone of what is in this checkout now, committed or not."""
+        for name in _git(CHECKOUT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0"):
+            if name and (CHECKOUT / name).exists():
+                place = self.origin / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(CHECKOUT / name, place)
+        _git(self.origin, "init", "--quiet")
+        self._commit("begin")
+        _git(self.origin.parent, "clone", "--quiet", str(self.origin), str(self.folder))
+        (self.folder / PORT).write_text(str(self.port))
+
+    def publish(self, name: str, text: str) -> None:
+        """A newer version of a file, which `git pull` brings."""
+        (self.origin / name).write_text(text)
+        self._commit(f"change {name}")
+
+    def _commit(self, message: str) -> None:
+        _git(self.origin, "add", "--all")
+        who = ("-c", "user.name=Parley", "-c", "user.email=parley@example.com", "-c", "commit.gpgsign=false")
+        _git(self.origin, *who, "commit", "--quiet", "--message", message)
+
+    def typed(self, beginning: str, examples: dict[str, str] | None = None, **variables: str) -> None:
+        """A block of the page, as somebody types it here; its examples of places become those of the tests."""
+        text = block_of(PAGE, beginning)
+        for example, place in (examples or {}).items():
+            assert example in text, f"{example} is not in {text}"
+            text = text.replace(example, place)
+        done = self._run(["bash", "-e", "-c", text], **variables)
+        assert done.returncode == 0, f"{text}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
 
     def make_secrets(self) -> str:
         return subprocess.run([self.folder / "scripts/secrets.sh"], capture_output=True, text=True, check=True).stdout
@@ -57,14 +91,19 @@ class House:
     def secret(self, name: str) -> str:
         return (self.folder / "secrets" / name).read_text().strip()
 
-    def try_compose(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """The settings come from .env alone: variables of this shell would win over it."""
-        files = ["--file", "docker-compose.yml", "--file", "parts.yml", "--project-name", self.project]
-        kept = {
-            name: value for name, value in os.environ.items() if name in ("PATH", "HOME") or name.startswith("DOCKER")
-        }
-        command = [str(compose_program()), *files, *arguments]
-        return subprocess.run(command, cwd=self.folder, env=kept, capture_output=True, text=True, check=False)
+    def try_compose(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return self._run(["docker", "compose", *arguments], **variables)
+
+    def _run(self, command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**self.variables, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def compose(self, *arguments: str) -> str:
         done = self.try_compose(*arguments)
@@ -78,10 +117,6 @@ class House:
         """What a line of Python says inside the web's container, with Django."""
         return self.inside("web", "python", "-W", "ignore", "manage.py", "shell", "-v0", "-c", code).strip()
 
-    def up(self) -> None:
-        self.compose("up", "--detach", "--no-build")
-        self.await_health()
-
     def await_health(self) -> None:
         self.eventually(lambda: not self.ill(), PATIENCE, self._why)
 
@@ -89,6 +124,11 @@ class House:
         """Services that are not (yet) healthy; a job that ended well is."""
         rows = [json.loads(line) for line in self.compose("ps", "--all", "--format", "json").splitlines()]
         return [row["Name"] for row in rows if not (row["Health"] == "healthy" or _ended_well(row))]
+
+    def remove(self) -> None:
+        """Also before there are secrets: Compose wants to know their folder, to take anything down."""
+        down = self.try_compose("down", "--volumes", "--timeout", "5", PARLEY_SECRETS="secrets")
+        assert down.returncode == 0, down.stderr
 
     def _why(self) -> str:
         logs = "\n".join(
@@ -110,22 +150,22 @@ def _ended_well(row: dict[str, str]) -> bool:
     return row["Service"] == "migrate" and row["State"] == "exited" and row["ExitCode"] == 0
 
 
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
 @contextmanager
 def running(folder: Path) -> Iterator[House]:
     """A new one, of which nothing is left at the end; or the one that is kept."""
     kept = os.environ.get("CONTAINERS_HOUSE")
-    if kept and Path(kept, ".env").is_file():
-        yield House(Path(kept), int(_setting(Path(kept, ".env"), "PARLEY_HTTPS_PORT")), Path(kept).name)
+    if kept and Path(kept, PORT).is_file():
+        yield House(Path(kept), int(Path(kept, PORT).read_text()), Path(kept).name)
         return
     house = House(Path(kept or folder), free_port(), Path(kept).name if kept else PROJECT)
     house.prepare()
+    set_aside()
     try:
         yield house
     finally:
         if not kept:
-            house.make_secrets()  # Compose reads their names to take anything down
-            house.compose("down", "--volumes", "--timeout", "5")
-
-
-def _setting(file: Path, name: str) -> str:
-    return next(line.partition("=")[2] for line in file.read_text().splitlines() if line.startswith(f"{name}="))
+            house.remove()

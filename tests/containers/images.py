@@ -25,8 +25,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PARTS_FOLDER = Path(__file__).resolve().parent / "parts"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "parley" / "containers"
 COMPOSE_VERSION = "v2.40.3"
-# The names of the Dockerfile's arguments; nothing here replaces an official image that the machine has.
+# The first two are also in parts.yml. Nothing here replaces an official image, or one of yours, that the machine has.
 BASE, RASA_BASE = "parley-tests-python:3.11", "parley-tests-python:3.10"
+BASES = ("--network=host", "--build-arg", f"PYTHON_IMAGE={BASE}", "--build-arg", f"RASA_PYTHON_IMAGE={RASA_BASE}")
 PARTS, APP, RASA = "parley-tests-parts", "parley:tests", "parley-rasa:tests"
 START_SECONDS = 30
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
@@ -98,8 +99,18 @@ def _go(folder: str, *arguments: str) -> str:
     return done.stdout
 
 
-def build_all() -> None:
-    """Every image. Docker does again only what changed."""
+def docker_variables() -> dict[str, str]:
+    """With these `docker compose` is Compose v2, and builds with the classic builder too."""
+    plugin = CACHE / "docker" / "cli-plugins" / "docker-compose"
+    plugin.parent.mkdir(parents=True, exist_ok=True)
+    if not plugin.is_symlink() or plugin.readlink() != compose_program():
+        plugin.unlink(missing_ok=True)
+        plugin.symlink_to(compose_program())
+    return {"DOCKER_CONFIG": str(CACHE / "docker"), "DOCKER_BUILDKIT": "0"}
+
+
+def prepare() -> None:
+    """What the Dockerfile and docker-compose.yml begin with. Docker does again only what changed."""
     if not has(BASE):
         with _said(f"The base image {BASE}"):
             _make_base()
@@ -107,10 +118,14 @@ def build_all() -> None:
         with _said(f"The base image {RASA_BASE}"):
             _make_rasa_base()
     _build_parts()
-    arguments = ["--build-arg", f"PYTHON_IMAGE={BASE}", "--build-arg", f"RASA_PYTHON_IMAGE={RASA_BASE}"]
-    for target, image in (("app", APP), ("rasa", RASA)):
-        with _said(f"The image {image}"):
-            _build(CHECKOUT, image, "--target", target, *arguments)
+
+
+def set_aside() -> None:
+    """Parley's own images are kept for their layers, under other names: a machine that is new has none of these."""
+    for image in (APP, RASA):
+        if has(image):
+            docker("tag", image, f"{image}-before")
+            docker("rmi", image)
 
 
 def _build(folder: Path, image: str, *arguments: str) -> None:

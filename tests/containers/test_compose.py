@@ -1,4 +1,4 @@
-"""docker-compose.yml by hand, on a machine where nothing of Parley was before.
+"""docker-compose.yml by hand, on a machine where nothing of Parley was before: docs/containers.md, typed block by block.
 
 The tests are the hours of one day, in their order: each goes on from where the one before ended.
 """
@@ -6,6 +6,8 @@ The tests are the hours of one day, in their order: each goes on from where the 
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -20,16 +22,6 @@ from tests.stack.test_squashed_migrations import HALFWAY
 __all__ = ["chromium"]
 pytestmark = pytest.mark.containers
 
-# As docs/containers.md says it.
-KCADM = """
-cd /opt/keycloak/bin
-kcadm() {{ ./kcadm.sh "$@" --config /tmp/kcadm.config; }}
-kcadm config credentials --server http://localhost:8080/sso --realm master --user operator \\
-    --password "$(cat /run/secrets/keycloak_operator_password)"
-kcadm create users -r parley -s username={person} -s enabled=true -s email={person}@example.com -s firstName=M -s lastName=K \\
-    -s 'groups=["admins"]'
-kcadm set-password -r parley --username {person} --new-password {password}
-"""
 # Of all processes of its container, the one that takes events.
 KILL = """
 import os, pathlib, signal
@@ -42,16 +34,25 @@ from conversations.models import Event
 from models_app.models import Model
 print(Event.objects.count(), Model.objects.count())
 """
-PERSON, PASSWORD = "mara", "correct-horse-battery"
+PERSON, FIRST_PASSWORD, PASSWORD = "mara", "a-first-password", "correct-horse-battery"  # the page's, and one of her own
+S3_BACKUPS = "/srv/s3/backups"
+NEWS = "docs/news.md"
 SECRETS_THAT_TRAVEL = ("tls_certificate", "tls_authority")
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with images.daemon():
-        images.build_all()
+        images.prepare()
         with houses.running(tmp_path_factory.mktemp("house")) as house:
             yield house
+
+
+@pytest.fixture(scope="module")
+def backups(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("backups")
+    folder.chmod(0o777)  # the user of the containers writes here
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -88,22 +89,53 @@ def events_by_kafka(house: House) -> int:
 
 
 def sign_in(page: Page) -> None:
+    enter(page, PASSWORD)
+    is_in(page)
+
+
+def enter(page: Page, password: str) -> None:
     page.goto("/sign-in")
     page.get_by_role("link", name="Sign in with Keycloak").click()
     page.locator("#username").fill(PERSON)
-    page.locator("#password").fill(PASSWORD)
+    page.locator("#password").fill(password)
     page.locator("#kc-login").click()
+
+
+def is_in(page: Page) -> None:
+    expect(page).not_to_have_url(re.compile("/sso/"), timeout=SOON)
     expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=SOON)
-    expect(page).not_to_have_url(re.compile("/sso/"))
+
+
+def read_and_talk(page: Page) -> None:
+    """What was said before is there, and what is said now arrives."""
+    page.goto("/a/default/environments/production")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Running 1 of 1", timeout=LONG)
+    page.goto("/a/default/conversations/")
+    page.get_by_role("link", name=QUESTION).first.click()
+    expect(page.get_by_text(NEW).first).to_be_visible()
+    page.goto("/a/default/talk/production")
+    expect(talk(page, QUESTION)).to_contain_text(NEW)
+    expect(page.locator("[data-conversation]")).to_have_attribute("href", EVENTS, timeout=SOON)
 
 
 def test_without_secrets_nothing_starts_and_the_command_is_named(house: House) -> None:
-    refused = house.try_compose("up", "--detach", "--no-build")
+    refused = house.try_compose("up", "--detach")
     assert refused.returncode and "Run scripts/secrets.sh" in refused.stderr
 
 
-def test_one_command_fills_in_the_secrets_and_keeps_them(house: House) -> None:
-    house.make_secrets()
+def test_three_lines_build_and_start_all_of_it(house: House) -> None:
+    house.typed("cp .env.example .env")
+    house.await_health()
+
+
+def test_the_images_alone_are_built_by_two_lines(house: House) -> None:
+    """For the first block Compose built them: hardly anything is done again."""
+    examples = {"docker build": f"docker build {' '.join(images.BASES)}", "-t parley ": f"-t {images.APP} "}
+    house.typed("docker build --target app", {**examples, "-t parley-rasa ": f"-t {images.RASA} "})
+    assert images.has(images.APP) and images.has(images.RASA)
+
+
+def test_the_secrets_are_kept_when_they_are_made_once_more(house: House) -> None:
     first = {path.name: path.read_text() for path in (house.folder / "secrets").iterdir()}
     house.make_secrets()
     assert {path.name: path.read_text() for path in (house.folder / "secrets").iterdir()} == first
@@ -123,13 +155,16 @@ def test_a_secret_that_is_none_is_refused_by_the_command_that_makes_one(house: H
 
 
 def test_a_database_of_an_older_schema_is_brought_up_to_date_before_anything_uses_it(house: House) -> None:
-    house.compose("up", "--detach", "--no-build", "postgres", "redis", "s3")
-    house.await_health()
-    house.compose("run", "--rm", "--no-deps", "migrate", "shell", "-v0", "-c", HALFWAY)
-    behind = house.try_compose("run", "--rm", "--no-deps", "migrate", "manage", "migrate", "--check")
-    assert behind.returncode, "the database should be behind"
-    house.up()
-    assert "No migrations to apply" in house.inside("web", "python", "-W", "ignore", "manage.py", "migrate")
+    older = replace(house, project=f"{house.project}-older")
+    try:
+        older.compose("up", "--detach", "--wait", "postgres", "redis", "s3")
+        older.compose("run", "--rm", "--no-deps", "migrate", "shell", "-v0", "-c", HALFWAY)
+        behind = older.try_compose("run", "--rm", "--no-deps", "migrate", "manage", "migrate", "--check")
+        assert behind.returncode, "the database should be behind"
+        older.compose("up", "--detach", "--wait", "web")
+        assert "No migrations to apply" in older.inside("web", "python", "-W", "ignore", "manage.py", "migrate")
+    finally:
+        older.remove()
 
 
 def test_no_process_is_root_or_can_write_beside_its_data(house: House) -> None:
@@ -164,8 +199,12 @@ def test_only_the_proxy_is_reached_from_outside(house: House) -> None:
 
 
 def test_somebody_signs_in_through_keycloak(house: House, page: Page) -> None:
-    house.try_compose("exec", "--no-TTY", "keycloak", "bash", "-c", KCADM.format(person=PERSON, password=PASSWORD))
-    sign_in(page)
+    house.typed("docker compose exec keycloak")
+    enter(page, FIRST_PASSWORD)
+    page.locator("#password-new").fill(PASSWORD)
+    page.locator("#password-confirm").fill(PASSWORD)
+    page.get_by_role("button", name="Submit").click()
+    is_in(page)
     assert (
         house.python(
             f"from studio.access.models import User as U; print(U.objects.get(username='{PERSON}').grants.get().role.name)"
@@ -224,27 +263,50 @@ def test_a_process_that_is_killed_comes_back(house: House) -> None:
     house.await_health()
 
 
-def test_after_down_and_up_again_every_event_and_model_is_there(house: House) -> None:
+def test_after_down_an_update_and_up_again_every_event_and_model_is_there(house: House) -> None:
     before = house.python(COUNT)
     house.compose("down")
     assert house.compose("ps", "--all", "--quiet") == ""
-    house.up()
+    house.publish(NEWS, "# News\n\nThis came with an update.\n")
+    house.typed("git pull")
+    house.await_health()
+    assert "with an update" in house.inside("web", "cat", NEWS)
     assert house.python(COUNT) == before
 
 
 def test_who_was_signed_in_still_is_and_the_person_signs_in_elsewhere(
     house: House, page: Page, chromium: Browser
 ) -> None:
-    page.goto("/a/default/environments/production")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Running 1 of 1", timeout=LONG)
+    read_and_talk(page)
     with watched(chromium, base_url=house.url, ignore_https_errors=True) as context:
         sign_in(context.new_page())
 
 
-def test_what_was_said_can_be_read_and_talking_goes_on(page: Page) -> None:
-    page.goto("/a/default/conversations/")
-    page.get_by_role("link", name=QUESTION).first.click()
-    expect(page.get_by_text(NEW).first).to_be_visible()
-    page.goto("/a/default/talk/production")
-    expect(talk(page, QUESTION)).to_contain_text(NEW)
-    expect(page.locator("[data-conversation]")).to_have_attribute("href", EVENTS, timeout=SOON)
+def test_a_backup_goes_to_another_s3_server_and_to_a_folder(house: House, backups: Path) -> None:
+    """The S3 server is the one that is here, by settings that name it as another."""
+    house.inside("s3", "mkdir", "-p", S3_BACKUPS)
+    house.typed(
+        "docker compose run --rm --no-deps",
+        {"https://s3.example.com": "http://s3:7070", "/srv/backups": str(backups)},
+        PARLEY_BACKUP_S3_ACCESS_KEY_ID="parley",
+        PARLEY_BACKUP_S3_SECRET_ACCESS_KEY=house.secret("s3_secret_access_key"),
+    )
+    assert "manifest.json" in house.inside("s3", "ls", f"{S3_BACKUPS}/parley/2026-03-01")
+    assert (backups / "2026-03-01" / "manifest.json").is_file()
+
+
+def test_what_a_disk_has_lost_a_backup_brings_back(house: House, chromium: Browser, backups: Path) -> None:
+    """Keycloak has lost its people: the first account has its password still."""
+    before = house.python(COUNT)
+    house.compose("down", "--volumes")
+    house.typed("docker compose down", {"/srv/backups": str(backups)})
+    house.await_health()
+    assert house.python(COUNT) == before
+    with watched(chromium, base_url=house.url, ignore_https_errors=True) as context:
+        page = context.new_page()
+        page.goto("/sign-in?local=1")
+        page.get_by_label("User name").fill("admin")
+        page.get_by_label("Password", exact=True).fill(house.secret("admin_password"))
+        page.get_by_role("button", name="Sign in", exact=True).click()
+        is_in(page)
+        read_and_talk(page)
