@@ -1,10 +1,13 @@
 """Lines of training data that hold certain words: where something is defined, and where it is used."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from models_app.data.yaml_text import decode
 from models_app.training.reading_log import FOUND, Line, parts, pattern_of
+
+_WHOLE = re.compile(r'"(.+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +20,11 @@ class FileFound:
 
 
 def search(files: Mapping[str, bytes], words: str) -> list[FileFound]:
-    """The files that hold `words` on a line, large and small letters alike; by path, FOUND lines of all of them."""
-    pattern, room = pattern_of(words), FOUND
+    """The files that hold `words` on a line, large and small letters alike; by path, FOUND lines of all of them.
+
+    In quotation marks they are a whole name: `"greet"` is not in `greet_again`.
+    """
+    pattern, room = _pattern(words), FOUND
     found = []
     for path, content in sorted(files.items()):
         lines = [(at, line) for at, line in enumerate(decode(content).splitlines(), 1) if pattern.search(line)]
@@ -27,3 +33,8 @@ def search(files: Mapping[str, bytes], words: str) -> list[FileFound]:
             found.append(FileFound(path, shown, len(lines)))
             room -= len(shown)
     return found
+
+
+def _pattern(words: str) -> re.Pattern[str]:
+    whole = _WHOLE.fullmatch(words)
+    return re.compile(rf"(?<!\w)({re.escape(whole[1])})(?!\w)", re.IGNORECASE) if whole else pattern_of(words)

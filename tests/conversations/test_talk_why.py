@@ -110,7 +110,7 @@ def test_an_action_leads_to_its_lines_in_the_data(client: Client, base: str, cha
     addresses = say(client, f"{base}say").json()["addresses"]
     stored(*small_talk(sender=sender()))
     page = why(client, addresses)
-    assert f'href="{base.removesuffix("talk/production/")}data/find?q=utter_greet"' in page
+    assert f'href="{base.removesuffix("talk/production/")}data/find?q=%22utter_greet%22"' in page
     assert "q=action_listen" not in page  # Rasa's own stand in no file
 
 

@@ -21,6 +21,13 @@ def test_lines_are_numbered_as_editors_do_and_say_what_was_searched_for() -> Non
     assert domain.lines[0].found == (("  ", False), ("utter_greet", True), (":", False))
 
 
+def test_a_whole_name_is_not_one_that_it_begins() -> None:
+    files = {"a.yml": b"greet:\ngreet_again:\n- regreet\n- GREET\n"}
+    (found,) = search(files, '"greet"')
+    assert [line.number for line in found.lines] == [1, 4]
+    assert search(files, '"greet_"') == []
+
+
 def test_more_than_a_page_holds_is_counted() -> None:
     found = search({"a.yml": b"x\n" * FOUND, "b.yml": b"x\nx\n"}, "x")
     assert [(one.path, len(one.lines), one.total) for one in found] == [("a.yml", FOUND, FOUND), ("b.yml", 0, 2)]
