@@ -103,6 +103,7 @@ class House:
             capture_output=True,
             text=True,
             check=False,
+            timeout=PATIENCE * 2,
         )
 
     def compose(self, *arguments: str) -> str:

@@ -4,12 +4,14 @@ import subprocess
 import sys
 
 from django.conf import settings
+from django.core.management import get_commands, load_command_class
 from django.utils.module_loading import import_string
 
 from studio import doctor
 
 # Kafka's client is for ingestion and the doctor, Sentry's for where one is set.
 LATER = ("kafka", "sentry_sdk")
+OURS = {"conversations", "environments", "models_app", "studio"}
 
 
 def test_what_few_processes_need_is_not_loaded_by_all() -> None:
@@ -17,6 +19,15 @@ def test_what_few_processes_need_is_not_loaded_by_all() -> None:
     command = [sys.executable, "-W", "ignore", "manage.py", "shell", "-v0", "-c", script]
     done = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_our_commands_run_the_checks_of_an_installation_and_not_those_of_the_code() -> None:
+    ours = {name: app for name, app in get_commands().items() if app.split(".")[0] in OURS}
+    loaded = {name: load_command_class(app, name) for name, app in ours.items()}
+    whole = [name for name, one in loaded.items() if one.requires_system_checks == "__all__"]
+    assert len(ours) > 15
+    whole.remove("migrate")  # Django's own with more to it: what is updated is checked once as a whole
+    assert not whole, f"Let them inherit from studio.command.BaseCommand: {whole}"
 
 
 def test_every_examination_of_the_doctor_is_there() -> None:

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from conversations.ingest.kafka_settings import DEFAULT_TOPIC, KafkaSettings
 from conversations.models import IntakeSource
 from conversations.services.intake import Wishes, add_source
 from models_app.models import Assistant
 from models_app.services.assistants import DEFAULT_SLUG
+from studio.command import BaseCommand
 from studio.errors import DomainError
 
 

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from environments.services.declared import apply, read_file
+from studio.command import BaseCommand
 from studio.errors import DomainError
 
 

@@ -5,7 +5,7 @@ import secrets
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.db import transaction
 from django.urls import reverse
 
@@ -19,6 +19,7 @@ from studio.access.services.last_admin import ADMIN, admins
 from studio.access.services.people import create_person, set_active
 from studio.access.services.roles import ensure_default_roles
 from studio.access.services.sign_in import make_link
+from studio.command import BaseCommand
 
 
 class Command(BaseCommand):

@@ -4,9 +4,10 @@ import threading
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import connection
 
+from studio.command import BaseCommand
 from studio.errors import DomainError
 from studio.jobs.heartbeat import live
 from studio.rasa.installer import Installer

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from studio.command import BaseCommand
 from studio.errors import DomainError
 from studio.jobs.heartbeat import live
 from studio.rasa.installer import Installer
