@@ -11,7 +11,7 @@ from models_app.data.rights import BOTH, VIEWS, needed_to_modify, needed_to_view
 from models_app.entries import Entry, FileKey, entries_of, outlines_of
 from models_app.loaders import load_assistant
 from models_app.models import Assistant, Revision
-from models_app.services.revisions import file_of, files_of, newest_revision
+from models_app.services.revisions import file_of, newest_revision
 from studio.access.loaders import signed_in
 from studio.access.models import User
 from studio.access.permissions import MissingPermission, Permission, Scope
@@ -59,7 +59,11 @@ class Data:
 
     def files(self, revision: Revision | None) -> dict[str, bytes]:
         """The files of any revision of this assistant that the person may see."""
-        return self.visible(files_of(revision)) if revision else {}
+        if revision is None:
+            return {}
+        rows = list(revision.files.order_by("path").values_list("path", "blob_id", "blob__content"))
+        seen = self.seen({(path, bytes(sha256)) for path, sha256, _ in rows})
+        return {path: bytes(content) for path, sha256, content in rows if (path, bytes(sha256)) in seen}
 
     def visible(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
         return {path: data for path, data in files.items() if self.may_see(outline(path, data).roles)}

@@ -15,7 +15,6 @@ from conversations.presentation.messages import user_message
 from conversations.presentation.reading import loaded, moment, number, shown, text_of
 from conversations.presentation.slots import Slot, slots_of_turn
 from conversations.presentation.steps import policy_name, step_of
-from models_app.data.domain_names import ACTIONS_OF_RASA
 
 _LOOPS = {"active_loop", "form"}
 _ENDS_LOOP = {"restart", "session_started"}
@@ -40,8 +39,8 @@ class Decision:
 
     @property
     def is_in_data(self) -> bool:
-        """Whether the assistant's files can say what it is: those of Rasa stand in none."""
-        return bool(self.name) and self.name not in ACTIONS_OF_RASA
+        """Whether the assistant's files may say when it is taken, and what it does."""
+        return bool(self.name) and not self.is_listening
 
     @property
     def is_listening(self) -> bool:

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from models_app.data.yaml_text import decode
 from models_app.training.reading_log import FOUND, Line, parts, pattern_of
 
+LONGEST = 200  # letters that are searched for
+SHOWN = 300  # letters of a line
+_BEFORE = 80  # of them before the first place
+_LINE_END = re.compile(r"\r\n|\r|\n")  # as editors count, and the page of a file
 _WHOLE = re.compile(r'"(.+)"')
 
 
@@ -22,14 +26,14 @@ class FileFound:
 def search(files: Mapping[str, bytes], words: str) -> list[FileFound]:
     """The files that hold `words` on a line, large and small letters alike; by path, FOUND lines of all of them.
 
-    In quotation marks they are a whole name: `"greet"` is not in `greet_again`.
+    In quotation marks they are a whole name: `"greet"` is neither in `greet_again` nor in `faq/greet`.
     """
     pattern, room = _pattern(words), FOUND
     found = []
     for path, content in sorted(files.items()):
-        lines = [(at, line) for at, line in enumerate(decode(content).splitlines(), 1) if pattern.search(line)]
+        lines = [(at, line) for at, line in enumerate(_LINE_END.split(decode(content)), 1) if pattern.search(line)]
         if lines:
-            shown = [Line(at, line, parts(pattern, line)) for at, line in lines[:room]]
+            shown = [_shown(at, line, pattern) for at, line in lines[:room]]
             found.append(FileFound(path, shown, len(lines)))
             room -= len(shown)
     return found
@@ -37,4 +41,14 @@ def search(files: Mapping[str, bytes], words: str) -> list[FileFound]:
 
 def _pattern(words: str) -> re.Pattern[str]:
     whole = _WHOLE.fullmatch(words)
-    return re.compile(rf"(?<!\w)({re.escape(whole[1])})(?!\w)", re.IGNORECASE) if whole else pattern_of(words)
+    return re.compile(rf"(?<![\w/-])({re.escape(whole[1])})(?![\w-])", re.IGNORECASE) if whole else pattern_of(words)
+
+
+def _shown(at: int, line: str, pattern: re.Pattern[str]) -> Line:
+    """A line, or what stands around the first place of one that is too long for a page."""
+    if len(line) > SHOWN:
+        place = pattern.search(line)
+        begin = max(0, place.start() - _BEFORE) if place else 0
+        end = begin + SHOWN
+        line = f"{'…' if begin else ''}{line[begin:end]}{'…' if end < len(line) else ''}"
+    return Line(at, line, parts(pattern, line))

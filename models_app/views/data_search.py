@@ -4,18 +4,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from models_app.data.search import search
+from models_app.data.search import LONGEST, search
 from models_app.data_loaders import load_data
 from models_app.views.validation import at
-
-LONGEST = 200  # letters that are searched for
 
 
 @require_safe
 def find(request: HttpRequest, slug: str) -> HttpResponse:
     """The lines with `q` in the revision that is looked at, of the files that the person may see."""
     data = load_data(request, slug)
-    words = request.GET.get("q", "").strip()[:LONGEST]
+    words = request.GET.get("q", "").strip()[: LONGEST + 2]  # with quotation marks
     found = search(data.files(data.revision), words) if words else []
     context = {
         "data": data,

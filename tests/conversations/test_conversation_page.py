@@ -11,6 +11,8 @@ from conversations import window
 from conversations.ingest.write import Stored
 from conversations.models import Conversation, Event
 from models_app.models import Assistant
+from studio.access.models import Grant, Role
+from studio.access.permissions import Permission
 from tests.clients import client_of
 from tests.conversations.events import action, bot, slot, small_talk, user
 from tests.factories import make_assistant, make_model, make_person
@@ -121,6 +123,17 @@ def test_where_only_the_assistant_spoke_its_last_message_is_chosen(client: Clien
     one = Conversation.objects.get()
     shown = page(client, one)
     assert f'data-about="e{one.events.get(text="Anybody there?").pk}"' in shown and "data-sheet-toggle" in shown
+
+
+def test_actions_lead_to_their_lines_in_the_data_for_who_may_see_it(client: Client, conversation: Conversation):
+    link = f'href="{reverse("models:data-find", args=[conversation.assistant.slug])}?q=%22utter_greet%22"'
+    assert link in page(client, conversation)
+    reader = make_person()
+    role = Role.objects.create(name="reader", permissions=[Permission.CONVERSATIONS_VIEW])
+    Grant.objects.create(user=reader, role=role)
+    shown = page(client_of(reader), conversation)
+    assert "utter_greet" in shown
+    assert link not in shown
 
 
 def test_choosing_a_message_loads_its_panel(client: Client, conversation: Conversation):

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from models_app.data.search import search
+from models_app.data.search import SHOWN, search
 from models_app.models import Assistant
 from models_app.training.reading_log import FOUND
 from studio.access.permissions import Permission
@@ -22,10 +22,23 @@ def test_lines_are_numbered_as_editors_do_and_say_what_was_searched_for() -> Non
 
 
 def test_a_whole_name_is_not_one_that_it_begins() -> None:
-    files = {"a.yml": b"greet:\ngreet_again:\n- regreet\n- GREET\n"}
+    files = {"a.yml": b"greet:\ngreet_again:\n- regreet\n- GREET\n- greet-again\n- faq/greet\n- greet/there\n"}
     (found,) = search(files, '"greet"')
-    assert [line.number for line in found.lines] == [1, 4]
+    assert [line.number for line in found.lines] == [1, 4, 7]
     assert search(files, '"greet_"') == []
+
+
+def test_of_a_line_that_is_too_long_what_stands_around_the_first_place_is_shown() -> None:
+    (found,) = search({"a.json": b"[" + b"1, " * 300_000 + b'"greet"' + b", 1" * 300_000 + b"]"}, "greet")
+    (line,) = found.lines
+    assert ("greet", True) in line.found
+    assert line.text[0] == line.text[-1] == "…" and len(line.text) == SHOWN + 2
+
+
+def test_lines_are_counted_as_the_page_of_a_file_counts_them() -> None:
+    text = "a\u2028b\x0bc\r\nd\rgreet\n"
+    (found,) = search({"a.yml": text.encode()}, "greet")
+    assert found.lines[0].number == 3
 
 
 def test_more_than_a_page_holds_is_counted() -> None:
