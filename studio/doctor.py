@@ -4,7 +4,7 @@ The parts of `/readyz` are asked first. Where one works, what an app registered 
 deeper; other examinations stand for themselves.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -37,16 +37,15 @@ class Finding:
         return asdict(self)
 
 
-Examination = Callable[[], Iterable[Finding]]
 _examinations: dict[str, str] = {}
 
 
-def register(about: str, examine: str) -> None:
+def register(about: str, dotted_name: str) -> None:
     """Look deeper into a part, or into something that is none; apps call it from AppConfig.ready().
 
-    `examine` is the dotted name of an Examination: what it needs is loaded by the doctor, not at every start.
+    The name is that of a function that gives Findings: what it needs is loaded by the doctor, not at every start.
     """
-    _examinations[about] = examine
+    _examinations[about] = dotted_name
 
 
 def examine_all() -> Iterator[Finding]:

@@ -23,13 +23,13 @@ FEW_BYTES, TOO_FEW_BYTES = 5 * 1024**3, 512 * 1024**2
 
 
 def register() -> None:
-    for about, examine in (
+    for about, examination in (
         ("database", database),
         ("redis", redis_server),
         ("settings", settings_together),
         ("disk", disks),
     ):
-        doctor.register(about, f"{__name__}.{examine.__name__}")
+        doctor.register(about, f"{__name__}.{examination.__name__}")
 
 
 def settings_together() -> Iterator[Finding]:

@@ -5,6 +5,7 @@ conftest could start the servers that they name.
 """
 
 import os
+import sys
 from collections import deque
 from collections.abc import Iterator
 from datetime import timedelta
@@ -51,7 +52,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     marks = {(item.path, mark.name) for item in items for mark in item.iter_markers() if mark.name in SUITES}
     missed = [f"{path}: {name}" for path, name in sorted(marks) if f"mark.{name}" not in path.read_text()]
     if missed:
-        raise pytest.UsageError(f"Write pytest.mark.<name> in these files themselves: {missed}")
+        complaint = f"Write pytest.mark.<name> in these files themselves: {missed}"
+        print(complaint, file=sys.__stderr__)  # of one of several parallel processes nothing else is heard
+        raise pytest.UsageError(complaint)
 
 
 def serve_static_files_from_their_source() -> None:

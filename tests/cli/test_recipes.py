@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from tests.docs.pages import block_of, text_of
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 # What a recipe calls besides parley: an installer that finds all installed, and a Rasa that trains at once, other bytes
 # each time.
@@ -19,17 +21,17 @@ PROGRAMS = {
     "rasa": 'echo "rasa $*" >> "$LOG"; if [ "$1" = train ]; then mkdir -p models; date +%N > "models/$3.tar.gz"; fi',
     "parley": f'echo "parley $*" >> "$LOG"; exec "{sys.executable}" -m parley_cli "$@"',
 }
+PAGE = "docs/ci.md"
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
 def recipes() -> dict[str, str]:
     """The shell lines of each, by the title of its section."""
-    text = (CHECKOUT / "docs/ci.md").read_text()
-    found = {}
-    for title, kind, block in re.findall(r"^## (.+?)\n.*?^```(yaml|sh)\n(.*?)^```", text, re.M | re.S):
-        if kind == "sh":
-            found[title] = block
-            continue
+    found = {
+        "Go back where it does not run": block_of(PAGE, "parley promote"),
+        "Train in Parley instead": block_of(PAGE, "pip install"),
+    }
+    for title, block in re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?^```yaml\n(.*?)^```", text_of(PAGE), re.M | re.S):
         job = YAML(typ="safe").load(block)
         if "jobs" in job:
             release = job["jobs"]["release"]

@@ -66,7 +66,11 @@ def assert_asked_and_backed_up(house: Installation, checkout: Path) -> None:
     lines = lines.replace("/srv/parley", str(checkout)).replace("/srv/backups", str(folder / "backups"))
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     ended = subprocess.run(
-        ["bash", "-e", "-c", lines], env={"PATH": path, "HOME": str(folder)}, capture_output=True, text=True
+        ["bash", "-e", "-c", lines],
+        env={"PATH": path, "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "ok   database: PostgreSQL" in ended.stdout

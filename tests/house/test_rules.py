@@ -157,3 +157,12 @@ def test_nothing_names_a_package_registry_or_a_private_folder() -> None:
     )
     wrong = [name(p) for p in tracked() if p.is_file() and p != Path(__file__) and wrong_words.search(p.read_bytes())]
     assert not wrong, f"Take the address or folder out of {wrong}"
+
+
+def test_what_the_fast_tests_leave_unread_is_of_another_suite() -> None:
+    """The Makefile names such files; a test in them without the mark of a suite would run nowhere."""
+    ignored = re.findall(r"--ignore (\S+)", (CHECKOUT / "Makefile").read_text())
+    marks = [
+        re.search(r"^pytestmark = .*pytest\.mark\.addresses", (CHECKOUT / one).read_text(), re.M) for one in ignored
+    ]
+    assert ignored and all(marks)
