@@ -1,6 +1,6 @@
 """From a URL to an environment: 404 when the viewer may not see it, 403 when they may not act on it."""
 
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 from django.http import Http404, HttpRequest
 
 from environments.models import Environment, Slot
@@ -9,14 +9,19 @@ from models_app.loaders import load_within
 from studio.access.loaders import require, signed_in
 from studio.access.models import User
 from studio.access.permissions import MissingPermission, Permission, Scope
+from studio.jobs import heartbeat
 
 
 def load_environment(
     request: HttpRequest, slug: str, name: str, permission: Permission = Permission.ENVIRONMENTS_VIEW
 ) -> Environment:
-    """An environment on which the person holds `permission`; whoever holds it nowhere near gets 404."""
+    """An environment on which the person holds `permission`; whoever holds it nowhere near gets 404.
+
+    With `controller_lives`, which a page of one in trouble asks.
+    """
     user, missing = signed_in(request), "There is no such environment, or you may not see it."
     rows = Environment.objects.current().filter(name=name).select_related("tag__model", "server")
+    rows = rows.annotate(controller_lives=Exists(heartbeat.living("controller")))
     environment = load_within(request, slug, rows, missing)
     scope = scope_of(environment)
     if not user.may(Permission.ENVIRONMENTS_VIEW, scope) and not user.may(permission, scope):

@@ -19,7 +19,6 @@ from models_app.models import Assistant
 from studio.access.loaders import signed_in
 from studio.access.models import User
 from studio.access.permissions import MissingPermission, Permission, Scope
-from studio.jobs import heartbeat
 from studio.web.htmx import HtmxHttpRequest
 from studio.web.keyset import Page, page_of
 
@@ -82,7 +81,7 @@ def _state(environment: Environment, page: Page[Promotion]) -> dict[str, object]
         "arrivals": arrivals_of(environment),
         "back_to": last_that_ran(environment, page.rows if is_first else ()),
         "server": server,
-        "has_controller": server is None or not server.is_silent or heartbeat.live("controller") > 0,
+        "has_controller": server is None or not server.is_silent or environment.controller_lives,  # type: ignore[attr-defined]
         "page": page,
         "history": timeline.entries(page.rows, [now]),
     }

@@ -4,12 +4,16 @@ Each is opened by the admin, to whom most is shown, in a world where every list 
 goes beyond the budget there.
 """
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from conversations.models import Conversation
+from conversations.models import Conversation, TalkSession
 from conversations.paging import NEWEST
+from environments.models import Environment, ManagedServer
 from models_app.models import Assistant
 from models_app.vocabulary import vocabulary_of
 from tests.house import crowd
@@ -68,6 +72,23 @@ def test_a_page_keeps_within_its_budget(row: Row, header: dict[str, str], crowde
 def test_a_page_that_is_come_to_keeps_within_it_as_well(path: str, crowded: World, redis_client: object) -> None:
     crowded.words["cursor"] = str(NEWEST.cursor(Conversation.objects.order_by("-last_event_at")[1]))
     assert asks_little(crowded, path) == 200
+
+
+def test_an_environment_in_trouble_keeps_within_it_as_well(crowded: World, redis_client: object) -> None:
+    """Its server is silent, and of its last promotions, more than the page lists, none ever ran.
+
+    An answer of Talk whose events are overdue besides would take one query more.
+    """
+    TalkSession.objects.update(answered_at=None)
+    production = Environment.objects.get(assistant__slug="cafe", name="production")
+    last = production.promotions.latest("generation")
+    for _ in range(14):
+        last.pk, last.number, last.generation = None, last.number + 1, last.generation + 1
+        last.save(force_insert=True)
+    Environment.objects.filter(pk=production.pk).update(kind=Environment.Kind.MANAGED)
+    silent = {"state": ManagedServer.State.RUNNING, "heartbeat_at": timezone.now() - timedelta(hours=1)}
+    ManagedServer.objects.update_or_create(environment=production, defaults=silent)
+    assert asks_little(crowded, "/a/cafe/environments/production") == 200
 
 
 def asks_little(world: World, path: str, headers: dict[str, str] | None = None) -> int:
