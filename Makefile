@@ -1,8 +1,7 @@
 # What one does with a checkout. Each target makes what it needs; only Python 3.11 or 3.12 has to be there.
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
-# The fast tests run on all cores and give way to all else; no less than a training does, for the others wait for those. To
-# read what is left out would take seconds.
+# The fast tests run on all cores, and give way to what waits for a real program. To read what is left out takes seconds.
 FAST := --ignore tests/house/test_api_described.py -n auto --dist loadscope -m "not rasa and not browser and not stack and not addresses and not containers and not kubernetes"
 # Types and migrations are checked without a server; the settings only have to be readable.
 OFFLINE := DATABASE_URL=postgresql://offline@offline/offline REDIS_URL=redis://offline PARLEY_SECRET_KEY=offline \
@@ -45,7 +44,7 @@ test: test-fast test-rasa ## Run the tests, also those with a real Rasa
 
 test-fast:
 	@scripts/setup.sh dev
-	nice -n 19 $(PYTEST) $(FAST)
+	nice $(PYTEST) $(FAST)
 
 test-rasa: # also the main flow in a browser, which shares the trained model
 	@scripts/setup.sh dev

@@ -1,19 +1,17 @@
 """One Chromium for each module of tests. A page on which the browser complains of anything fails its test."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.chromium import PROGRAM, launched
 from tests.rasa_fixtures import rasa_processes, rasa_runtime, trained_model, worker_id_or_main
 
 __all__ = ["rasa_processes", "rasa_runtime", "trained_model", "worker_id_or_main"]
 
 expect.set_options(timeout=15_000)  # of milliseconds: a busy machine takes more than the usual five seconds
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DESKTOP = {"width": 1280, "height": 800}
 
 Open = Callable[..., Page]
@@ -21,14 +19,10 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    if CHROMIUM is None:
+    if PROGRAM is None:
         pytest.skip("there is no Chromium on this machine")
-    # Playwright keeps a loop running in this thread, and Django would take that for asynchronous code.
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        patch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @contextmanager

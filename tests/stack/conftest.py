@@ -1,14 +1,13 @@
 """Parley, Keycloak and a browser, all real. Slow to start, so each is started once."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.chromium import PROGRAM, launched
 from tests.rasa_fixtures import rasa_processes, rasa_runtime, trained_model, worker_id_or_main
 from tests.s3_fixtures import s3, s3_of_the_run, s3_place
 from tests.stack import kafka as kafka_server
@@ -26,7 +25,6 @@ __all__ = [
     "worker_id_or_main",
 ]
 expect.set_options(timeout=15_000)  # of milliseconds: a busy machine takes more than the usual five seconds
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="session")
@@ -43,13 +41,10 @@ def kafka() -> Iterator[Kafka]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    if CHROMIUM is None:
+    if PROGRAM is None:
         pytest.fail("These tests need Chromium, which is not on this machine: install chromium.")
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        patch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # playwright keeps a loop running in this thread
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

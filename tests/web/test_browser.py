@@ -1,27 +1,24 @@
 """The shell in a real browser: menus, dialogs, toasts, theme and keyboard, under the strict policy."""
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+from tests.chromium import PROGRAM, launched
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.urls("tests.web.urls"),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+    pytest.mark.skipif(PROGRAM is None, reason="no Chromium on this machine"),
 ]
 
 
 @pytest.fixture
-def page(live_server: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+def page(live_server: object) -> Iterator[Page]:
     """The component page; whatever the browser complains about fails the test."""
-    monkeypatch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # playwright keeps a loop running in this thread
     complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with launched() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(
@@ -29,7 +26,6 @@ def page(live_server: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]
         )
         page.goto(f"{live_server}/_components/")
         yield page
-        browser.close()
     assert complaints == []
 
 
