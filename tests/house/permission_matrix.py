@@ -218,7 +218,7 @@ DATA = [
     Row("GET",  "/a/cafe/data/",                                  302, 403, 200, 200, 200),
     Row("GET",  "/a/cafe/data/file/domain.yml",                   302, 403, 200, 200, 200),
     Row("GET",  "/a/cafe/data/raw/domain.yml",                    302, 403, 200, 200, 200),
-    Row("GET",  "/a/cafe/data/find?q=greet",                      302, 403, 200, 200, 200),
+    Row("GET",  "/a/cafe/data/find",                              302, 403, 200, 200, 200),
     Row("GET",  "/a/cafe/data/download",                          302, 403, 200, 200, 200),
     Row("GET",  "/a/cafe/data/since-training",                    302, 403, 302, 302, 302),
     Row("GET",  "/a/cafe/data/revisions/",                        302, 403, 200, 200, 200),

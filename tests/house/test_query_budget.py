@@ -49,6 +49,7 @@ COME_TO = [
     "/settings/audit/?q=crowd",
     "/settings/people/?q=crowd",
     "/a/cafe/models/?name=crowd",
+    "/a/cafe/data/find?q=greet",
     "/a/cafe/conversations/?around={cursor}",
     "/a/cafe/conversations/{conversation}?q=hello",
     "/a/cafe/conversations/?q=hello",
