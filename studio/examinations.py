@@ -23,13 +23,10 @@ FEW_BYTES, TOO_FEW_BYTES = 5 * 1024**3, 512 * 1024**2
 
 
 def register() -> None:
-    for about, examination in (
-        ("database", database),
-        ("redis", redis_server),
-        ("settings", settings_together),
-        ("disk", disks),
-    ):
-        doctor.register(about, f"{__name__}.{examination.__name__}")
+    doctor.register("database", "studio.examinations.database")
+    doctor.register("redis", "studio.examinations.redis_server")
+    doctor.register("settings", "studio.examinations.settings_together")
+    doctor.register("disk", "studio.examinations.disks")
 
 
 def settings_together() -> Iterator[Finding]:
