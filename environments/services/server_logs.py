@@ -9,9 +9,9 @@ from pathlib import Path
 
 from environments.models import Environment
 from environments.services.managed import log_path
-from models_app.training.reading_log import FOUND, Found, Line, parts, pattern_of
 from studio.rasa.local import read_log
 from studio.rasa.process import LogChunk
+from studio.text_search import LINES_SHOWN, Found, Line, parts, pattern_of
 
 TAIL = 64 * 1024
 SEARCHED = 40 * 1024**2  # bytes, the newest, of each part: a log that nobody sets aside would keep the page waiting
@@ -26,7 +26,7 @@ def read_server_log(environment: Environment, offset: int | None = None) -> LogC
 
 def search_server_log(environment: Environment, words: str) -> Found:
     """Lines that hold `words`, large and small letters alike; the last of them are shown. Their numbers are 0."""
-    pattern, total, newest = pattern_of(words), 0, deque[str](maxlen=FOUND)
+    pattern, total, newest = pattern_of(words), 0, deque[str](maxlen=LINES_SHOWN)
     for text in pieces_of(environment, SEARCHED):
         lines = [line for line in text.split("\n") if pattern.search(line)]
         total += len(lines)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from models_app.data.yaml_text import decode
-from models_app.training.reading_log import FOUND, Line, parts, pattern_of
+from studio.text_search import LINES_SHOWN, Line, parts, pattern_of
 
 LONGEST = 200  # letters that are searched for
 SHOWN = 300  # letters of a line
@@ -24,11 +24,11 @@ class FileFound:
 
 
 def search(files: Mapping[str, bytes], words: str) -> list[FileFound]:
-    """The files that hold `words` on a line, large and small letters alike; by path, FOUND lines of all of them.
+    """The files that hold `words` on a line, large and small letters alike; by path, LINES_SHOWN lines of all of them.
 
     In quotation marks they are a whole name: `"greet"` is neither in `greet_again` nor in `faq/greet`.
     """
-    pattern, room = _pattern(words), FOUND
+    pattern, room = _pattern(words), LINES_SHOWN
     found = []
     for path, content in sorted(files.items()):
         lines = [(at, line) for at, line in enumerate(_LINE_END.split(decode(content)), 1) if pattern.search(line)]

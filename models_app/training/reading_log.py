@@ -6,20 +6,13 @@ from dataclasses import dataclass
 
 from models_app.models import TrainingJob, TrainingLog
 from models_app.services.training import GAP
+from studio.text_search import LINES_SHOWN, Found, Line, parts, pattern_of
 
 SHOWN = 200_000  # characters that a page shows at once; the whole is a download
 BEFORE = 30  # lines shown before one that was asked for
-FOUND = 500  # lines that a search shows
 TERMINAL_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # A progress bar is drawn over itself: all but its last state is noise on a page.
 OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    number: int  # 0: it stands for lines that were left out
-    text: str
-    found: tuple[tuple[str, bool], ...] = ()  # its parts, and which of them was searched for
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +22,6 @@ class LogPage:
     following: int  # number of the line that comes next
     first: bool = True  # it begins with the log's first line
     end: bool = True  # it goes to the end of what there is
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    words: str
-    lines: list[Line]
-    total: int
 
 
 def page(job: TrainingJob, at: int | None = None) -> LogPage:
@@ -69,7 +55,7 @@ def search(job: TrainingJob, words: str) -> Found:
     """Lines that hold `words`, large and small letters alike; the first of them are shown."""
     pattern = pattern_of(words)
     lines = [line for line in _numbered(whole(job)) if line.number and pattern.search(line.text)]
-    shown = [Line(line.number, line.text, parts(pattern, line.text)) for line in lines[:FOUND]]
+    shown = [Line(line.number, line.text, parts(pattern, line.text)) for line in lines[:LINES_SHOWN]]
     return Found(words, shown, len(lines))
 
 
@@ -128,12 +114,3 @@ def _fitting(lines: Iterable[Line]) -> Iterator[Line]:
 
 def _end(lines: list[Line]) -> list[Line]:
     return list(_fitting(reversed(lines)))[::-1]
-
-
-def pattern_of(words: str) -> re.Pattern[str]:
-    return re.compile(f"({re.escape(words)})", re.IGNORECASE)
-
-
-def parts(pattern: re.Pattern[str], text: str) -> tuple[tuple[str, bool], ...]:
-    """By the one group of `pattern_of` every second part is what was searched for."""
-    return tuple((part, at % 2 == 1) for at, part in enumerate(pattern.split(text)) if part)

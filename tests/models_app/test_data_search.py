@@ -5,8 +5,8 @@ from django.test import Client
 
 from models_app.data.search import SHOWN, search
 from models_app.models import Assistant
-from models_app.training.reading_log import FOUND
 from studio.access.permissions import Permission
+from studio.text_search import LINES_SHOWN
 from tests.factories import make_person
 from tests.models_app.test_data_pages import FILES, admin, person_with, revision, save
 
@@ -42,8 +42,11 @@ def test_lines_are_counted_as_the_page_of_a_file_counts_them() -> None:
 
 
 def test_more_than_a_page_holds_is_counted() -> None:
-    found = search({"a.yml": b"x\n" * FOUND, "b.yml": b"x\nx\n"}, "x")
-    assert [(one.path, len(one.lines), one.total) for one in found] == [("a.yml", FOUND, FOUND), ("b.yml", 0, 2)]
+    found = search({"a.yml": b"x\n" * LINES_SHOWN, "b.yml": b"x\nx\n"}, "x")
+    assert [(one.path, len(one.lines), one.total) for one in found] == [
+        ("a.yml", LINES_SHOWN, LINES_SHOWN),
+        ("b.yml", 0, 2),
+    ]
 
 
 @pytest.mark.parametrize("words", ["nowhere", "(", "\n"])

@@ -10,6 +10,7 @@ from models_app.services.assistants import add_assistant
 from models_app.services.revisions import save_revision
 from models_app.training import folders, keeping_log, reading_log
 from models_app.training.keeping_log import KeptLog
+from studio.text_search import Line
 from tests.factories import make_person
 from tests.models_app.test_training_run import FILES
 
@@ -166,7 +167,7 @@ def test_or_around_the_line_that_was_asked_for(long):
 def test_lines_after_those_left_out_have_the_numbers_they_had(job):
     flushed(job, LINES)
     page = reading_log.page(job)
-    assert page.lines[-1] == reading_log.Line(200, "line 200")
+    assert page.lines[-1] == Line(200, "line 200")
     assert 0 in numbers(page)
     assert page.following == 201
 
