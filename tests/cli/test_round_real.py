@@ -16,7 +16,6 @@ from tests.rasa_fixtures import SMALL, runtime_folder
 
 pytestmark = pytest.mark.rasa
 
-PROMOTE = block_of("docs/promotion.md", "parley promote")
 PASSWORD = "correct-horse-battery"
 LONG = 240  # seconds: a training or a Rasa that starts, on a machine with other work
 
@@ -87,7 +86,7 @@ def test_push_train_promote_talk_and_back(terminal: Terminal) -> None:
     terminal.write(SMALL)
     terminal.run("push", "--yes", "--message", "first")
     first = terminal.run("train")
-    _parley, *words = shlex.split(PROMOTE.replace("calm-otter", first))
+    _parley, *words = shlex.split(block_of("docs/promotion.md", "parley promote", {"calm-otter": first}))
     terminal.run(*words, "--timeout", "200")
     assert terminal.run("talk", "--say", "hello") == "Hello"
 

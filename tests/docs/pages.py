@@ -1,7 +1,7 @@
 """The documentation as tests read it: pages, their blocks of code, and what stands in `code` within the text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +14,7 @@ _FOR_PAGE = re.compile(rf"# .+\n\n{_MARK.pattern}\n(?!\s*```)")  # right before 
 
 
 class Block(NamedTuple):
-    """`mark` is `run` or `not run`, and `reason` what stands behind it: a test, or why none runs it. `for_page`: it
-    stands below the title, for every block without one of its own."""
+    """`mark` is `run` or `not run`, and `reason` what stands behind it: a test, or why none runs it."""
 
     page: str
     line: int
@@ -23,7 +22,6 @@ class Block(NamedTuple):
     text: str
     mark: str = ""
     reason: str = ""
-    for_page: bool = False
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -49,10 +47,17 @@ def blocks(*languages: str) -> list[Block]:
     return [block for block in found if not languages or block.language in languages]
 
 
-def block_of(page: str, beginning: str) -> str:
-    """The text of the one block of a page that begins so."""
+def block_of(page: str, beginning: str, ours: Mapping[str, str] | None = None) -> str:
+    """The text of the one block of a page that begins so; for its examples what the test has: `{example: ours}`."""
     [found] = [block.text for block in blocks() if block.page == page and block.text.startswith(beginning)]
-    return found
+    return with_ours(found, ours or {})
+
+
+def with_ours(text: str, ours: Mapping[str, str]) -> str:
+    for example, our in ours.items():
+        assert example in text, f"{example} is no longer in\n{text}"
+        text = text.replace(example, our)
+    return text
 
 
 def blocks_of(page: str) -> Iterator[Block]:
@@ -60,13 +65,12 @@ def blocks_of(page: str) -> Iterator[Block]:
     for_page = _FOR_PAGE.match(text)
     for fence in _FENCE.finditer(text):
         before = text[: fence.start()].rstrip().rpartition("\n")[2].strip()
-        own = _MARK.fullmatch(before)
-        mark = own or for_page
+        mark = _MARK.fullmatch(before) or for_page
         lines = fence[3].splitlines()
         body = "\n".join(line.removeprefix(fence[1]) for line in lines) + "\n"
         line = text.count("\n", 0, fence.start()) + 1
         kind, reason = mark.groups() if mark else ("", "")
-        yield Block(page, line, fence[2], body, kind, reason, for_page=bool(mark) and own is None)
+        yield Block(page, line, fence[2], body, kind, reason)
 
 
 def code_in_text() -> Iterator[tuple[str, str]]:

@@ -205,7 +205,7 @@ def test_every_line_is_answered(shell, house: Assistant) -> None:
 
 
 def test_the_line_about_tokens_is_answered_to_who_has_one(shell, house: Assistant) -> None:
-    line = block_of("docs/api-tokens.md", "curl").replace("https://parley.example", "$PARLEY_URL")
+    line = block_of("docs/api-tokens.md", "curl", {"https://parley.example": "$PARLEY_URL"})
     assert shell(line.replace("parley_<key>.<secret>", _token())) == [Asked(200, "GET /api/user")]
     assert shell(line) == [Asked(401, "GET /api/user")]
 

@@ -107,7 +107,7 @@ def test_a_mark_right_before_a_block_is_that_block_s_alone(tmp_path: Path, monke
         (tmp_path / name).write_text(f"# Title\n\n{beginning}{fence}")
     monkeypatch.setattr("tests.docs.pages.CHECKOUT", tmp_path)
     assert [one.mark for one in blocks_of("of-block")] == ["run", ""]
-    assert [one.for_page for one in blocks_of("of-page")] == [True]
+    assert [one.mark for one in blocks_of("of-page")] == ["run"]
 
 
 def test_a_reason_is_a_sentence() -> None:

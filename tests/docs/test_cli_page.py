@@ -67,12 +67,12 @@ def test_a_project_goes_live_and_back(fake: FakeParley, typed: Typed, tmp_path: 
     promoted(fake)
     fake.training_ends("done", model="otter")
     fake.replies.append([{"text": "Hello!"}])
-    typed(block_of("docs/cli.md", "pipx install").replace("https://parley.example.com", fake.url))
+    typed(block_of("docs/cli.md", "pipx install", {"https://parley.example.com": fake.url}))
     assert (tmp_path / "log").read_text().splitlines()[-1] == "parley rollback production --wait"
     assert [row["model"] for row in fake.promotions] == ["before", "otter", "before"]
 
 
 def test_a_terminal_tells_what_is_live(fake: FakeParley, typed: Typed) -> None:
     promoted(fake)
-    said = typed(block_of("docs/first-steps.md", "pipx install").replace("http://localhost:8000", fake.url))
+    said = typed(block_of("docs/first-steps.md", "pipx install", {"http://localhost:8000": fake.url}))
     assert ["production", "before", "running"] in [line.split("\t")[:3] for line in said.splitlines()]

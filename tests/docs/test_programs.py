@@ -65,8 +65,10 @@ def test_a_machine_is_prepared_with_the_settings_of_its_file(tmp_path: Path) -> 
     }
     settings = tmp_path / "parley.env"
     settings.write_text("".join(f"{name}='{value}'\n" for name, value in told.items()))
-    lines = block_of(SEVERAL, "cd /srv/parley\nset -a; . /etc/parley.env; set +a\n.venv/bin/python manage.py prepare")
-    lines = lines.replace("/srv/parley", str(CHECKOUT)).replace("/etc/parley.env", str(settings))
+    ours = {"/srv/parley": str(CHECKOUT), "/etc/parley.env": str(settings)}
+    lines = block_of(
+        SEVERAL, "cd /srv/parley\nset -a; . /etc/parley.env; set +a\n.venv/bin/python manage.py prepare", ours
+    )
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     ended = subprocess.run(["bash", "-e", "-c", lines], env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
@@ -77,13 +79,11 @@ def test_a_machine_is_prepared_with_the_settings_of_its_file(tmp_path: Path) -> 
 @contextmanager
 def web(port: int, **variables: str) -> Iterator[None]:
     """The line of docs/several-machines.md, at another port and on the database of the tests."""
-    [line] = block_of(SEVERAL, ".venv/bin/python -m gunicorn").splitlines()
+    [line] = block_of(SEVERAL, ".venv/bin/python -m gunicorn", {"0.0.0.0:8000": f"127.0.0.1:{port}"}).splitlines()
     environment = {**os.environ, "DATABASE_URL": database_url(), "PARLEY_WEB_WORKERS": "1", **variables}
     collect = [".venv/bin/python", "manage.py", "collectstatic", "--no-input", "--verbosity=0"]
     subprocess.run(collect, cwd=CHECKOUT, env=environment, check=True)
-    process = subprocess.Popen(
-        ["bash", "-c", "exec " + line.replace("0.0.0.0:8000", f"127.0.0.1:{port}")], cwd=CHECKOUT, env=environment
-    )
+    process = subprocess.Popen(["bash", "-c", f"exec {line}"], cwd=CHECKOUT, env=environment)
     try:
         _wait(f"http://127.0.0.1:{port}/healthz", process)
         yield
@@ -124,13 +124,13 @@ def test_the_proxy_s_block_brings_browsers_to_the_web_by_https(tmp_path: Path) -
     need("nginx", "nginx")
     inner, outer = free_port(), free_port()
     key, certificate, authority = _tls(tmp_path)
-    block = (
-        block_of(ONE, "server {")
-        .replace("listen 443", f"listen 127.0.0.1:{outer}")
-        .replace("127.0.0.1:8000", f"127.0.0.1:{inner}")
-        .replace("/etc/ssl/parley/fullchain.pem", certificate)
-        .replace("/etc/ssl/parley/key.pem", key)
-    )
+    ours = {
+        "listen 443": f"listen 127.0.0.1:{outer}",
+        "127.0.0.1:8000": f"127.0.0.1:{inner}",
+        "/etc/ssl/parley/fullchain.pem": certificate,
+        "/etc/ssl/parley/key.pem": key,
+    }
+    block = block_of(ONE, "server {", ours)
     address = f"https://127.0.0.1:{outer}"
     variables = {"PARLEY_URL": address, "PARLEY_TRUSTED_PROXIES": "1", "PARLEY_STATIC": str(tmp_path / "static")}
     with web(inner, **variables), nginx(tmp_path, block) as process:

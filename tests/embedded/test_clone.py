@@ -62,8 +62,8 @@ def assert_asked_and_backed_up(house: Installation, checkout: Path) -> None:
     (folder / "bin").mkdir()
     (folder / "bin" / "sudo").write_text(SUDO)
     (folder / "bin" / "sudo").chmod(0o755)
-    lines = block_of("docs/one-machine.md", "cd /srv/parley\nsudo")
-    lines = lines.replace("/srv/parley", str(checkout)).replace("/srv/backups", str(folder / "backups"))
+    ours = {"/srv/parley": str(checkout), "/srv/backups": str(folder / "backups")}
+    lines = block_of("docs/one-machine.md", "cd /srv/parley\nsudo", ours)
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     ended = subprocess.run(
         ["bash", "-e", "-c", lines],

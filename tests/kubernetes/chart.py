@@ -64,14 +64,6 @@ class Console:
         return self.succeed("bash", "-e", "-c", lines)
 
 
-def at_places(block: str, places: dict[str, str]) -> str:
-    """The block with ours for each of its examples."""
-    for example, ours in places.items():
-        assert example in block, f"{example} is no longer in\n{block}"
-        block = block.replace(example, ours)
-    return block
-
-
 def load_image(cluster: Cluster, folder: Path) -> None:
     """What the Dockerfile's target `app` holds, of this checkout and its environment, on a Debian of our own."""
     static = folder / "static"

@@ -80,12 +80,12 @@ def installed(
 
 def make_secret(console: chart.Console, servers: chart.Servers) -> None:
     need("openssl", "openssl")
-    places = {
+    ours = {
         "postgresql://parley:…@postgres.data:5432/parley": servers.database,
         "redis://:…@redis.data:6379/0": servers.redis,
         "SECRET_ACCESS_KEY=…": f"SECRET_ACCESS_KEY={s3.SECRET_KEY}",
     }
-    block = chart.at_places(block_of(PAGE, "kubectl create secret"), places)
+    block = block_of(PAGE, "kubectl create secret", ours)
     console.type(block.rstrip() + f" --from-literal=PARLEY_ADMIN_PASSWORD={shlex.quote(PASSWORD)}")
 
 
@@ -98,7 +98,7 @@ class House:
         self.printed = ""
 
     def install(self, values: Path) -> None:
-        block = chart.at_places(block_of(PAGE, "helm install"), {"https://s3.example.com": self.servers.s3})
+        block = block_of(PAGE, "helm install", {"https://s3.example.com": self.servers.s3})
         # The list of the block goes on.
         more = ("--set", "secret.moreKeys[1]=PARLEY_ADMIN_PASSWORD", "--values", str(values), *PATIENTLY)
         self.printed = self._succeed("bash", "-e", "-c", f"{block.rstrip()} {shlex.join(more)}")

@@ -33,7 +33,6 @@ from tests.stack.programs import free_port, need
 VERSION = "26.4.5"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "parley" / "keycloak"
 REALM_FILE = Path(__file__).resolve().parent.parent.parent / "deploy" / "keycloak" / "parley-realm.json"
-START = block_of("docs/single-sign-on.md", "export KC_BOOTSTRAP")
 OPERATOR, OPERATOR_PASSWORD = "operator", "operator-of-the-tests"  # the name is the page's
 CLIENT_SECRET = "client-secret-of-the-tests"
 PASSWORD = "correct-horse-battery"
@@ -203,11 +202,7 @@ def _typed(port: int) -> str:
         "--http-port 8080": f"--http-port {port} --http-host 127.0.0.1 --db dev-mem",
         "bin/kc.sh": "exec bash bin/kc.sh",  # unzipped without the right to run it, and no shell stays above it
     }
-    lines = START
-    for theirs, our in ours.items():
-        assert theirs in lines
-        lines = lines.replace(theirs, our)
-    return lines
+    return block_of("docs/single-sign-on.md", "export KC_BOOTSTRAP", ours)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

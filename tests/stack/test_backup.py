@@ -24,7 +24,7 @@ from django.conf import settings as django_settings
 
 from studio.embedded import child, keys
 from studio.embedded.ports import free_port
-from tests.docs.pages import block_of
+from tests.docs.pages import block_of, with_ours
 from tests.embedded.installation import open_folder
 from tests.models_app.archives import model_archive
 from tests.stack import debian_postgres
@@ -70,8 +70,7 @@ class House:
 
     def types(self, line: str, example: str, ours: str) -> str:
         """A line of the documentation, with our place in that of its example."""
-        assert example in line
-        _manage, *arguments = shlex.split(line.replace(example, ours), comments=True)
+        _manage, *arguments = shlex.split(with_ours(line, {example: ours}), comments=True)
         return self.does(*arguments)
 
     @contextmanager
