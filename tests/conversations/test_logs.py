@@ -24,9 +24,9 @@ from tests.factories import make_model
 from tests.rasa.servers import Reply
 
 pytestmark = pytest.mark.django_db
-WORDS = "my card is 4711-0815"
-ANSWER = "your card ends in 0815"
-SENDER = "+49 171 4711 Zoë"  # Django escapes what is no ASCII of an address that it logs
+WORDS = "my card is zq4711-zq0815"  # ports and ids hold any four digits
+ANSWER = "your card ends in zq0815"
+SENDER = "+49 171 zq4711 Zoë"  # Django escapes what is no ASCII of an address that it logs
 Lines = Callable[[], list[dict[str, Any]]]
 
 
@@ -50,8 +50,7 @@ def lines() -> Lines:
     root.removeHandler(handler)
     root.setLevel(level)
     logging.getLogger("django").setLevel(django_level)
-    said = "\n".join(written)
-    assert "4711" not in said and "0815" not in said, [line for line in written if "4711" in line or "0815" in line]
+    assert [line for line in written if "zq4711" in line or "zq0815" in line] == []
 
 
 def test_talking_to_a_server_that_fails_in_every_way(client, person, channel: Channel, assistant, environment, lines):
