@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,7 @@ def names_of(node: ast.AST) -> str:
     return " ".join(names_of(child) for child in ast.iter_child_nodes(node))
 
 
+@cache
 def found() -> dict[str, list[str]]:
     wrong: dict[str, list[str]] = {}
     for folder in ("studio", "models_app", "environments", "conversations"):
