@@ -3,8 +3,8 @@
 Puts the environment's values in the place of `$(NAME)` in the arguments, and leaves out the warnings with which Rasa's
 libraries address their developers (some twenty lines at each start); what Rasa says of the training data stays.
 
-A server or a training whose pipeline holds scikit-learn's parts begins seconds sooner: skops, by which Rasa 3.6.21 keeps
-them, looks through all modules that are loaded, and is imported before TensorFlow adds thousands.
+A server or a training whose pipeline holds scikit-learn's parts begins seconds sooner: skops, by which Rasa 3.6.21
+keeps them, looks through all modules that are loaded, and is imported before TensorFlow adds thousands.
 """
 
 from __future__ import annotations  # the runtime may be Python 3.8
