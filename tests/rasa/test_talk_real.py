@@ -33,10 +33,11 @@ BROKER = "event_broker:\n  type: file\n  path: {folder}/published.log\n"
 ACTIONS = "action_endpoint:\n  url: http://127.0.0.1:9/webhook\n"
 
 
-@pytest.fixture
-def rasa(rasa_processes, trained_model: Path, tmp_path: Path) -> Iterator[RunningRasa]:
-    endpoints = (SQLITE_TRACKERS + BROKER + ACTIONS).format(folder=tmp_path)
-    with running_rasa(rasa_processes, tmp_path / "rasa", endpoints=endpoints, model=trained_model) as server:
+@pytest.fixture(scope="module")
+def rasa(rasa_processes, trained_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRasa]:
+    folder = tmp_path_factory.mktemp("rasa")
+    endpoints = (SQLITE_TRACKERS + BROKER + ACTIONS).format(folder=folder)
+    with running_rasa(rasa_processes, folder, endpoints=endpoints, model=trained_model) as server:
         yield server
 
 
@@ -70,15 +71,17 @@ def state(rasa: RunningRasa, session: TalkSession) -> dict[str, Any]:
     return {"slots": slots, "loop": tracker["active_loop"].get("name"), "action": tracker["latest_action_name"]}
 
 
-def published(folder: Path) -> list[bytes]:
-    return [line for line in (folder / "published.log").read_bytes().splitlines() if line]
+def published(rasa: RunningRasa, session: TalkSession) -> list[bytes]:
+    """The server is that of all tests here; each has a conversation of its own."""
+    lines = [line for line in (rasa.log.parent / "published.log").read_bytes().splitlines() if line]
+    return [line for line in lines if json.loads(line)["sender_id"] == session.sender_id]
 
 
 def place_of(session: TalkSession, text: str) -> str:
     return next(turn.place for turn in remembered(session) if turn.sent == text)
 
 
-def test_rasa_stands_where_it_stood_also_within_a_form(rasa: RunningRasa, session: TalkSession, tmp_path: Path):
+def test_rasa_stands_where_it_stood_also_within_a_form(rasa: RunningRasa, session: TalkSession):
     said = ["hello", "I want to book a table", "for 4 people", "saturday"]
     before = []
     for text in said:
@@ -97,7 +100,7 @@ def test_rasa_stands_where_it_stood_also_within_a_form(rasa: RunningRasa, sessio
     assert [one.kind for one in ours if one.kind == "user"] == ["user", "user"]
 
     # What Rasa published is what it remembers, and what the page shows.
-    store_events(session.environment, *published(tmp_path))
+    store_events(session.environment, *published(rasa, session))
     conversation = conversation_of(session)
     assert conversation is not None
     assert conversation.events.count() == len(rasa.client.tracker(session.sender_id)["events"])
@@ -118,25 +121,25 @@ def test_several_messages_at_once_and_all_of_them(rasa: RunningRasa, session: Ta
 
 
 def test_what_is_replaced_by_put_stays_in_rasas_store_and_is_published_to_nobody(
-    rasa: RunningRasa, session: TalkSession, tmp_path: Path
+    rasa: RunningRasa, session: TalkSession
 ):
     """Why rewinding is by `rewind`: a Rasa that does better would be a reason to look again."""
     speak(session, "hello", "do you have wifi")
     events = rasa.client.tracker(session.sender_id)["events"]
-    count = len(published(tmp_path))
+    count = len(published(rasa, session))
     until = next(at for at, one in enumerate(events) if one.get("text") == "do you have wifi")
     path = f"/conversations/{session.sender_id}/tracker/events"
     assert rasa.client._ask("PUT", path, json=events[:until]).status == 200
     assert len(rasa.client.tracker(session.sender_id)["events"]) == len(events)
-    assert len(published(tmp_path)) == count
+    assert len(published(rasa, session)) == count
 
 
-def test_a_turn_is_explained_from_memory_as_from_its_events(rasa: RunningRasa, session: TalkSession, tmp_path: Path):
+def test_a_turn_is_explained_from_memory_as_from_its_events(rasa: RunningRasa, session: TalkSession):
     speak(session, "hello", "I want to book a table for 4 people")
     began = time.monotonic()
     remembered_why = why(session, "", 0.0)
     assert time.monotonic() - began < 1.0
-    store_events(session.environment, *published(tmp_path))
+    store_events(session.environment, *published(rasa, session))
     stored_why = why(session, "", 0.0)
     assert remembered_why is not None and stored_why is not None
     assert (remembered_why.event, stored_why.event is not None) == (None, True)
@@ -153,7 +156,7 @@ def test_stories_out_of_it_are_read_validated_and_tested_by_rasa(
     rasa: RunningRasa, session: TalkSession, rasa_processes, trained_model: Path, tmp_path: Path
 ):
     speak(session, "hello", "do you have wifi", "I want to book a table", "for 4 people", "saturday", "cancel", "bye")
-    store_events(session.environment, *published(tmp_path))
+    store_events(session.environment, *published(rasa, session))
     conversation = Conversation.objects.select_related("assistant").get()
     files = {str(path.relative_to(STARTER)): path.read_bytes() for path in STARTER.rglob("*.yml")}
     save_revision(actor=None, assistant=conversation.assistant, files=files, message="", parent_number=None)
