@@ -4,6 +4,7 @@ DJANGO_SETTINGS_MODULE is set here and not in pyproject.toml: pytest-django woul
 conftest could start the servers that they name.
 """
 
+import gc
 import os
 import sys
 from collections import deque
@@ -55,6 +56,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         complaint = f"Write pytest.mark.<name> in these files themselves: {missed}"
         print(complaint, file=sys.__stderr__)  # of one of several parallel processes nothing else is heard
         raise pytest.UsageError(complaint)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests stay until the end: nobody needs to look through them for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def serve_static_files_from_their_source() -> None:

@@ -33,3 +33,18 @@ def test_our_commands_run_the_checks_of_an_installation_and_not_those_of_the_cod
 def test_every_examination_of_the_doctor_is_there() -> None:
     assert {"database", "redis", "kafka", "single sign-on", "artifact store"} <= doctor._examinations.keys()
     assert all(callable(import_string(name)) for name in doctor._examinations.values())
+
+
+def test_the_web_loads_its_pages_before_there_are_processes_and_never_searches_them_for_garbage() -> None:
+    script = """
+import gc, sys, threading
+from studio import gunicorn_conf, wsgi
+gunicorn_conf.load_for_all_processes()
+from django.db import connections
+print(any(name.startswith("conversations.views.") for name in sys.modules))
+print(gc.get_freeze_count() > 100_000, len(gc.get_objects()) < 10_000)
+print([one for one in connections.all(initialized_only=True) if one.connection], threading.active_count())
+"""
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["True", "True True", "[] 1"], done.stdout + done.stderr
