@@ -46,9 +46,9 @@ test-fast:
 	@scripts/setup.sh dev
 	nice $(PYTEST) $(FAST)
 
-test-rasa: # also the main flow in a browser, which shares the trained model
+test-rasa: # also the main flow in a browser, which shares the trained model; what needs a Kafka as well is test-programs'
 	@scripts/setup.sh dev
-	@$(call marked,rasa,$(call files,rasa))
+	@$(call marked,"rasa and not stack",$(call files,rasa))
 
 test-browser:
 	@scripts/setup.sh dev
@@ -62,7 +62,7 @@ test-stack: test-programs test-faults
 
 test-programs:
 	@scripts/setup.sh dev
-	@$(call marked,"stack and not faults and not rasa",$(call files,stack))
+	@$(call marked,"stack and not faults",$(call files,stack))
 
 test-faults:
 	@scripts/setup.sh dev

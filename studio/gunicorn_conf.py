@@ -32,13 +32,11 @@ def on_starting(server: object) -> None:
     checks.refuse_unsafe()
     schema.refuse_older_or_exit()
     seats.occupy()
-    load_for_all_processes()
+    keep_from_the_collector()
 
 
-def load_for_all_processes() -> None:
-    """Every page is imported before there are processes; and what is there by now stays, so that nobody searches it for
-    garbage again: for a quarter of a second, in which a process answers nobody."""
-    from studio import urls  # noqa: F401
-
+def keep_from_the_collector() -> None:
+    """What is loaded before there are processes stays: nobody searches it for garbage again, for a quarter of a second
+    in which a process answers nobody."""
     gc.collect()
     gc.freeze()

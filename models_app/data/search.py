@@ -16,8 +16,6 @@ _WHOLE = re.compile(r'"(.+)"')
 
 @dataclass(frozen=True, slots=True)
 class FileFound:
-    """`lines` are those that are shown, `total` is how many there are."""
-
     path: str
     lines: list[Line]
     total: int

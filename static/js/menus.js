@@ -33,9 +33,12 @@ document.addEventListener("toggle", (event) => {
     return;
   }
   place(panel);
-  if (panel.contains(document.activeElement)) return; // a key was quicker than this event
-  (entries(panel).find((entry) => entry.matches("[aria-current], [aria-checked=true]")) ?? entries(panel)[0])?.focus();
+  if (!panel.contains(document.activeElement)) enter(panel);
 }, true);
+
+function enter(panel) {
+  (entries(panel).find((entry) => entry.matches("[aria-current], [aria-checked=true]")) ?? entries(panel)[0])?.focus();
+}
 
 // A fragment that polls would close the menu under the pointer; it asks again at its next turn.
 document.addEventListener("htmx:beforeRequest", (event) => {
@@ -46,27 +49,28 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 document.addEventListener("keydown", (event) => {
   const button = event.target.closest?.("[aria-haspopup=menu][popovertarget]");
   const panel = button ? document.getElementById(button.getAttribute("popovertarget")) : event.target.closest?.(".menu-panel");
-  if (panel?.matches(":popover-open")) moveWithin(panel, event);
-  else if (button && ["ArrowDown", "ArrowUp"].includes(event.key)) {
+  if (panel?.matches(":popover-open")) {
+    // A key may be quicker than the event by which a menu tells that it opened: the focus is on the button still.
+    if (button && !["Tab", "Escape"].includes(event.key)) enter(panel);
+    moveWithin(panel, event);
+  } else if (button && ["ArrowDown", "ArrowUp"].includes(event.key)) {
     event.preventDefault();
     panel.showPopover();
   }
 });
 
-// The focus is still on the button when a key is quicker than the event by which a menu tells that it opened.
 function moveWithin(panel, event) {
   const all = entries(panel);
   const at = all.indexOf(document.activeElement);
-  const steps = { ArrowDown: at + 1, ArrowUp: Math.max(at, 0) - 1, Home: 0, End: all.length - 1 };
+  const steps = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 };
   if (event.key in steps) {
     event.preventDefault();
     all.at(steps[event.key] % all.length)?.focus();
   } else if (event.key === "Tab") {
     panel.hidePopover();
-  } else if (event.key === "Enter" || event.key === " ") {
-    if (at < 0) return; // the button's own: it closes the menu
+  } else if ((event.key === "Enter" || event.key === " ") && at >= 0) {
     event.preventDefault();
-    all[at].click();
+    if (!event.repeat) all[at].click(); // the key that opened it may be held
   } else if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) {
     event.preventDefault();
     chooseByLetter(all, at, event.key.toLowerCase());

@@ -39,9 +39,9 @@ def test_the_web_loads_its_pages_before_there_are_processes_and_never_searches_t
     script = """
 import gc, sys, threading
 from studio import gunicorn_conf, wsgi
-gunicorn_conf.load_for_all_processes()
-from django.db import connections
 print(any(name.startswith("conversations.views.") for name in sys.modules))
+gunicorn_conf.keep_from_the_collector()
+from django.db import connections
 print(gc.get_freeze_count() > 100_000, len(gc.get_objects()) < 10_000)
 print([one for one in connections.all(initialized_only=True) if one.connection], threading.active_count())
 """

@@ -152,7 +152,7 @@ class Load:
                 self.wrong.append(f"{name}: {problem}")
 
     def poll(self) -> str:
-        """As a Rasa server does, a hundred times as often."""
+        """As a Rasa server does, some fifty times as often."""
         address = f"{self.address}/api/projects/default/models/tags/production"
         seen = requests.get(address, params={"token": self.pull}, headers={"If-None-Match": self.etag}, timeout=30)
         time.sleep(0.1)
