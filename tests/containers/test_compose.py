@@ -115,7 +115,7 @@ def read_and_talk(page: Page) -> None:
     expect(page.get_by_text(NEW).first).to_be_visible()
     page.goto("/a/default/talk/production")
     expect(talk(page, QUESTION)).to_contain_text(NEW)
-    expect(page.locator("[data-conversation]")).to_have_attribute("href", EVENTS, timeout=SOON)
+    expect(page.locator("[data-conversation]")).to_have_attribute("href", EVENTS, timeout=LONG)
 
 
 def test_without_secrets_nothing_starts_and_the_command_is_named(house: House) -> None:
