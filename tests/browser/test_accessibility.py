@@ -21,7 +21,7 @@ from studio.access.models import User
 from tests.browser.keys import Keys
 from tests.browser.pages import DIALOGS, MENUS, PAGES, PUBLIC_PAGES, UNFOLDED
 from tests.browser.pages_world import make_pages_world
-from tests.clients import client_of
+from tests.clients import client_of, cookies_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db, pytest.mark.urls("tests.web.urls")]
 
@@ -56,13 +56,9 @@ def server(words: dict[str, object]) -> Iterator[LiveServer]:
 
 
 @pytest.fixture(scope="module")
-def signed_in(words: dict[str, object]) -> list[dict[str, str]]:
+def signed_in(words: dict[str, object], server: LiveServer) -> list[dict[str, str]]:
     """The cookies of an admin."""
-    client = client_of(User.objects.get(pk=words["admin"]))
-    return [
-        {"name": name, "value": cookie.value, "domain": "localhost", "path": "/"}
-        for name, cookie in client.cookies.items()
-    ]
+    return cookies_of(client_of(User.objects.get(pk=words["admin"])), server.url)
 
 
 @pytest.fixture(scope="module", params=[DESKTOP, PHONE], ids=["wide", "phone"])

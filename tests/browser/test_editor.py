@@ -10,6 +10,7 @@ from django.test import Client
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.browser.conftest import watched
+from tests.clients import cookies_of
 
 if TYPE_CHECKING:
     from models_app.models import Assistant
@@ -54,8 +55,7 @@ def open_as(assistant: "Assistant", live_server, chromium: Browser) -> Iterator[
             person.save()
             client.force_login(person)
             context = stack.enter_context(watched(chromium, base_url=str(live_server), **options))
-            session = client.cookies[settings.SESSION_COOKIE_NAME].value
-            context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": str(live_server)}])
+            context.add_cookies(cookies_of(client, live_server.url))
             page = context.new_page()
             page.goto(path)
             return page

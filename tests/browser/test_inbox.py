@@ -15,7 +15,7 @@ from models_app.models import Assistant
 from models_app.services.revisions import save_revision
 from studio.access.models import User
 from tests.browser.conftest import watched
-from tests.clients import client_of
+from tests.clients import client_of, cookies_of
 from tests.conversations.events import user
 from tests.factories import environment_of, make_assistant, make_person, store_events
 
@@ -41,9 +41,7 @@ def server(chromium: Browser, transactional_db: None) -> Iterator[LiveServer]:
 def page(chromium: Browser, server: LiveServer) -> Iterator[Page]:
     with watched(chromium) as context:
         client = client_of(make_person("annotator", username="anna"))
-        context.add_cookies(
-            [{"name": n, "value": c.value, "domain": "localhost", "path": "/"} for n, c in client.cookies.items()]
-        )
+        context.add_cookies(cookies_of(client, server.url))
         page = context.new_page()
         page.goto(f"{server}/a/cafe/inbox/")
         expect(page.locator("#inbox-progress progress")).to_be_visible()  # it comes with the message that lies ready

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from django.conf import settings
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import watched
-from tests.clients import client_of
+from tests.clients import client_of, cookies_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 # In one go: the event that tells of an opened menu comes when all of them have been heard.
@@ -23,9 +22,9 @@ def page(transactional_db: None, redis_client: object, live_server, chromium: Br
     from tests.factories import make_assistant, make_person
 
     make_assistant("cafe")
-    session = client_of(make_person("annotator", username="ana")).cookies[settings.SESSION_COOKIE_NAME].value
+    client = client_of(make_person("annotator", username="ana"))
     with watched(chromium, base_url=str(live_server)) as context:
-        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": str(live_server)}])
+        context.add_cookies(cookies_of(client, live_server.url))
         page = context.new_page()
         page.goto("/a/cafe/")
         page.wait_for_load_state("networkidle")

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from django.conf import settings
 from playwright.sync_api import Browser, expect
 
 from studio.access.models import User
 from tests.browser.conftest import watched
-from tests.clients import client_of
+from tests.clients import client_of, cookies_of
 from tests.factories import make_person
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -27,9 +26,8 @@ def test_tables_rows_and_search_need_nothing_that_the_policy_refuses(
     chromium: Browser, live_server, admin: User, width: int, scheme: str
 ) -> None:
     client = client_of(admin)
-    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": client.session.session_key, "url": live_server.url}
     with watched(chromium, viewport={"width": width, "height": 800}, color_scheme=scheme) as context:
-        context.add_cookies([cookie])
+        context.add_cookies(cookies_of(client, live_server.url))
         page = context.new_page()
         page.goto(f"{live_server.url}/admin/")
         expect(page.get_by_role("heading", name="Tables")).to_be_visible()

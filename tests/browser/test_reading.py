@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-from django.conf import settings
 from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
 from tests.browser.conftest import watched
-from tests.clients import client_of
+from tests.clients import client_of, cookies_of
 
 if TYPE_CHECKING:
     from conversations.models import Conversation
@@ -37,8 +36,7 @@ def page(newest_first: "list[Conversation]", live_server, chromium: Browser) -> 
 
     client = client_of(make_person("annotator", username="ana"))
     with watched(chromium, base_url=str(live_server)) as context:
-        session = client.cookies[settings.SESSION_COOKIE_NAME].value
-        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": str(live_server)}])
+        context.add_cookies(cookies_of(client, live_server.url))
         page = context.new_page()
         page.goto(address(newest_first[0]))
         page.wait_for_load_state("networkidle")

@@ -18,7 +18,7 @@ from models_app.models import Model
 from models_app.services.revisions import save_revision
 from studio.jobs import heartbeat
 from tests.browser.conftest import watched
-from tests.clients import client_of
+from tests.clients import client_of, cookies_of
 from tests.conversations.events import bot
 from tests.conversations.fake_channel import Channel
 from tests.factories import environment_of, make_assistant, make_model, make_person, store_events
@@ -63,9 +63,7 @@ def server(channels: dict[str, Channel]) -> Iterator[LiveServer]:
 def context(chromium: Browser, server: LiveServer) -> Iterator[BrowserContext]:
     with watched(chromium) as context:
         client = client_of(make_person("admin", username="anna"))
-        context.add_cookies(
-            [{"name": n, "value": c.value, "domain": "localhost", "path": "/"} for n, c in client.cookies.items()]
-        )
+        context.add_cookies(cookies_of(client, server.url))
         yield context
 
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from django.conf import settings
 from playwright.sync_api import Browser, Page, expect
 
 from models_app.models import TrainingJob
@@ -12,7 +11,7 @@ from models_app.services import training
 from models_app.services.assistants import add_assistant
 from models_app.services.revisions import save_revision
 from tests.browser.conftest import watched
-from tests.clients import client_of
+from tests.clients import client_of, cookies_of
 from tests.factories import make_person
 from tests.models_app.test_training_run import FILES
 
@@ -42,9 +41,8 @@ def job(redis_client) -> TrainingJob:
 @pytest.fixture
 def page(chromium: Browser, live_server, job: TrainingJob) -> Iterator[Page]:
     client = client_of(make_person("admin"))
-    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": client.session.session_key, "url": live_server.url}
     with watched(chromium, base_url=live_server.url, viewport={"width": 1280, "height": 1400}) as context:
-        context.add_cookies([cookie])
+        context.add_cookies(cookies_of(client, live_server.url))
         yield context.new_page()
 
 
