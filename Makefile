@@ -15,8 +15,8 @@ marked = $(PYTEST) -m $(1) $(2); status=$$?; [ $$status != 5 ] || { echo "No tes
 # The files in which a mark stands. To read all the others takes twenty seconds; tests/conftest.py refuses a mark elsewhere.
 files = $$(grep -rlw --include='*.py' 'mark.$(1)' tests | sort)
 
-# The same, and what the suite was run with is written down when it has passed: what changes meanwhile was not tested.
-passed = digest=$$(.ci/digest $(1)); ($(call marked,$(1))) || exit $$?; mkdir -p .ci/passed; echo $$digest >.ci/passed/$(1)
+# A long suite, by its name, mark and files: what it was run with is written down when it has passed (.ci/digest).
+passed = digest=$$(.ci/digest $(1)); ($(call marked,$(2),$(3))) || exit $$?; mkdir -p .ci/passed; echo $$digest >.ci/passed/$(1)
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo backup restore test test-fast test-rasa test-browser test-addresses test-stack test-programs test-faults test-containers test-kubernetes test-all check format lock openapi docs screenshots docs-links bench clean
@@ -62,19 +62,19 @@ test-stack: test-programs test-faults
 
 test-programs:
 	@scripts/setup.sh dev
-	@$(call marked,"stack and not faults",$(call files,stack))
+	@$(call passed,programs,"stack and not faults",$(call files,stack))
 
 test-faults:
 	@scripts/setup.sh dev
-	@$(call marked,"stack and faults",$(call files,faults))
+	@$(call passed,faults,"stack and faults",$(call files,faults))
 
 test-containers: ## Build the images, and use docker-compose.yml by hand (Docker, 10 minutes and more)
 	@scripts/setup.sh dev
-	@$(call passed,containers)
+	@$(call passed,containers,containers)
 
 test-kubernetes: ## Run what needs a real Kubernetes: built from source on first use (10 minutes), then started
 	@scripts/setup.sh dev
-	@$(call passed,kubernetes)
+	@$(call passed,kubernetes,kubernetes)
 
 test-all: test test-browser test-addresses test-stack ## Run also the suites that need programs beyond Python
 
