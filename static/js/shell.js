@@ -49,6 +49,11 @@ function markTheme() {
 
 markTheme();
 
+/* Drafts that the tab keeps are of who types them, and another person may sign in next. */
+document.addEventListener("submit", (event) => {
+  if (event.target.matches("[data-sign-out]")) sessionStorage.clear();
+});
+
 /* Copy buttons: data-copy holds the text, or data-copy-from the id of the element that does */
 async function copy(button) {
   const source = button.dataset.copyFrom ? document.getElementById(button.dataset.copyFrom).textContent : button.dataset.copy;

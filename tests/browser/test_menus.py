@@ -45,6 +45,16 @@ def test_end_and_enter_sign_out(page: Page) -> None:
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+def test_who_signs_out_leaves_no_draft_to_the_next_person(page: Page) -> None:
+    page.evaluate(
+        "sessionStorage.setItem('parley-draft-talk', 'for nobody else'); localStorage.setItem('parley-theme', 'dark')"
+    )
+    page.get_by_role("button", name="account and theme").click()
+    page.get_by_role("menuitem", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert page.evaluate("[sessionStorage.length, localStorage.length]") == [0, 1]
+
+
 def test_the_key_that_opened_a_menu_may_be_held_and_pressed_again_it_chooses(page: Page) -> None:
     button, menu = page.get_by_role("button", name="account and theme"), page.locator("#account-menu")
     button.focus()
