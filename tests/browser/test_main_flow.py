@@ -136,6 +136,7 @@ def test_a_model_is_tried_before_it_is_promoted(page: Page) -> None:
     page.get_by_role("button", name="Actions for starter").click()
     page.get_by_role("menuitem", name="Try it").click()
     expect(page.get_by_role("heading", name="Try starter")).to_be_visible()
+    page.wait_for_load_state()  # a busy machine shows the page a moment before its scripts
     page.get_by_label("Message").fill(QUESTION)  # while it starts: it is sent as soon as the slot answers
     page.keyboard.press("Enter")
     expect(page.locator(".turn").last).to_contain_text(OLD, timeout=LONG)

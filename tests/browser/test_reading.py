@@ -205,6 +205,7 @@ def test_the_list_is_walked_by_j_and_k_and_what_is_said_of_a_message_stands_belo
         expect(focused).to_have_text(title)
     page.keyboard.press("Enter")
     is_shown(page, "soup again")
+    page.wait_for_load_state()  # a busy machine shows the page a moment before its scripts
     expect(page.locator("#conversation .verdict")).to_be_empty()
     page.keyboard.press("c")
     expect(page.locator("#conversation .verdict")).to_have_text("confirmed")
