@@ -109,7 +109,7 @@ def _train(processes: LocalProcesses, folder: Path, archive: Path) -> None:
         model_name="starter",
     )
     handle = processes.start(Spec(arguments, folder, folder / "train.log"))
-    status = wait_for_end(processes, handle, 300)
+    status = wait_for_end(processes, handle, 1200)
     assert status.code == 0, (folder / "train.log").read_text()
     archive.parent.mkdir()
     shutil.move(folder / "out" / "starter.tar.gz", archive)
@@ -188,7 +188,7 @@ def publishing(keys: KeyPair) -> Iterator[str]:
 
 
 def _wait_until_it_answers(processes: LocalProcesses, server: RunningRasa) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 400
     while time.monotonic() < until and processes.poll(server.handle).running:
         try:
             if server.client.is_mine():

@@ -97,7 +97,7 @@ def use_redis_database(number: int) -> None:
     os.environ["REDIS_URL"] = f"{url}{'&' if '?' in url else '?'}db={number}"
 
 
-def _patience(process: subprocess.Popen[bytes], name: str, log: Path, seconds: float = 30) -> Callable[[str], None]:
+def _patience(process: subprocess.Popen[bytes], name: str, log: Path, seconds: float = 120) -> Callable[[str], None]:
     deadline = time.monotonic() + seconds
 
     def wait(why: str) -> None:

@@ -17,7 +17,7 @@ from tests.rasa_fixtures import SMALL, runtime_folder
 pytestmark = pytest.mark.rasa
 
 PASSWORD = "correct-horse-battery"
-LONG = 240  # seconds: a training or a Rasa that starts, on a machine with other work
+LONG = 900  # seconds: a training or a Rasa that starts, on a machine with other work
 
 
 class Terminal:
@@ -87,7 +87,7 @@ def test_push_train_promote_talk_and_back(terminal: Terminal) -> None:
     terminal.run("push", "--yes", "--message", "first")
     first = terminal.run("train")
     _parley, *words = shlex.split(block_of("docs/promotion.md", "parley promote", {"calm-otter": first}))
-    terminal.run(*words, "--timeout", "200")
+    terminal.run(*words, "--timeout", "800")
     assert terminal.run("talk", "--say", "hello") == "Hello"
 
     changed = SMALL["domain.yml"].replace(b"text: Hello", b"text: Good day")

@@ -89,17 +89,17 @@ def web(port: int, **variables: str) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(90)
 
 
 def _wait(address: str, process: subprocess.Popen[bytes], ca: str | bool = True) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 180
     while time.monotonic() < until:
         assert process.poll() is None, "it ended"
         try:
-            requests.get(address, timeout=5, verify=ca)
+            requests.get(address, timeout=30, verify=ca)
             return
-        except requests.ConnectionError:
+        except requests.RequestException:
             time.sleep(0.1)
     raise AssertionError(f"{address} does not answer")
 

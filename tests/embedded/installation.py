@@ -18,7 +18,7 @@ from studio.embedded.config import CHECKOUT
 from studio.embedded.folders import Folders
 from studio.embedded.ports import free_port
 
-PATIENCE = 120.0  # the machine may be busy with other tests
+PATIENCE = 400.0  # the machine may be busy with other tests
 
 
 class Installation:

@@ -25,7 +25,7 @@ from studio.rasa.signing import chat_token
 from tests.rasa_fixtures import LOCALHOST, VERSION, runtime_folder
 
 CHECKOUT = Path(settings.BASE_DIR)
-SECONDS = 120
+SECONDS = 400
 T = TypeVar("T")
 
 
@@ -79,8 +79,8 @@ class Installation:
 
     def _web_answers(self) -> bool:
         try:
-            return requests.get(f"http://127.0.0.1:{self.port}/healthz", timeout=2).ok
-        except requests.ConnectionError:
+            return requests.get(f"http://127.0.0.1:{self.port}/healthz", timeout=20).ok
+        except requests.RequestException:
             return False
 
     def _run(self, *arguments: str) -> subprocess.Popen[bytes]:

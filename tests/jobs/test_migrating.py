@@ -212,7 +212,7 @@ def test_a_database_that_hangs_holds_no_process_for_long(silent, monkeypatch) ->
     monkeypatch.setitem(connection.settings_dict, "PORT", str(silent))
     began = time.monotonic()
     schema.refuse_older()
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 60  # without a limit, for ever
 
 
 def test_a_connection_that_breaks_without_a_word_is_given_up(monkeypatch) -> None:

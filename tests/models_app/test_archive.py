@@ -159,7 +159,7 @@ def facts_or_refusal(data: bytes) -> ArchiveFacts | None:
         assert "\n" not in str(error)
         return None
     finally:
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 30
 
 
 def test_refuses_a_model_cut_at_any_byte():

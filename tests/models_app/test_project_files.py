@@ -253,7 +253,7 @@ def test_nested_aliases_do_not_unfold():
     lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60)]
     started = time.monotonic()
     compose("\n".join(lines))
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 30  # unfolded, it would take years
 
 
 def test_nesting_without_end_is_an_error():

@@ -1,7 +1,6 @@
 """One attempt of a training, followed from its start to its end. The Rasa here is scripted; the real one is below."""
 
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,9 @@ from models_app.training import folders, run, train
 from studio.jobs import queues
 from studio.rasa.process import Handle, LogChunk, Status
 from studio.rasa.runtime import Runtime
+from tests.clock import Clock
 from tests.models_app.archives import model_archive
+from tests.rasa.implementations import eventually
 
 State = TrainingJob.State
 FILES = {
@@ -139,13 +140,14 @@ def test_an_attempt_that_was_given_up_stops_its_process_and_leaves_no_model(job,
 
 
 def test_what_it_waits_for_the_cluster_is_none_of_its_time_and_is_said(job, monkeypatch, settings):
-    settings.TRAINING_SECONDS = 1
-    steps = []
+    settings.TRAINING_SECONDS = 10
+    steps, clock = [], Clock()
+    monkeypatch.setattr(following, "time", clock)
 
     def wait():
         if rasa.waits:
             steps.append(TrainingJob.objects.get(pk=job.pk).step)
-            time.sleep(0.5)
+            clock.passed += 5
         rasa.waits = "It waits for a node." if rasa.looks > 3 else ""
 
     rasa = ScriptedRasa(looks=8, on_poll=wait, leaves=model_archive())
@@ -169,10 +171,13 @@ def test_it_lives_on_while_the_end_of_its_process_takes_long(job, monkeypatch, s
     beats, rasa = [], ScriptedRasa(leaves=model_archive())
     end = rasa.stop
 
+    def beat():
+        return TrainingJob.objects.get(pk=job.pk).heartbeat_at
+
     def takes_long(handle, grace=10.0):
-        for _ in range(2):
-            beats.append(TrainingJob.objects.get(pk=job.pk).heartbeat_at)
-            time.sleep(1)
+        beats.append(beat())
+        eventually(lambda: beat() != beats[0])
+        beats.append(beat())
         return end(handle, grace)
 
     monkeypatch.setattr(rasa, "stop", takes_long)

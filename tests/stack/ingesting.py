@@ -33,7 +33,7 @@ class Ingesting:
         """As a supervisor does; the seconds it took."""
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
+        self.process.wait(60)
         return time.monotonic() - began
 
     def kill(self) -> None:

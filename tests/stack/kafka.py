@@ -163,7 +163,7 @@ class Kafka:
 
     @contextmanager
     def admin(self) -> Iterator[KafkaAdminClient]:
-        client = KafkaAdminClient(bootstrap_servers=self.servers, request_timeout_ms=5000)
+        client = KafkaAdminClient(bootstrap_servers=self.servers, request_timeout_ms=60_000)
         try:
             yield client
         finally:

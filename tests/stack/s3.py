@@ -27,7 +27,7 @@ VERSION = "v1.8.0"
 MODULE = "github.com/versity/versitygw/cmd/versitygw"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "parley" / "versitygw"
 ACCESS_KEY, SECRET_KEY = "parley", "s3-secret-of-the-tests"
-START_SECONDS = 30  # 1 on a quiet machine
+START_SECONDS = 120  # 1 on a quiet machine
 
 
 class S3Server:

@@ -50,7 +50,7 @@ class House:
 
     def manage(self, *arguments: str) -> tuple[int, str]:
         process = self.start(*arguments)
-        said, _ = process.communicate(timeout=120)
+        said, _ = process.communicate(timeout=400)
         return process.returncode, said
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
@@ -86,7 +86,7 @@ class House:
             self.web.wait(30)
 
     def _sign_in(self) -> None:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while True:
             with suppress(requests.ConnectionError):
                 answer = self.session.post(f"{self.api}/auth", json={"username": "admin", "password": PASSWORD})
@@ -484,7 +484,7 @@ def restored_with(house: House, place: Path, change: str) -> tuple[int, str]:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while not condition():
         assert time.monotonic() < until, "it did not come about"
         time.sleep(0.002)

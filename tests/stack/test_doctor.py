@@ -57,7 +57,7 @@ def live(house: Stage, *kinds: str) -> None:
     house.write("DELETE FROM jobs_heartbeat")
     for kind in kinds:
         house.write(
-            "INSERT INTO jobs_heartbeat (kind, name, busy_with, started_at, at) VALUES (%s, 'a:1', '', now(), now())",
+            "INSERT INTO jobs_heartbeat (kind, name, busy_with, started_at, at) VALUES (%s, 'a:1', '', now(), now() + interval '1 hour')",
             kind,
         )
 

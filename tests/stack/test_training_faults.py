@@ -62,7 +62,7 @@ def test_a_worker_that_is_told_to_stop_lets_its_job_end(house):
     worker.terminate()
     house.open()
     house.ends_well(job, attempts=1)
-    assert worker.wait(20) == 0
+    assert worker.wait(90) == 0
 
 
 def test_a_worker_that_is_told_to_stop_hands_its_job_back_in_the_end(house):
@@ -72,7 +72,7 @@ def test_a_worker_that_is_told_to_stop_hands_its_job_back_in_the_end(house):
         worker = house.worker(PARLEY_WORKER_GRACE="1")
         house.await_training(job, attempt)
         worker.terminate()
-        assert worker.wait(10) == 0
+        assert worker.wait(90) == 0
         assert house.is_in(job, "queued")
     house.worker()
     house.open()

@@ -19,7 +19,7 @@ from studio.rasa.process import MARK
 from tests import stand_in
 from tests.stack.stage import Stage, stage
 
-RECOVERED = 60.0  # seconds in which every job is to be in a true state again
+RECOVERED = 240.0  # seconds in which every job is to be in a true state again
 # Counts itself, says so, and goes on when the test lets it.
 WAITS = """
 import os, pathlib, time

@@ -35,7 +35,7 @@ class Server:
         self.notes.write_text("")
 
     def _wait(self) -> None:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 180
         while time.monotonic() < until and self.process.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return
@@ -43,7 +43,7 @@ class Server:
         raise AssertionError("gunicorn does not answer")
 
     def get(self, **headers: str) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         self.connections.append(connection)
         connection.request("GET", "/", headers=headers)
         return connection.getresponse()
@@ -76,7 +76,7 @@ def server(running_server: Server) -> Iterator[Server]:
 
 
 def wait_for(condition) -> bool:
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         if condition():
             return True

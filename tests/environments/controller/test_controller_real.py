@@ -160,7 +160,7 @@ def test_a_killed_controller_leaves_no_rasa_and_the_next_starts_one(house: Insta
     controller = house.processes.pop()
     controller.kill()
     controller.wait()
-    wait_for(lambda: not is_alive(orphan), "the end of its server", seconds=5)
+    wait_for(lambda: not is_alive(orphan), "the end of its server", seconds=60)
     house.start_controller()
     successor = house.wait_until_running(not_pid=orphan.pid)
     assert servers_of_this_run() == [successor.pid]
@@ -173,7 +173,7 @@ def test_a_second_controller_waits_and_starts_nothing(house: Installation) -> No
         wait_for(lambda: servers_of_this_run() != [only.pid], "another server", seconds=6)
     house.processes.remove(second)
     second.terminate()
-    second.wait(20)
+    second.wait(90)
     assert servers_of_this_run() == [only.pid]
 
 

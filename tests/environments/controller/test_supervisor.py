@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -49,6 +50,7 @@ class House:
 
     def turn(self, times: int = 1) -> ManagedServer:
         for _ in range(times):
+            wait([stop for stop, _why in self.supervisor._stops.values()], timeout=0.5)  # each ends in a thread
             self.supervisor.step()
         return self.server
 
@@ -528,7 +530,7 @@ def test_another_choice_starts_a_running_server_again(house: House) -> None:
 
 def eventually_runs(house: House, version: str) -> bool:
     """A stop is waited for in a thread of its own."""
-    until = time.monotonic() + 5
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         server = house.turn()
         if (server.rasa, server.state) == (version, State.RUNNING):

@@ -1,6 +1,5 @@
 """One slot on its worker, with processes and looks whose fate the test decides. The real ones: test_slots_real.py."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,8 +17,10 @@ from models_app.models import Model
 from models_app.storage import store
 from studio.rasa.process import Handle, LogChunk, Status
 from studio.rasa.runtime import Runtime
+from tests.clock import Clock
 from tests.environments.serving.fakes import FakeProcesses
 from tests.factories import make_assistant, make_model, make_person
+from tests.rasa.implementations import eventually
 
 State = Slot.State
 pytestmark = pytest.mark.django_db
@@ -116,11 +117,12 @@ def test_one_of_a_cluster_is_asked_where_it_is_once_that_is_known(stage: Stage):
 
 
 def test_what_it_waits_for_the_cluster_is_none_of_its_start(stage: Stage, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(hold, "START_SECONDS", 0.2)
+    clock = Clock()
+    monkeypatch.setattr(hold, "time", clock)
     stage.processes.waits = "It waits for a node."
 
     def waits() -> None:
-        time.sleep(0.15)
+        clock.passed += 0.75 * hold.START_SECONDS
 
     def begins() -> None:
         stage.processes.waits = ""
@@ -160,10 +162,13 @@ def test_it_lives_on_while_its_end_takes_long(stage: Stage, monkeypatch: pytest.
     beats: list[datetime | None] = []
     end = stage.processes.stop
 
+    def beat() -> datetime | None:
+        return Slot.objects.get(pk=stage.slot.pk).heartbeat_at
+
     def takes_long(handle: Handle, grace: float = 10.0) -> Status:
-        for _ in range(2):
-            beats.append(Slot.objects.get(pk=stage.slot.pk).heartbeat_at)
-            time.sleep(1)
+        beats.append(beat())
+        eventually(lambda: beat() != beats[0])
+        beats.append(beat())
         return end(handle, grace)
 
     monkeypatch.setattr(stage.processes, "stop", takes_long)
