@@ -23,13 +23,13 @@ class Keys:
         self.page = page
 
     def press(self, *keys: str) -> None:
-        """One after the other, as in `press("g", "m")`."""
+        """One after the other."""
         for key in keys:
             self.page.keyboard.press(key)
 
     def go(self, section: str, letter: str) -> None:
         """To a section by its shortcut."""
-        self.press("g", letter)
+        self.page.keyboard.type(f"g{letter}")
         self.page.wait_for_url(f"**/{section}/**")
         self.page.wait_for_load_state("networkidle")
 

@@ -14,14 +14,14 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import watched
 from tests.browser.keys import Keys
-from tests.embedded.installation import Installation, open_folder
+from tests.embedded.installation import Installation, open_folder, typed, wait_until
 from tests.rasa_fixtures import STARTER, runtime_folder
 
 pytestmark = [pytest.mark.browser, pytest.mark.rasa]
 
 PASSWORD = "correct-horse-battery"
 SOON = 20_000  # milliseconds: a page, an answer
-LONG = 150_000  # a Rasa that starts, a training, on a machine with other work
+LONG = 300_000  # a Rasa that starts, a training, on a machine with other work
 OLD = "Cards, phones and cash are all fine. We split bills, too."
 NEW = "Cards, phones, cash and seashells are all fine."
 QUESTION = "can I pay by card?"
@@ -36,7 +36,7 @@ from environments.models import Environment
 from environments.services.address import server_of
 server = server_of(Environment.objects.get(name="production"))
 reminder = {{"event": "reminder", "intent": "ask_payment", "entities": {{}}, "name": "later", "kill_on_user_msg": False,
-             "date_time": (datetime.now(UTC) + timedelta(seconds=2)).isoformat()}}
+             "date_time": (datetime.now(UTC) + timedelta(seconds=6)).isoformat()}}
 answer = requests.post(
     f"{{server.url}}/conversations/{sender}/tracker/events",
     params={{"token": server.token, "execute_side_effects": "true", "output_channel": "latest"}}, json=reminder,
@@ -118,17 +118,18 @@ def train_once_more(page: Page) -> str:
 
 def address_of_the_training(page: Page) -> str:
     expect(page.get_by_role("heading", name=re.compile(r"^Training \d+"))).to_be_visible(timeout=SOON)
+    page.wait_for_load_state()  # its buttons are those of its scripts
     return page.url
 
 
 def cancel(page: Page) -> None:
     page.get_by_role("link", name="Cancel…").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel the training").click()
-    expect(page.get_by_text("Cancelled by admin.")).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("Cancelled by admin.")).to_be_visible(timeout=LONG)
 
 
 def trainings(house: Installation) -> list[psutil.Process]:
-    return [process for process in house.processes() if "train" in process.cmdline()]
+    return [process for process in house.processes() if "train" in typed(process)]
 
 
 def test_a_model_is_tried_before_it_is_promoted(page: Page) -> None:
@@ -142,7 +143,7 @@ def test_a_model_is_tried_before_it_is_promoted(page: Page) -> None:
     expect(page.locator(".turn").last).to_contain_text(OLD, timeout=LONG)
     expect(page.locator("[data-slot]")).to_contain_text("Running", timeout=SOON)
     page.get_by_role("button", name="Stop", exact=True).click()
-    expect(page.get_by_text("admin stopped it.").first).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("admin stopped it.").first).to_be_visible(timeout=LONG)
     page.get_by_role("button", name="Start it again").click(timeout=SOON)
     expect(page.locator("[data-slot]")).to_contain_text("Running", timeout=LONG)
     expect(talk(page, QUESTION)).to_contain_text(OLD)
@@ -150,7 +151,7 @@ def test_a_model_is_tried_before_it_is_promoted(page: Page) -> None:
     expect(page.get_by_role("row", name=re.compile("starter"))).to_have_count(2)
     page.get_by_role("link", name="Stop the slot of starter").click()
     page.get_by_role("dialog").get_by_role("button", name="Stop it").click()
-    expect(page.get_by_text("No model is being tried")).to_be_visible(timeout=SOON)
+    expect(page.get_by_text("No model is being tried")).to_be_visible(timeout=LONG)
 
 
 def test_a_model_is_promoted_by_its_menu_and_runs_without_a_reload(page: Page) -> None:
@@ -194,8 +195,8 @@ def test_talk_says_when_events_do_not_arrive_and_when_they_do_again(page: Page, 
     ingest.suspend()
     try:
         talk(page, QUESTION)
-        notice = page.get_by_text("the event broker is not delivering")
-        expect(notice).to_be_visible(timeout=SOON)
+        notice = page.locator("[data-late]")  # what it names as the cause depends on how long ingest is silent
+        expect(notice).to_contain_text("The answer came", timeout=SOON)
         expect(page.get_by_role("link", name="See what is missing")).to_have_attribute(
             "href", "/a/default/environments/production/connection"
         )
@@ -239,11 +240,11 @@ def test_a_cancelled_training_ends_at_once_and_the_next_in_line_begins(page: Pag
     expect(page.get_by_role("heading", level=1)).to_contain_text("in line", timeout=SOON)
     page.goto(first)
     expect(page.get_by_role("progressbar")).to_be_visible(timeout=SOON)
+    wait_until(lambda: trainings(house), "the training to begin")
     running = trainings(house)
-    assert running
 
     cancel(page)
-    _gone, alive = psutil.wait_procs(running, timeout=20)
+    _gone, alive = psutil.wait_procs(running, timeout=90)
     assert alive == []
     page.goto(waiting)
     expect(page.get_by_role("progressbar")).to_be_visible(timeout=SOON)
@@ -324,6 +325,7 @@ def talk_and_read_by_keys(keys: Keys) -> None:
     keys.press("Enter")
     expect(page).to_have_url(EVENTS)
     expect(page.get_by_text(MUMBLED).first).to_be_visible()
+    page.wait_for_load_state()
 
 
 def answer_by_keys(keys: Keys) -> None:
@@ -353,6 +355,7 @@ def share_and_leave_by_keys(keys: Keys) -> None:
     keys.to(dialog.get_by_role("button").last)
     keys.press("Enter")
     expect(page.get_by_role("heading", name="By keys")).to_be_visible()
+    page.wait_for_load_state()
     keys.to(page.get_by_role("button", name="account and theme"))
     keys.press("Enter", "End", "Enter")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()

@@ -90,6 +90,7 @@ def test_reviewed_moves_on_and_u_brings_it_back(page: Page, newest_first: "list[
     is_shown(page, "cake")
     assert states() == ["reviewed", "", "", ""]
     expect(page.locator(".toast")).to_contain_text("Marked as reviewed.")
+    page.locator(".toast").hover()  # under the pointer it stays
     page.keyboard.press("u")
     is_shown(page, "soup again")
     expect(page.locator(".toast")).to_contain_text("Undone.")
@@ -417,6 +418,7 @@ def test_on_a_phone_neither_the_sheet_nor_the_foot_hides_what_one_reads(page: Pa
     expect(sheet).to_be_hidden()
     toast = page.locator(".toast", has_text="Marked as reviewed.")
     expect(toast).to_be_visible()
+    toast.hover()
     assert bottom(toast) <= reviewed.bounding_box()["y"]
 
 
@@ -437,6 +439,7 @@ def test_of_many_notices_the_last_three_stay_and_u_takes_back_the_last(page: Pag
     page.keyboard.press("e")
     expect(page.locator(".toast").last).to_contain_text("the last one of the list")
     assert page.locator(".toast").count() <= 3
+    page.locator(".toast").last.hover()
     page.keyboard.press("u")
     expect(page.locator(".toast").last).to_contain_text("Undone.")
     assert states() == ["reviewed", "reviewed", "reviewed", ""]

@@ -67,7 +67,11 @@ def address(server: LiveServer, link: ShareLink) -> str:
 
 def say(page, text: str) -> None:
     page.get_by_role("textbox", name=re.compile("Message|Nachricht")).fill(text)
-    page.keyboard.press("Enter") if isinstance(page, Page) else page.get_by_role("button", name="Send").click()
+    if not isinstance(page, Page):
+        page.get_by_role("button", name="Send").click()
+        return
+    page.wait_for_load_state()  # a busy machine shows the page a moment before its scripts
+    page.keyboard.press("Enter")
 
 
 def answers(page) -> object:
@@ -334,13 +338,11 @@ def test_on_a_phone_it_is_closed_whatever_the_frame_shows(chromium: Browser, sit
 def test_a_site_that_is_not_named_gets_no_chat(chromium: Browser, sites: tuple[str, str]):
     context = chromium.new_context()
     page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
     page.goto(sites[1])
-    page.get_by_role("button", name="Open the chat").click()
+    with page.expect_console_message(lambda message: "frame-ancestors" in message.text):
+        page.get_by_role("button", name="Open the chat").click()
     page.wait_for_timeout(1000)
     expect(page.frame_locator("iframe").get_by_text("Welcome!")).to_have_count(0)
-    assert any("frame-ancestors" in text for text in said)
     assert not ShareGuest.objects.exists()
     context.close()
 

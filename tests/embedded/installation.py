@@ -84,7 +84,7 @@ class Installation:
 
     def process(self, word: str) -> psutil.Process:
         """The eldest process with `word` on its command line."""
-        found = [process for process in self.processes() if word in " ".join(process.cmdline())]
+        found = [process for process in self.processes() if word in " ".join(typed(process))]
         return min(found, key=lambda process: (process.create_time(), process.pid))
 
     def answers(self) -> bool:
@@ -141,6 +141,14 @@ def wait_until(condition: object, what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited {PATIENCE:.0f} s for {what}"
         time.sleep(0.1)
+
+
+def typed(process: psutil.Process) -> list[str]:
+    """Its command line; nothing when it has ended meanwhile."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def _of_this_test_run(name: str) -> bool:
