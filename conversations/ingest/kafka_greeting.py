@@ -98,8 +98,15 @@ def _secured(
         raise No(_untrusted(error, host, server)) from None
     except ssl.SSLError as error:
         raise No(_broken_tls(error, server, settings)) from None
+    except TimeoutError:
+        raise No(_silent(server)) from None
     except OSError:
         raise No(f"{server} ended the connection in the middle of TLS. Does its listener speak TLS?") from None
+
+
+def _silent(server: str) -> str:
+    waited = f"{server} took the connection and said nothing for {ANSWER_SECONDS:.0f} seconds."
+    return f"{waited} Is it starting, or busy? If not, choose the security protocol that its listener has."
 
 
 def _untrusted(error: ssl.SSLCertVerificationError, host: str, server: str) -> str:
@@ -137,6 +144,8 @@ def _logged_in(settings: KafkaSettings, server: str, sock: socket.socket) -> kaf
         return talk
     except ssl.SSLError as error:  # under TLS 1.3 the server judges our certificate only now
         raise No(_broken_tls(error, server, settings)) from None
+    except kafka_wire.Silent:
+        raise No(_silent(server)) from None
     except kafka_wire.NotKafka:
         protocol = settings.security_protocol
         text = f"{server} does not speak Kafka with {protocol}. Choose the security protocol that its listener has."

@@ -27,6 +27,10 @@ class NotKafka(Exception):
     """What came was no answer of a Kafka broker, or nothing came."""
 
 
+class Silent(NotKafka):
+    """Nothing came within the socket's time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What a broker has from an offset on. `aborted` are producers, and the first offset of what they took back."""
@@ -103,6 +107,8 @@ class Talk:
             answer = self._read(length)
         except ssl.SSLError:
             raise
+        except TimeoutError:
+            raise Silent from None
         except OSError:
             raise NotKafka from None
         if struct.unpack(">i", answer[:4]) != (number,):

@@ -12,6 +12,7 @@ from django.conf import settings as django_settings
 
 from conversations.ingest.kafka_settings import KafkaSettings
 from studio.embedded.ports import free_port
+from tests.stack.programs import eventually
 from tests.stack.stage import Stage, stage
 
 pytestmark = pytest.mark.stack
@@ -180,7 +181,7 @@ class TestKafka:
     def test_one_that_works_and_one_that_is_away(self, house, kafka) -> None:
         kafka.make_topic("doctor")
         house.add_source(KafkaSettings(servers=(kafka.servers,), topics=("doctor",)))
-        assert statuses(found(house), "kafka: Kafka") == {"ok"}
+        eventually(lambda: statuses(found(house), "kafka: Kafka") == {"ok"})
         kafka.stop()
         try:
             parts = found(house)

@@ -26,6 +26,13 @@ pytestmark = [
 Change = Callable[[KafkaSettings, Kafka], KafkaSettings]
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy broker takes seconds for its first TLS."""
+    monkeypatch.setattr("conversations.ingest.kafka_greeting.ANSWER_SECONDS", 30.0)
+    monkeypatch.setattr("conversations.ingest.kafka_check.CALL_MILLISECONDS", 30_000)
+
+
 @pytest.fixture
 def topic(kafka: Kafka) -> str:
     name = f"rasa-{uuid4().hex[:8]}"
