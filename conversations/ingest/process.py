@@ -38,8 +38,9 @@ class IngestProcess:
                 self._look_around()
         finally:
             self.stop.set()
-            self._end(list(self.intakes))
-            tables.join(STOP_SECONDS)
+            until = time.monotonic() + STOP_SECONDS
+            self._end(list(self.intakes), until)
+            tables.join(max(0.0, until - time.monotonic()))
 
     def _look_around(self) -> None:
         try:
@@ -52,17 +53,17 @@ class IngestProcess:
         for key, intake in self.intakes.items():
             if key in wanted and not intake.is_alive:  # its traceback is in the log
                 self._resting[key[0]] = now + REST_SECONDS
-        self._end([key for key, intake in self.intakes.items() if key not in wanted or not intake.is_alive])
+        ended = [key for key, intake in self.intakes.items() if key not in wanted or not intake.is_alive]
+        self._end(ended, now + STOP_SECONDS)
         for key, source in wanted.items():
             if key not in self.intakes and self._resting.get(source.pk, 0.0) <= now:
                 self.intakes[key] = KafkaIntake(source)
                 self.intakes[key].start()
 
-    def _end(self, keys: list[tuple[int, int]]) -> None:
+    def _end(self, keys: list[tuple[int, int]], until: float) -> None:
         ended = [self.intakes.pop(key) for key in keys]
         for intake in ended:
             intake.stop.set()
-        until = time.monotonic() + STOP_SECONDS
         for intake in ended:
             intake.join(max(0.0, until - time.monotonic()))
 
