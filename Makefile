@@ -15,8 +15,8 @@ marked = $(PYTEST) -m $(1) $(2); status=$$?; [ $$status != 5 ] || { echo "No tes
 # The files in which a mark stands. To read all the others takes twenty seconds; tests/conftest.py refuses a mark elsewhere.
 files = $$(grep -rlw --include='*.py' 'mark.$(1)' tests | sort)
 
-# A long suite, by its name, mark and files: what it was run with is written down when it has passed (.ci/digest).
-passed = digest=$$(.ci/digest $(1)); ($(call marked,$(2),$(3))) || exit $$?; mkdir -p .ci/passed; echo $$digest >.ci/passed/$(1)
+# A long suite, by its name, mark and files; tests/suites.py writes down what it was run with when it has passed.
+passed = $(call marked,$(2),--suite $(1) $(3))
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo backup restore test test-fast test-rasa test-browser test-addresses test-stack test-programs test-faults test-containers test-kubernetes test-all check format lock openapi docs screenshots docs-links bench clean
@@ -48,7 +48,7 @@ test-fast:
 
 test-rasa: # also the main flow in a browser, which shares the trained model; what needs a Kafka as well is test-programs'
 	@scripts/setup.sh dev
-	@$(call marked,"rasa and not stack",$(call files,rasa))
+	@$(call passed,rasa,"rasa and not stack",$(call files,rasa))
 
 test-browser:
 	@scripts/setup.sh dev

@@ -24,6 +24,7 @@ from tests.kubernetes_fixtures import cluster
 from tests.services import Services, use_redis_database
 
 __all__ = ["cluster"]
+pytest_plugins = ["tests.suites"]
 FEW = 8  # more than any test has environments that must differ
 SUITES = ("rasa", "browser", "stack", "faults", "addresses")
 
