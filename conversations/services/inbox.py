@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from math import floor
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from conversations.models import Event, MessageLease
 from conversations.naming import models_of
+from conversations.services import open_pages
 from environments.models import Environment
 from models_app.models import Assistant
 from studio.access.models import User
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 else:
     Asked = Event
 
-LEASE = timedelta(minutes=5)  # renewed while the message is open
+LEASE = timedelta(seconds=open_pages.SECONDS)  # renewed while the message is open
 COUNTED = 1000  # of messages that are left, or say the same; beyond, more is all that matters
 AHEAD = 8  # messages looked at to find one that is free
 _DAY_SECONDS = 86_400
@@ -227,9 +228,10 @@ def _narrowed(wanted: Wanted) -> tuple[str, dict[str, Any]]:
 
 
 def next_free(
-    *, actor: User, wanted: Wanted, after: Event | None = None, skipped: Collection[int] = ()
+    *, actor: User, wanted: Wanted, after: Event | None = None, skipped: Collection[int] = (), page: str = ""
 ) -> Asked | None:
-    """The first message that nobody else has in front of them, now held for the person. None when there is none.
+    """The first message that nobody else has in front of them, now held for the person. None when there is none, or
+    when the page of that name was left.
 
     It says something else than `after`, and than the messages of the keys `skipped`.
     """
@@ -237,8 +239,10 @@ def next_free(
     passed |= _texts_of(wanted, skipped)
     while found := find(wanted, after=spot, without=passed, free_for=actor):
         for event in found:
-            if hold(actor=actor, event=event):
+            if hold(actor=actor, event=event, page=page):
                 return event
+        if open_pages.is_gone(actor.pk, page):
+            return None
         spot = Spot.of(found[-1])
     return None
 
@@ -251,8 +255,18 @@ def _texts_of(wanted: Wanted, events: Collection[int]) -> set[str]:
     return set(rows.values_list("text", flat=True))
 
 
-def hold(*, actor: User, event: Event) -> bool:
-    """Take the message, or keep it, for some minutes. False when somebody else has it."""
+def hold(*, actor: User, event: Event, page: str = "") -> bool:
+    """Take the message, or keep it, for some minutes. False when somebody else has it, or when the page was left."""
+    if not open_pages.enter(actor.pk, event.pk, page):
+        return False
+    is_held = _take(actor, event)
+    if open_pages.enter(actor.pk, event.pk, page):
+        return is_held
+    release(actor=actor, event_ids=[event.pk], page=page)  # it was left meanwhile, when there was no lease yet
+    return False
+
+
+def _take(actor: User, event: Event) -> bool:
     now = timezone.now()
     values = (event.pk, event.conversation_id, event.conversation.assistant_id, actor.pk, now + LEASE, now)
     with connection.cursor() as cursor:
@@ -267,9 +281,15 @@ def holder(event: Event, *, other_than: User) -> str:
     return (lease.person.name or lease.person.username) if lease else ""
 
 
-def release(*, actor: User, event_ids: Collection[int]) -> None:
-    """Let others have them."""
-    MessageLease.objects.filter(event__in=event_ids, person=actor).delete()
+@transaction.atomic
+def release(*, actor: User, event_ids: Collection[int], page: str = "", is_gone: bool = False) -> None:
+    """Let others have them. A page lets go of what no other page of the person has open; `is_gone`: it was left."""
+    if page:
+        open_pages.leave(actor.pk, event_ids, page, is_gone=is_gone)
+    # Locked before it is asked who has them open: whoever takes one from here on does so when this is done.
+    leases = list(MessageLease.objects.select_for_update().filter(event__in=event_ids, person=actor))
+    free = [lease.pk for lease in leases if not (page and open_pages.is_open(actor.pk, lease.event_id))]
+    MessageLease.objects.filter(pk__in=free).delete()
 
 
 def sweep() -> int:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from secrets import token_urlsafe
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -30,6 +31,7 @@ from studio.web.htmx import HtmxHttpRequest
 BEFORE = 12  # events before a message, of which the last words are shown
 WORDS_BEFORE = 4
 SKIPPED = 100  # messages, the last of a sitting, whose words do not come again in it
+LONGEST_NAME = 40  # of a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,10 @@ def inbox_page(request: HttpRequest, slug: str) -> HttpResponse:
     assistant = load_readable(request, slug, Permission.CONVERSATIONS_FLAG)
     viewer = signed_in(request)
     filters = InboxFilter(request.GET, assistant=assistant, viewer=viewer)
-    now = _in_front(request, filters) if filters.is_valid() else None
+    page = token_urlsafe(12)
+    now = _in_front(request, filters, page) if filters.is_valid() else None
     context = {
+        "page_name": page,
         "filters": filters,
         "now": now,
         "last": None if now and now.may_be_undone else _last(filters),  # one Z on the page
@@ -85,11 +89,11 @@ def _last(filters: InboxFilter) -> Correction | None:
     return corrections.last_of(filters.viewer, filters.assistant, [one.pk for one in filters.environments])
 
 
-def _in_front(request: HttpRequest, filters: InboxFilter) -> Shown | None:
+def _in_front(request: HttpRequest, filters: InboxFilter, page: str) -> Shown | None:
     asked = _asked(request, filters.assistant)
     if asked is not None:
-        return _shown(filters, asked, is_held=inbox.hold(actor=filters.viewer, event=asked))
-    found = inbox.next_free(actor=filters.viewer, wanted=filters.wanted())
+        return _shown(filters, asked, is_held=inbox.hold(actor=filters.viewer, event=asked, page=page))
+    found = inbox.next_free(actor=filters.viewer, wanted=filters.wanted(), page=page)
     return None if found is None else _shown(filters, found, is_held=True)
 
 
@@ -133,19 +137,21 @@ def undo(request: HtmxHttpRequest, slug: str, event_pk: int) -> HttpResponse:
 
 @require_POST
 def hold(request: HttpRequest, slug: str, event_pk: int) -> HttpResponse:
-    """Keep the message, and the one that the page has ready. 409 when somebody else has it now."""
+    """Keep the message, and the one that the page has ready. 409 when somebody else has it, or the page was left."""
     assistant = load_readable(request, slug, Permission.CONVERSATIONS_FLAG)
-    is_held = inbox.hold(actor=signed_in(request), event=_load(request, assistant, event_pk))
+    event = _load(request, assistant, event_pk)
+    is_held = inbox.hold(actor=signed_in(request), event=event, page=_page(request))
     return HttpResponse(status=204 if is_held else 409)
 
 
 @require_POST
 def leave(request: HttpRequest, slug: str, event_pk: int) -> HttpResponse:
-    """Whoever leaves a message lets others have it, and the one that was ready behind it."""
+    """Whoever leaves a message lets others have it; whoever leaves the page, the one that was ready behind it too."""
     load_readable(request, slug, Permission.CONVERSATIONS_FLAG)
     ready = request.POST.get("next", "")
     keys = [event_pk, *([int(ready)] if ready.isdecimal() and len(ready) <= 18 else [])]
-    inbox.release(actor=signed_in(request), event_ids=keys)
+    is_gone = "gone" in request.POST
+    inbox.release(actor=signed_in(request), event_ids=keys, page=_page(request), is_gone=is_gone)
     return HttpResponse(status=204)
 
 
@@ -180,7 +186,9 @@ def _next(request: HttpRequest, assistant: Assistant, now: Event, last: Correcti
     filters = InboxFilter(request.GET, assistant=assistant, viewer=viewer)
     found = None
     if filters.is_valid():
-        found = inbox.next_free(actor=viewer, wanted=filters.wanted(), after=now, skipped=_skipped(request))
+        found = inbox.next_free(
+            actor=viewer, wanted=filters.wanted(), after=now, skipped=_skipped(request), page=_page(request)
+        )
     context = {
         "next": found and _shown(filters, found, is_held=True),
         "query": filter_query(request),
@@ -191,9 +199,19 @@ def _next(request: HttpRequest, assistant: Assistant, now: Event, last: Correcti
     return render(request, "conversations/_inbox_next.html", context)
 
 
+def _sent(request: HttpRequest) -> QueryDict:
+    """By an answer, or by asking what follows."""
+    return request.POST if request.method == "POST" else request.GET
+
+
+def _page(request: HttpRequest) -> str:
+    """The name that the page was given; empty when whoever asks has none."""
+    name = _sent(request).get("page", "")
+    return name if len(name) <= LONGEST_NAME else ""
+
+
 def _skipped(request: HttpRequest) -> list[int]:
-    """Of an answer, or of asking what follows."""
-    sent = (request.POST if request.method == "POST" else request.GET).getlist("skipped")
+    sent = _sent(request).getlist("skipped")
     return [int(one) for one in sent[-SKIPPED:] if one.isascii() and one.isdecimal() and len(one) <= 18]
 
 

@@ -1,12 +1,13 @@
 // The message inbox: an answer shows the next message at once, which lies ready, while the server keeps the answer and
 // sends the one after it. The first of these the page asks for when it is there, with how far one is. A message is held
-// as long as it is open, so that nobody else gets it.
+// as long as it is open, so that nobody else gets it. Each request says the name of the page: they may arrive after it
+// was left, or after what the next page asks for.
 
 const HOLD_EVERY = 60_000;
 const SKIPPED = 100; // messages whose words do not come again until one begins from the beginning
-const HOLD_AGAIN = 1_000; // the page before this one, when it was the inbox too, lets go of the same message last of all
 const place = document.getElementById("inbox-now");
 const query = place?.dataset.query ?? "";
+const page = place?.dataset.page ?? "";
 const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 const skippedKey = `skipped ${location.pathname}`;
 // The tab keeps them beyond an undo, which loads the page anew; an address that names no message is the beginning.
@@ -91,6 +92,7 @@ function end() {
 async function follow(message = article()) {
   const asked = turn;
   const url = new URL(address(idOf(message), "next"), location.href);
+  url.searchParams.set("page", page);
   withSkipped(url.searchParams);
   const answer = await ask(url.href).catch(() => null);
   if (answer?.ok) receive(await answer.text(), asked);
@@ -117,6 +119,7 @@ async function send(form, submitter) {
   const before = advance();
   const asked = turn;
   data.set("now", idOf(article()));
+  data.set("page", page);
   withSkipped(data);
   const answer = await ask(form.action, data).catch(() => null);
   if (answer?.status === 422) return bringBack(asElement(await answer.text()) ?? before);
@@ -128,20 +131,22 @@ async function send(form, submitter) {
   receive(await answer.text(), asked);
 }
 
-function leave(message, alsoReady) {
-  if (!message) return;
+function named(fields = {}) {
   const data = new FormData();
-  data.set("csrfmiddlewaretoken", token);
-  if (alsoReady) data.set("next", idOf(ready().content.firstElementChild));
-  navigator.sendBeacon(address(idOf(message), "leave"), data);
+  for (const [name, value] of Object.entries({ page, ...fields })) data.set(name, value);
+  return data;
 }
+
+const leave = (id, fields) => navigator.sendBeacon(address(id, "leave"), named({ csrfmiddlewaretoken: token, ...fields }));
+
+/* Where no message is shown, one may be on its way. */
+const leavePage = () => leave(idOf(article()) || "0", { gone: "1", next: idOf(ready().content.firstElementChild) });
 
 async function hold() {
   if (document.hidden) return;
-  const data = () => new FormData();
   const next = idOf(ready().content.firstElementChild);
-  if (next) ask(address(next, "hold"), data()).catch(() => null);
-  const answer = article() && (await ask(address(idOf(article()), "hold"), data()).catch(() => null));
+  if (next) ask(address(next, "hold"), named()).catch(() => null);
+  const answer = article() && (await ask(address(idOf(article()), "hold"), named()).catch(() => null));
   if (answer?.status === 409) say("Somebody else has this message now: you were away from it for a while. Skip it.", "warning");
 }
 
@@ -157,7 +162,7 @@ if (place) {
     if (!article()) return;
     const before = advance();
     skip(before);
-    leave(before, false);
+    leave(idOf(before));
     follow(article() ?? before);
   });
   document.addEventListener("keydown", (event) => { // Enter beside any button presses the accented one; a guess has none
@@ -166,9 +171,8 @@ if (place) {
     place.querySelector(".btn-primary[data-shortcut=c]")?.click();
   });
   follow();
-  setTimeout(hold, HOLD_AGAIN);
   setInterval(hold, HOLD_EVERY);
-  addEventListener("pagehide", () => leave(article(), true));
+  addEventListener("pagehide", leavePage);
   addEventListener("popstate", () => location.reload());
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   article()?.querySelector("[data-asked]")?.focus({ preventScroll: true });

@@ -40,12 +40,6 @@ function enter(panel) {
   (entries(panel).find((entry) => entry.matches("[aria-current], [aria-checked=true]")) ?? entries(panel)[0])?.focus();
 }
 
-// A fragment that polls would close the menu under the pointer; it asks again at its next turn.
-document.addEventListener("htmx:beforeRequest", (event) => {
-  const polls = event.detail.elt.getAttribute("hx-trigger")?.includes("every");
-  if (polls && document.querySelector(".menu-panel:popover-open")) event.preventDefault();
-});
-
 document.addEventListener("keydown", (event) => {
   const button = event.target.closest?.("[aria-haspopup=menu][popovertarget]");
   const panel = button ? document.getElementById(button.getAttribute("popovertarget")) : event.target.closest?.(".menu-panel");

@@ -1,10 +1,13 @@
-"""A training's log in a browser: a link to a line leads there, what comes is added with its number, words are found."""
+"""A training's log in a browser: a link to a line leads there, what comes is added with its number, words are found.
+
+What comes by itself takes nothing away from under the pointer.
+"""
 
 import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from models_app.models import TrainingJob
 from models_app.services import training
@@ -68,3 +71,31 @@ def test_words_are_found_and_lead_to_their_line(page: Page):
     page.get_by_role("link", name="Line 125").click()
     expect(page.locator("#L125")).to_be_in_viewport()
     expect(page).to_have_url(re.compile(r"\?line=125#L125$"))
+
+
+def test_a_button_that_is_pressed_while_the_page_asks_again_is_clicked(page: Page, job: TrainingJob):
+    page.goto(ADDRESS)
+    page.get_by_role("link", name="Cancel…").hover()
+    page.mouse.down()
+    training.append_log(job, "Packaging everything.\n")
+    for _ in range(2):
+        with page.expect_response(re.compile("/live")):
+            pass
+    page.wait_for_timeout(300)  # in which the answer takes its places
+    page.mouse.up()
+    expect(page.get_by_role("dialog")).to_contain_text("Cancel")
+    expect(page.locator("#L301")).to_have_count(1)  # what did not come meanwhile comes afterwards, once
+
+
+def test_what_a_click_asked_for_comes_also_while_the_pointer_is_down(page: Page):
+    held: list[Route] = []
+    page.route("**/cancel", lambda route: held.append(route))
+    page.goto(ADDRESS)
+    with page.expect_request("**/cancel"):
+        page.get_by_role("link", name="Cancel…").click()
+    page.get_by_role("heading", level=1).hover()
+    page.mouse.down()
+    for route in held:
+        route.continue_()
+    expect(page.get_by_role("dialog")).to_contain_text("Cancel")
+    page.mouse.up()

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
+import redis
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -200,6 +202,88 @@ def test_whoever_leaves_lets_others_have_it(said, assistant, anna: User, bob: Us
     assert client_of(anna).post(url + "leave", {"next": str(other.pk)}).status_code == 204
     assert not MessageLease.objects.exists()
     assert client_of(bob).post(url + "hold").status_code == 204
+
+
+@pytest.fixture
+def two(said, assistant, redis_client) -> tuple[str, Event, Event]:
+    """The inbox's address, and two messages."""
+    return f"/a/{assistant.slug}/inbox/", said("a", 0.1), said("b", 0.2)
+
+
+def opened(client: Client, inbox_url: str) -> str:
+    """The name of a page that was opened. It has the first message in front, and the second ready."""
+    name = re.search(r'data-page="([^"]+)"', client.get(inbox_url).content.decode())[1]
+    event = Event.objects.get(text="a")
+    assert client.get(f"{inbox_url}{event.pk}/next", {"page": name}).status_code == 200
+    return name
+
+
+def gone(name: str, ready: Event) -> dict[str, str]:
+    return {"page": name, "gone": "1", "next": str(ready.pk)}
+
+
+def test_a_page_that_is_left_does_not_let_go_of_what_another_page_of_the_person_has(two, anna: User):
+    url, first, second = two
+    client = client_of(anna)
+    before, after = opened(client, url), opened(client, url)  # or two tabs
+    client.post(f"{url}{first.pk}/leave", gone(before, second))
+    assert set(MessageLease.objects.values_list("event", "person")) == {(first.pk, anna.pk), (second.pk, anna.pk)}
+    client.post(f"{url}{first.pk}/leave", {"page": after})  # a skip: the page stays, with what is ready
+    assert list(MessageLease.objects.values_list("event", flat=True)) == [second.pk]
+    client.post(f"{url}{second.pk}/leave", gone(after, second))
+    assert not MessageLease.objects.exists()
+
+
+def test_what_a_page_had_open_that_was_left_since_is_let_go(two, anna: User):
+    url, first, second = two
+    client = client_of(anna)
+    before = opened(client, url)
+    client.post(f"{url}{first.pk}/answer", {"intent": "greet", "page": before, "now": second.pk}, headers=HTMX)
+    client.post(f"{url}{first.pk}/undo", {"said_at": Correction.objects.get().at.isoformat()})
+    after = opened(client, url)
+    client.post(f"{url}{second.pk}/leave", {"page": before, "gone": "1"})
+    client.post(f"{url}{first.pk}/leave", gone(after, second))
+    assert not MessageLease.objects.exists()
+
+
+def test_what_a_left_page_still_asks_for_takes_nothing(two, anna: User, bob: User):
+    url, first, second = two
+    client = client_of(anna)
+    name = opened(client, url)
+    client.post(f"{url}{first.pk}/leave", {"page": name})
+    assert client.post(f"{url}{first.pk}/hold", {"page": name}).status_code == 409  # skipped
+    assert client.post(f"{url}{second.pk}/hold", {"page": name}).status_code == 204
+    client.post(f"{url}{second.pk}/leave", gone(name, second))
+    for event in (first, second):
+        assert client.post(f"{url}{event.pk}/hold", {"page": name}).status_code == 409
+    assert shown(client.get(f"{url}{first.pk}/next", {"page": name}).content.decode()) == ("", "")
+    client.post(f"{url}{first.pk}/answer", {"intent": "greet", "page": name}, headers=HTMX)  # the answer itself is kept
+    assert Correction.objects.exists() and not MessageLease.objects.exists()
+    assert client_of(bob).post(f"{url}{second.pk}/hold").status_code == 204
+
+
+def test_a_page_that_is_left_while_it_takes_a_message_has_none(two, anna: User, monkeypatch):
+    url, first, second = two
+    name = opened(client_of(anna), url)
+    MessageLease.objects.all().delete()
+
+    def leave_first(*values) -> bool:
+        inbox.release(actor=anna, event_ids=[second.pk], page=name, is_gone=True)
+        return take(*values)
+
+    take = inbox._take
+    monkeypatch.setattr(inbox, "_take", leave_first)
+    assert not hold(actor=anna, event=first, page=name) and not MessageLease.objects.exists()
+
+
+def test_without_redis_messages_are_held_and_let_go_all_the_same(two, anna: User, monkeypatch):
+    url, first, second = two
+    away = redis.Redis(port=1)
+    monkeypatch.setattr("conversations.services.open_pages.client", lambda: away)
+    name = opened(client_of(anna), url)
+    assert MessageLease.objects.count() == 2
+    client_of(anna).post(f"{url}{first.pk}/leave", gone(name, second))
+    assert not MessageLease.objects.exists()
 
 
 def test_who_else_has_the_message_of_the_address_is_said(said, assistant, anna: User, bob: User):

@@ -1,0 +1,21 @@
+// What comes by itself, in fragments that poll, leaves alone what somebody is about to choose; it comes again at its next
+// turn. What was asked for by a click or a key always comes.
+
+const polls = ({ elt }) => elt.getAttribute("hx-trigger")?.includes("every") ?? false;
+
+// It would close the menu under the pointer.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (polls(event.detail) && document.querySelector(".menu-panel:popover-open")) event.preventDefault();
+});
+
+// A click is only where the button went down and up upon the same element, and what replaced it is another one. Moves
+// tell of buttons too: one that went up where the page did not hear of it, as upon a scrollbar, is not down for ever.
+let isPressed = false;
+for (const type of ["pointerdown", "pointermove", "pointerup", "pointercancel"]) {
+  addEventListener(type, (event) => { isPressed = event.buttons !== 0; }, true);
+}
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { requestConfig } = event.detail;
+  if (isPressed && !requestConfig.triggeringEvent && polls(requestConfig)) event.preventDefault();
+});
