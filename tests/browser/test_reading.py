@@ -108,6 +108,22 @@ def test_three_keys_in_a_row_review_three_conversations(page: Page, newest_first
     assert states() == ["reviewed"] * 3 + ["saved"]
 
 
+def test_two_keys_that_lead_elsewhere_do_so_on_a_page_that_stood_still_between_them(
+    page: Page, newest_first: "list[Conversation]"
+):
+    """By the time at which they were pressed: a letter that came alone would be an answer."""
+    from conversations.models import Correction
+
+    page.keyboard.press("g")
+    page.evaluate("""() => void setTimeout(() => {
+        const until = performance.now() + 3000;
+        while (performance.now() < until);
+    })""")
+    page.keyboard.press("c")
+    expect(page).to_have_url(re.compile("/conversations/$"))
+    assert not Correction.objects.exists()
+
+
 def test_the_filters_of_the_list_stay(page: Page, newest_first: "list[Conversation]"):
     page.goto(address(newest_first[0], "?q=soup"))
     page.keyboard.press("j")
