@@ -410,6 +410,7 @@ log.addEventListener("load", (event) => { if (event.target.matches("img") && nea
 if (log.querySelector(".turn")) toEnd();
 if (matchMedia("(pointer: fine)").matches) box.focus(); // on a phone the keyboard would hide the conversation
 schedule(urls.news ? 500 : undefined);
+form.querySelector("[type=submit]").disabled = false;
 
 /* What a reload interrupted goes on by itself. */
 const left = sent.kept();

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
+from conversations.chat.links import create_link
 from conversations.models import Correction, TalkSession
 from environments.models import Environment, Slot
 from environments.services import slots
 from models_app.models import Model
 from models_app.services.revisions import save_revision
+from studio.crypto import decrypt
 from studio.jobs import heartbeat
 from tests.browser.conftest import watched
 from tests.clients import client_of, cookies_of
@@ -311,3 +313,47 @@ def test_answers_whose_events_do_not_come_are_told_with_the_reason(context: Brow
     heartbeat.beat("ingest")
     page.clock.fast_forward(2_000)
     expect(notice).to_contain_text("the event broker is not delivering")
+
+
+SCRIPT = re.compile(r"/js/(chat|compare)\b[^/]*\.js")
+
+
+def until_held(page: Page, held: list[Route]) -> None:
+    for _ in range(150):
+        if held:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("nobody asked for it")
+
+
+@pytest.mark.parametrize(
+    "path", ["talk/production/", "talk/compare?left=environment:production&right=environment:worker", "guest"]
+)
+def test_what_is_sent_before_the_script_is_there_stays_in_the_box_and_not_in_the_address(
+    context: BrowserContext, server: LiveServer, channels: dict[str, Channel], path: str
+) -> None:
+    held: list[Route] = []
+    page = context.new_page()
+    page.route(SCRIPT, lambda route: held.append(route))
+    page.goto(f"{server}/a/cafe/{path}" if path != "guest" else guests_address(server), wait_until="commit")
+    box, send = page.locator("#message"), page.locator("[data-composer] [type=submit]")
+    box.fill("hello")
+    until_held(page, held)
+    send.dispatch_event("click")
+    box.press("Enter")
+    page.wait_for_timeout(300)
+    assert "csrfmiddlewaretoken" not in page.url
+    expect(send).to_be_disabled()
+    for route in held:
+        route.continue_()
+    expect(send).to_be_enabled()
+    expect(box).to_have_value("hello\n")
+    send.click()
+    expect(page.locator(".bubble-user")).to_have_text("hello")
+    expect(page.locator(".typing")).to_have_count(0)
+    assert [text for _, text in channels["production"].heard] == ["hello"]
+
+
+def guests_address(server: LiveServer) -> str:
+    link = create_link(actor=None, environment=Environment.objects.get(name="production"), name="friends", greeting="")
+    return f"{server}/s/{decrypt(link.code_encrypted)}"
