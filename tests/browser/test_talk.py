@@ -318,6 +318,13 @@ def test_answers_whose_events_do_not_come_are_told_with_the_reason(context: Brow
 SCRIPT = re.compile(r"/js/(chat|compare)\b[^/]*\.js")
 
 
+def hold_the_first(page: Page, asked: str) -> list[Route]:
+    """The first request of the kind, once there was one; it waits until somebody goes on with it."""
+    held: list[Route] = []
+    page.route(asked, lambda route: route.continue_() if held else held.append(route))
+    return held
+
+
 def until_held(page: Page, held: list[Route]) -> None:
     for _ in range(150):
         if held:
@@ -357,3 +364,23 @@ def test_what_is_sent_before_the_script_is_there_stays_in_the_box_and_not_in_the
 def guests_address(server: LiveServer) -> str:
     link = create_link(actor=None, environment=Environment.objects.get(name="production"), name="friends", greeting="")
     return f"{server}/s/{decrypt(link.code_encrypted)}"
+
+
+def test_who_began_to_type_in_the_panel_while_another_turn_was_on_its_way_goes_on(
+    page: Page, channels: dict[str, Channel]
+) -> None:
+    speak(page, "hello")
+    deliver(channels["production"])
+    field = page.locator("#why form[data-correction] input[name=intent]")
+    expect(field).to_be_visible(timeout=8000)
+    page.wait_for_load_state("networkidle")
+    held = hold_the_first(page, "**/why?*")
+    speak(page, "second")
+    until_held(page, held)
+    field.fill("inf")
+    with page.expect_response("**/why?*"):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    page.keyboard.type("orm")
+    expect(field).to_be_focused()
+    expect(field).to_have_value("inform")
