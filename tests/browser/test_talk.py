@@ -384,3 +384,56 @@ def test_who_began_to_type_in_the_panel_while_another_turn_was_on_its_way_goes_o
     page.keyboard.type("orm")
     expect(field).to_be_focused()
     expect(field).to_have_value("inform")
+
+
+@pytest.mark.parametrize("answered", ["before", "after"])
+def test_news_from_before_something_was_taken_back_here_are_not_shown_after_it(
+    page: Page, channels: dict[str, Channel], answered: str
+) -> None:
+    speak(page, "one", "two")
+    page.evaluate(KEEP_TOLD)
+    held = hold_the_first(page, "**/news?*")
+    deliver(channels["production"])
+    until_held(page, held)
+    before = held[0].fetch() if answered == "before" else None
+    take_back_the_last(page)
+    expect(page.locator(".undone > summary")).to_have_text("1 turn taken back")
+    deliver(channels["production"])  # that it was taken back as well
+    with page.expect_response("**/news?*"):
+        held[0].fulfill(response=before) if before else held[0].continue_()
+    page.wait_for_timeout(300)
+    assert page.locator(".talk-log > .turn").count() == 1
+    assert page.evaluate("window.told") == ["Taken back."]
+
+
+def test_what_is_being_taken_back_here_is_not_told_as_taken_back_in_another_tab(
+    page: Page, channels: dict[str, Channel]
+) -> None:
+    speak(page, "one", "two")
+    deliver(channels["production"])
+    expect(page.locator(".talk-log > .turn[data-place]")).to_have_count(2)
+    page.evaluate(KEEP_TOLD)
+    held = hold_the_first(page, "**/rewind")
+    take_back_the_last(page)
+    until_held(page, held)
+    answer = held[0].fetch()
+    deliver(channels["production"])
+    for _ in range(2):  # the first may have been asked for before
+        with page.expect_response("**/news?*"):
+            pass
+    held[0].fulfill(response=answer)
+    expect(page.locator(".undone > summary")).to_have_text("1 turn taken back")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.told") == ["Taken back."]
+
+
+KEEP_TOLD = """() => {
+  window.told = [];
+  document.addEventListener("toast", ({ detail }) => window.told.push(detail.text));
+}"""
+
+
+def take_back_the_last(page: Page) -> None:
+    turn = page.locator(".talk-log > .turn", has_text="two")
+    turn.hover()
+    turn.locator("[data-rewind]").click()
