@@ -66,8 +66,8 @@ def save_edits(
 ) -> Saved:
     """Keep `edits`, which began from revision `base_number`, as the next revision.
 
-    Others may have saved meanwhile: where they changed other files the edits go on top of theirs, unless `on_top` is
-    False.
+    Others may have saved meanwhile: where they changed other files, or saved the same (as the same form does that is
+    sent twice), the edits go on top of theirs, unless `on_top` is False.
     Raises Collision, BadData, MissingRights, Invalid; then nothing is written.
     """
     _refuse_unreadable(edits)
@@ -90,7 +90,8 @@ def _save(
         raise MissingRights(missing)
     base = Revision.objects.filter(assistant=assistant, number=base_number).first() if base_number else None
     if newest is not None and newest != base:
-        both = sorted(set(changed_paths(base, newest)) & edits.keys())
+        different = {path for path, content in edits.items() if content != before.get(path)}
+        both = sorted(different.intersection(changed_paths(base, newest)))
         if both or not on_top:
             raise Collision(newest, both)
     refuse_nested(after)

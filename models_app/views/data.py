@@ -139,7 +139,8 @@ def edit_file(request: HttpRequest, slug: str, path: str) -> HttpResponse:
 def new_file(request: HttpRequest, slug: str) -> HttpResponse:
     data = load_editable(request, slug)
     initial = {"base": _number(data), "text": EMPTY_FILE}
-    form = NewFileForm(request.POST or None, taken=_paths(data), initial=initial)
+    taken = _paths(data) - _made_before(data, request)
+    form = NewFileForm(request.POST or None, taken=taken, initial=initial)
     editing = Editing(data, form)
     if form.is_valid():
         editing.path = form.cleaned_data["path"]
@@ -191,6 +192,12 @@ def _number(data: Data) -> int | None:
 
 def _paths(data: Data) -> set[str]:
     return set(data.newest.files.values_list("path", flat=True)) if data.newest else set()
+
+
+def _made_before(data: Data, request: HttpRequest) -> set[str]:
+    """The path of a new file that is there with just this text: its form was sent twice."""
+    path, text = request.POST.get("path", ""), request.POST.get("text", "")
+    return {path} if data.content(path) == as_bytes(text) else set()
 
 
 def as_bytes(text: str, like: bytes = b"") -> bytes:
@@ -245,7 +252,9 @@ class Editing:
     def tell(self, request: HttpRequest) -> None:
         assert self.saved is not None
         revision, under = self.saved.revision, self.saved.on_top_of
-        if not self.saved.changed:
+        if not self.saved.changed and under is not None:
+            messages.success(request, f"This is saved in revision {under.number} by {under.author_label}.")
+        elif not self.saved.changed:
             messages.info(request, "Nothing changed, so there is no new revision.")
         elif under is not None:
             messages.success(

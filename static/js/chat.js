@@ -28,6 +28,7 @@ let conversation = root.dataset.conversationId ?? "";
 let draftKey = `parley-draft-${root.dataset.draft}`;
 let busy = false;
 let over = false;
+let begun = 0; // how often the conversation was shown anew
 // { text, said, element, since }: answered, but their events have not come yet. With `until` also the answer is awaited.
 const pending = [];
 
@@ -241,12 +242,14 @@ async function look() {
 }
 
 async function takeNews() {
+  const number = begun;
   const query = new URLSearchParams({ after, ...(conversation && { conversation }), ...(isLate() && { late: 1 }) });
   const response = await fetch(`${urls.news}?${query}`, { headers: headers() });
   if (response.redirected || [403, 404, 410].includes(response.status)) over = true;
   if (!response.ok || response.redirected) return;
   const news = await response.json();
   if (busy) return; // this turn may be among them, and its answer is still to come
+  if (number !== begun || root.hasAttribute("aria-busy")) return; // what was taken back here meanwhile may be among them
   if (news.log !== undefined) begin(news, "Something was taken back in another tab.");
   for (const turn of news.turns) {
     if (!turn.complete) break;
@@ -260,6 +263,7 @@ async function takeNews() {
 
 /* Something was taken back, here or in another tab: the conversation as it is now */
 function begin({ log: html, after: place }, told) {
+  begun++;
   log.innerHTML = html;
   pending.length = 0;
   after = place;
@@ -410,6 +414,7 @@ log.addEventListener("load", (event) => { if (event.target.matches("img") && nea
 if (log.querySelector(".turn")) toEnd();
 if (matchMedia("(pointer: fine)").matches) box.focus(); // on a phone the keyboard would hide the conversation
 schedule(urls.news ? 500 : undefined);
+form.querySelector("[type=submit]").disabled = false;
 
 /* What a reload interrupted goes on by itself. */
 const left = sent.kept();

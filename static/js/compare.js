@@ -160,4 +160,5 @@ function mark(row) {
 
 for (const row of log.querySelectorAll("[data-row]:not([data-row=alone])")) mark(row); // what one alone said differs from nothing
 log.lastElementChild?.scrollIntoView({ block: "end" });
+form.querySelector("[type=submit]").disabled = false;
 if (matchMedia("(pointer: fine)").matches) box.focus();

@@ -117,6 +117,13 @@ addEventListener("popstate", () => {
   show(here());
 });
 
+/* A page that is on its way out is not spoken of any more: the key was meant for the next one, or pressed twice. */
+document.addEventListener("submit", (event) => {
+  if (!wanted || !event.target.closest(".topbar, .page")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, true);
+
 /* Reviewed, saved for later, unread */
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -127,11 +134,14 @@ document.addEventListener("submit", (event) => {
 });
 
 async function review(form) {
+  if ("sent" in form.dataset) return;
+  form.dataset.sent = ""; // until its page comes anew
   const from = shown;
   const next = form.hasAttribute("data-stay") ? null : link("next")?.getAttribute("href");
   const answer = post(form.action, new FormData(form));
   if (next) show(next, { trace: true });
   const { error, text, undo } = await answer;
+  if (error) delete form.dataset.sent;
   if (error) return say(error, "error", next && { label: "Back to it", run: () => show(from) });
   if (!next && shown === from) await show(from);
   const isLast = !next && !form.hasAttribute("data-stay");

@@ -101,20 +101,20 @@ window.addEventListener("pageshow", (event) => {
 });
 
 /* Keyboard: ? help, / filter, g then a letter to navigate, data-shortcut letters of the page */
-let goPressedAt = -Infinity;
+let goPressedAt = -Infinity; // when it was pressed, and not when a busy page came to it
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   if (isTyping(event.target) || somethingOpen()) return;
   const key = event.key.toLowerCase();
-  if (performance.now() - goPressedAt < 1500) {
+  if (event.timeStamp - goPressedAt < 1500) {
     goPressedAt = -Infinity;
     if (follow(`[data-go="${CSS.escape(key)}"]`)) event.preventDefault();
     return;
   }
   if (event.key === "?") openKeysHelp();
   else if (key === "/") focusFilter();
-  else if (key === "g" && document.querySelector("[data-go]")) goPressedAt = performance.now();
+  else if (key === "g" && document.querySelector("[data-go]")) goPressedAt = event.timeStamp;
   else if (
     !follow(rowMenuEntry(event.target, key)) && !follow(`[data-shortcut="${CSS.escape(key)}"]`) && !walk(key)
   ) return;

@@ -12,6 +12,7 @@ let chosen = new URL(location.href).searchParams.get("turn") ?? ""; // empty: th
 let asked = 0;
 
 const isOpen = () => !panel.hidden;
+const isTyping = () => body.querySelector("form :focus") !== null;
 const turns = () => [...log.querySelectorAll(".turn:not([data-problem])")];
 const turnOf = (place) => turns().find((turn) => place && turn.dataset.place === place);
 const lastOf = () => turns().filter((turn) => !turn.closest(".undone")).at(-1);
@@ -86,7 +87,7 @@ async function load() {
   }
   if (number !== asked) return; // a later choice was faster
   body.removeAttribute("aria-busy");
-  if (html === null) return;
+  if (html === null || isTyping()) return;
   body.innerHTML = html;
   htmx.process(body);
   body.dispatchEvent(new CustomEvent("added", { bubbles: true }));
@@ -157,7 +158,7 @@ root.addEventListener("chat:arrived", ({ target }) => {
   decorate();
   const shown = body.querySelector("[data-why-place]");
   const isLast = !chosen && target === lastOf();
-  if (isOpen() && (isLast || !shown) && !body.querySelector("form :focus")) load();
+  if (isOpen() && (isLast || !shown) && !isTyping()) load();
 });
 
 new MutationObserver(decorate).observe(log, { childList: true, subtree: true });

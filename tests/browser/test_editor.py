@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, Dialog, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from tests.browser.conftest import watched
 from tests.clients import cookies_of
@@ -161,6 +161,36 @@ def test_who_saves_second_sees_the_other_text_and_keeps_their_own(page: Page, op
     expect(text_of(page)).to_have_value(NLU + "    - from ana")
     page.get_by_role("button", name="Save mine over it").click()
     expect(page.get_by_text("Saved as revision 3.")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", [EDIT, "/a/cafe/data/new"])
+def test_who_saves_again_while_it_is_being_saved_is_not_told_of_a_collision(page: Page, path: str) -> None:
+    from models_app.models import Revision
+
+    arrived: list[Route] = []
+
+    def be_slow(route: Route) -> None:
+        if route.request.method != "POST" or arrived:
+            return route.continue_()
+        route.fetch(max_redirects=0)  # the server saved it, and its answer is not here yet
+        return arrived.append(route)
+
+    page.goto(path)
+    page.route("**/data/*", be_slow) if path != EDIT else page.route(f"**{EDIT}", be_slow)
+    text = page.locator(".editor textarea")
+    text.press("Control+End")
+    page.keyboard.type("  # mine")
+    if path != EDIT:
+        page.get_by_label("Path").fill("data/more.yml")
+    page.keyboard.press("Control+s")
+    for _ in range(100):
+        if arrived:
+            break
+        page.wait_for_timeout(100)
+    page.keyboard.press("Control+s")
+    expect(page).to_have_url(re.compile(r"/data/file/data/\w+\.yml(#L\d+)?$"))
+    expect(page.get_by_text("This is saved in revision 2 by ana.")).to_be_visible()
+    assert Revision.objects.count() == 2
 
 
 def test_a_sign_in_that_comes_between_costs_nothing_that_was_typed(page: Page) -> None:

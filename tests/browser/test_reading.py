@@ -109,6 +109,67 @@ def test_three_keys_in_a_row_review_three_conversations(page: Page, newest_first
     assert states() == ["reviewed"] * 3 + ["saved"]
 
 
+def test_a_key_pressed_while_the_page_is_turned_says_nothing_of_the_one_before(
+    page: Page, newest_first: "list[Conversation]"
+):
+    from conversations.models import Correction
+
+    held: list[Route] = []
+    reviews: list[str] = []
+    page.route(f"**{address(newest_first[2])}", lambda route: held.append(route))
+    page.on("request", lambda request: reviews.append(request.url) if request.url.endswith("/review") else None)
+    for key in "ee":
+        page.keyboard.press(key)
+        is_shown(page, "cake")  # the one after it is on its way
+    for key in "ecs":
+        page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    for route in held:
+        route.continue_()
+    is_shown(page, "soup of the day")
+    expect(page.locator(".toast", has_text="Marked as reviewed.").first).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert len(reviews) == 2
+    assert states() == ["reviewed", "reviewed", "", ""]
+    assert not Correction.objects.exists()
+    page.keyboard.press("u")
+    is_shown(page, "cake")
+    expect(page.locator(".toast", has_text="Undone.")).to_be_visible()
+    assert states() == ["reviewed", "", "", ""]
+
+
+def test_the_last_one_is_reviewed_once_however_often_the_key_is_pressed(page: Page, newest_first: "list[Conversation]"):
+    held: list[Route] = []
+    page.goto(address(newest_first[-1]))
+    page.wait_for_load_state("networkidle")
+    page.route("**/review", lambda route: held.append(route))
+    for key in "eee":
+        page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    assert len(held) == 1
+    held[0].continue_()
+    expect(page.locator("#standing")).to_contain_text("Reviewed")
+    page.keyboard.press("u")
+    expect(page.locator(".toast")).to_contain_text("Undone.")
+    assert states() == [""] * 4
+
+
+def test_two_keys_that_lead_elsewhere_do_so_on_a_page_that_stood_still_between_them(
+    page: Page, newest_first: "list[Conversation]"
+):
+    """By the time at which they were pressed: a letter that came alone would be an answer."""
+    from conversations.models import Correction
+
+    page.keyboard.press("g")
+    page.evaluate("""() => void setTimeout(() => {
+        const until = performance.now() + 3000;
+        while (performance.now() < until);
+    })""")
+    page.keyboard.press("c")
+    expect(page).to_have_url(re.compile("/conversations/$"))
+    assert not Correction.objects.exists()
+
+
 def test_the_filters_of_the_list_stay(page: Page, newest_first: "list[Conversation]"):
     page.goto(address(newest_first[0], "?q=soup"))
     page.keyboard.press("j")

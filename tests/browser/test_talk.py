@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
+from conversations.chat.links import create_link
 from conversations.models import Correction, TalkSession
 from environments.models import Environment, Slot
 from environments.services import slots
 from models_app.models import Model
 from models_app.services.revisions import save_revision
+from studio.crypto import decrypt
 from studio.jobs import heartbeat
 from tests.browser.conftest import watched
 from tests.clients import client_of, cookies_of
@@ -312,3 +314,127 @@ def test_answers_whose_events_do_not_come_are_told_with_the_reason(context: Brow
     heartbeat.beat("ingest")
     page.clock.fast_forward(2_000)
     expect(notice).to_contain_text("the event broker is not delivering")
+
+
+SCRIPT = re.compile(r"/js/(chat|compare)\b[^/]*\.js")
+
+
+def hold_the_first(page: Page, asked: str) -> list[Route]:
+    """The first request of the kind, once there was one; it waits until somebody goes on with it."""
+    held: list[Route] = []
+    page.route(asked, lambda route: route.continue_() if held else held.append(route))
+    return held
+
+
+def until_held(page: Page, held: list[Route]) -> None:
+    for _ in range(150):
+        if held:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("nobody asked for it")
+
+
+@pytest.mark.parametrize(
+    "path", ["talk/production/", "talk/compare?left=environment:production&right=environment:worker", "guest"]
+)
+def test_what_is_sent_before_the_script_is_there_stays_in_the_box_and_not_in_the_address(
+    context: BrowserContext, server: LiveServer, channels: dict[str, Channel], path: str
+) -> None:
+    held: list[Route] = []
+    page = context.new_page()
+    page.route(SCRIPT, lambda route: held.append(route))
+    page.goto(f"{server}/a/cafe/{path}" if path != "guest" else guests_address(server), wait_until="commit")
+    box, send = page.locator("#message"), page.locator("[data-composer] [type=submit]")
+    box.fill("hello")
+    until_held(page, held)
+    send.dispatch_event("click")
+    box.press("Enter")
+    page.wait_for_timeout(300)
+    assert "csrfmiddlewaretoken" not in page.url
+    expect(send).to_be_disabled()
+    for route in held:
+        route.continue_()
+    expect(send).to_be_enabled()
+    expect(box).to_have_value("hello\n")
+    send.click()
+    expect(page.locator(".bubble-user")).to_have_text("hello")
+    expect(page.locator(".typing")).to_have_count(0)
+    assert [text for _, text in channels["production"].heard] == ["hello"]
+
+
+def guests_address(server: LiveServer) -> str:
+    link = create_link(actor=None, environment=Environment.objects.get(name="production"), name="friends", greeting="")
+    return f"{server}/s/{decrypt(link.code_encrypted)}"
+
+
+def test_who_began_to_type_in_the_panel_while_another_turn_was_on_its_way_goes_on(
+    page: Page, channels: dict[str, Channel]
+) -> None:
+    speak(page, "hello")
+    deliver(channels["production"])
+    field = page.locator("#why form[data-correction] input[name=intent]")
+    expect(field).to_be_visible(timeout=8000)
+    page.wait_for_load_state("networkidle")
+    held = hold_the_first(page, "**/why?*")
+    speak(page, "second")
+    until_held(page, held)
+    field.fill("inf")
+    with page.expect_response("**/why?*"):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    page.keyboard.type("orm")
+    expect(field).to_be_focused()
+    expect(field).to_have_value("inform")
+
+
+@pytest.mark.parametrize("answered", ["before", "after"])
+def test_news_from_before_something_was_taken_back_here_are_not_shown_after_it(
+    page: Page, channels: dict[str, Channel], answered: str
+) -> None:
+    speak(page, "one", "two")
+    page.evaluate(KEEP_TOLD)
+    held = hold_the_first(page, "**/news?*")
+    deliver(channels["production"])
+    until_held(page, held)
+    before = held[0].fetch() if answered == "before" else None
+    take_back_the_last(page)
+    expect(page.locator(".undone > summary")).to_have_text("1 turn taken back")
+    deliver(channels["production"])  # that it was taken back as well
+    with page.expect_response("**/news?*"):
+        held[0].fulfill(response=before) if before else held[0].continue_()
+    page.wait_for_timeout(300)
+    assert page.locator(".talk-log > .turn").count() == 1
+    assert page.evaluate("window.told") == ["Taken back."]
+
+
+def test_what_is_being_taken_back_here_is_not_told_as_taken_back_in_another_tab(
+    page: Page, channels: dict[str, Channel]
+) -> None:
+    speak(page, "one", "two")
+    deliver(channels["production"])
+    expect(page.locator(".talk-log > .turn[data-place]")).to_have_count(2)
+    page.evaluate(KEEP_TOLD)
+    held = hold_the_first(page, "**/rewind")
+    take_back_the_last(page)
+    until_held(page, held)
+    answer = held[0].fetch()
+    deliver(channels["production"])
+    for _ in range(2):  # the first may have been asked for before
+        with page.expect_response("**/news?*"):
+            pass
+    held[0].fulfill(response=answer)
+    expect(page.locator(".undone > summary")).to_have_text("1 turn taken back")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.told") == ["Taken back."]
+
+
+KEEP_TOLD = """() => {
+  window.told = [];
+  document.addEventListener("toast", ({ detail }) => window.told.push(detail.text));
+}"""
+
+
+def take_back_the_last(page: Page) -> None:
+    turn = page.locator(".talk-log > .turn", has_text="two")
+    turn.hover()
+    turn.locator("[data-rewind]").click()
