@@ -259,9 +259,11 @@ def hold(*, actor: User, event: Event, page: str = "") -> bool:
     """Take the message, or keep it, for some minutes. False when somebody else has it, or when the page was left."""
     if not open_pages.enter(actor.pk, event.pk, page):
         return False
-    is_held = _take(actor, event)
+    if not _take(actor, event):
+        open_pages.forget(actor.pk, [event.pk], page)
+        return False
     if open_pages.enter(actor.pk, event.pk, page):
-        return is_held
+        return True
     release(actor=actor, event_ids=[event.pk], page=page)  # it was left meanwhile, when there was no lease yet
     return False
 
@@ -286,6 +288,10 @@ def release(*, actor: User, event_ids: Collection[int], page: str = "", is_gone:
     """Let others have them. A page lets go of what no other page of the person has open; `is_gone`: it was left."""
     if page:
         open_pages.leave(actor.pk, event_ids, page, is_gone=is_gone)
+    else:
+        open_pages.forget(actor.pk, event_ids, page)
+    if is_gone:
+        event_ids = {*event_ids, *open_pages.entered(actor.pk, page)}
     # Locked before it is asked who has them open: whoever takes one from here on does so when this is done.
     leases = list(MessageLease.objects.select_for_update().filter(event__in=event_ids, person=actor))
     free = [lease.pk for lease in leases if not (page and open_pages.is_open(actor.pk, lease.event_id))]

@@ -23,17 +23,30 @@ _ENTER = """
 if redis.call('EXISTS', KEYS[1]) == 1 or redis.call('ZSCORE', KEYS[2], ARGV[1]) == ARGV[2] then return 0 end
 redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
 redis.call('EXPIRE', KEYS[2], ARGV[4])
+if ARGV[1] ~= '' then
+    redis.call('SADD', KEYS[3], ARGV[5])
+    redis.call('EXPIRE', KEYS[3], ARGV[4])
+end
 return 1
 """
 
 
 def enter(person: int, event: int, page: str) -> bool:
     """Note that the page has the message open. False when it was left, or left this message."""
-    values = page, str(_LEFT), str(time.time() + SECONDS), str(SECONDS)
+    keys = _gone(person, page), _open(person, event), _entered(person, page)
+    values = page, str(_LEFT), str(time.time() + SECONDS), str(SECONDS), str(event)
     has_entered: Any = True
     with _forgiving():
-        has_entered = client().eval(_ENTER, 2, _gone(person, page), _open(person, event), *values)
+        has_entered = client().eval(_ENTER, len(keys), *keys, *values)
     return bool(has_entered)
+
+
+def forget(person: int, events: Collection[int], page: str) -> None:
+    """Note that the page has none of these open. It may open them again."""
+    with _forgiving(), client().pipeline() as pipeline:
+        for event in events:
+            pipeline.zrem(_open(person, event), page)
+        pipeline.execute()
 
 
 def leave(person: int, events: Collection[int], page: str, *, is_gone: bool) -> None:
@@ -45,6 +58,14 @@ def leave(person: int, events: Collection[int], page: str, *, is_gone: bool) -> 
             pipeline.zadd(_open(person, event), {page: _LEFT})
             pipeline.expire(_open(person, event), SECONDS)
         pipeline.execute()
+
+
+def entered(person: int, page: str) -> set[int]:
+    """What the page has opened lately, also where the answer did not reach it."""
+    found: Any = ()
+    with _forgiving():
+        found = client().smembers(_entered(person, page))
+    return {int(event) for event in found}
 
 
 def is_gone(person: int, page: str) -> bool:
@@ -76,3 +97,7 @@ def _gone(person: int, page: str) -> str:
 
 def _open(person: int, event: int) -> str:
     return f"parley:inbox:open:{person}:{event}"
+
+
+def _entered(person: int, page: str) -> str:
+    return f"parley:inbox:entered:{person}:{page}"

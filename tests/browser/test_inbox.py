@@ -74,7 +74,7 @@ def test_who_loads_the_page_anew_keeps_the_message(page: Page) -> None:
     page.reload()
     asked(page, TEXTS[0])
     expect(page.locator("#inbox-progress progress")).to_be_visible()  # it comes with the message that lies ready
-    page.wait_for_timeout(1000)  # what the page before lets go of may arrive after what this one asked for
+    page.wait_for_timeout(3000)  # what the page before lets go of may arrive after what this one asked for
     eventually_held_by_anna(TEXTS[0], TEXTS[1])
 
 

@@ -246,6 +246,25 @@ def test_what_a_page_had_open_that_was_left_since_is_let_go(two, anna: User):
     assert not MessageLease.objects.exists()
 
 
+def test_what_was_taken_for_a_page_and_never_reached_it_is_let_go(two, anna: User):
+    url, first, _second = two
+    client = client_of(anna)
+    client.post(f"{url}{first.pk}/leave", {"page": opened(client, url), "gone": "1"})
+    assert not MessageLease.objects.exists()
+
+
+def test_what_a_program_or_a_colleague_had_for_a_while_a_page_lets_go(two, anna: User, bob: User):
+    url, first, _second = two
+    assert hold(actor=anna, event=first)
+    inbox.release(actor=anna, event_ids=[first.pk])
+    assert hold(actor=bob, event=first)
+    assert not hold(actor=anna, event=first, page="another tab")
+    inbox.release(actor=bob, event_ids=[first.pk])
+    client = client_of(anna)
+    client.post(f"{url}{first.pk}/leave", {"page": opened(client, url), "gone": "1"})
+    assert not MessageLease.objects.exists()
+
+
 def test_what_a_left_page_still_asks_for_takes_nothing(two, anna: User, bob: User):
     url, first, second = two
     client = client_of(anna)
