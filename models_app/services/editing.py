@@ -52,7 +52,8 @@ class MissingRights(Forbidden):
 class Saved:
     revision: Revision
     changed: bool  # False: the files were as they are already
-    on_top_of: Revision | None = None  # what somebody else saved meanwhile, in other files
+    on_top_of: Revision | None = None  # what was saved meanwhile, in other files or the same as this
+    is_known: bool = False  # some of it was saved meanwhile
 
 
 def save_edits(
@@ -89,15 +90,17 @@ def _save(
     if missing := missing_rights(actor, assistant, before, after):
         raise MissingRights(missing)
     base = Revision.objects.filter(assistant=assistant, number=base_number).first() if base_number else None
+    touched: set[str] = set()
     if newest is not None and newest != base:
-        different = {path for path, content in edits.items() if content != before.get(path)}
-        both = sorted(different.intersection(changed_paths(base, newest)))
+        touched = edits.keys() & set(changed_paths(base, newest))
+        both = sorted(path for path in touched if edits[path] != before.get(path))
         if both or not on_top:
             raise Collision(newest, both)
     refuse_nested(after)
     parent = newest.number if newest else None
     revision = save_revision(actor=actor, assistant=assistant, files=after, message=message, parent_number=parent)
-    return Saved(revision, changed=revision != newest, on_top_of=newest if newest != base and newest else None)
+    under = newest if newest != base and newest else None
+    return Saved(revision, changed=revision != newest, on_top_of=under, is_known=bool(touched))
 
 
 def applied(files: Mapping[str, bytes], edits: Edits) -> dict[str, bytes]:

@@ -252,8 +252,8 @@ class Editing:
     def tell(self, request: HttpRequest) -> None:
         assert self.saved is not None
         revision, under = self.saved.revision, self.saved.on_top_of
-        if not self.saved.changed and under is not None:
-            messages.success(request, f"This is saved in revision {under.number} by {under.author_label}.")
+        if not self.saved.changed and self.saved.is_known:
+            messages.success(request, "This is saved already.")
         elif not self.saved.changed:
             messages.info(request, "Nothing changed, so there is no new revision.")
         elif under is not None:

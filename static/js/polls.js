@@ -1,5 +1,5 @@
 // What comes by itself, in fragments that poll, leaves alone what somebody is about to choose; it comes again at its next
-// turn. What was asked for by a click or a key always comes.
+// turn. What somebody asked for always comes.
 
 const polls = ({ elt }) => elt.getAttribute("hx-trigger")?.includes("every") ?? false;
 
@@ -11,11 +11,15 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 // A click is only where the button went down and up upon the same element, and what replaced it is another one. Moves
 // tell of buttons too: one that went up where the page did not hear of it, as upon a scrollbar, is not down for ever.
 let isPressed = false;
+let isSpaceDown = false; // which presses a button when it goes up
+for (const type of ["keydown", "keyup", "blur"]) {
+  addEventListener(type, (event) => { if (event.key === " " || type === "blur") isSpaceDown = type === "keydown"; }, true);
+}
 for (const type of ["pointerdown", "pointermove", "pointerup", "pointercancel"]) {
   addEventListener(type, (event) => { isPressed = event.buttons !== 0; }, true);
 }
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { requestConfig } = event.detail;
-  if (isPressed && !requestConfig.triggeringEvent && polls(requestConfig)) event.preventDefault();
+  if ((isPressed || isSpaceDown) && !requestConfig.triggeringEvent?.isTrusted && polls(requestConfig)) event.preventDefault();
 });

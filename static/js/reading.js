@@ -118,11 +118,14 @@ addEventListener("popstate", () => {
 });
 
 /* A page that is on its way out is not spoken of any more: the key was meant for the next one, or pressed twice. */
-document.addEventListener("submit", (event) => {
-  if (!wanted || !event.target.closest(".topbar, .page")) return;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-}, true);
+for (const type of ["submit", "click"]) {
+  document.addEventListener(type, (event) => {
+    if (!wanted || !event.target.closest(".topbar, .page")) return;
+    if (type === "click" && (!event.target.closest("[data-shortcut], [hx-get]") || event.target.closest("[data-neighbour]"))) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+}
 
 /* Reviewed, saved for later, unread */
 document.addEventListener("submit", (event) => {

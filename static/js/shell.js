@@ -49,9 +49,9 @@ function markTheme() {
 
 markTheme();
 
-/* Drafts that the tab keeps are of who types them, and another person may sign in next. */
+/* Drafts that the tab keeps are of who types them, and another person may sign in next. Who stays keeps them. */
 document.addEventListener("submit", (event) => {
-  if (event.target.matches("[data-sign-out]")) sessionStorage.clear();
+  if (event.target.matches("[data-sign-out]")) addEventListener("pagehide", () => sessionStorage.clear(), { once: true });
 });
 
 /* Copy buttons: data-copy holds the text, or data-copy-from the id of the element that does */

@@ -10,9 +10,13 @@ const KEPT = "parley-why";
 const wide = matchMedia("(min-width: 1001px)");
 let chosen = new URL(location.href).searchParams.get("turn") ?? ""; // empty: the last one
 let asked = 0;
+let missed = false; // what came while somebody typed
 
 const isOpen = () => !panel.hidden;
 const isTyping = () => body.querySelector("form :focus") !== null;
+body.addEventListener("focusout", () => setTimeout(() => { // the focus may go on to the next field
+  if (missed && isOpen() && !isTyping()) load();
+}));
 const turns = () => [...log.querySelectorAll(".turn:not([data-problem])")];
 const turnOf = (place) => turns().find((turn) => place && turn.dataset.place === place);
 const lastOf = () => turns().filter((turn) => !turn.closest(".undone")).at(-1);
@@ -87,7 +91,8 @@ async function load() {
   }
   if (number !== asked) return; // a later choice was faster
   body.removeAttribute("aria-busy");
-  if (html === null || isTyping()) return;
+  missed = html !== null && isTyping();
+  if (html === null || missed) return;
   body.innerHTML = html;
   htmx.process(body);
   body.dispatchEvent(new CustomEvent("added", { bubbles: true }));

@@ -121,7 +121,7 @@ def test_a_key_pressed_while_the_page_is_turned_says_nothing_of_the_one_before(
     for key in "ee":
         page.keyboard.press(key)
         is_shown(page, "cake")  # the one after it is on its way
-    for key in "ecs":
+    for key in "ecst":
         page.keyboard.press(key)
     page.wait_for_timeout(300)
     for route in held:
@@ -132,6 +132,7 @@ def test_a_key_pressed_while_the_page_is_turned_says_nothing_of_the_one_before(
     assert len(reviews) == 2
     assert states() == ["reviewed", "reviewed", "", ""]
     assert not Correction.objects.exists()
+    expect(page.locator("#dialog")).to_be_hidden()
     page.keyboard.press("u")
     is_shown(page, "cake")
     expect(page.locator(".toast", has_text="Undone.")).to_be_visible()
