@@ -10,6 +10,7 @@ from django.test import Client
 from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from tests.browser.conftest import watched
+from tests.browser.waiting import until
 from tests.clients import cookies_of
 
 if TYPE_CHECKING:
@@ -183,10 +184,7 @@ def test_who_saves_again_while_it_is_being_saved_is_not_told_of_a_collision(page
     if path != EDIT:
         page.get_by_label("Path").fill("data/more.yml")
     page.keyboard.press("Control+s")
-    for _ in range(100):
-        if arrived:
-            break
-        page.wait_for_timeout(100)
+    until(page, lambda: arrived, "the server to save it")
     page.keyboard.press("Control+s")
     expect(page).to_have_url(re.compile(r"/data/file/data/\w+\.yml(#L\d+)?$"))
     expect(page.get_by_text("This is saved already.")).to_be_visible()

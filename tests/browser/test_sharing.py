@@ -16,6 +16,7 @@ from environments.models import Environment
 from environments.services.promotion import promote
 from studio.crypto import decrypt
 from tests.browser.conftest import watched
+from tests.browser.waiting import until
 from tests.conversations.events import small_talk
 from tests.conversations.fake_channel import WEBHOOK, Channel
 from tests.factories import environment_of, make_assistant, make_model, store_events
@@ -76,15 +77,6 @@ def say(page, text: str) -> None:
 
 def answers(page) -> object:
     return page.locator(".turn .bubble:not(.bubble-user)", has_text="Hello!")
-
-
-def until_nothing_waits(page: Page) -> None:
-    """Until the tab keeps no message any more. (`wait_for_function` needs eval, which the page's policy forbids.)"""
-    for _ in range(100):
-        if page.evaluate("sessionStorage.length") == 0:
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("the tab still keeps a message")
 
 
 def arrive(environment: Environment) -> None:
@@ -182,7 +174,7 @@ def test_an_answer_of_a_chat_that_was_left_in_another_tab_is_not_shown(guest: Pa
     say(other, "anew")
     expect(answers(other)).to_have_count(1)
     guest.reload()
-    until_nothing_waits(guest)
+    until(guest, lambda: guest.evaluate("sessionStorage.length") == 0, "the tab to keep no message", seconds=10)
     expect(guest.locator(".bubble-user", has_text="slow")).to_have_count(0)
     say(guest, "go on")
     expect(answers(guest)).to_have_count(1)

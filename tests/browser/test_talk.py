@@ -20,6 +20,7 @@ from models_app.services.revisions import save_revision
 from studio.crypto import decrypt
 from studio.jobs import heartbeat
 from tests.browser.conftest import watched
+from tests.browser.waiting import until
 from tests.clients import client_of, cookies_of
 from tests.conversations.events import bot
 from tests.conversations.fake_channel import Channel
@@ -326,14 +327,6 @@ def hold_the_first(page: Page, asked: str) -> list[Route]:
     return held
 
 
-def until_held(page: Page, held: list[Route]) -> None:
-    for _ in range(150):
-        if held:
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError("nobody asked for it")
-
-
 @pytest.mark.parametrize(
     "path", ["talk/production/", "talk/compare?left=environment:production&right=environment:worker", "guest"]
 )
@@ -346,7 +339,7 @@ def test_what_is_sent_before_the_script_is_there_stays_in_the_box_and_not_in_the
     page.goto(f"{server}/a/cafe/{path}" if path != "guest" else guests_address(server), wait_until="commit")
     box, send = page.locator("#message"), page.locator("[data-composer] [type=submit]")
     box.fill("hello")
-    until_held(page, held)
+    until(page, lambda: held, "somebody to ask for it")
     send.dispatch_event("click")
     box.press("Enter")
     page.wait_for_timeout(300)
@@ -377,7 +370,7 @@ def test_who_began_to_type_in_the_panel_while_another_turn_was_on_its_way_goes_o
     page.wait_for_load_state("networkidle")
     held = hold_the_first(page, "**/why?*")
     speak(page, "second")
-    until_held(page, held)
+    until(page, lambda: held, "somebody to ask for it")
     field.fill("inf")
     with page.expect_response("**/why?*"):
         held[0].continue_()
@@ -397,7 +390,7 @@ def test_news_from_before_something_was_taken_back_here_are_not_shown_after_it(
     page.evaluate(KEEP_TOLD)
     held = hold_the_first(page, "**/news?*")
     deliver(channels["production"])
-    until_held(page, held)
+    until(page, lambda: held, "somebody to ask for it")
     before = held[0].fetch() if answered == "before" else None
     take_back_the_last(page)
     expect(page.locator(".undone > summary")).to_have_text("1 turn taken back")
@@ -418,7 +411,7 @@ def test_what_is_being_taken_back_here_is_not_told_as_taken_back_in_another_tab(
     page.evaluate(KEEP_TOLD)
     held = hold_the_first(page, "**/rewind")
     take_back_the_last(page)
-    until_held(page, held)
+    until(page, lambda: held, "somebody to ask for it")
     answer = held[0].fetch()
     deliver(channels["production"])
     for _ in range(2):  # the first may have been asked for before
